@@ -1,0 +1,5 @@
+/** Bounds-checked byte readers and writers. */
+export { DecodeError } from './error.ts';
+export { parseHex, printHex } from './hex.ts';
+export { Reader } from './reader.ts';
+export { Writer } from './writer.ts';

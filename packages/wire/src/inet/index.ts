@@ -1,0 +1,21 @@
+/** IP addresses, prefixes and AS numbers, and tables of prefixes. */
+export { AS_TRANS, type Asn, asn, parseAsn } from './asn.ts';
+export { bitsOf, compareIp, decodeIp, encodeIp, equalIp, type Family, type Ip, ip4, ip6, ipBytes, parseIp, printIp } from './ip.ts';
+export {
+  comparePrefix,
+  covers,
+  equalPrefix,
+  isHost,
+  lastIp,
+  makePrefix,
+  mask32,
+  overlaps,
+  type Prefix,
+  type PrefixError,
+  type PrefixResult,
+  parsePrefix,
+  prefix,
+  prefixFromWords,
+  printPrefix,
+} from './prefix.ts';
+export { PrefixTable } from './prefix-table.ts';

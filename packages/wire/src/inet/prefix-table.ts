@@ -1,0 +1,171 @@
+import type { Family } from './ip.ts';
+import { type Prefix, prefixFromWords } from './prefix.ts';
+
+/**
+ * Interns prefixes of one family as small dense ids, so that everything said about a prefix can live in typed-array columns indexed by
+ * id. Open addressing with linear probing; ids of released prefixes are used again. Costs 4 (IPv4) or 16 (IPv6) bytes of address,
+ * 1 of length and about 8 of hash slots a prefix; there is no object per prefix.
+ */
+export class PrefixTable {
+  readonly family: Family;
+  readonly #stride: 1 | 4;
+  #words: Uint32Array;
+  #lengths: Uint8Array;
+  /** id + 1, or 0 for an empty slot. */
+  #slots: Int32Array;
+  #size = 0;
+  /** One past the highest id ever given out. */
+  #limit = 0;
+  readonly #free: number[] = [];
+
+  constructor(family: Family, capacity = 1024) {
+    this.family = family;
+    this.#stride = family === 4 ? 1 : 4;
+    this.#words = new Uint32Array(capacity * this.#stride);
+    this.#lengths = new Uint8Array(capacity);
+    let slots = 16;
+    while (slots < capacity * 2) slots *= 2;
+    this.#slots = new Int32Array(slots);
+  }
+
+  /** How many prefixes are interned now. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** One past the highest id in use: the length that a column indexed by id needs. */
+  get limit(): number {
+    return this.#limit;
+  }
+
+  #hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    let h = Math.imul(w0 ^ Math.imul(length + 1, 0x9e3779b1), 0x85ebca6b);
+    if (this.#stride === 4) {
+      h = Math.imul((h ^ (h >>> 15)) + w1, 0xc2b2ae35);
+      h = Math.imul((h ^ (h >>> 13)) + w2, 0x27d4eb2f);
+      h = Math.imul((h ^ (h >>> 15)) + w3, 0x165667b1);
+    }
+    h ^= h >>> 16;
+    h = Math.imul(h, 0x7feb352d);
+    return h ^ (h >>> 15);
+  }
+
+  #equal(id: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+    if (this.#lengths[id] !== length) return false;
+    const words = this.#words;
+    if (this.#stride === 1) return words[id] === w0;
+    const at = id * 4;
+    return words[at] === w0 && words[at + 1] === w1 && words[at + 2] === w2 && words[at + 3] === w3;
+  }
+
+  /** The id of a prefix given by its words (host bits must be clear), or -1. */
+  find(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let i = this.#hash(w0, w1, w2, w3, length) & mask; ; i = (i + 1) & mask) {
+      const entry = slots[i] as number;
+      if (entry === 0) return -1;
+      if (this.#equal(entry - 1, w0, w1, w2, w3, length)) return entry - 1;
+    }
+  }
+
+  /** The id of a prefix, made if need be. Host bits must be clear. */
+  intern(w0: number, w1: number, w2: number, w3: number, length: number): number {
+    if (this.#size * 2 >= this.#slots.length) this.#rehash();
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let i = this.#hash(w0, w1, w2, w3, length) & mask;
+    for (; ; i = (i + 1) & mask) {
+      const entry = slots[i] as number;
+      if (entry === 0) break;
+      if (this.#equal(entry - 1, w0, w1, w2, w3, length)) return entry - 1;
+    }
+    const id = this.#free.pop() ?? this.#limit++;
+    if (id >= this.#lengths.length) this.#grow();
+    if (this.#stride === 1) this.#words[id] = w0;
+    else {
+      const at = id * 4;
+      this.#words[at] = w0;
+      this.#words[at + 1] = w1;
+      this.#words[at + 2] = w2;
+      this.#words[at + 3] = w3;
+    }
+    this.#lengths[id] = length;
+    slots[i] = id + 1;
+    this.#size++;
+    return id;
+  }
+
+  findPrefix(p: Prefix): number {
+    return p.family === this.family ? this.find(p.w0, p.w1, p.w2, p.w3, p.length) : -1;
+  }
+
+  internPrefix(p: Prefix): number {
+    if (p.family !== this.family) throw new RangeError(`IPv${p.family} prefix in a table of IPv${this.family}`);
+    return this.intern(p.w0, p.w1, p.w2, p.w3, p.length);
+  }
+
+  /** Word `index` (0-3) of the address of `id`. */
+  word(id: number, index: number): number {
+    if (this.#stride === 1) return index === 0 ? (this.#words[id] as number) : 0;
+    return this.#words[id * 4 + index] as number;
+  }
+
+  length(id: number): number {
+    return this.#lengths[id] as number;
+  }
+
+  prefix(id: number): Prefix {
+    return prefixFromWords(this.family, this.word(id, 0), this.word(id, 1), this.word(id, 2), this.word(id, 3), this.length(id));
+  }
+
+  /** Forgets a prefix; its id may be given to another. The caller clears its own columns first. */
+  release(id: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let i = this.#home(id) & mask;
+    while (slots[i] !== id + 1) {
+      if (slots[i] === 0) throw new RangeError(`prefix id ${id} is not interned`);
+      i = (i + 1) & mask;
+    }
+    for (let j = (i + 1) & mask; ; j = (j + 1) & mask) {
+      const entry = slots[j] as number;
+      if (entry === 0) break;
+      const home = this.#home(entry - 1) & mask;
+      if (((j - home) & mask) >= ((j - i) & mask)) {
+        slots[i] = entry;
+        i = j;
+      }
+    }
+    slots[i] = 0;
+    this.#size--;
+    this.#free.push(id);
+  }
+
+  #home(id: number): number {
+    return this.#hash(this.word(id, 0), this.word(id, 1), this.word(id, 2), this.word(id, 3), this.length(id));
+  }
+
+  #grow(): void {
+    const words = new Uint32Array(this.#words.length * 2);
+    words.set(this.#words);
+    this.#words = words;
+    const lengths = new Uint8Array(this.#lengths.length * 2);
+    lengths.set(this.#lengths);
+    this.#lengths = lengths;
+  }
+
+  #rehash(): void {
+    const old = this.#slots;
+    const slots = new Int32Array(old.length * 2);
+    const mask = slots.length - 1;
+    for (let k = 0; k < old.length; k++) {
+      const entry = old[k] as number;
+      if (entry === 0) continue;
+      let i = this.#home(entry - 1) & mask;
+      while (slots[i] !== 0) i = (i + 1) & mask;
+      slots[i] = entry;
+    }
+    this.#slots = slots;
+  }
+}

@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+const conditions = ['source', 'node', 'import', 'module', 'default'];
+
+/** `unit` needs no privileges and lives beside the source; the other projects live in test/ and need root and namespaces. */
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'conformance/**/*.test.ts'],
+        },
+      },
+      ...['kernel', 'interop', 'e2e'].map((name) => ({
+        extends: true as const,
+        test: { name, include: [`test/${name}/**/*.test.ts`], fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
+      })),
+    ],
+  },
+});
