@@ -1,0 +1,26 @@
+// Bundles the command line and the kernel worker into apps/weir/dist, so that `weir` starts fast. Native code and what it loads stay outside.
+import { existsSync } from 'node:fs';
+import { build } from 'esbuild';
+
+const entryPoints = { weir: 'apps/weir/src/main.ts', 'kernel-worker': 'apps/weir/src/kernel/worker-main.ts' };
+const present = Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path)));
+
+if (Object.keys(present).length > 0) {
+  await build({
+    entryPoints: present,
+    outdir: 'apps/weir/dist',
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    chunkNames: 'chunks/[name]-[hash]',
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    conditions: ['source'],
+    external: ['koffi'],
+    sourcemap: 'linked',
+    legalComments: 'none',
+    logLevel: 'warning',
+    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  });
+}
