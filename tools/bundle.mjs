@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const entryPoints = { weir: 'apps/weir/src/main.ts', 'kernel-worker': 'apps/weir/src/kernel/worker-main.ts' };
+const entryPoints = { weir: 'apps/weir/src/main.ts', 'kernel-worker': 'apps/weir/src/reconcile/worker-main.ts' };
 const present = Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path)));
 
 if (Object.keys(present).length > 0) {

@@ -22,8 +22,13 @@ import {
 } from './index.ts';
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff });
-const anyIp = fc.oneof(u32.map(ip4), fc.tuple(u32, u32, u32, u32).map(([a, b, c, d]) => ip6(a, b, c, d)));
-const sparse6 = fc.array(fc.constantFrom(0, 0, 0xffff, 1, 0x10000), { minLength: 4, maxLength: 4 }).map(([a, b, c, d]) => ip6(a!, b!, c!, d!));
+const anyIp = fc.oneof(
+  u32.map(ip4),
+  fc.tuple(u32, u32, u32, u32).map(([a, b, c, d]) => ip6(a, b, c, d)),
+);
+const sparse6 = fc
+  .array(fc.constantFrom(0, 0, 0xffff, 1, 0x10000), { minLength: 4, maxLength: 4 })
+  .map(([a, b, c, d]) => ip6(a!, b!, c!, d!));
 
 describe('addresses', () => {
   it.each([
@@ -41,12 +46,29 @@ describe('addresses', () => {
     expect(printIp(parseIp(text)!)).toBe(want);
   });
 
-  it.each(['', '1.2.3', '1.2.3.4.5', '01.2.3.4', '256.1.1.1', '1.2.3.4 ', '0x1.2.3.4', '10.1', ':', ':::', '1::2::3', '12345::', '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '::1.2.3', '1.2.3.4::', 'fe80::1%eth0', '1:2:3:4:5:6:7::8:9', ':1:2:3:4:5:6:7'])(
-    '%s is refused',
-    (text) => {
-      expect(parseIp(text)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    '1.2.3',
+    '1.2.3.4.5',
+    '01.2.3.4',
+    '256.1.1.1',
+    '1.2.3.4 ',
+    '0x1.2.3.4',
+    '10.1',
+    ':',
+    ':::',
+    '1::2::3',
+    '12345::',
+    '1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:7:8:9',
+    '::1.2.3',
+    '1.2.3.4::',
+    'fe80::1%eth0',
+    '1:2:3:4:5:6:7::8:9',
+    ':1:2:3:4:5:6:7',
+  ])('%s is refused', (text) => {
+    expect(parseIp(text)).toBeUndefined();
+  });
 
   it('text and bytes round-trip', () => {
     fc.assert(
@@ -103,7 +125,14 @@ describe('prefixes', () => {
 
 describe('PrefixTable', () => {
   it('behaves as a map from text to id under intern, find and release', () => {
-    const op = fc.record({ release: fc.boolean(), ip: fc.oneof(fc.nat(40).map((n) => ip4(n << 3)), fc.nat(40).map((n) => ip6(n, 0, 0, n))), bits: fc.constantFrom(24, 29, 32) });
+    const op = fc.record({
+      release: fc.boolean(),
+      ip: fc.oneof(
+        fc.nat(40).map((n) => ip4(n << 3)),
+        fc.nat(40).map((n) => ip6(n, 0, 0, n)),
+      ),
+      bits: fc.constantFrom(24, 29, 32),
+    });
     fc.assert(
       fc.property(fc.array(op, { maxLength: 400 }), (ops) => {
         const tables = { 4: new PrefixTable(4, 4), 6: new PrefixTable(6, 4) };

@@ -23,7 +23,8 @@ export function makePrefix(ip: Ip, length: number): Prefix {
 
 /** As `makePrefix`, from words. */
 export function prefixFromWords(family: Family, w0: number, w1: number, w2: number, w3: number, length: number): Prefix {
-  if (!Number.isInteger(length) || length < 0 || length > bitsOf(family)) throw new RangeError(`not an IPv${family} prefix length: ${length}`);
+  if (!Number.isInteger(length) || length < 0 || length > bitsOf(family))
+    throw new RangeError(`not an IPv${family} prefix length: ${length}`);
   const raw = {
     family,
     w0: (w0 & mask32(length)) >>> 0,
@@ -48,7 +49,10 @@ export function parsePrefix(text: string): PrefixResult {
   }
   const prefix = makePrefix(ip, Number(tail));
   if (compareIp(prefix, ip) !== 0) {
-    return { ok: false, error: { kind: 'host-bits', message: `host bits are set in ${text}; the prefix is ${printPrefix(prefix)}`, masked: prefix } };
+    return {
+      ok: false,
+      error: { kind: 'host-bits', message: `host bits are set in ${text}; the prefix is ${printPrefix(prefix)}`, masked: prefix },
+    };
   }
   return { ok: true, prefix };
 }

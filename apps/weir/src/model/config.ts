@@ -1,0 +1,82 @@
+import type { FamilyName } from '@weir/bgp/codec';
+import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { Firewall } from './firewall.ts';
+import type { NamedSet } from './named-set.ts';
+import type { SourceSpan } from './provenance.ts';
+
+export interface Listen {
+  readonly address: Ip;
+  readonly port: number;
+}
+
+/** What a family of one peer may announce before Weir acts. */
+export interface MaxPrefixes {
+  readonly limit: number;
+  /** Share of the limit, 0-1, at which a warning is given. */
+  readonly warnAt: number;
+  readonly action: 'warn' | 'block' | 'restart';
+  /** Milliseconds after which a session closed by `restart` is tried again. */
+  readonly restartAfter: number;
+}
+
+/** A neighbour as configured. Durations are in milliseconds but for the hold time, which is in seconds as on the wire. */
+export interface Peer {
+  readonly name: string;
+  readonly address: Ip;
+  readonly port: number;
+  readonly localAs: Asn;
+  readonly as: Asn;
+  readonly families: readonly FamilyName[];
+  readonly holdTime: number;
+  readonly passive: boolean;
+  readonly source: Ip | undefined;
+  readonly interface: string | undefined;
+  /** From `password_file`, already read; never printed. */
+  readonly password: string | undefined;
+  /** GTSM (RFC 5082): accept only packets that came at most this many hops; undefined is off. */
+  readonly ttlSecurity: number | undefined;
+  /** TTL of an eBGP session over several hops; undefined is 1 for eBGP, 64 for iBGP. */
+  readonly multihop: number | undefined;
+  readonly restartTime: number;
+  readonly addPath: boolean;
+  readonly extendedMessage: boolean;
+  readonly role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
+  readonly roleStrict: boolean;
+  readonly maxPrefixes: MaxPrefixes | undefined;
+  /** Keep every route for display, not only those that a set asks for. */
+  readonly keepAll: boolean;
+  readonly span: SourceSpan;
+}
+
+export interface BgpConfig {
+  readonly as: Asn;
+  readonly routerId: Ip;
+  readonly hostname: string | undefined;
+  readonly listen: readonly Listen[];
+  readonly peers: readonly Peer[];
+}
+
+/** DESIGN: session loss and convergence. All in milliseconds. */
+export interface Convergence {
+  /** Quiet time after End-of-RIB until a peer counts as converged. */
+  readonly settle: number;
+  /** Quiet time where the peer offers no graceful restart. */
+  readonly settleWithoutRestart: number;
+  /** How long members found at start are kept without a converged peer (allow sets). */
+  readonly startupHold: number;
+}
+
+/** A whole configuration, checked and with every default filled in. */
+export interface Config {
+  readonly file: string;
+  readonly bgp: BgpConfig;
+  readonly sets: readonly NamedSet[];
+  readonly firewall: Firewall | undefined;
+  /** Deny sets never cover these. */
+  readonly protected: readonly Prefix[];
+  readonly convergence: Convergence;
+  readonly stateDirectory: string;
+  readonly socket: string;
+  /** Network namespace (name or path) whose nf_tables is managed; undefined is the daemon's own. */
+  readonly netns: string | undefined;
+}

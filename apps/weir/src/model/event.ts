@@ -1,0 +1,21 @@
+import type { KernelEvent } from './kernel-port.ts';
+
+/** What happened, for logs, counters and watchers. `at` is milliseconds since the epoch. */
+export type Event = { readonly at: number } & (
+  | { readonly kind: 'peer-state'; readonly peer: string; readonly from: string; readonly to: string; readonly reason: string | undefined }
+  | { readonly kind: 'peer-converged'; readonly peer: string; readonly routes: number }
+  | {
+      readonly kind: 'message-errors';
+      readonly peer: string;
+      readonly errors: readonly { readonly action: string; readonly message: string; readonly offset: number }[];
+    }
+  | { readonly kind: 'member'; readonly set: string; readonly prefix: string; readonly present: boolean; readonly peer: string | undefined }
+  | { readonly kind: 'refused'; readonly set: string; readonly prefix: string; readonly peer: string; readonly reason: string }
+  | { readonly kind: 'max-prefixes'; readonly peer: string; readonly count: number; readonly limit: number; readonly action: string }
+  | { readonly kind: 'listen'; readonly address: string; readonly ok: boolean; readonly message: string | undefined }
+  | { readonly kind: 'reload'; readonly ok: boolean; readonly changed: readonly string[] }
+  | { readonly kind: 'kernel'; readonly event: KernelEvent }
+);
+
+/** Where events go; must not throw and must not block. */
+export type EventSink = (event: Event) => void;

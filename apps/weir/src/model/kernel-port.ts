@@ -1,0 +1,76 @@
+import type { Family, Prefix } from '@weir/wire/inet';
+import type { Config } from './config.ts';
+import type { MemberColumns, MemberDelta } from './member-delta.ts';
+
+/** Something between Weir and the kernel that a person should know of; it stays listed until it is over. */
+export interface KernelProblem {
+  readonly kind: 'table-missing' | 'set-missing' | 'set-unfit' | 'conflict' | 'refused' | 'not-permitted' | 'drift';
+  /** Named set or rule this is about. */
+  readonly subject: string;
+  readonly message: string;
+  /** nft text that would mend it, where there is one. */
+  readonly remedy: string | undefined;
+  readonly since: number;
+}
+
+/** What one commit did. */
+export interface CommitReport {
+  readonly added: number;
+  readonly removed: number;
+  /** Milliseconds in the kernel. */
+  readonly kernelMs: number;
+  /** Milliseconds from the receipt of the earliest message to the end of the commit; undefined when no message caused it. */
+  readonly latencyMs: number | undefined;
+  readonly ok: boolean;
+}
+
+export interface SetStatus {
+  readonly set: string;
+  readonly family: Family;
+  readonly wanted: number;
+  readonly installed: number;
+  /** Covered by a wider member of the same interval set, so not an element of its own. */
+  readonly covered: number;
+  /** Elements of others in a shared set. */
+  readonly foreign: number;
+  /** Members left out because they collide with an element of others, the first 100. */
+  readonly conflicts: readonly Prefix[];
+  /** Members that this kind of kernel set cannot hold (a prefix in a set of hosts), the first 100. */
+  readonly unfit: readonly Prefix[];
+  readonly representation: 'hash' | 'interval' | 'hash+interval' | 'absent';
+}
+
+export interface KernelStatus {
+  readonly sets: readonly SetStatus[];
+  readonly problems: readonly KernelProblem[];
+  readonly commits: number;
+  readonly failedCommits: number;
+  readonly repairs: number;
+  readonly elementsSent: number;
+  readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+  readonly ownedTable: { readonly name: string; readonly owner: boolean; readonly persist: boolean } | undefined;
+}
+
+export type KernelEvent =
+  | { readonly kind: 'commit'; readonly report: CommitReport }
+  | { readonly kind: 'drift'; readonly set: string; readonly detail: string; readonly repaired: boolean }
+  | { readonly kind: 'problem'; readonly problem: KernelProblem }
+  | { readonly kind: 'problem-over'; readonly problem: KernelProblem }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/**
+ * The kernel side as the main thread sees it: the worker thread that owns every netlink socket, the installed view, the ledger and drift
+ * repair. Calls are served in order.
+ */
+export interface KernelPort {
+  /**
+   * Takes a (new) configuration: checks the targets, writes the owned table by difference, forgets targets that no set has any more (removing
+   * what Weir added there). Returns the ledger's members that the kernel still has in sets that were not managed before this call.
+   */
+  configure(config: Config): Promise<readonly MemberColumns[]>;
+  /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */
+  apply(deltas: readonly MemberDelta[]): Promise<CommitReport>;
+  status(): Promise<KernelStatus>;
+  /** Ends the worker. `clear` first removes everything Weir added; otherwise the kernel stays as it is. */
+  close(options: { readonly clear: boolean }): Promise<void>;
+}
