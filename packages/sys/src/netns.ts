@@ -1,0 +1,39 @@
+import { bind, check } from './libc.ts';
+import { closeFd } from './tcp.ts';
+
+const openCall = bind<[string, number], number>('int open(const char *path, int flags)');
+const setnsCall = bind<[number, number], number>('int setns(int fd, int type)');
+
+const O_CLOEXEC = 0x80000;
+const CLONE_NEWNET = 0x40000000;
+
+/** `/var/run/netns/NAME` for a name as `ip netns` uses it; a text with a slash is a path already. */
+export function networkNamespacePath(nameOrPath: string): string {
+  return nameOrPath.includes('/') ? nameOrPath : `/var/run/netns/${nameOrPath}`;
+}
+
+/**
+ * Runs `action` with the calling thread inside another network namespace and returns what it returns. Sockets opened by `action` belong to that
+ * namespace for good. `action` must be synchronous: the thread is back before anything else runs on it. Needs CAP_SYS_ADMIN.
+ * Throws SystemError when the namespace cannot be entered; when the way back fails the process ends, since everything it did from then on would
+ * happen in the wrong namespace.
+ */
+export function inNetworkNamespace<T>(nameOrPath: string, action: () => T extends PromiseLike<unknown> ? never : T): T {
+  const path = networkNamespacePath(nameOrPath);
+  const home = check('open', openCall('/proc/thread-self/ns/net', O_CLOEXEC), '/proc/thread-self/ns/net');
+  try {
+    const there = check('open', openCall(path, O_CLOEXEC), path);
+    try {
+      check('setns', setnsCall(there, CLONE_NEWNET), path);
+    } finally {
+      closeFd(there);
+    }
+    try {
+      return action();
+    } finally {
+      if (setnsCall(home, CLONE_NEWNET) < 0) process.abort();
+    }
+  } finally {
+    closeFd(home);
+  }
+}
