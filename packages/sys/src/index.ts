@@ -2,3 +2,7 @@
 export { errnoName, SystemError } from './libc.ts';
 export { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkOptions, NetlinkSocket, type Received } from './netlink.ts';
 export { inNetworkNamespace, networkNamespacePath } from './netns.ts';
+export { notifyServiceManager } from './notify.ts';
+export { interfaceIndex, isLinkLocal } from './sockaddr.ts';
+export { closeFd, openTcp, openTcpListener, socketFd, type TcpConnectOptions, type TcpListenOptions, type TcpOptions } from './tcp.ts';
+export { getMinTtl, getTos, getTtl, type Md5Key, setMd5Key, setMinTtl, setTos, setTtl } from './tcp-options.ts';
