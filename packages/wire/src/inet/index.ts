@@ -19,3 +19,4 @@ export {
   printPrefix,
 } from './prefix.ts';
 export { PrefixTable } from './prefix-table.ts';
+export { PrefixTrie } from './prefix-trie.ts';
