@@ -20,3 +20,4 @@ export {
 } from './prefix.ts';
 export { PrefixTable } from './prefix-table.ts';
 export { PrefixTrie } from './prefix-trie.ts';
+export { nextIp, previousIp, rangeAsPrefix, rangePrefixes } from './range.ts';
