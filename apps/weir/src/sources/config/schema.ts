@@ -1,0 +1,409 @@
+import type { FamilyName } from '@weir/bgp/codec';
+import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { Listen } from '../../model/config.ts';
+import type { PortRange } from '../../model/firewall.ts';
+import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
+import {
+  address,
+  asNumber,
+  boolean,
+  communityPattern,
+  duration,
+  integer,
+  lengthRange,
+  listenAddress,
+  name,
+  portRange,
+  prefixShape,
+  routerId,
+  sessionLoss,
+  share,
+  text,
+  word,
+} from './leaves.ts';
+import {
+  defaulted,
+  type Item,
+  list,
+  mapping,
+  type Named,
+  optional,
+  quote,
+  required,
+  type Shape,
+  type ShapeDoc,
+  type Table,
+  table,
+} from './shape.ts';
+
+/** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
+export interface RawFile {
+  include: readonly Item<string>[];
+  bgp: Table<RawBgp> | undefined;
+  sets: readonly Named<Table<RawSet>>[];
+  firewall: Table<RawFirewall> | undefined;
+  protected: readonly Item<Prefix>[];
+  convergence: Table<RawConvergence> | undefined;
+  state_directory: string;
+  socket: string;
+  netns: string | undefined;
+}
+
+export interface RawBgp {
+  as: Asn | undefined;
+  router_id: Ip | undefined;
+  hostname: string | undefined;
+  listen: readonly Item<Listen>[];
+  peers: readonly Item<Table<RawPeer>>[];
+}
+
+export interface RawPeer {
+  name: string | undefined;
+  address: Ip | undefined;
+  as: Asn | undefined;
+  port: number;
+  local_as: Asn | undefined;
+  families: readonly Item<FamilyName>[];
+  hold_time: number;
+  passive: boolean;
+  source: Ip | undefined;
+  interface: string | undefined;
+  password_file: string | undefined;
+  ttl_security: number | undefined;
+  multihop: number | undefined;
+  graceful_restart: Table<RawGracefulRestart> | undefined;
+  add_path: boolean;
+  extended_message: boolean;
+  role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
+  role_strict: boolean;
+  max_prefixes: Table<RawMaxPrefixes> | undefined;
+  keep_all: boolean;
+}
+
+export interface RawGracefulRestart {
+  restart_time: number;
+}
+
+export interface RawMaxPrefixes {
+  limit: number | undefined;
+  warn_at: number;
+  action: 'warn' | 'block' | 'restart';
+  restart_after: number;
+}
+
+export interface RawSet {
+  kind: 'allow' | 'deny' | undefined;
+  communities: readonly Item<CommunityPattern>[] | undefined;
+  guard: Table<RawGuard> | undefined;
+  on_session_loss: SessionLoss | undefined;
+  on_withdraw: 'keep' | 'cut';
+  nft: Table<RawNft> | undefined;
+}
+
+export interface RawGuard {
+  peers: readonly Item<string>[] | undefined;
+  prefixes: readonly Item<Prefix>[] | undefined;
+  lengths: Table<RawLengths> | undefined;
+  max_members: number;
+  churn: Table<RawChurn> | undefined;
+}
+
+export interface RawLengths {
+  ipv4: { readonly min: number; readonly max: number };
+  ipv6: { readonly min: number; readonly max: number };
+}
+
+export interface RawChurn {
+  rate: number;
+  burst: number;
+}
+
+export interface RawNft {
+  family: 'inet' | 'ip' | 'ip6';
+  table: string | undefined;
+  ipv4: string | undefined;
+  ipv6: string | undefined;
+}
+
+export interface RawFirewall {
+  table: string;
+  base: Table<RawBase> | undefined;
+  borders: readonly Item<Table<RawBorder>>[];
+}
+
+export interface RawBase {
+  loopback: boolean;
+  established: boolean;
+  neighbour_discovery: boolean;
+  multicast_listener: boolean;
+  path_mtu: boolean;
+  dhcp_client: boolean;
+  bgp_peers: boolean;
+}
+
+export interface RawBorder {
+  name: string | undefined;
+  from: readonly Item<string>[] | undefined;
+  to: readonly Item<string>[] | undefined;
+  deny: readonly Item<string>[];
+  allow: readonly Item<Table<RawAllow>>[];
+  established: boolean;
+  default: 'drop' | 'accept';
+}
+
+export interface RawAllow {
+  set: string | undefined;
+  protocol: 'tcp' | 'udp' | 'icmp' | 'any';
+  ports: readonly Item<PortRange>[];
+}
+
+export interface RawConvergence {
+  settle: number;
+  settle_without_restart: number;
+  startup_hold: number;
+}
+
+/** Values that are used where a key is not written. */
+export const DEFAULTS: {
+  readonly lengths: RawLengths;
+  readonly maxMembers: number;
+  readonly churn: RawChurn;
+  readonly restartTime: number;
+  readonly convergence: RawConvergence;
+} = {
+  lengths: { ipv4: { min: 8, max: 32 }, ipv6: { min: 16, max: 128 } },
+  maxMembers: 1_000_000,
+  churn: { rate: 50_000, burst: 1_000_000 },
+  restartTime: 120,
+  convergence: { settle: 30_000, settle_without_restart: 10_000, startup_hold: 300_000 },
+};
+
+const DAY = 86_400_000;
+const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);
+const setName = (): Shape<string> => name('a set name', /^[a-z0-9_]+$/, 'small letters, digits and _', 64);
+const nftName = (): Shape<string> =>
+  name('an nf_tables name', /^[A-Za-z][A-Za-z0-9_./\\]*$/, 'a letter, then letters, digits, _ . / and \\', 128);
+const interfaceName = (): Shape<string> =>
+  name('an interface', /^[^\s/:*\p{Cc}]{1,15}\*?$/u, 'an interface name, or the start of names and *', 15);
+
+const gracefulRestart = table<RawGracefulRestart>('graceful_restart', {
+  restart_time: defaulted(
+    integer('restart_time', 1, 4095),
+    DEFAULTS.restartTime,
+    String(DEFAULTS.restartTime),
+    'Seconds that Weir asks the peer to keep its routes while Weir restarts (RFC 4724).',
+  ),
+});
+
+const maxPrefixes = table<RawMaxPrefixes>('max_prefixes', {
+  limit: required(integer('limit', 1, 100_000_000), 'Prefixes that the peer may announce, per family.'),
+  warn_at: defaulted(share('warn_at'), 0.75, '75%', 'Share of the limit at which a warning is given.'),
+  action: defaulted(
+    word('an action', ['warn', 'block', 'restart']),
+    'block',
+    'block',
+    'At the limit: only warn; take no further prefixes (`block`); or close the session and try again (`restart`).',
+  ),
+  restart_after: defaulted(duration('restart_after', 1000, DAY), 300_000, '5m', 'When a session that `restart` closed is tried again.'),
+});
+
+const peer = table<RawPeer>('a peer', {
+  name: required(peerName(), 'What guards, commands and logs call the peer.'),
+  address: required(address(), 'The address that Weir connects to and accepts the peer from.'),
+  as: required(asNumber(), "The peer's AS number; the same as the local one makes the session iBGP."),
+  port: defaulted(integer('port', 1, 65535), 179, '179', 'The TCP port of the peer.'),
+  local_as: optional(asNumber(), 'The AS number that Weir shows to this peer.', 'bgp.as'),
+  families: defaulted(
+    list(word<FamilyName>('an address family', ['ipv4 unicast', 'ipv6 unicast'])),
+    [],
+    '[ipv4 unicast, ipv6 unicast]',
+    'What is exchanged over the session, whichever address it runs over.',
+  ),
+  hold_time: defaulted(
+    integer('hold_time', 0, 65535),
+    90,
+    '90',
+    'Seconds without a message until the session is lost; 0 is never. 1 and 2 are not allowed.',
+  ),
+  passive: defaulted(boolean(), false, 'false', 'Wait for the peer to connect; needs `bgp.listen`.'),
+  source: optional(address('source address'), 'Local address to connect from.', 'chosen by the system'),
+  interface: optional(interfaceName(), 'Interface to bind the session to; needed for link-local peers.'),
+  password_file: optional(
+    text('a file name', 4096),
+    'File whose first line is the TCP MD5 password (RFC 2385), at most 80 bytes. Relative to this file.',
+  ),
+  ttl_security: optional(
+    integer('ttl_security', 1, 254),
+    'Accept only packets that came over at most this many hops (GTSM, RFC 5082).',
+    'off',
+  ),
+  multihop: optional(integer('multihop', 1, 255), 'TTL of the session.', '1 for eBGP, 64 for iBGP'),
+  graceful_restart: optional(gracefulRestart, 'Graceful restart, which Weir always offers.'),
+  add_path: defaulted(boolean(), false, 'false', 'Receive several paths of a prefix (RFC 7911).'),
+  extended_message: defaulted(boolean(), true, 'true', 'Messages of up to 65535 bytes (RFC 8654).'),
+  role: optional(word('a role', ['provider', 'rs', 'rs-client', 'customer', 'peer']), 'The role of this side (RFC 9234).', 'none'),
+  role_strict: defaulted(boolean(), false, 'false', 'Refuse a peer that does not state its role.'),
+  max_prefixes: optional(maxPrefixes, 'How much the peer may announce.', 'no limit'),
+  keep_all: defaulted(boolean(), false, 'false', 'Keep every route for `weir routes`, not only those that a set asks for. Costs memory.'),
+});
+
+const bgp = table<RawBgp>('bgp', {
+  as: required(asNumber(), 'The local AS number.'),
+  router_id: required(routerId(), 'The BGP identifier, written as an IPv4 address.'),
+  hostname: optional(text('a host name', 64), 'Name sent to the peers (FQDN capability).', 'none'),
+  listen: defaulted(list(listenAddress(179), { alone: true }), [], '[]', 'Where sessions are accepted. Without it Weir only connects.'),
+  peers: defaulted(list(peer), [], '[]', 'The neighbours.'),
+});
+
+const guard = table<RawGuard>('guard', {
+  peers: optional(list(peerName(), { atLeastOne: true }), 'The peers that may fill the set. Required for an allow set.', 'every peer'),
+  prefixes: optional(
+    list(prefixShape(), { atLeastOne: true }),
+    'A member must lie in one of these. Required for an allow set.',
+    'anywhere',
+  ),
+  lengths: optional(
+    table<RawLengths>('lengths', {
+      ipv4: defaulted(lengthRange(4), DEFAULTS.lengths.ipv4, '8..32', 'Prefix lengths that an IPv4 member may have.'),
+      ipv6: defaulted(lengthRange(6), DEFAULTS.lengths.ipv6, '16..128', 'Prefix lengths that an IPv6 member may have.'),
+    }),
+    'Prefix lengths that a member may have.',
+  ),
+  max_members: defaulted(
+    integer('max_members', 1, 10_000_000),
+    DEFAULTS.maxMembers,
+    String(DEFAULTS.maxMembers),
+    'Members over both families. When the set is full, what is installed stays and what comes is refused.',
+  ),
+  churn: optional(
+    table<RawChurn>('churn', {
+      rate: defaulted(
+        integer('rate', 1, 10_000_000),
+        DEFAULTS.churn.rate,
+        String(DEFAULTS.churn.rate),
+        'Changes a second that one peer may cause.',
+      ),
+      burst: defaulted(
+        integer('burst', 1, 10_000_000),
+        DEFAULTS.churn.burst,
+        String(DEFAULTS.churn.burst),
+        'Changes that may come at once.',
+      ),
+    }),
+    'How fast one peer may change the set; what exceeds it waits.',
+  ),
+});
+
+const nft = table<RawNft>('nft', {
+  family: defaulted(word('a table family', ['inet', 'ip', 'ip6']), 'inet', 'inet', 'Family of the table.'),
+  table: required(nftName(), "The user's table."),
+  ipv4: optional(nftName(), 'Set of that table for IPv4 members.', 'IPv4 members are not installed'),
+  ipv6: optional(nftName(), 'Set of that table for IPv6 members.', 'IPv6 members are not installed'),
+});
+
+const set = table<RawSet>('a set', {
+  kind: required(word('a kind of set', ['allow', 'deny']), '`allow`: members are let through. `deny`: members are dropped.'),
+  communities: required(
+    list(communityPattern(), { alone: true, atLeastOne: true }),
+    'A route with one of these fills the set. `*` may stand for any field.',
+  ),
+  guard: optional(guard, 'Who may fill the set, and with what.'),
+  on_session_loss: optional(sessionLoss(), 'What the loss of a session does to its members. Required for an allow set.', 'hold forever'),
+  on_withdraw: defaulted(
+    word('what a withdrawal can do', ['keep', 'cut']),
+    'keep',
+    'keep',
+    'Whether the established connections of a closed member go on (`keep`), or their conntrack entries are deleted (`cut`).',
+  ),
+  nft: optional(nft, "Sets of the user's own table that are filled.", 'a set of the table that Weir owns (`firewall`)'),
+});
+
+const base = table<RawBase>('base', {
+  loopback: defaulted(boolean(), true, 'true', 'Everything on the loopback interface.'),
+  established: defaulted(boolean(), true, 'true', 'Replies to connections of this host.'),
+  neighbour_discovery: defaulted(boolean(), true, 'true', 'IPv6 neighbour discovery, without which IPv6 does not work.'),
+  multicast_listener: defaulted(boolean(), true, 'true', 'IPv6 multicast listener discovery.'),
+  path_mtu: defaulted(boolean(), true, 'true', 'ICMP errors that path MTU discovery needs.'),
+  dhcp_client: defaulted(boolean(), true, 'true', 'Answers to a DHCP client on this host.'),
+  bgp_peers: defaulted(boolean(), true, 'true', 'BGP from the configured peers.'),
+});
+
+const allow = table<RawAllow>('an allow entry', {
+  set: required(setName(), 'Destinations in this set are accepted.'),
+  protocol: defaulted(word('a protocol', ['tcp', 'udp', 'icmp', 'any']), 'tcp', 'tcp', 'Protocol that is accepted.'),
+  ports: defaulted(list(portRange(), { alone: true }), [], 'every port', 'Destination ports, alone or as ranges.'),
+});
+
+const border = table<RawBorder>('a border', {
+  name: required(name('a border name', /^[a-z0-9_]+$/, 'small letters, digits and _', 32), 'What rules and counters call the border.'),
+  from: required(
+    list(interfaceName(), { alone: true, atLeastOne: true }),
+    'Interfaces that traffic comes from; a trailing `*` is a wildcard.',
+  ),
+  to: required(list(interfaceName(), { alone: true, atLeastOne: true }), 'Interfaces that it goes to, or `local` for this host.'),
+  deny: defaulted(list(setName(), { alone: true }), [], '[]', 'Deny sets: sources in them are dropped first.'),
+  allow: defaulted(list(allow), [], '[]', 'What is accepted.'),
+  established: defaulted(boolean(), true, 'true', 'Accept established and related traffic.'),
+  default: defaulted(word('a default', ['drop', 'accept']), 'drop', 'drop', 'What happens to the rest.'),
+});
+
+const firewall = table<RawFirewall>('firewall', {
+  table: defaulted(nftName(), 'weir', 'weir', 'Name of the `inet` table that Weir owns and writes whole.'),
+  base: optional(base, 'What a host needs to stay on the network, accepted before a default deny. Each can be switched off.'),
+  borders: defaulted(list(border), [], '[]', 'Traffic from one side to another.'),
+});
+
+const convergence = table<RawConvergence>('convergence', {
+  settle: defaulted(
+    duration('settle', 0, DAY),
+    DEFAULTS.convergence.settle,
+    '30s',
+    'Quiet time after End-of-RIB until a peer has converged.',
+  ),
+  settle_without_restart: defaulted(
+    duration('settle_without_restart', 0, DAY),
+    DEFAULTS.convergence.settle_without_restart,
+    '10s',
+    'The same where the peer offers no graceful restart.',
+  ),
+  startup_hold: defaulted(
+    duration('startup_hold', 0, 7 * DAY),
+    DEFAULTS.convergence.startup_hold,
+    '5m',
+    'How long members found at start stay in allow sets when no peer has converged.',
+  ),
+});
+
+const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
+  include: defaulted(
+    list(text('a file name', 4096), { alone: true }),
+    [],
+    '[]',
+    'Further files with `sets`, `bgp.peers`, `firewall.borders` and `protected`; a `*` in the last part of the name matches many. Relative to this file.',
+  ),
+  bgp: required(bgp, 'The BGP speaker.'),
+  sets: defaulted(
+    mapping('sets', set, (key, place, report) => {
+      if (!/^[a-z0-9_]{1,64}$/.test(key))
+        report('E018', place, `${quote(key)} is not a set name`, 'small letters, digits and _, at most 64 characters');
+    }),
+    [],
+    '{}',
+    'Named sets, filled by routes.',
+  ),
+  firewall: optional(firewall, 'A table that Weir owns.', 'none'),
+  protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
+  convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
+  state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),
+  socket: defaulted(text('a path', 4096), '/run/weir/weir.sock', '/run/weir/weir.sock', 'The control socket.'),
+  netns: optional(text('a network namespace', 4096), 'Network namespace (name or path) whose nf_tables is managed.', "the daemon's own"),
+});
+
+export function fileShape(): Shape<Table<RawFile>> {
+  return file;
+}
+
+/** The keys as documentation shows them. */
+export function describeFile(): ShapeDoc {
+  return file.doc;
+}
