@@ -42,6 +42,8 @@ export interface MessageError {
   readonly action: ErrorAction;
   /** For example `RFC 7606 section 7.1`. */
   readonly rfc: string;
+  /** With `afi-safi-disable`: whose routes are to be deleted and ignored from here on (RFC 4760 section 7). */
+  readonly family?: AfiSafi;
 }
 
 export interface AsPathSegment {
