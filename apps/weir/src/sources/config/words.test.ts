@@ -26,7 +26,11 @@ describe('durations', () => {
   for (const { input, want } of rows) test(JSON.stringify(input), () => expect(parseDuration(input)).toBe(want));
 
   test('what is printed is read again', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: MAX_DURATION }), (ms) => expect(parseDuration(printDuration(ms))).toBe(ms)));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: MAX_DURATION }), (ms) => {
+        expect(parseDuration(printDuration(ms))).toBe(ms);
+      }),
+    );
   });
 });
 
@@ -70,7 +74,11 @@ describe('community patterns', () => {
       }),
       fc.record({ kind: fc.constant('extended-generic' as const), high: field32, low: field32 }),
     );
-    fc.assert(fc.property(pattern, (p) => expect(parseCommunityPattern(printCommunityPattern(p))).toEqual({ ok: true, pattern: p })));
+    fc.assert(
+      fc.property(pattern, (p) => {
+        expect(parseCommunityPattern(printCommunityPattern(p))).toEqual({ ok: true, pattern: p });
+      }),
+    );
     for (const name of WELL_KNOWN.keys()) expect(parseCommunityPattern(name).ok).toBe(true);
   });
 });

@@ -1,0 +1,119 @@
+import type { Event } from '../model/event.ts';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** How an event reads in a log: a level, one line of text, and its fields. */
+export interface Described {
+  readonly level: Level;
+  readonly message: string;
+  readonly fields: { readonly [key: string]: unknown };
+}
+
+/** The log line of an event. */
+export function describeEvent(event: Event): Described {
+  const { kind } = event;
+  switch (kind) {
+    case 'peer-state': {
+      const why = event.reason === undefined ? '' : `: ${event.reason}`;
+      const level = event.to === 'established' || event.from === 'established' ? (event.to === 'established' ? 'info' : 'warn') : 'debug';
+      return line(level, `peer ${event.peer} ${event.from} -> ${event.to}${why}`, kind, {
+        peer: event.peer,
+        from: event.from,
+        to: event.to,
+        reason: event.reason,
+      });
+    }
+    case 'peer-converged':
+      return line('info', `peer ${event.peer} has converged with ${event.routes} routes`, kind, { peer: event.peer, routes: event.routes });
+    case 'message-errors': {
+      const first = event.errors[0];
+      return line(
+        'warn',
+        `peer ${event.peer} sent a message with errors: ${first?.message ?? 'unknown'} (${first?.action ?? 'none'})`,
+        kind,
+        {
+          peer: event.peer,
+          errors: event.errors,
+        },
+      );
+    }
+    case 'member':
+      return line('debug', `${event.set} ${event.present ? '+' : '-'} ${event.prefix}`, kind, {
+        set: event.set,
+        prefix: event.prefix,
+        present: event.present,
+        peer: event.peer,
+      });
+    case 'refused':
+      return line('debug', `${event.set} refused ${event.prefix} from ${event.peer}: ${event.reason}`, kind, {
+        set: event.set,
+        prefix: event.prefix,
+        peer: event.peer,
+        reason: event.reason,
+      });
+    case 'max-prefixes':
+      return line('warn', `peer ${event.peer} announced ${event.count} of at most ${event.limit} prefixes: ${event.action}`, kind, {
+        peer: event.peer,
+        count: event.count,
+        limit: event.limit,
+        action: event.action,
+      });
+    case 'listen':
+      return line(
+        event.ok ? 'info' : 'error',
+        event.ok ? `listening on ${event.address}` : `cannot listen on ${event.address}: ${event.message}`,
+        kind,
+        {
+          address: event.address,
+          reason: event.message,
+        },
+      );
+    case 'reload':
+      return line(
+        event.ok ? 'info' : 'error',
+        event.ok ? `configuration reloaded: ${changes(event.changed)}` : 'configuration not reloaded',
+        kind,
+        {
+          changed: event.changed,
+        },
+      );
+    case 'kernel':
+      return describeKernel(event.event);
+  }
+}
+
+function describeKernel(event: Extract<Event, { kind: 'kernel' }>['event']): Described {
+  const kind = `kernel-${event.kind}`;
+  switch (event.kind) {
+    case 'commit': {
+      const { report } = event;
+      return line(
+        report.ok ? 'debug' : 'error',
+        `commit ${report.ok ? 'done' : 'failed'}: +${report.added} -${report.removed} in ${report.kernelMs.toFixed(2)} ms`,
+        kind,
+        {
+          ...report,
+        },
+      );
+    }
+    case 'drift':
+      return line('warn', `${event.set} was changed by another process: ${event.detail}${event.repaired ? ' (repaired)' : ''}`, kind, {
+        set: event.set,
+        repaired: event.repaired,
+      });
+    case 'problem':
+      return line('error', `${event.problem.subject}: ${event.problem.message}`, kind, { ...event.problem });
+    case 'problem-over':
+      return line('info', `${event.problem.subject}: over: ${event.problem.message}`, kind, { subject: event.problem.subject });
+    case 'failed':
+      return line('error', `kernel: ${event.message}`, kind, {});
+  }
+}
+
+function line(level: Level, message: string, event: string, fields: { readonly [key: string]: unknown }): Described {
+  return { level, message, fields: { event, ...fields } };
+}
+
+function changes(changed: readonly string[]): string {
+  return changed.length === 0 ? 'nothing changed' : changed.join(', ');
+}
