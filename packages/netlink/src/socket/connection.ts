@@ -182,7 +182,7 @@ export class NetfilterConnection {
     return outcome === 'overrun' ? ENOBUFS : interrupted;
   }
 
-  /** Sends several requests of one kind in one datagram and gives each answer to `visit`, or its refusal to `refuse`. Each request must be answered by one message. */
+  /** Sends several requests of one kind in one datagram and gives each answer to `visit`, or its refusal to `refuse`. Each request must be answered by one message; an acknowledgement goes to neither. */
   requestMany(
     requests: readonly Request[],
     visit: (index: number, header: Header, netfilter: NetfilterHeader, payload: Reader) => void,
@@ -209,7 +209,7 @@ export class NetfilterConnection {
       if (!request) return true;
       if (header.type === NLMSG_ERROR) {
         const answer = decodeErrorMessage(header, r);
-        refuse(index, new KernelError(request.operation, answer.errno, { ...answer, index }));
+        if (answer.errno !== 0) refuse(index, new KernelError(request.operation, answer.errno, { ...answer, index }));
       } else visit(index, header, decodeNetfilterHeader(r), r);
       left--;
       return left > 0;
