@@ -1,0 +1,174 @@
+import type { KernelProblem } from '../model/kernel-port.ts';
+
+/** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
+export interface Versioned {
+  readonly format_version: number;
+}
+
+export interface LatencySummary {
+  readonly count: number;
+  readonly p50_ms: number;
+  readonly p99_ms: number;
+  readonly max_ms: number;
+}
+
+export interface StatusAnswer extends Versioned {
+  readonly version: string;
+  readonly pid: number;
+  readonly started: string;
+  readonly uptime_ms: number;
+  readonly config: {
+    readonly file: string;
+    readonly loaded: string;
+    readonly reloads: number;
+    readonly failed_reloads: number;
+    /** Why the last reload was refused; absent when it was not. */
+    readonly last_error?: readonly string[];
+  };
+  readonly bgp: {
+    readonly as: number;
+    readonly router_id: string;
+    readonly listen: readonly { readonly address: string; readonly ok: boolean; readonly message?: string }[];
+    readonly peers: number;
+    readonly established: number;
+    readonly converged: number;
+  };
+  readonly sets: readonly SetSummary[];
+  readonly routes: number;
+  readonly kernel: {
+    readonly commits: number;
+    readonly failed_commits: number;
+    readonly elements_sent: number;
+    readonly repairs: number;
+    readonly owned_table?: { readonly name: string; readonly owner: boolean; readonly persist: boolean };
+    readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+    readonly problems: readonly (Omit<KernelProblem, 'since' | 'remedy'> & { readonly since: string; readonly remedy?: string })[];
+  };
+  readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };
+  readonly memory: { readonly rss: number; readonly heap: number };
+}
+
+export interface SetSummary {
+  readonly name: string;
+  readonly kind: 'allow' | 'deny';
+  readonly members: number;
+  readonly max_members: number;
+  /** Members found at start that no peer has announced yet. */
+  readonly stale: number;
+  readonly refused: { readonly [reason: string]: number };
+  readonly targets: readonly SetTargetSummary[];
+}
+
+export interface SetTargetSummary {
+  readonly family: 'ipv4' | 'ipv6';
+  /** `inet core_fw web_allowed_v4`. */
+  readonly kernel_set: string;
+  readonly wanted: number;
+  readonly installed: number;
+  readonly covered: number;
+  readonly foreign: number;
+  readonly representation: string;
+  readonly conflicts: readonly string[];
+  readonly unfit: readonly string[];
+}
+
+export interface SetsAnswer extends Versioned {
+  readonly sets: readonly SetSummary[];
+}
+
+export interface PeerSummary {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly as: number;
+  readonly local_as: number;
+  readonly state: string;
+  /** When the state was entered. */
+  readonly since: string;
+  readonly converged: boolean;
+  readonly families: readonly string[];
+  readonly routes: number;
+  /** Routes held since the session was lost, or not yet heard again. */
+  readonly stale_routes: number;
+  readonly hold_time?: number;
+  readonly router_id?: string;
+  readonly local_address?: string;
+  readonly capabilities: readonly string[];
+  readonly messages: { readonly received: number; readonly sent: number };
+  readonly errors: number;
+  readonly last_error?: string;
+}
+
+export interface PeersAnswer extends Versioned {
+  readonly peers: readonly PeerSummary[];
+}
+
+export interface RouteSummary {
+  readonly prefix: string;
+  readonly peer: string;
+  readonly path_id?: number;
+  readonly next_hop?: string;
+  readonly as_path: readonly number[];
+  readonly communities: readonly string[];
+  readonly sets: readonly string[];
+  readonly stale: boolean;
+  readonly since?: string;
+}
+
+export interface RoutesAnswer extends Versioned {
+  readonly routes: readonly RouteSummary[];
+  readonly total: number;
+  readonly next?: string;
+}
+
+/** A reason why a member is there. */
+export interface WhySummary {
+  readonly kind: 'route' | 'ledger' | 'file' | 'api';
+  readonly peer?: string;
+  readonly prefix?: string;
+  readonly path_id?: number;
+  readonly as_path?: readonly number[];
+  readonly communities?: readonly string[];
+  readonly since?: string;
+  readonly stale?: boolean;
+  readonly text?: string;
+}
+
+export interface MemberSummary {
+  readonly prefix: string;
+  readonly why: readonly WhySummary[];
+}
+
+export interface MembersAnswer extends Versioned {
+  readonly set: string;
+  readonly members: readonly MemberSummary[];
+  readonly total: number;
+  readonly next?: string;
+}
+
+export interface RefusedAnswer extends Versioned {
+  readonly set: string;
+  readonly counts: { readonly [reason: string]: number };
+  /** The last of them, newest first. */
+  readonly recent: readonly { readonly prefix: string; readonly peer: string; readonly reason: string; readonly at: string }[];
+}
+
+export interface EventSummary {
+  readonly at: string;
+  readonly kind: string;
+  readonly level: string;
+  readonly message: string;
+  readonly fields: { readonly [key: string]: unknown };
+}
+
+export interface EventsAnswer extends Versioned {
+  readonly events: readonly EventSummary[];
+  /** Events that were dropped before these, because the reader was too slow. */
+  readonly lost: number;
+}
+
+export interface ReloadAnswer extends Versioned {
+  /** What is different now, as short texts; empty when nothing is. */
+  readonly changed: readonly string[];
+  readonly warnings: readonly string[];
+}

@@ -1,0 +1,49 @@
+import type { Event } from '../model/event.ts';
+import type {
+  EventsAnswer,
+  MembersAnswer,
+  PeersAnswer,
+  RefusedAnswer,
+  ReloadAnswer,
+  RoutesAnswer,
+  SetsAnswer,
+  StatusAnswer,
+} from './answers.ts';
+import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
+
+/** A request that is refused, with a stable code. */
+export class ApiError extends Error {
+  readonly code: ApiErrorCode;
+  readonly details: readonly string[] | undefined;
+
+  constructor(code: ApiErrorCode, message: string, details?: readonly string[]) {
+    super(message);
+    this.name = 'ApiError';
+    this.code = code;
+    this.details = details;
+  }
+
+  get body(): ApiErrorBody {
+    return { code: this.code, message: this.message, ...(this.details === undefined ? {} : { details: this.details }) };
+  }
+}
+
+/** What the daemon answers, whatever carries the question. Methods may throw ApiError. */
+export interface Backend {
+  status(): Promise<StatusAnswer>;
+  peers(): Promise<PeersAnswer>;
+  routes(params: Params<'routes'>): Promise<RoutesAnswer>;
+  sets(): Promise<SetsAnswer>;
+  members(params: Params<'members'>): Promise<MembersAnswer>;
+  refused(params: Params<'refused'>): Promise<RefusedAnswer>;
+  events(params: Params<'events'>): Promise<EventsAnswer>;
+  reload(): Promise<ReloadAnswer>;
+  /** Events from now on; undefined when there are too many watchers. */
+  watch(params: Params<'watch'>): Watch | undefined;
+}
+
+/** A stream of events with a bounded queue. */
+export interface Watch {
+  next(): Promise<{ readonly events: readonly Event[]; readonly lost: number } | undefined>;
+  close(): void;
+}

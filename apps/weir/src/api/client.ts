@@ -1,0 +1,162 @@
+import { Socket } from 'node:net';
+import type {
+  EventsAnswer,
+  MembersAnswer,
+  PeersAnswer,
+  RefusedAnswer,
+  ReloadAnswer,
+  RoutesAnswer,
+  SetsAnswer,
+  StatusAnswer,
+} from './answers.ts';
+import { ApiError } from './backend.ts';
+import { LineSplitter } from './line-splitter.ts';
+import { type Method, type Params, parseResponse, type Response } from './schema.ts';
+
+/** Bytes of one answer. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+
+interface Answers {
+  status: StatusAnswer;
+  peers: PeersAnswer;
+  routes: RoutesAnswer;
+  sets: SetsAnswer;
+  members: MembersAnswer;
+  refused: RefusedAnswer;
+  events: EventsAnswer;
+  reload: ReloadAnswer;
+}
+
+/** The daemon cannot be reached, or went away. `code` is that of the system, or `CONNECTION_LOST`. */
+export class ConnectionError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'ConnectionError';
+    this.code = code;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (response: Response) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** A connection to the daemon's control socket. */
+export class ControlClient {
+  readonly #socket: Socket;
+  readonly #lines = new LineSplitter(MAX_ANSWER);
+  readonly #waiting = new Map<number, Waiting>();
+  /** Batches of a watch that came before they were asked for; the socket is paused when there are many. */
+  readonly #early = new Map<number, Response[]>();
+  #nextId = 1;
+  #gone: Error | undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('error', (error) => this.#end(error));
+    socket.on('close', () => this.#end(new ConnectionError('CONNECTION_LOST', 'the daemon closed the connection')));
+  }
+
+  /** Throws ConnectionError. */
+  static connect(path: string): Promise<ControlClient> {
+    return new Promise((resolve, reject) => {
+      const socket = new Socket();
+      socket.once('error', (error: NodeJS.ErrnoException) => reject(new ConnectionError(error.code ?? 'UNKNOWN', explain(path, error))));
+      socket.connect(path, () => {
+        socket.removeAllListeners('error');
+        resolve(new ControlClient(socket));
+      });
+    });
+  }
+
+  /** Asks and waits for the answer. Throws ApiError where the daemon refuses, ConnectionError where it is gone. */
+  async call<M extends keyof Answers>(method: M, params: Params<M>): Promise<Answers[M]> {
+    const id = this.#nextId++;
+    const response = await this.#ask(id, method, params);
+    return this.#result(id, response) as Answers[M];
+  }
+
+  /** Events as they come, until `return` is called on the iterator or the daemon ends. */
+  async *watch(params: Params<'watch'>): AsyncGenerator<EventsAnswer, void, void> {
+    const id = this.#nextId++;
+    let next = this.#ask(id, 'watch', params);
+    for (;;) {
+      const response = await next;
+      const result = this.#result(id, response) as EventsAnswer;
+      if (response.ok && response.more) next = this.#expect(id);
+      yield result;
+      if (!response.ok || !response.more) {
+        this.#early.delete(id);
+        return;
+      }
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #ask(id: number, method: Method, params: object): Promise<Response> {
+    const answer = this.#expect(id);
+    if (!this.#gone) this.#socket.write(`${JSON.stringify({ id, method, params })}\n`);
+    return answer;
+  }
+
+  #expect(id: number): Promise<Response> {
+    const early = this.#early.get(id)?.shift();
+    if (early) return Promise.resolve(early);
+    const gone = this.#gone;
+    if (gone) return Promise.reject(gone);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  #result(id: number, response: Response): unknown {
+    if ((this.#early.get(id)?.length ?? 0) < 16) this.#socket.resume();
+    if (response.ok) return response.result;
+    throw new ApiError(response.error.code, response.error.message, response.error.details);
+  }
+
+  #receive(chunk: Buffer): void {
+    const lines = this.#lines.push(chunk);
+    if (!lines) {
+      this.#socket.destroy(new ConnectionError('TOO_LARGE', 'an answer of the daemon is too large'));
+      return;
+    }
+    for (const line of lines) {
+      const response = parseResponse(line);
+      if (!response) {
+        this.#socket.destroy(new ConnectionError('BAD_ANSWER', 'the daemon does not speak the protocol'));
+        return;
+      }
+      if (response.id === null) {
+        this.#end(response.ok ? new Error('an answer without an id') : new ApiError(response.error.code, response.error.message));
+        continue;
+      }
+      const waiting = this.#waiting.get(response.id);
+      if (waiting) {
+        this.#waiting.delete(response.id);
+        waiting.resolve(response);
+      } else {
+        const early = this.#early.get(response.id) ?? [];
+        early.push(response);
+        this.#early.set(response.id, early);
+        if (early.length >= 64) this.#socket.pause();
+      }
+    }
+  }
+
+  #end(error: Error): void {
+    this.#gone ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#gone);
+    this.#waiting.clear();
+  }
+}
+
+function explain(path: string, error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `no daemon answers on ${path}: is \`weir run\` running?`;
+  if (error.code === 'EACCES') return `${path}: permission denied; the socket belongs to the daemon's user and group`;
+  return `${path}: ${error.message}`;
+}

@@ -1,0 +1,38 @@
+/** The control socket: its schema, server and client. */
+export type {
+  EventSummary,
+  EventsAnswer,
+  LatencySummary,
+  MemberSummary,
+  MembersAnswer,
+  PeerSummary,
+  PeersAnswer,
+  RefusedAnswer,
+  ReloadAnswer,
+  RouteSummary,
+  RoutesAnswer,
+  SetSummary,
+  SetsAnswer,
+  SetTargetSummary,
+  StatusAnswer,
+  Versioned,
+  WhySummary,
+} from './answers.ts';
+export { ApiError, type Backend, type Watch } from './backend.ts';
+export { ConnectionError, ControlClient } from './client.ts';
+export { summarizeEvent } from './event-summary.ts';
+export { LineSplitter } from './line-splitter.ts';
+export {
+  type ApiErrorBody,
+  type ApiErrorCode,
+  FORMAT_VERSION,
+  MAX_PAGE,
+  type Method,
+  type Params,
+  type ParsedRequest,
+  parseRequest,
+  parseResponse,
+  type Request,
+  type Response,
+} from './schema.ts';
+export { ControlServer, type ControlServerOptions, MAX_CLIENTS, MAX_REQUEST, MAX_SOCKET_PATH, SocketError } from './server.ts';

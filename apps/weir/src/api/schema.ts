@@ -1,0 +1,132 @@
+import * as z from 'zod/mini';
+
+/** Version of every answer's shape. Fields are only ever added under the same number. */
+export const FORMAT_VERSION = 1;
+
+/** Items of one page, and how many there are when nothing is asked. */
+export const MAX_PAGE = 1000;
+
+const setName = z.string().check(z.regex(/^[a-z0-9_]{1,64}$/));
+const peerName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/));
+const limit = z.optional(z.int().check(z.minimum(1), z.maximum(MAX_PAGE)));
+/** An opaque place in a listing, as the answer before gave it. */
+const cursor = z.optional(z.string().check(z.maxLength(200)));
+const family = z.optional(z.enum(['ipv4', 'ipv6']));
+const prefix = z.string().check(z.maxLength(64));
+
+/** What each method takes. */
+const PARAMS = {
+  status: z.strictObject({}),
+  peers: z.strictObject({}),
+  routes: z.strictObject({
+    peer: z.optional(peerName),
+    set: z.optional(setName),
+    family,
+    prefix: z.optional(prefix),
+    /** With `prefix`: also routes inside it. */
+    longer: z.optional(z.boolean()),
+    limit,
+    cursor,
+  }),
+  sets: z.strictObject({}),
+  members: z.strictObject({ set: setName, family, limit, cursor }),
+  refused: z.strictObject({ set: setName }),
+  events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
+  reload: z.strictObject({}),
+  /** A stream: one answer for each batch of events until the connection ends or `cancel` comes. */
+  watch: z.strictObject({
+    kinds: z.optional(z.array(z.string().check(z.maxLength(32))).check(z.maxLength(16))),
+    set: z.optional(setName),
+    peer: z.optional(peerName),
+  }),
+  cancel: z.strictObject({ request: z.int() }),
+} as const;
+
+export type Method = keyof typeof PARAMS;
+export type Params<M extends Method> = z.infer<(typeof PARAMS)[M]>;
+
+const envelope = z.strictObject({
+  id: z.int().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER)),
+  method: z.string().check(z.maxLength(32)),
+  params: z.optional(z.record(z.string(), z.unknown())),
+});
+
+/** A request that was understood. */
+export type Request = { [M in Method]: { readonly id: number; readonly method: M; readonly params: Params<M> } }[Method];
+
+/** Stable codes of refused requests. */
+export type ApiErrorCode = 'bad-request' | 'unknown-method' | 'not-found' | 'busy' | 'failed' | 'too-large' | 'invalid-config';
+
+export interface ApiErrorBody {
+  readonly code: ApiErrorCode;
+  readonly message: string;
+  /** Diagnostics of a configuration that was refused, as text. */
+  readonly details?: readonly string[];
+}
+
+/** One line from the daemon. `more` says that further lines with the same id follow. */
+export type Response =
+  | { readonly id: number; readonly ok: true; readonly result: unknown; readonly more?: boolean }
+  | { readonly id: number | null; readonly ok: false; readonly error: ApiErrorBody };
+
+export type ParsedRequest =
+  | { readonly ok: true; readonly request: Request }
+  | { readonly ok: false; readonly id: number | null; readonly error: ApiErrorBody };
+
+/** One line from a client. Never throws. */
+export function parseRequest(line: string): ParsedRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return refuse(null, 'bad-request', 'not a line of JSON');
+  }
+  const parsed = envelope.safeParse(value);
+  if (!parsed.success) return refuse(idOf(value), 'bad-request', firstIssue(parsed.error));
+  const { id, method } = parsed.data;
+  if (!Object.hasOwn(PARAMS, method)) return refuse(id, 'unknown-method', `there is no method ${JSON.stringify(method)}`);
+  const params = PARAMS[method as Method].safeParse(parsed.data.params ?? {});
+  if (!params.success) return refuse(id, 'bad-request', firstIssue(params.error));
+  return { ok: true, request: { id, method, params: params.data } as Request };
+}
+
+function refuse(id: number | null, code: ApiErrorCode, message: string): ParsedRequest {
+  return { ok: false, id, error: { code, message } };
+}
+
+function idOf(value: unknown): number | null {
+  const id = typeof value === 'object' && value !== null && 'id' in value ? value.id : undefined;
+  return typeof id === 'number' && Number.isSafeInteger(id) ? id : null;
+}
+
+function firstIssue(error: z.core.$ZodError): string {
+  const issue = error.issues[0];
+  if (!issue) return 'not understood';
+  const path = issue.path.map(String).join('.');
+  const what =
+    issue.code === 'unrecognized_keys'
+      ? `unknown key ${issue.keys.slice(0, 3).join(', ')}`
+      : `not valid (${issue.code.replaceAll('_', ' ')})`;
+  return path === '' ? what : `${path}: ${what}`;
+}
+
+const responseShape = z.union([
+  z.object({ id: z.int(), ok: z.literal(true), result: z.unknown(), more: z.optional(z.boolean()) }),
+  z.object({
+    id: z.nullable(z.int()),
+    ok: z.literal(false),
+    error: z.object({ code: z.string(), message: z.string(), details: z.optional(z.array(z.string())) }),
+  }),
+]);
+
+/** One line from a daemon; undefined when it is not one. Never throws. */
+export function parseResponse(line: string): Response | undefined {
+  try {
+    const parsed = responseShape.safeParse(JSON.parse(line));
+    return parsed.success ? (parsed.data as Response) : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,284 @@
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type Server, Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { ApiError, type Backend } from './backend.ts';
+import { summarizeEvent } from './event-summary.ts';
+import { LineSplitter } from './line-splitter.ts';
+import { type ApiErrorBody, FORMAT_VERSION, parseRequest, type Request, type Response } from './schema.ts';
+
+/** Bounds of the socket: clients at a time, bytes of one request, requests of one client in flight, bytes that wait for a slow client. */
+export const MAX_CLIENTS = 32;
+export const MAX_REQUEST = 65_536;
+const MAX_IN_FLIGHT = 16;
+const MAX_WAITING = 8 * 1024 * 1024;
+/** Longest path that fits `struct sockaddr_un`. */
+export const MAX_SOCKET_PATH = 107;
+
+/** The socket cannot be opened. `code` is `SOCKET_PATH` or `SOCKET_IN_USE`, or that of the system. */
+export class SocketError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'SocketError';
+    this.code = code;
+  }
+}
+
+export interface ControlServerOptions {
+  readonly path: string;
+  readonly backend: Backend;
+  /** Told of errors that are nobody's answer. */
+  readonly onError: (error: Error) => void;
+}
+
+/** The daemon's control socket: a line of JSON asks, a line of JSON answers. Made by `ControlServer.open`. */
+export class ControlServer {
+  readonly #server: Server;
+  readonly #backend: Backend;
+  readonly #onError: (error: Error) => void;
+  readonly #clients = new Set<Client>();
+  /** Connections that are only told that there are too many. */
+  readonly #refused = new Set<Socket>();
+  #closed = false;
+
+  private constructor(options: ControlServerOptions) {
+    this.#backend = options.backend;
+    this.#onError = options.onError;
+    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.maxConnections = 2 * MAX_CLIENTS;
+  }
+
+  /**
+   * Listens, with mode 0660. What a daemon left behind is replaced when nobody answers on it; a file that is not a socket is not touched.
+   * Throws SocketError.
+   */
+  static async open(options: ControlServerOptions): Promise<ControlServer> {
+    const { path } = options;
+    if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+      throw new SocketError('SOCKET_PATH', `the path of the control socket is longer than ${MAX_SOCKET_PATH} bytes: ${path}`);
+    }
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    await removeStale(path);
+    const control = new ControlServer(options);
+    await new Promise<void>((resolve, reject) => {
+      control.#server.once('error', reject);
+      // The socket is made inside `listen`, before it returns: with this mask it is never open to others, not even for a moment.
+      const mask = process.umask(0o117);
+      control.#server.listen(path, () => {
+        control.#server.off('error', reject);
+        resolve();
+      });
+      process.umask(mask);
+    });
+    chmodSync(path, 0o660);
+    control.#server.on('error', options.onError);
+    return control;
+  }
+
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#closed || this.#clients.size >= MAX_CLIENTS) {
+      const full: Response = { id: null, ok: false, error: { code: 'busy', message: `more than ${MAX_CLIENTS} clients` } };
+      this.#refused.add(socket);
+      socket.once('close', () => this.#refused.delete(socket));
+      socket.on('error', () => socket.destroy());
+      socket.setTimeout(1000, () => socket.destroy());
+      socket.resume();
+      socket.end(`${JSON.stringify(full)}\n`);
+      return;
+    }
+    const client = new Client(socket, this.#backend, this.#onError);
+    this.#clients.add(client);
+    socket.once('close', () => {
+      client.close();
+      this.#clients.delete(client);
+    });
+  }
+
+  /** Ends every connection and removes the socket. Calling it again does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const client of [...this.#clients]) client.close();
+    for (const socket of this.#refused) socket.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+/** One connection. */
+class Client {
+  readonly #socket: Socket;
+  readonly #backend: Backend;
+  readonly #onError: (error: Error) => void;
+  readonly #lines = new LineSplitter(MAX_REQUEST);
+  readonly #watches = new Map<number, { close(): void }>();
+  #inFlight = 0;
+  #closed = false;
+
+  constructor(socket: Socket, backend: Backend, onError: (error: Error) => void) {
+    this.#socket = socket;
+    this.#backend = backend;
+    this.#onError = onError;
+    socket.on('error', () => this.close());
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const watch of this.#watches.values()) watch.close();
+    this.#watches.clear();
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    const lines = this.#lines.push(chunk);
+    if (!lines) {
+      this.#send({ id: null, ok: false, error: { code: 'too-large', message: `a request is longer than ${MAX_REQUEST} bytes` } });
+      this.#socket.pause();
+      this.#socket.end(() => this.close());
+      return;
+    }
+    for (const line of lines) {
+      if (this.#closed) return;
+      if (line.trim() === '') continue;
+      const parsed = parseRequest(line);
+      if (!parsed.ok) {
+        this.#send({ id: parsed.id, ok: false, error: parsed.error });
+        continue;
+      }
+      if (this.#inFlight >= MAX_IN_FLIGHT) {
+        this.#send({ id: parsed.request.id, ok: false, error: { code: 'busy', message: `more than ${MAX_IN_FLIGHT} requests in flight` } });
+        continue;
+      }
+      this.#inFlight++;
+      this.#serve(parsed.request)
+        .catch((error: unknown) => this.#fail(parsed.request.id, error))
+        .finally(() => {
+          this.#inFlight--;
+        });
+    }
+  }
+
+  async #serve(request: Request): Promise<void> {
+    const { id } = request;
+    if (request.method === 'watch') return this.#watch(id, request.params);
+    if (request.method === 'cancel') {
+      this.#watches.get(request.params.request)?.close();
+      this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION } });
+      return;
+    }
+    this.#send({ id, ok: true, result: await this.#call(request) });
+  }
+
+  #call(request: Exclude<Request, { method: 'watch' | 'cancel' }>): Promise<unknown> {
+    const backend = this.#backend;
+    switch (request.method) {
+      case 'status':
+        return backend.status();
+      case 'peers':
+        return backend.peers();
+      case 'routes':
+        return backend.routes(request.params);
+      case 'sets':
+        return backend.sets();
+      case 'members':
+        return backend.members(request.params);
+      case 'refused':
+        return backend.refused(request.params);
+      case 'events':
+        return backend.events(request.params);
+      case 'reload':
+        return backend.reload();
+    }
+  }
+
+  async #watch(id: number, params: Extract<Request, { method: 'watch' }>['params']): Promise<void> {
+    if (this.#watches.has(id)) throw new ApiError('bad-request', `request ${id} is a watch already`);
+    const watch = this.#backend.watch(params);
+    if (!watch) throw new ApiError('busy', 'too many watchers');
+    this.#watches.set(id, watch);
+    this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, events: [], lost: 0 }, more: true });
+    try {
+      for (let batch = await watch.next(); batch && !this.#closed; batch = await watch.next()) {
+        this.#send({
+          id,
+          ok: true,
+          result: { format_version: FORMAT_VERSION, events: batch.events.map(summarizeEvent), lost: batch.lost },
+          more: true,
+        });
+        await this.#drained();
+      }
+      this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, events: [], lost: 0 } });
+    } finally {
+      watch.close();
+      this.#watches.delete(id);
+    }
+  }
+
+  #fail(id: number, error: unknown): void {
+    if (error instanceof ApiError) {
+      this.#refuse(id, error.body);
+      return;
+    }
+    const cause = error instanceof Error ? error : new Error(String(error));
+    this.#onError(cause);
+    this.#refuse(id, { code: 'failed', message: cause.message });
+  }
+
+  #refuse(id: number, error: ApiErrorBody): void {
+    this.#send({ id, ok: false, error });
+  }
+
+  #send(response: Response): void {
+    if (this.#closed || !this.#socket.writable) return;
+    if (this.#socket.writableLength > MAX_WAITING) this.close();
+    else this.#socket.write(`${JSON.stringify(response)}\n`);
+  }
+
+  /** Waits until a slow client has read most of what was sent; events gather (and are dropped) in the watch's own queue meanwhile. */
+  async #drained(): Promise<void> {
+    if (this.#closed || !this.#socket.writableNeedDrain) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#socket.off('drain', done);
+        this.#socket.off('close', done);
+        resolve();
+      };
+      this.#socket.on('drain', done);
+      this.#socket.on('close', done);
+    });
+  }
+}
+
+async function removeStale(path: string): Promise<void> {
+  let kind: 'socket' | 'other' | 'none' = 'none';
+  try {
+    kind = lstatSync(path).isSocket() ? 'socket' : 'other';
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+  if (kind === 'none') return;
+  if (kind === 'other') throw new SocketError('SOCKET_PATH', `${path} exists and is not a socket`);
+  if (await answers(path)) throw new SocketError('SOCKET_IN_USE', `another daemon answers on ${path}`);
+  unlinkSync(path);
+}
+
+/** Whether somebody listens. Anything but a plain refusal counts as yes, so that a socket in use is never taken away. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = new Socket();
+    const end = (answer: boolean): void => {
+      probe.destroy();
+      resolve(answer);
+    };
+    probe.setTimeout(2000, () => end(true));
+    probe.once('connect', () => end(true));
+    probe.once('error', (error: NodeJS.ErrnoException) => end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+    probe.connect(path);
+  });
+}
