@@ -1,9 +1,21 @@
 import { AS_TRANS, type Asn, equalIp } from '@weir/wire/inet';
-import { type AfiSafi, type Capability, ErrorCode, family, type Notification, type OpenMessage, OpenSubcode } from '../codec/index.ts';
+import {
+  type AfiSafi,
+  type Capability,
+  ErrorCode,
+  family,
+  type Notification,
+  type OpenMessage,
+  OpenSubcode,
+  ROLES,
+  trueAs,
+} from '../codec/index.ts';
 import type { FsmConfig, PeerAs, Role } from './config.ts';
 
-/** Values of the role capability (RFC 9234 section 4.1). */
-export const ROLE_VALUE: Readonly<Record<Role, number>> = { provider: 0, rs: 1, 'rs-client': 2, customer: 3, peer: 4 };
+/** The value of the role capability (RFC 9234 section 4.1). */
+export function roleValue(role: Role): number {
+  return ROLES.indexOf(role);
+}
 
 /** The role that the other side must have. */
 const COUNTERPART: Readonly<Record<Role, Role>> = {
@@ -62,7 +74,7 @@ export function localCapabilities(config: FsmConfig): readonly Capability[] {
     }
   }
   if (config.role !== undefined && config.peerAs !== 'internal' && config.peerAs !== config.localAs) {
-    out.push({ kind: 'role', role: ROLE_VALUE[config.role] });
+    out.push({ kind: 'role', role: roleValue(config.role) });
   }
   if (config.hostname !== undefined) out.push({ kind: 'fqdn', hostname: config.hostname, domain: config.domain ?? '' });
   return out;
@@ -75,7 +87,7 @@ export function capability<K extends Capability['kind']>(open: OpenMessage, kind
 
 /** The true AS number of the sender (RFC 6793 section 4.1). */
 export function openAs(open: OpenMessage): Asn {
-  return capability(open, 'four-octet-as')?.asn ?? (open.myAs as Asn);
+  return trueAs(open.myAs, open.capabilities);
 }
 
 /** What is wrong with a peer's OPEN, and the NOTIFICATION that says so. */
@@ -139,7 +151,7 @@ function checkRole(config: FsmConfig, open: OpenMessage): OpenRefusal | undefine
     return config.strictRole ? refuse(OpenSubcode.roleMismatch, 'no role, and one is demanded') : undefined;
   }
   if (roles.size > 1) return refuse(OpenSubcode.roleMismatch, `several roles: ${[...roles].join(', ')}`);
-  if (role !== ROLE_VALUE[COUNTERPART[config.role]])
+  if (role !== roleValue(COUNTERPART[config.role]))
     return refuse(OpenSubcode.roleMismatch, `role ${role} does not match ours, ${config.role}`);
   return undefined;
 }

@@ -1,0 +1,15 @@
+/** BGP sessions over TCP: connecting, listening, timers, queues, and what peers say as events. */
+export type { Announcer, OutgoingSession } from './announcer.ts';
+export { type Clock, type ClockTimer, systemClock } from './clock.ts';
+export {
+  BGP_PORT,
+  type ListenConfig,
+  type MaxPrefixes,
+  needsNewSession,
+  type PeerConfig,
+  SessionConfigError,
+  type SpeakerConfig,
+} from './config.ts';
+export type { SessionEvent } from './event.ts';
+export { BgpSpeaker, type ListenStatus, type StopOptions } from './speaker.ts';
+export type { LastError, MessageCounts, PeerStatus } from './stats.ts';

@@ -1,0 +1,31 @@
+import { type AfiSafi, CeaseSubcode, ErrorCode, type Notification } from '../codec/index.ts';
+import type { MaxPrefixes } from './config.ts';
+
+export type PrefixLevel = 'clear' | 'warning' | 'exceeded';
+
+const DEFAULT_WARN_AT = 75;
+
+/** Where a count stands against its limit. A level is left downwards only 5 % of the limit below where it was entered, so that a count on the edge does not flap. */
+export function prefixLevel(limit: MaxPrefixes, count: number, before: PrefixLevel): PrefixLevel {
+  const slack = limit.limit * 0.05;
+  const warnAt = (limit.limit * (limit.warnAt ?? DEFAULT_WARN_AT)) / 100;
+  if (count > limit.limit || (before === 'exceeded' && count > limit.limit - slack)) return 'exceeded';
+  if (count >= warnAt || (before !== 'clear' && count >= warnAt - slack)) return 'warning';
+  return 'clear';
+}
+
+/**
+ * Cease with subcode Maximum Number of Prefixes Reached (RFC 4486 section 4).
+ *
+ * ```
+ * | AFI (2) | SAFI (1) | limit (4) |
+ * ```
+ */
+export function maximumPrefixes(family: AfiSafi, limit: number): Notification {
+  const data = new Uint8Array(7);
+  const view = new DataView(data.buffer);
+  view.setUint16(0, family.afi);
+  view.setUint8(2, family.safi);
+  view.setUint32(3, limit);
+  return { code: ErrorCode.cease, subcode: CeaseSubcode.maximumPrefixes, data };
+}
