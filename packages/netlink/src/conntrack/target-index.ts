@@ -10,7 +10,10 @@ export interface ConnectionTarget {
 
 /** Finds the targets that cover an address: one look-up for each prefix length in use, however many targets there are. */
 export class TargetIndex {
-  readonly #families = new Map<Family, { readonly table: PrefixTable; readonly lengths: number[]; readonly targets: ConnectionTarget[][] }>();
+  readonly #families = new Map<
+    Family,
+    { readonly table: PrefixTable; readonly lengths: number[]; readonly targets: ConnectionTarget[][] }
+  >();
 
   constructor(targets: readonly ConnectionTarget[]) {
     for (const target of targets) {

@@ -10,7 +10,8 @@ import {
 } from '../socket/index.ts';
 import { type Chain, decodeChain } from './chain.ts';
 import { decodeElementList, encodeElement, encodeTarget, type SetElement } from './element.ts';
-import { ElementCollector, type ElementColumns } from './element-columns.ts';
+import { ElementCollector } from './element-collector.ts';
+import { type ElementColumns, encodeKeyQuery, stride, wordsPerKey } from './element-columns.ts';
 import { familyName, familyNumber, type NftFamily } from './family.ts';
 import { decodeGeneration, type Generation } from './generation.ts';
 import { NFT_MSG, nftType } from './message-type.ts';
@@ -42,6 +43,9 @@ export interface ElementDump {
   readonly generation: number;
   readonly consistent: boolean;
 }
+
+/** Whether an entry of some columns is in a set: not at all, exactly so, or its key or ends belong to something else there (a range that overlaps it). */
+export type Presence = 'absent' | 'present' | 'other';
 
 /** The nf_tables ruleset of one network namespace. Calls are synchronous. KernelError where the kernel refuses. */
 export class NftClient {
@@ -155,25 +159,62 @@ export class NftClient {
     }
   }
 
-  /** Looks elements up by key; undefined where there is none. In interval sets see `present` instead. */
+  /** Looks elements up by key; undefined where there is none. KernelError with ENOENT when the set is missing. A key inside a range of an interval set gives the beginning of that range. */
   getElements(ref: SetRef, keys: readonly SetElement[]): (SetElement | undefined)[] {
-    const out: (SetElement | undefined)[] = new Array(keys.length).fill(undefined);
-    for (let from = 0; from < keys.length; from += LOOKUPS) {
-      const requests = keys.slice(from, from + LOOKUPS).map((key): Request => {
-        return {
-          type: nftType(NFT_MSG.getSetElem),
-          family: familyNumber(ref.family),
-          operation: `get element of ${ref.family} ${ref.table} ${ref.name}`,
-          encode: (w) => {
-            encodeTarget(w, { table: ref.table, set: ref.name });
-            const list = openNest(w, 3);
-            const item = openNest(w, 1);
-            encodeElement(w, key);
-            closeAttribute(w, item);
-            closeAttribute(w, list);
-          },
-        };
-      });
+    return this.#lookup(ref, keys.length, (w, index) => {
+      encodeTarget(w, { table: ref.table, set: ref.name });
+      const list = openNest(w, 3);
+      const item = openNest(w, 1);
+      encodeElement(w, keys[index] ?? {});
+      closeAttribute(w, item);
+      closeAttribute(w, list);
+    });
+  }
+
+  /**
+   * Asks for each entry of the columns whether the set has it: one or two look-ups each, whatever the size of the set. A range of the set that lies strictly inside an
+   * entry is not noticed.
+   */
+  presence(ref: SetRef, columns: ElementColumns): Presence[] {
+    const k = wordsPerKey(columns.keyLength);
+    const step = stride(columns);
+    const queries: { readonly entry: number; readonly closing: boolean; readonly at: number }[] = [];
+    for (let entry = 0; entry < columns.count; entry++) {
+      const at = entry * step;
+      queries.push({ entry, closing: false, at });
+      const open = columns.words.subarray(at + k, at + 2 * k).every((word) => word === 0);
+      if (columns.shape === 'interval' && !open) queries.push({ entry, closing: true, at: at + k });
+    }
+    const target = { table: ref.table, set: ref.name };
+    const found = this.#lookup(ref, queries.length, (w, index) => {
+      const query = queries[index];
+      if (query) encodeKeyQuery(w, target, columns, query.entry, query.closing);
+    });
+    const out = new Array<Presence | undefined>(columns.count).fill(undefined);
+    queries.forEach(({ entry, closing, at }, index) => {
+      const element = found[index];
+      const same =
+        sameKey(element?.key, columns, at) &&
+        (element?.intervalEnd ?? false) === closing &&
+        (columns.shape !== 'concatenated' || sameKey(element?.keyEnd, columns, at + k));
+      const state = element === undefined ? 'absent' : same ? 'present' : 'other';
+      out[entry] = out[entry] === undefined || out[entry] === state ? state : 'other';
+    });
+    return out.map((state) => state ?? 'absent');
+  }
+
+  #lookup(ref: SetRef, count: number, encode: (w: Writer, index: number) => void): (SetElement | undefined)[] {
+    const out = new Array<SetElement | undefined>(count).fill(undefined);
+    const head = {
+      type: nftType(NFT_MSG.getSetElem),
+      family: familyNumber(ref.family),
+      operation: `get element of ${ref.family} ${ref.table} ${ref.name}`,
+    };
+    for (let from = 0; from < count; from += LOOKUPS) {
+      const requests = Array.from(
+        { length: Math.min(LOOKUPS, count - from) },
+        (_, i): Request => ({ ...head, encode: (w) => encode(w, from + i) }),
+      );
       this.connection.requestMany(
         requests,
         (index, _header, _netfilter, r) => {
@@ -184,6 +225,8 @@ export class NftClient {
         },
       );
     }
+    // A set that is not there answers as an element that is not.
+    if (out.includes(undefined) && !this.set(ref)) throw new KernelError(head.operation, ENOENT, { message: 'no such table or set' });
     return out;
   }
 
@@ -247,4 +290,9 @@ function elementRequest(ref: SetRef): Request {
 
 function within(object: { readonly family: NftFamily; readonly table: string }, scope: Scope): boolean {
   return (scope.family === undefined || object.family === scope.family) && (scope.table === undefined || object.table === scope.table);
+}
+
+function sameKey(key: Uint8Array | undefined, columns: ElementColumns, at: number): boolean {
+  if (key?.length !== columns.keyLength) return false;
+  return key.every((byte, i) => byte === (((columns.words[at + (i >> 2)] ?? 0) >>> (24 - 8 * (i & 3))) & 0xff));
 }

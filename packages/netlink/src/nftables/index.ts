@@ -1,9 +1,10 @@
 /** nf_tables: objects, expressions, transactions, listings and notifications. */
 export { type BaseChain, type Chain, type ChainRef, type Counters, decodeChain, encodeChain, type Hook } from './chain.ts';
-export { type ElementDump, NftClient, type Scope } from './client.ts';
+export { type ElementDump, NftClient, type Presence, type Scope } from './client.ts';
 export { type Data, decodeData, encodeData, type Verdict } from './data.ts';
 export { decodeElement, decodeElementList, type ElementTarget, encodeElement, encodeElements, type SetElement } from './element.ts';
-export { ElementCollector, type ElementColumns, ElementEncoder, type ElementExtras, stride, wordsPerKey } from './element-columns.ts';
+export { ElementCollector } from './element-collector.ts';
+export { type ElementColumns, ElementEncoder, type ElementExtras, stride, wordsPerKey } from './element-columns.ts';
 export {
   type BitwiseExpression,
   type ByteorderExpression,
