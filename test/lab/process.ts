@@ -24,6 +24,8 @@ export class LabProcess {
   readonly name: string;
   readonly pid: number;
   readonly exited: Promise<ProcessEnd>;
+  /** Resolves when the output is complete too: not before every process that inherited the streams has ended. */
+  readonly drained: Promise<void>;
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #stdout = new BoundedOutput();
   readonly #stderr = new BoundedOutput();
@@ -45,6 +47,7 @@ export class LabProcess {
     this.#child.stderr.on('data', (chunk: Buffer) => this.#stderr.push(chunk));
     // The process may end while we write to it; `exited` tells.
     this.#child.stdin.on('error', () => undefined);
+    this.drained = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.exited = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#end = { code, signal };
@@ -72,6 +75,10 @@ export class LabProcess {
 
   write(text: string): void {
     this.#child.stdin.write(text);
+  }
+
+  closeInput(): void {
+    this.#child.stdin.end();
   }
 
   /** Signals the process itself, not its children. */
