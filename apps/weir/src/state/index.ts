@@ -1,0 +1,29 @@
+/** Desired state: routes and ledger members become set members, counted, guarded, held and converged. No I/O. */
+
+export {
+  type ConvergenceEvent,
+  type ConvergenceStep,
+  type ConvergenceTimes,
+  convergenceDeadline,
+  type FamilyPhase,
+  initialConvergence,
+  LONGEST_SETTLE,
+  type PeerConvergence,
+  stepConvergence,
+} from './convergence.ts';
+export { NEVER_MEMBERS, SHORTEST } from './never-members.ts';
+export type { RefreshRequest } from './reconfigure.ts';
+export { REFUSAL_REASONS, type Refusal, type RefusalReason } from './refusals.ts';
+export { DEFAULT_LIMITS, type RibLimits } from './rib.ts';
+export { type ConfigureResult, RouteState, type RouteStateOptions, type StateClock } from './route-state.ts';
+export type {
+  Hold,
+  Member,
+  Page,
+  PeerCounts,
+  RefusedView,
+  RouteEntry,
+  RouteFilter,
+  SetCounts,
+  StateCounts,
+} from './route-view.ts';

@@ -1,0 +1,368 @@
+import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
+import { type Ip, printPrefix } from '@weir/wire/inet';
+import type { Config } from '../model/config.ts';
+import type { EventSink } from '../model/event.ts';
+import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { CommunityMatcher } from './community-matcher.ts';
+import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
+import { LedgerMembers } from './ledger-members.ts';
+import { familyIndex, type PeerState } from './peer-state.ts';
+import { type RefreshRequest, refreshRequests } from './reconfigure.ts';
+import { DEFAULT_LIMITS, Rib, type RibLimits } from './rib.ts';
+import { ROW } from './route-table.ts';
+import {
+  countState,
+  type Hold,
+  listHolds,
+  listMembers,
+  listRoutes,
+  type Member,
+  membersText,
+  type Page,
+  type RefusedView,
+  type RouteEntry,
+  type RouteFilter,
+  type StateCounts,
+} from './route-view.ts';
+import { endHolds, holdDeadline, makeStale } from './session-loss.ts';
+import type { FamilyIndex, SetState } from './set-state.ts';
+
+/** Time, handed in so that tests can rule it. */
+export interface StateClock {
+  /** Milliseconds since the epoch, never stepping back. */
+  now(): number;
+  setTimer(ms: number, action: () => void): { cancel(): void };
+}
+
+export interface RouteStateOptions {
+  readonly clock: StateClock;
+  /** This host's own addresses; deny sets never cover them. Asked at each configuration and at `hostAddressesChanged`. */
+  readonly hostAddresses?: () => readonly Ip[];
+  /** Gets `refused` (at most 10 a second for each set) and `member` (at most 256 for each drain). */
+  readonly events?: EventSink;
+  /** Makes the hash of attributes this process's own. */
+  readonly seed?: number;
+  readonly limits?: Partial<RibLimits>;
+}
+
+export interface ConfigureResult {
+  /** Peers to ask for route refresh; their `learned` starts anew. */
+  readonly refresh: readonly RefreshRequest[];
+  /** Names of sets that are new, gone or other than before. */
+  readonly changedSets: readonly string[];
+}
+
+/** Waiting members that one turn looks at. */
+const ADMISSIONS_PER_TURN = 10_000;
+/** Changes of one drain that are told as events. */
+const MEMBER_EVENTS_PER_DRAIN = 256;
+
+/**
+ * All that is known of members: routes from peers, what the ledger says the kernel had, and what follows from it for each set.
+ *
+ * - A route gives to the sets whose communities it carries and whose guard lets it in; a member is in a set while at least one route (of
+ *   any peer and path) or the ledger gives it. All removals act at once.
+ * - A session that is lost makes its routes stale. What a stale route gives to a set ends with that set's hold, with an explicit withdrawal, when it is
+ *   relearned without it, or when the peer has converged without it; a hard reset and the removal of the peer or set end it at once. A
+ *   graceful restart time (RFC 4724) neither shortens nor lengthens a hold, and a set that withdraws on loss does so though the peer restarts gracefully.
+ * - The ledger's members stay until every peer that may fill the set has converged; in allow sets at most `startupHold`.
+ *
+ * What is stored: routes that give to a set, wait for room or churn, or are refused only because of protected addresses (which change by themselves);
+ * for a peer with `maxPrefixes` a row without attributes for every other route, with `keepAll` all routes whole. Everything else is counted and
+ * forgotten; `configure` says whom to ask again when that may have been wrong. `maxPrefixes` therefore counts what a peer has announced in
+ * its present session and not withdrawn, before any guard.
+ *
+ * Memory: a route takes 28 bytes; a prefix 19 (IPv4) or 31 (IPv6) with its hash slots; a member of a set 16-32; an attribute set its bytes and 28. A million
+ * routes to a million IPv4 prefixes in one set with 200,000 attribute sets of 100 bytes take about 110 MB. Bounds: 4,000,000 routes, 2,000,000 of one
+ * peer, 64 paths of one peer to a prefix, 4,194,304 attribute sets in 1 GiB; what exceeds them is not taken and counted (`overflow`).
+ *
+ * No method does I/O; time comes from the clock, and one timer is set for the next hold, ledger or admission that is due. No method
+ * throws for anything that a peer sends. Names of peers that are not configured are ignored: their session is about to end.
+ */
+export class RouteState {
+  readonly #clock: StateClock;
+  readonly #hostAddresses: () => readonly Ip[];
+  readonly #events: EventSink | undefined;
+  readonly #rib: Rib;
+  readonly #listeners = new Set<() => void>();
+  readonly #ledger: LedgerMembers;
+  #config: Config | undefined;
+  #timer: { cancel(): void } | undefined;
+  #told = false;
+
+  constructor(options: RouteStateOptions) {
+    this.#clock = options.clock;
+    this.#hostAddresses = options.hostAddresses ?? (() => []);
+    this.#events = options.events;
+    this.#rib = new Rib(new CommunityMatcher([]), options.seed ?? 0, { ...DEFAULT_LIMITS, ...options.limits }, options.events);
+    this.#ledger = new LedgerMembers(this.#rib);
+  }
+
+  /** Takes the first or a further configuration and applies the difference; see `ConfigureResult`. */
+  configure(config: Config): ConfigureResult {
+    this.#turn();
+    const before = this.#config;
+    this.#config = config;
+    configurePeers(this.#rib, config.bgp.peers);
+    const { changed, widened, removed } = configureSets(this.#rib, config, shield(config, this.#hostAddresses()));
+    for (const index of removed) this.#ledger.forgetSet(index);
+    this.#refilter();
+    const refresh = before ? refreshRequests(before, config, widened) : [];
+    for (const request of refresh) {
+      const peer = this.#peer(request.peer);
+      for (const name of request.families) if (peer) peer.learned[familyIndex(name)] = false;
+    }
+    this.#rib.timersChanged = true;
+    this.#advance();
+    this.#finish();
+    return { refresh, changedSets: changed };
+  }
+
+  /** The host's addresses are others now: deny sets are looked at again. */
+  hostAddressesChanged(): void {
+    if (!this.#config) return;
+    this.#turn();
+    rebuildGuards(this.#rib, shield(this.#config, this.#hostAddresses()));
+    this.#refilter();
+    this.#advance();
+    this.#finish();
+  }
+
+  /** An UPDATE: withdrawals first, so that a prefix in both is announced. `receivedAt` is for latency figures. */
+  update(peer: string, message: UpdateMessage, session: { readonly fourOctetAs: boolean; readonly receivedAt: number }): void {
+    const state = this.#peer(peer);
+    if (!state) return;
+    this.#rib.turn(this.#clock.now(), session.receivedAt);
+    for (const run of message.withdraw) this.#rib.withdraw(state, run);
+    for (const announcement of message.announce) this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs);
+    this.#finish();
+  }
+
+  sessionUp(peer: string): void {
+    const state = this.#peer(peer);
+    if (state) state.up = true;
+  }
+
+  /** The session is lost: routes become stale and each set's hold begins. `hard` (RFC 8538 section 4) ends them at once. */
+  sessionDown(peer: string, options: { readonly hard: boolean }): void {
+    const state = this.#peer(peer);
+    if (!state) return;
+    this.#turn();
+    state.up = false;
+    if (options.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
+    else makeStale(this.#rib, state);
+    this.#rib.timersChanged = true;
+    this.#advance();
+    this.#finish();
+  }
+
+  /** Takes out all routes of one family of a peer (RFC 4760 section 7: they can no longer be trusted). */
+  dropFamily(peer: string, family: FamilyName): void {
+    this.#removeWhere(peer, family, () => true);
+  }
+
+  /** Beginning of a refresh (RFC 7313 section 4): what is not announced again until its end goes then. */
+  beginRefresh(peer: string, family: FamilyName): void {
+    this.#eachFresh(peer, family, (row, flags) => {
+      flags[row] = (flags[row] as number) | ROW.refreshing;
+    });
+  }
+
+  /** The refresh is given up: what was not announced again stays. */
+  cancelRefresh(peer: string, family: FamilyName): void {
+    this.#eachFresh(peer, family, (row, flags) => {
+      flags[row] = (flags[row] as number) & ~ROW.refreshing;
+    });
+  }
+
+  endRefresh(peer: string, family: FamilyName): void {
+    this.#removeWhere(peer, family, (row) => ((this.#rib.routes.flags[row] as number) & ROW.refreshing) !== 0);
+  }
+
+  /** The peer has said all that it has in this family: what is stale goes, and perhaps the ledger's members. */
+  converged(peer: string, family: FamilyName): void {
+    const state = this.#peer(peer);
+    if (!state) return;
+    state.learned[familyIndex(family)] = true;
+    this.#rib.timersChanged = true;
+    this.#removeWhere(peer, family, (row) => this.#rib.routes.epoch[row] !== 0);
+  }
+
+  /** Members that the kernel has from before the daemon was started. Those that the guard refuses are drained as not wanted. */
+  addLedger(ledger: readonly MemberColumns[]): void {
+    this.#turn();
+    for (const columns of ledger) {
+      const set = this.#set(columns.set);
+      if (set) this.#ledger.add(set, columns);
+    }
+    this.#rib.timersChanged = true;
+    this.#advance();
+    this.#finish();
+  }
+
+  /** Net changes of every set since the last drain. */
+  drain(): MemberDelta[] {
+    this.#turn();
+    this.#told = false;
+    const out: MemberDelta[] = [];
+    let events = MEMBER_EVENTS_PER_DRAIN;
+    for (const set of this.#rib.sets) {
+      if (!set?.isDirty) continue;
+      out.push(
+        ...set.drain((f, prefix, present) => {
+          if (this.#events && events-- > 0) this.#tellMember(set, f, prefix, present);
+        }),
+      );
+    }
+    return out;
+  }
+
+  /** The whole of a set, for a kernel set that has to be filled anew; its pending changes are in it. */
+  complete(name: string): MemberDelta[] {
+    const set = this.#set(name);
+    if (!set) return [];
+    this.#turn();
+    set.makeComplete();
+    return set.drain(() => undefined);
+  }
+
+  /** Calls back when there is something to drain; again only after the next drain. Returns the end of the subscription. */
+  onDirty(callback: () => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** Members of a set in order with why they are there; empty for an unknown set. */
+  members(name: string, page: Page = {}): { readonly members: readonly Member[]; readonly more: boolean } {
+    const set = this.#set(name);
+    return set ? listMembers(this.#rib, set, page) : { members: [], more: false };
+  }
+
+  routes(filter: RouteFilter = {}): { readonly routes: readonly RouteEntry[]; readonly more: boolean } {
+    return listRoutes(this.#rib, filter);
+  }
+
+  refused(name: string): RefusedView | undefined {
+    const set = this.#set(name);
+    return set && { counts: set.refusals.counts(), waiting: set.waiting, recent: set.refusals.recent() };
+  }
+
+  counts(): StateCounts {
+    return countState(this.#rib);
+  }
+
+  /** What is held of a peer that was lost. */
+  holds(peer: string): readonly Hold[] {
+    const state = this.#peer(peer);
+    return state ? listHolds(this.#rib, state) : [];
+  }
+
+  /** Routes of the present session of a peer, for its prefix limit. */
+  announced(peer: string, family: FamilyName): number {
+    return this.#peer(peer)?.fresh(familyIndex(family)) ?? 0;
+  }
+
+  /** The members of a set as lines of text, for files. */
+  snapshotText(name: string): string {
+    const set = this.#set(name);
+    return set ? membersText(this.#rib, set) : '';
+  }
+
+  /** Stops the timer. */
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#listeners.clear();
+  }
+
+  #peer(name: string): PeerState | undefined {
+    return this.#rib.peers.find((peer) => peer?.definition.name === name);
+  }
+
+  #set(name: string): SetState | undefined {
+    return this.#rib.sets.find((set) => set?.definition.name === name);
+  }
+
+  #turn(): void {
+    const now = this.#clock.now();
+    this.#rib.turn(now, now);
+  }
+
+  #eachFresh(name: string, family: FamilyName, change: (row: number, flags: Uint8Array) => void): void {
+    const peer = this.#peer(name);
+    if (!peer) return;
+    const f = familyIndex(family);
+    const { routes } = this.#rib;
+    this.#rib.forEachRow(peer, (row) => {
+      if (routes.epoch[row] === 0 && this.#rib.familyOf(row) === f) change(row, routes.flags);
+    });
+  }
+
+  #removeWhere(name: string, family: FamilyName, goes: (row: number) => boolean): void {
+    const peer = this.#peer(name);
+    if (!peer) return;
+    this.#turn();
+    const f = familyIndex(family);
+    this.#rib.forEachRow(peer, (row) => {
+      if (this.#rib.familyOf(row) === f && goes(row)) this.#rib.removeRow(row);
+    });
+    this.#advance();
+    this.#finish();
+  }
+
+  /** Does what is due: holds that are over, ledger members that go, waiting members for which there is room. */
+  #advance(): void {
+    endHolds(this.#rib);
+    this.#ledger.advance(this.#startupHold());
+    let budget = ADMISSIONS_PER_TURN;
+    const now = this.#rib.now();
+    for (const set of this.#rib.sets) {
+      if (budget > 0 && set && set.deadline(now) <= now) budget -= set.advance(now, budget);
+    }
+  }
+
+  #refilter(): void {
+    refilterRoutes(this.#rib);
+    this.#ledger.refilter();
+  }
+
+  #startupHold(): number {
+    return this.#config?.convergence.startupHold ?? 0;
+  }
+
+  #deadline(): number {
+    const now = this.#rib.now();
+    let first = Math.min(holdDeadline(this.#rib), this.#ledger.deadline(this.#startupHold()));
+    for (const set of this.#rib.sets) if (set) first = Math.min(first, set.deadline(now));
+    return first;
+  }
+
+  /** The end of every change: sets the timer for what comes next, and tells of what is to be drained. */
+  #finish(): void {
+    if (this.#rib.timersChanged) {
+      this.#rib.timersChanged = false;
+      this.#timer?.cancel();
+      const deadline = this.#deadline();
+      this.#timer = Number.isFinite(deadline)
+        ? this.#clock.setTimer(Math.max(0, deadline - this.#rib.now()), () => this.#onTimer())
+        : undefined;
+    }
+    if (this.#told || !this.#rib.sets.some((set) => set?.isDirty)) return;
+    this.#told = true;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #onTimer(): void {
+    this.#turn();
+    this.#rib.timersChanged = true;
+    this.#advance();
+    this.#finish();
+  }
+
+  #tellMember(set: SetState, f: FamilyIndex, prefix: number, present: boolean): void {
+    const [first] = present ? this.#rib.contributors(set.index, f, prefix) : [];
+    const peer = first === undefined ? undefined : this.#rib.peers[first]?.definition.name;
+    const text = printPrefix(this.#rib.ribs[f].table.prefix(prefix));
+    this.#events?.({ at: this.#rib.now(), kind: 'member', set: set.definition.name, prefix: text, present, peer });
+  }
+}
