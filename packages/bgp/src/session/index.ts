@@ -12,4 +12,5 @@ export {
 } from './config.ts';
 export type { SessionEvent } from './event.ts';
 export { BgpSpeaker, type ListenStatus, type StopOptions } from './speaker.ts';
+export { type RouteOptions, StaticRoutes } from './static-routes.ts';
 export type { LastError, MessageCounts, PeerStatus } from './stats.ts';

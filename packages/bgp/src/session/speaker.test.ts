@@ -1,7 +1,7 @@
 import { prefix, printPrefix } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { nlriRun, prefixAt, shutdownCommunication } from '../codec/index.ts';
-import { address, pair, type PairOptions, type TestSpeaker } from './test-session.ts';
+import { address, type PairOptions, pair, type TestSpeaker } from './test-session.ts';
 
 let open: TestSpeaker[] = [];
 

@@ -44,7 +44,9 @@ export class TestSpeaker {
       event.kind === kind && test(event as Extract<SessionEvent, { kind: K }>);
     const past = this.events.slice(from).find(wanted);
     if (past) return past;
-    return new Promise((resolve) => this.#waiting.push({ wanted, resolve: (event) => resolve(event as Extract<SessionEvent, { kind: K }>) }));
+    return new Promise((resolve) =>
+      this.#waiting.push({ wanted, resolve: (event) => resolve(event as Extract<SessionEvent, { kind: K }>) }),
+    );
   }
 }
 
@@ -60,12 +62,16 @@ export interface PairOptions {
 }
 
 /** Two speakers on loopback addresses: A (AS 64512) connects to B (AS 64513), which only listens. A's peer is named `b` and B's `a`. */
-export async function pair(options: PairOptions = {}): Promise<{ readonly a: TestSpeaker; readonly b: TestSpeaker; readonly port: number }> {
+export async function pair(
+  options: PairOptions = {},
+): Promise<{ readonly a: TestSpeaker; readonly b: TestSpeaker; readonly port: number }> {
   const b = new TestSpeaker({
     localAs: asn(64513),
     routerId: address('192.0.2.2'),
     listen: [{ address: B, port: 0 }],
-    peers: [{ name: 'a', address: A, peerAs: asn(64512), families: ['ipv4 unicast', 'ipv6 unicast'], passive: true, ...FAST, ...options.b }],
+    peers: [
+      { name: 'a', address: A, peerAs: asn(64512), families: ['ipv4 unicast', 'ipv6 unicast'], passive: true, ...FAST, ...options.b },
+    ],
     ...options.bSpeaker,
   });
   b.speaker.start();

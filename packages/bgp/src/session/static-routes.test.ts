@@ -1,0 +1,160 @@
+import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
+import { describe, expect, it } from 'vitest';
+import { decodeMessage, type FamilyName, prefixAt, sessionContext } from '../codec/index.ts';
+import type { OutgoingSession } from './announcer.ts';
+import { StaticRoutes } from './static-routes.ts';
+import { address } from './test-session.ts';
+
+/** A session that takes `room` messages and then none until given more, and prints what it takes. */
+class Sink implements OutgoingSession {
+  readonly peer: string;
+  readonly context;
+  readonly enhancedRefresh: boolean;
+  readonly localAddress = '192.0.2.1';
+  readonly lines: string[] = [];
+  room = Number.POSITIVE_INFINITY;
+
+  constructor(peer: string, given: Parameters<typeof sessionContext>[0] = {}, enhancedRefresh = true) {
+    this.peer = peer;
+    this.context = sessionContext(given);
+    this.enhancedRefresh = enhancedRefresh;
+  }
+
+  send(bytes: Uint8Array): 'queued' | 'full' {
+    if (this.room === 0) return 'full';
+    this.room--;
+    const message = decodeMessage(bytes, this.context);
+    if (message.kind === 'route-refresh') this.lines.push(`refresh ${message.subtype}`);
+    if (message.kind !== 'update') return 'queued';
+    expect(message.errors).toEqual([]);
+    if (message.endOfRib) this.lines.push(`end of ${message.endOfRib}`);
+    const path = message.attributes.asPath?.flatMap((s) => s.asns).join(' ');
+    for (const { run } of message.announce)
+      for (let i = 0; i < run.count; i++)
+        this.lines.push(`+${printPrefix(prefixAt(run, i))} path ${path} pref ${message.attributes.localPref}`);
+    for (const run of message.withdraw) for (let i = 0; i < run.count; i++) this.lines.push(`-${printPrefix(prefixAt(run, i))}`);
+    return 'queued';
+  }
+
+  take(): string[] {
+    return this.lines.splice(0);
+  }
+}
+
+const P1 = prefix('203.0.113.1/32');
+const P2 = prefix('203.0.113.2/32');
+const P6 = prefix('2001:db8::/48');
+const ENDS = ['end of ipv4 unicast', 'end of ipv6 unicast'];
+const turn = (): Promise<void> => Promise.resolve();
+
+describe('StaticRoutes', () => {
+  it('sends all, then End-of-RIB, then each change once', async () => {
+    const routes = new StaticRoutes();
+    routes.announce([P1]);
+    const sink = new Sink('x');
+    routes.established(sink);
+    expect(sink.take()).toEqual(['+203.0.113.1/32 path 64512 pref undefined', ...ENDS]);
+    routes.announce([P2]);
+    routes.announce([P2], { attributes: { med: 5 } });
+    routes.withdraw([P1]);
+    await turn();
+    expect(sink.take()).toEqual(['-203.0.113.1/32', '+203.0.113.2/32 path 64512 pref undefined']);
+    routes.announce([P1]);
+    routes.withdraw([P1]);
+    await turn();
+    expect(sink.take()).toEqual([]);
+  });
+
+  it('has LOCAL_PREF and no AS of its own towards internal peers', () => {
+    const routes = new StaticRoutes();
+    routes.announce([P1], { attributes: { asPath: [] } });
+    const sink = new Sink('x', { peerKind: 'ibgp' });
+    routes.established(sink);
+    expect(sink.take()[0]).toBe('+203.0.113.1/32 path  pref 100');
+  });
+
+  it('tells a peer only what is for it, and withdraws what no longer is', async () => {
+    const routes = new StaticRoutes();
+    routes.announce([P1], { peers: ['x'] });
+    routes.announce([P2], { peers: ['y'] });
+    const sink = new Sink('x');
+    routes.established(sink);
+    expect(sink.take()).toEqual(['+203.0.113.1/32 path 64512 pref undefined', ...ENDS]);
+    routes.announce([P1], { peers: ['y'] });
+    await turn();
+    expect(sink.take()).toEqual(['-203.0.113.1/32']);
+  });
+
+  it('counts what has no next hop', () => {
+    const routes = new StaticRoutes();
+    routes.announce([P6]);
+    const sink = new Sink('x');
+    routes.established(sink);
+    expect(sink.take()).toEqual(ENDS);
+    expect(routes.unsendable).toBe(1);
+    routes.announce([P6], { nextHop: { address: address('2001:db8::1') } });
+  });
+
+  const refreshes: { name: string; enhanced: boolean; family: FamilyName; want: string[] }[] = [
+    {
+      name: 'enhanced',
+      enhanced: true,
+      family: 'ipv4 unicast',
+      want: ['refresh 1', '+203.0.113.1/32 path 64512 pref undefined', 'refresh 2'],
+    },
+    { name: 'plain', enhanced: false, family: 'ipv4 unicast', want: ['+203.0.113.1/32 path 64512 pref undefined'] },
+    { name: 'of a family without routes', enhanced: true, family: 'ipv6 unicast', want: ['refresh 1', 'refresh 2'] },
+  ];
+  for (const { name, enhanced, family, want } of refreshes) {
+    it(`answers a refresh: ${name}`, () => {
+      const routes = new StaticRoutes();
+      routes.announce([P1]);
+      const sink = new Sink('x', {}, enhanced);
+      routes.established(sink);
+      sink.take();
+      routes.refresh('x', family);
+      expect(sink.take()).toEqual(want);
+    });
+  }
+
+  it('waits for room, keeps the order, and tells the latest state once there is some', () => {
+    const routes = new StaticRoutes();
+    routes.announce([P1]);
+    const sink = new Sink('x');
+    sink.room = 1;
+    routes.established(sink);
+    routes.refresh('x', 'ipv4 unicast');
+    routes.refresh('x', 'ipv4 unicast');
+    routes.withdraw([P1]);
+    expect(sink.take()).toEqual(['+203.0.113.1/32 path 64512 pref undefined']);
+    sink.room = 1;
+    routes.drained('x');
+    sink.room = Number.POSITIVE_INFINITY;
+    routes.drained('x');
+    expect(sink.take()).toEqual([...ENDS, '-203.0.113.1/32', 'refresh 1', 'refresh 2']);
+  });
+
+  it('splits large tables and refuses attributes that no message holds', () => {
+    const routes = new StaticRoutes();
+    const many: Prefix[] = Array.from({ length: 10_000 }, (_, i) => prefix(`198.51.${i >> 8}.${i & 255}/32`));
+    routes.announce(many);
+    const sink = new Sink('x');
+    routes.established(sink);
+    expect(sink.take()).toHaveLength(10_002);
+    expect(() => routes.announce([P1], { attributes: { communities: Array.from({ length: 1000 }, (_, i) => i) } })).toThrow(
+      /path attributes of/,
+    );
+    expect(routes.size).toBe(10_000);
+  });
+
+  it('forgets a session that is down', async () => {
+    const routes = new StaticRoutes();
+    const sink = new Sink('x');
+    routes.established(sink);
+    routes.down('x');
+    sink.take();
+    routes.announce([P1]);
+    await turn();
+    expect(sink.take()).toEqual([]);
+  });
+});
