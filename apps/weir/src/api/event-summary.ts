@@ -1,5 +1,5 @@
 import type { Event } from '../model/event.ts';
-import { describeEvent } from '../observe/index.ts';
+import { describeEvent } from '../observe/describe-event.ts';
 import type { EventSummary } from './answers.ts';
 
 /** An event as the API gives it. */

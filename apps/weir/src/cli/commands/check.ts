@@ -1,0 +1,93 @@
+import type { Diagnostic } from '../../model/diagnostic.ts';
+import { CODES, type Loaded, loadConfig, printDiagnostic } from '../../sources/config/index.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import type { Palette } from '../render/paint.ts';
+import { plural } from '../render/units.ts';
+import { version } from '../version.ts';
+
+export interface CheckOptions {
+  readonly output: 'text' | 'json' | 'sarif';
+  readonly palette: Palette;
+}
+
+/** Checks each file by itself and prints every mistake. Exit code 2 when there is one, 1 when a file cannot be read. */
+export async function check(files: readonly string[], options: CheckOptions, io: Io): Promise<ExitCode> {
+  const results = files.map((file) => ({ file, loaded: loadConfig(file) }));
+  if (options.output === 'json') await io.out(`${JSON.stringify(asJson(results))}\n`);
+  else if (options.output === 'sarif') await io.out(`${JSON.stringify(asSarif(results.flatMap((r) => r.loaded.diagnostics)), null, 2)}\n`);
+  else for (const { file, loaded } of results) await printText(file, loaded, options.palette, io);
+  if (results.some(({ file, loaded }) => !loaded.sources.has(file))) return EXIT.error;
+  return results.every(({ loaded }) => loaded.config !== undefined) ? EXIT.ok : EXIT.finding;
+}
+
+/** Diagnostics go to stderr, the verdict on each file to stdout. */
+async function printText(file: string, loaded: Loaded, palette: Palette, io: Io): Promise<void> {
+  io.err(printDiagnostics(loaded, palette));
+  const errors = loaded.diagnostics.filter((d) => d.severity === 'error').length;
+  const warnings = loaded.diagnostics.length - errors;
+  const parts = [
+    ...(errors > 0 ? [palette.red(plural(errors, 'error'))] : []),
+    ...(warnings > 0 ? [palette.yellow(plural(warnings, 'warning'))] : []),
+  ];
+  await io.out(`${file}: ${errors > 0 ? parts.join(', ') : [palette.green('ok'), ...parts].join(', ')}\n`);
+}
+
+/** Every diagnostic of a file as text, in the colours of `palette`. */
+export function printDiagnostics(loaded: Loaded, palette: Palette): string {
+  const paint = { error: palette.red, warning: palette.yellow, strong: palette.bold, faint: palette.dim };
+  return loaded.diagnostics.map((d) => `${printDiagnostic(d, loaded.sources, paint)}\n`).join('');
+}
+
+function asJson(results: readonly { readonly file: string; readonly loaded: Loaded }[]): unknown {
+  return {
+    format_version: 1,
+    files: results.map(({ file, loaded }) => ({
+      file,
+      ok: loaded.config !== undefined,
+      diagnostics: loaded.diagnostics.map((d) => ({
+        severity: d.severity,
+        code: d.code,
+        message: d.message,
+        ...(d.hint === undefined ? {} : { hint: d.hint }),
+        file: d.span.file,
+        line: d.span.line,
+        column: d.span.column,
+        length: d.span.length,
+      })),
+    })),
+  };
+}
+
+/** SARIF 2.1.0, for code review tools. */
+function asSarif(diagnostics: readonly Diagnostic[]): unknown {
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: {
+          driver: {
+            name: 'weir',
+            version: version(),
+            rules: Object.entries(CODES).map(([id, text]) => ({ id, shortDescription: { text } })),
+          },
+        },
+        columnKind: 'unicodeCodePoints',
+        results: diagnostics.map((d) => ({
+          ruleId: d.code,
+          level: d.severity,
+          message: { text: d.hint === undefined ? d.message : `${d.message}; ${d.hint}` },
+          locations: [
+            {
+              physicalLocation: {
+                artifactLocation: { uri: encodeURI(d.span.file) },
+                region: { startLine: d.span.line, startColumn: d.span.column, endColumn: d.span.column + d.span.length },
+              },
+            },
+          ],
+        })),
+      },
+    ],
+  };
+}

@@ -1,0 +1,29 @@
+import type { PeerSummary } from '../../api/index.ts';
+import { withDaemon } from '../daemon-client.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import type { Palette } from '../render/paint.ts';
+import { renderTable } from '../render/table.ts';
+import { ago } from '../render/units.ts';
+import type { ViewOptions } from './status.ts';
+
+export async function peers(options: ViewOptions, io: Io): Promise<ExitCode> {
+  const answer = await withDaemon(options, (client) => client.call('peers', {}));
+  await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : renderPeers(answer.peers, options.palette));
+  return EXIT.ok;
+}
+
+export function renderPeers(list: readonly PeerSummary[], p: Palette, now: number = Date.now()): string {
+  const rows = list.map((peer) => [
+    peer.name,
+    peer.address,
+    String(peer.as),
+    peer.state,
+    ago(peer.since, now),
+    peer.converged ? 'yes' : 'no',
+    String(peer.routes),
+    String(peer.stale_routes),
+    peer.last_error ?? '',
+  ]);
+  return renderTable(['PEER', 'ADDRESS', 'AS', 'STATE', 'FOR', 'CONVERGED', 'ROUTES', 'STALE', 'LAST ERROR'], rows, 'llrlrlrrl', p.bold);
+}

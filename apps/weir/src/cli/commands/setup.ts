@@ -1,0 +1,23 @@
+import { printSetup } from '../../compile/nft/print.ts';
+import { compileKernelPlan } from '../../compile/nft/targets.ts';
+import { loadConfig } from '../../sources/config/index.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import type { Palette } from '../render/paint.ts';
+import { printDiagnostics } from './check.ts';
+
+export interface SetupOptions {
+  readonly config: string;
+  readonly output: 'text' | 'json';
+  readonly palette: Palette;
+}
+
+/** Prints the nft text that makes what a configuration needs: the sets of the user's tables, and the table that Weir will own. */
+export async function setup(options: SetupOptions, io: Io): Promise<ExitCode> {
+  const loaded = loadConfig(options.config);
+  io.err(printDiagnostics(loaded, options.palette));
+  if (!loaded.config) return loaded.sources.has(options.config) ? EXIT.finding : EXIT.error;
+  const nft = printSetup(compileKernelPlan(loaded.config));
+  await io.out(options.output === 'json' ? `${JSON.stringify({ format_version: 1, nft })}\n` : nft);
+  return EXIT.ok;
+}

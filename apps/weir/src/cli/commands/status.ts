@@ -1,0 +1,61 @@
+import type { LatencySummary, StatusAnswer } from '../../api/index.ts';
+import { type DaemonOptions, withDaemon } from '../daemon-client.ts';
+import { EXIT, type ExitCode } from '../exit.ts';
+import type { Io } from '../io.ts';
+import { escapeControl } from '../render/escape.ts';
+import type { Palette } from '../render/paint.ts';
+import { ago, humanDuration, plural } from '../render/units.ts';
+
+export interface ViewOptions extends DaemonOptions {
+  readonly output: 'text' | 'json';
+  readonly palette: Palette;
+}
+
+export async function status(options: ViewOptions, io: Io): Promise<ExitCode> {
+  const answer = await withDaemon(options, (client) => client.call('status', {}));
+  await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : renderStatus(answer, options.palette));
+  return EXIT.ok;
+}
+
+/** The daemon's state as a person reads it. */
+export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now()): string {
+  const out: string[] = [];
+  const row = (name: string, text: string): void => {
+    out.push(`${p.bold(name.padEnd(8))} ${text}`);
+  };
+  row('weir', `${s.version}, up ${humanDuration(s.uptime_ms)}, pid ${s.pid}, ${Math.round(s.memory.rss / 1048576)} MB`);
+  const failed = s.config.last_error === undefined ? '' : `; ${p.red('the last reload was refused')}`;
+  row('config', `${escapeControl(s.config.file)}, loaded ${ago(s.config.loaded, now)} ago, ${plural(s.config.reloads, 'reload')}${failed}`);
+  for (const line of s.config.last_error ?? []) out.push(`         ${escapeControl(line)}`);
+  const peers = `${s.bgp.established} of ${s.bgp.peers} peers established`;
+  const up = s.bgp.established === s.bgp.peers ? p.green(peers) : p.yellow(peers);
+  row('bgp', `AS ${s.bgp.as}, router id ${s.bgp.router_id}; ${up}, ${s.bgp.converged} converged; ${plural(s.routes, 'route')}`);
+  for (const l of s.bgp.listen) {
+    if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
+  }
+  const members = s.sets.reduce((sum, set) => sum + set.members, 0);
+  row('sets', `${s.sets.length}, with ${plural(members, 'member')}`);
+  const k = s.kernel;
+  const bad = k.failed_commits > 0 ? p.red(`${k.failed_commits} failed`) : '0 failed';
+  row('kernel', `${plural(k.commits, 'commit')}, ${bad}, ${plural(k.repairs, 'repair')}, ${plural(k.elements_sent, 'element')} sent`);
+  if (k.owned_table) {
+    const flags = [...(k.owned_table.owner ? ['owner'] : []), ...(k.owned_table.persist ? ['persist'] : [])];
+    row('table', `inet ${k.owned_table.name}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}`);
+  }
+  row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
+  for (const rule of k.rules)
+    out.push(
+      `  ${escapeControl(rule.chain)} ${escapeControl(rule.rule)}: ${plural(rule.packets, 'packet')}, ${plural(rule.bytes, 'byte')}`,
+    );
+  for (const problem of k.problems) {
+    out.push(
+      `${p.red('problem')}  ${escapeControl(problem.subject)}: ${escapeControl(problem.message)} (${problem.kind}, for ${ago(problem.since, now)})`,
+    );
+    for (const line of problem.remedy?.split('\n') ?? []) if (line !== '') out.push(`           ${escapeControl(line)}`);
+  }
+  return out.map((line) => `${line}\n`).join('');
+}
+
+function latency(l: LatencySummary): string {
+  return l.count === 0 ? 'not measured yet' : `p50 ${humanDuration(l.p50_ms)}, p99 ${humanDuration(l.p99_ms)} of ${l.count}`;
+}

@@ -1,0 +1,35 @@
+import type { ExitCode } from './exit.ts';
+import type { Io } from './io.ts';
+import type { ColorChoice } from './render/paint.ts';
+
+export interface RunOptions {
+  readonly config: string;
+  /** These stand above the file. */
+  readonly socket: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly netns: string | undefined;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly logFormat: 'auto' | 'json' | 'text';
+  /** Take out of the kernel what Weir added when the daemon ends. */
+  readonly clear: boolean;
+  readonly color: ColorChoice;
+}
+
+export interface RestoreOptions {
+  readonly config: string;
+  readonly stateDirectory: string | undefined;
+  readonly netns: string | undefined;
+  readonly color: ColorChoice;
+}
+
+export interface DemoOptions {
+  readonly color: ColorChoice;
+  readonly output: 'text' | 'json';
+}
+
+/** Commands that need the whole program: main.ts brings them in. A command that is not given is not offered. */
+export interface Entrypoints {
+  readonly run?: (options: RunOptions, io: Io) => Promise<ExitCode>;
+  readonly restore?: (options: RestoreOptions, io: Io) => Promise<ExitCode>;
+  readonly demo?: (options: DemoOptions, io: Io) => Promise<ExitCode>;
+}
