@@ -11,17 +11,21 @@ interface Entry {
 
 /**
  * Remembers the path attributes of recent UPDATEs by their bytes, so that a set of attributes that comes again is not decoded again and is the same object. One for each session:
- * the same bytes mean something else in another context, so a change of context empties it. Only attributes without errors are kept. Holds at most `slots` sets
+ * the same bytes mean something else in another context, so a change of context empties it. Only attributes without errors are kept, and only when they come a second time:
+ * a table whose routes all differ leaves nothing behind. Holds at most `slots` sets
  * (a power of two) of at most 512 octets: with the default 2,048 about 1 MB of bytes and as much again of decoded values.
  */
 export class AttributeCache {
   readonly #entries: (Entry | undefined)[];
+  /** The hash that came last in each slot. */
+  readonly #met: Uint32Array;
   readonly #mask: number;
   #context: SessionContext | undefined;
 
   constructor(slots = 2048) {
     if (slots < 1 || (slots & (slots - 1)) !== 0) throw new RangeError(`AttributeCache: ${slots} slots is not a power of two`);
     this.#entries = new Array<Entry | undefined>(slots).fill(undefined);
+    this.#met = new Uint32Array(slots);
     this.#mask = slots - 1;
   }
 
@@ -32,13 +36,16 @@ export class AttributeCache {
     return entry !== undefined && entry.hash === scan.hash && sameBytes(bytes, scan.ranges, entry.decoded.raw) ? entry.decoded : undefined;
   }
 
+  /** Offers attributes that `find` did not have. */
   store(scan: AttributeScan, context: SessionContext, decoded: DecodedAttributes): void {
     if (decoded.raw.length > MAX_CACHED) return;
     if (context !== this.#context) {
       this.#entries.fill(undefined);
       this.#context = context;
     }
-    this.#entries[this.#slot(scan.hash)] = { hash: scan.hash, decoded };
+    const slot = this.#slot(scan.hash);
+    if (this.#met[slot] === scan.hash) this.#entries[slot] = { hash: scan.hash, decoded };
+    else this.#met[slot] = scan.hash;
   }
 
   #slot(hash: number): number {

@@ -10,6 +10,8 @@ export interface ResetReason {
   readonly offset: number;
   readonly field: string;
   readonly rfc: string;
+  /** Type code, where the error is inside a path attribute. */
+  readonly attribute?: number | undefined;
 }
 
 /** A message that ends the session: send `notification`, close. `offset` counts from the start of the message's header. */
@@ -18,11 +20,13 @@ export class BgpError extends DecodeError {
   readonly action = 'session-reset';
   readonly notification: Notification;
   readonly rfc: string;
+  readonly attribute: number | undefined;
 
   constructor(message: string, reason: ResetReason) {
     super(message, reason.offset, reason.field);
     this.name = 'BgpError';
     this.notification = { code: reason.code, subcode: reason.subcode, data: reason.data?.slice() ?? new Uint8Array(0) };
     this.rfc = reason.rfc;
+    this.attribute = reason.attribute;
   }
 }

@@ -61,6 +61,17 @@ export {
 export { decodeOpen, encodeOpen } from './open.ts';
 export { strongerAction } from './problems.ts';
 export { concatRuns, nlriRun, prefixAt } from './run.ts';
+export {
+  type AnnouncementJson,
+  attributesToJson,
+  type DecodedMessageJson,
+  type DescribeOptions,
+  describeMessage,
+  type ErrorJson,
+  type NotificationJson,
+  type RouteJson,
+  routesToJson,
+} from './to-json.ts';
 export type {
   AfiSafi,
   Aggregator,

@@ -2,7 +2,7 @@ import { BgpError } from './error.ts';
 import { ErrorCode } from './notification.ts';
 import type { AfiSafi, ErrorAction, MessageError } from './types.ts';
 
-/** The most errors that one message's list holds; the rest count for the action alone. */
+/** The most errors that one message's list holds: the first ones, and in the last place the strongest of the rest. */
 export const MAX_ERRORS = 64;
 
 const RANK: Readonly<Record<ErrorAction, number>> = {
@@ -71,12 +71,15 @@ export class Problems {
       if (!this.#strongest || RANK[action] > RANK[this.#strongest.action]) this.#strongest = problem;
     }
     this.#errors ??= [];
-    if (this.#errors.length < MAX_ERRORS) this.#errors.push({ offset, attribute, message, action, rfc, ...(family ? { family } : {}) });
+    const error = { offset, attribute, message, action, rfc, ...(family ? { family } : {}) };
+    const last = this.#errors[MAX_ERRORS - 1];
+    if (!last) this.#errors.push(error);
+    else if (RANK[action] > RANK[last.action]) this.#errors[MAX_ERRORS - 1] = error;
   }
 
   /** The error that ends the session over `problem`. */
   reset(problem: Problem, rfc: string = problem.rfc): BgpError {
-    const { subcode, message, offset, from, to } = problem;
+    const { subcode, message, offset, from, to, attribute } = problem;
     return new BgpError(message, {
       code: ErrorCode.update,
       subcode,
@@ -84,6 +87,7 @@ export class Problems {
       offset,
       field: 'UPDATE',
       rfc,
+      attribute,
     });
   }
 }
