@@ -58,10 +58,11 @@ function yields(t: Transition, opening: Connection, other: Connection, open: Ope
       return true;
     }
     case 'established': {
-      // A peer that can restart gracefully and opens a second connection has lost the first (RFC 4724 section 5). It is believed once its OPEN
-      // proves that it speaks BGP, so that a stray connection cannot end a session.
+      // Whatever was there when the session came up was closed then: this connection is newer. A peer that can restart gracefully and opens another
+      // connection has lost the first (RFC 4724 section 5). It is believed once its OPEN proves that it speaks BGP, so that a stray connection cannot
+      // end a session.
       const { negotiated } = other;
-      if (!opening.late || !negotiated || (negotiated.gracefulRestart?.families.length ?? 0) === 0) return false;
+      if (!negotiated || (negotiated.gracefulRestart?.families.length ?? 0) === 0) return false;
       t.close(other.id);
       t.report(other, { reason: 'replaced', notification: undefined, detail: undefined }, retainedFamilies(negotiated, 'transport'));
       return true;

@@ -9,8 +9,6 @@ export interface Connection {
   readonly id: number;
   readonly direction: 'outgoing' | 'incoming';
   readonly phase: 'connecting' | 'open-delayed' | 'open-sent' | 'open-confirm' | 'established';
-  /** Accepted while another connection was Established. */
-  readonly late: boolean;
   /** From open-confirm on. */
   readonly negotiated: Negotiated | undefined;
 }

@@ -135,7 +135,7 @@ function accept(t: Transition): void {
   }
   const outgoing = t.state.connections.some((c) => c.phase === 'connecting');
   if (!outgoing) t.stopTimer('connect-retry');
-  const connection = t.add('incoming', 'open-delayed', establishedConnection(t.state) !== undefined);
+  const connection = t.add('incoming', 'open-delayed');
   t.actions.push({ kind: 'adopt', id: connection.id });
   begin(t, connection.id);
 }

@@ -46,8 +46,8 @@ export class Transition {
     this.startTimer('connect-retry', backOffDelay(this.config.connectRetry, this.state.attempts, this.random));
   }
 
-  add(direction: Connection['direction'], phase: Connection['phase'], late: boolean): Connection {
-    const connection: Connection = { id: this.state.nextId, direction, phase, late, negotiated: undefined };
+  add(direction: Connection['direction'], phase: Connection['phase']): Connection {
+    const connection: Connection = { id: this.state.nextId, direction, phase, negotiated: undefined };
     this.set({ nextId: connection.id + 1, connections: [...this.state.connections, connection] });
     return connection;
   }
@@ -88,7 +88,7 @@ export class Transition {
 
   /** Opens a connection, and the timer after which it is given up. */
   connect(): void {
-    const { id } = this.add('outgoing', 'connecting', false);
+    const { id } = this.add('outgoing', 'connecting');
     this.actions.push({ kind: 'connect', id });
     this.startConnectRetry();
   }
