@@ -20,6 +20,8 @@ if (Object.keys(present).length > 0) {
     external: ['koffi'],
     sourcemap: 'linked',
     legalComments: 'none',
+    minifyWhitespace: true,
+    minifySyntax: true,
     logLevel: 'warning',
     banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
   });
