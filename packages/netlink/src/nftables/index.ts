@@ -61,7 +61,7 @@ export {
   type SetRef,
   VERDICT_TYPE,
 } from './set.ts';
-export { encodeSetDescription, type SetDescription, type SetType, type SetTypeName, setType } from './set-type.ts';
+export { type ByteOrder, encodeSetDescription, type SetDescription, type SetType, type SetTypeName, setType } from './set-type.ts';
 export { decodeTable, encodeTable, type Table, type TableFlags, type TableRef } from './table.ts';
 export { decodeTrace, type Trace } from './trace.ts';
 export { type AddOptions, type DeleteOptions, NftTransaction } from './transaction.ts';

@@ -2,7 +2,15 @@ import type { Reader, Writer } from '@weir/wire/bytes';
 import { closeAttribute, eachAttribute, openNest, putBytes, putString, putU32, putU64, readBytes, readString } from '../message/index.ts';
 import { decodeExpression, type Expression, encodeExpression } from './expr/index.ts';
 import type { NftFamily } from './family.ts';
-import { encodeSetDescription, type SetDescription, type SetType, type SetTypeName, setType } from './set-type.ts';
+import {
+  BYTE_ORDERS,
+  type ByteOrder,
+  encodeSetDescription,
+  type SetDescription,
+  type SetType,
+  type SetTypeName,
+  setType,
+} from './set-type.ts';
 import { decodeTlvs, tlvText, tlvU32 } from './userdata.ts';
 
 /** NFT_SET_*. `interval` keys are ranges; `dynamic` sets are filled from the packet path; `concatenated` goes with `interval` on keys of several fields. */
@@ -51,7 +59,7 @@ export interface NftSet {
   readonly policy?: 'performance' | 'memory';
   /** The most elements it takes. A hash set given its size is laid out for it at once. */
   readonly size?: number;
-  /** Of a concatenation: the unpadded bytes of each field. */
+  /** Of a concatenated interval set: the unpadded bytes of each field. */
   readonly fields?: readonly number[];
   /** Milliseconds that elements live, when they say nothing else. */
   readonly timeout?: bigint;
@@ -183,7 +191,7 @@ function encodeFlags(flags: SetFlags): number {
 /** What nft recorded about a set; undefined for what it did not. */
 export function describeSet(set: Pick<NftSet, 'userdata'>): SetDescription {
   const out: Mutable<SetDescription> = {};
-  const order = (number: number | undefined): 'host' | 'big' | undefined => (number === 1 ? 'host' : number === 2 ? 'big' : undefined);
+  const order = (number: number | undefined): ByteOrder | undefined => (number === undefined ? undefined : BYTE_ORDERS[number]);
   for (const tlv of (set.userdata && decodeTlvs(set.userdata)) ?? []) {
     const keyOrder = tlv.type === 0 ? order(tlvU32(tlv)) : undefined;
     const dataOrder = tlv.type === 1 ? order(tlvU32(tlv)) : undefined;
@@ -238,13 +246,14 @@ export function defineSet(definition: SetDefinition): NftSet {
     keyLength: key.length,
     ...(value === 'verdict' ? { dataType: VERDICT_TYPE } : data ? { dataType: data.type, dataLength: data.length } : {}),
     ...(definition.size === undefined ? {} : { size: definition.size }),
-    ...(key.fields ? { fields: key.fields } : {}),
+    // The kernel takes the fields with the concatenated flag only.
+    ...(interval && key.fields ? { fields: key.fields } : {}),
     ...(definition.timeout === undefined || definition.timeout === 0n ? {} : { timeout: definition.timeout }),
     ...(definition.id === undefined ? {} : { id: definition.id }),
     ...(definition.expressions ? { expressions: definition.expressions } : {}),
     userdata: encodeSetDescription({
       keyByteOrder: key.byteOrder,
-      ...(data ? { dataByteOrder: data.byteOrder } : {}),
+      ...(data ? { dataByteOrder: data.byteOrder } : value === 'verdict' ? { dataByteOrder: 'none' as const } : {}),
       ...(definition.mergeElements ? { mergeElements: true } : {}),
       ...(definition.comment === undefined ? {} : { comment: definition.comment }),
     }),
