@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { listBenches } from '../../bench/bench.ts';
+import { listTargets } from '../../fuzz/fuzz.ts';
+import { installPeers } from '../peers/install.ts';
+import { checkLeftovers, listNamespaces } from './leftovers.ts';
+import { runCommand } from './run-command.ts';
+import { failure, type Outcome, type Step, success } from './steps.ts';
+import { runVitest } from './vitest-step.ts';
+
+const minute = 60_000;
+
+/** What follows `npm run check` in `npm test`, one after the other. `root` is the checkout, `privileged` whether this is root on Linux. */
+export function testSteps(root: string, privileged: boolean, print: (text: string) => void): readonly Step[] {
+  const before = listNamespaces();
+  return [
+    { name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) },
+    { name: 'test/kernel', run: () => rootOnly(privileged, 'test/kernel', () => runVitest(root, 'kernel', 4 * minute)) },
+    { name: 'test/interop', run: () => rootOnly(privileged, 'test/interop', () => runVitest(root, 'interop', 8 * minute)) },
+    { name: 'test/e2e', run: () => rootOnly(privileged, 'test/e2e', () => runVitest(root, 'e2e', 6 * minute)) },
+    ...listTargets().map((name) => ({
+      name: `fuzz ${name}`,
+      run: () => fuzz(root, name),
+    })),
+    ...listBenches().map((name) => ({
+      name: `bench ${name} (smoke)`,
+      run: () => bench(root, name, privileged),
+    })),
+    { name: 'nothing left behind', run: () => checkLeftovers(before) },
+  ];
+}
+
+async function rootOnly(privileged: boolean, name: string, run: () => Promise<Outcome>): Promise<Outcome> {
+  if (privileged) return await run();
+  return { passed: 0, failed: 0, skipped: [`${name}: needs root and network namespaces`], output: '' };
+}
+
+const source: readonly string[] = ['--conditions=source', '--import', 'tsx'];
+
+async function fuzz(root: string, name: string): Promise<Outcome> {
+  const ran = await runCommand(process.execPath, ['--expose-gc', ...source, join(root, 'fuzz/run.ts'), name, '--seconds', '4'], minute);
+  return ran.code === 0 ? success() : failure(ran.output);
+}
+
+/** A bench passes when it ends and prints an object with rows. */
+async function bench(root: string, name: string, privileged: boolean): Promise<Outcome> {
+  const ran = await runCommand(process.execPath, [...source, join(root, 'bench/run.ts'), name, '--smoke', '--json'], 2 * minute);
+  if (ran.code === 4 && !privileged) return { passed: 0, failed: 0, skipped: [`bench ${name}: needs root`], output: '' };
+  if (ran.code !== 0) return failure(ran.output);
+  const printed = JSON.parse(ran.stdout) as { readonly name?: unknown; readonly machine?: unknown; readonly rows?: unknown };
+  const good = printed.name === name && typeof printed.machine === 'object' && Array.isArray(printed.rows) && printed.rows.length > 0;
+  return good ? success() : failure(`not { name, machine, rows }: ${ran.stdout}`);
+}

@@ -1,0 +1,25 @@
+// `npm test`: the check, then what needs root, namespaces and real peers, then fuzzing and a smoke run of every bench. The last line is
+// `N passed, N failed`. With CI=true a skip is a failure.
+import { resolve } from 'node:path';
+import { checkSteps } from './run/check-steps.ts';
+import { runSteps, type StepResult, total } from './run/steps.ts';
+import { testSteps } from './run/test-steps.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const strict = process.env['CI'] === 'true';
+const privileged = process.platform === 'linux' && process.geteuid?.() === 0;
+const print = (text: string): void => console.log(text);
+const started = performance.now();
+
+const checked = await runSteps(checkSteps(root), { width: 2, strict, print });
+const tested = await runSteps(testSteps(root, privileged, print), { width: 1, strict, print });
+const results: readonly StepResult[] = [...checked, ...tested];
+
+const skipped = results.flatMap((result) => result.skipped);
+const broken = results.filter((result) => result.failed > 0).map((result) => result.name);
+if (skipped.length > 0) print(`\nskipped${strict ? ', which fails in CI' : ''}:\n${skipped.map((skip) => `  ${skip}`).join('\n')}`);
+if (broken.length > 0) print(`\nfailed: ${broken.join(', ')}`);
+print(`took ${((performance.now() - started) / 1000).toFixed(0)} s`);
+const { passed, failed } = total(results);
+process.exitCode = failed > 0 ? 1 : 0;
+print(`${passed} passed, ${failed} failed`);
