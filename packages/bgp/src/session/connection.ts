@@ -109,7 +109,8 @@ export class Connection {
 
   #received(chunk: Uint8Array): void {
     if (this.#phase !== 'open') return;
-    this.#framer.push(chunk);
+    // Not a Buffer, whose slice() shares memory where Uint8Array's copies: what the codec keeps must not hold on to the chunk.
+    this.#framer.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
     this.#pump();
   }
 
