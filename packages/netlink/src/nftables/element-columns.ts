@@ -117,18 +117,36 @@ export class ElementEncoder {
   }
 }
 
-/** Asks for one element by its key (GETSETELEM): entry `at` of the columns by its first key, or with `closing` the end of a range by the key after its last. */
+/**
+ * Asks for one element by its key (GETSETELEM): by the first key of `entry`, or with `closing` for the end of the range that its last key lies in. The key after the last
+ * one would be ambiguous: another range may begin there.
+ */
 export function encodeKeyQuery(w: Writer, target: ElementTarget, columns: ElementColumns, entry: number, closing: boolean): void {
   const k = wordsPerKey(columns.keyLength);
   const at = entry * stride(columns);
   encodeTarget(w, target);
   const list = openNest(w, 3);
   const item = openNest(w, 1);
-  putWords(w, 1, columns.keyLength, columns.words, closing ? at + k : at);
+  if (closing) putWords(w, 1, columns.keyLength, before(columns, at + k), 0);
+  else putWords(w, 1, columns.keyLength, columns.words, at);
   if (columns.shape === 'concatenated') putWords(w, 10, columns.keyLength, columns.words, at + k);
   if (closing) putU32(w, 3, 1);
   closeAttribute(w, item);
   closeAttribute(w, list);
+}
+
+/** The key before the one at `at`, which is not zero. */
+function before(columns: ElementColumns, at: number): Uint32Array {
+  const k = wordsPerKey(columns.keyLength);
+  const key = columns.words.slice(at, at + k);
+  const unused = (4 - (columns.keyLength & 3)) & 3;
+  let borrow = 2 ** (8 * unused);
+  for (let i = k - 1; i >= 0 && borrow > 0; i--) {
+    const word = key[i] ?? 0;
+    key[i] = word - borrow;
+    borrow = word < borrow ? 1 : 0;
+  }
+  return key;
 }
 
 /** A nest of `type` with one value of `length` bytes. */
