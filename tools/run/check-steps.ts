@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkDocs } from '../docs/check-docs.ts';
 import { checkEngines } from '../engines/check-engines.ts';
 import { checkFiles } from '../files/check-files.ts';
 import { checkLayers } from '../layers/check-layers.ts';
@@ -21,6 +22,7 @@ export function checkSteps(root: string): readonly Step[] {
     { name: 'layers', run: () => fromFindings(checkLayers(root)) },
     { name: 'engines and versions', run: () => fromFindings(checkEngines(root)) },
     { name: 'file names and lengths', run: () => fromFindings(checkFiles(root)) },
+    { name: 'reference pages', run: () => fromFindings(checkDocs(root, false)) },
     { name: 'RFC map', run: () => fromFindings(checkRfcMap(root, false)) },
   ];
 }

@@ -34,7 +34,11 @@ export interface StatusAnswer extends Versioned {
     readonly converged: number;
   };
   readonly sets: readonly SetSummary[];
-  readonly routes: number;
+  readonly routes: {
+    readonly kept: number;
+    readonly prefixes: number;
+    readonly attribute_sets: number;
+  };
   readonly kernel: {
     readonly commits: number;
     readonly failed_commits: number;
@@ -53,6 +57,8 @@ export interface SetSummary {
   readonly kind: 'allow' | 'deny';
   readonly members: number;
   readonly max_members: number;
+  /** Asked for and not yet a member: no room, or too much churn. */
+  readonly waiting: number;
   /** Members found at start that no peer has announced yet. */
   readonly stale: number;
   readonly refused: { readonly [reason: string]: number };
@@ -87,9 +93,14 @@ export interface PeerSummary {
   readonly since: string;
   readonly converged: boolean;
   readonly families: readonly string[];
+  /** Routes that are kept. */
   readonly routes: number;
-  /** Routes held since the session was lost, or not yet heard again. */
+  /** Of these, held since the session was lost or not yet heard again. */
   readonly stale_routes: number;
+  /** When what is held of this peer goes, per set; absent when it is held forever. */
+  readonly holds: readonly { readonly set: string; readonly routes: number; readonly ends?: string }[];
+  /** Announcements that were not kept: nothing asks for them, over max_prefixes, for want of space. */
+  readonly not_kept: { readonly unneeded: number; readonly blocked: number; readonly overflow: number };
   readonly hold_time?: number;
   readonly router_id?: string;
   readonly local_address?: string;
@@ -110,14 +121,18 @@ export interface RouteSummary {
   readonly next_hop?: string;
   readonly as_path: readonly number[];
   readonly communities: readonly string[];
+  readonly attributes: { readonly [name: string]: unknown };
+  /** Sets that the route gives to. */
   readonly sets: readonly string[];
+  /** Sets whose community it carries and that do not have it, with the reason. */
+  readonly refused: readonly { readonly set: string; readonly reason: string }[];
   readonly stale: boolean;
-  readonly since?: string;
+  readonly since: string;
 }
 
 export interface RoutesAnswer extends Versioned {
   readonly routes: readonly RouteSummary[];
-  readonly total: number;
+  /** Where to go on; absent at the end. */
   readonly next?: string;
 }
 
@@ -142,6 +157,7 @@ export interface MemberSummary {
 export interface MembersAnswer extends Versioned {
   readonly set: string;
   readonly members: readonly MemberSummary[];
+  /** Members of the whole set. */
   readonly total: number;
   readonly next?: string;
 }
@@ -149,6 +165,7 @@ export interface MembersAnswer extends Versioned {
 export interface RefusedAnswer extends Versioned {
   readonly set: string;
   readonly counts: { readonly [reason: string]: number };
+  readonly waiting: number;
   /** The last of them, newest first. */
   readonly recent: readonly { readonly prefix: string; readonly peer: string; readonly reason: string; readonly at: string }[];
 }

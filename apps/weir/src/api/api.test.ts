@@ -33,7 +33,7 @@ function stubBackend(bus = new EventBus()): Backend {
   return {
     status: never,
     peers: async () => ({ format_version: 1, peers: [] }),
-    routes: async (params) => ({ format_version: 1, routes: [], total: params.limit ?? 0 }),
+    routes: async (params) => ({ format_version: 1, routes: [], next: String(params.limit ?? 0) }),
     sets: async () => ({ format_version: 1, sets: [] }),
     members: never,
     refused: never,
@@ -166,7 +166,7 @@ describe('socket', () => {
     const errors: Error[] = [];
     await serve(stubBackend(), errors);
     const c = await client();
-    expect(await c.call('routes', { limit: 7 })).toEqual({ format_version: 1, routes: [], total: 7 });
+    expect(await c.call('routes', { limit: 7 })).toEqual({ format_version: 1, routes: [], next: '7' });
     expect(await c.call('reload', {})).toMatchObject({ changed: ['x'] });
     await expect(c.call('status', {})).rejects.toMatchObject({ name: 'ApiError', code: 'not-found', details: ['a detail'] });
     await expect(c.call('events', {})).rejects.toMatchObject({ code: 'failed', message: 'broken' });
@@ -178,7 +178,7 @@ describe('socket', () => {
     await serve();
     const c = await client();
     const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => c.call('routes', { limit: i + 1 })));
-    expect(answers.map((a) => a.total)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
+    expect(answers.map((a) => a.next)).toEqual(Array.from({ length: 16 }, (_, i) => String(i + 1)));
   });
 
   test('garbage is answered, does not end the daemon, and a line without end is cut off', async () => {

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 export const FORMAT_VERSION = 1;
 
 /** Items of one page, and how many there are when nothing is asked. */
-export const MAX_PAGE = 1000;
+export const MAX_PAGE = 10_000;
 
 const setName = z.string().check(z.regex(/^[a-z0-9_]{1,64}$/));
 const peerName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/));

@@ -13,7 +13,7 @@ export interface RoutesOptions extends ViewOptions {
   readonly limit: number | undefined;
 }
 
-const PAGE = 500;
+const PAGE = 2000;
 
 /** Routes a page at a time, so that neither side holds the whole table. JSON is one object, written as it comes. */
 export async function routes(prefix: string | undefined, options: RoutesOptions, io: Io): Promise<ExitCode> {
@@ -33,7 +33,7 @@ export async function routes(prefix: string | undefined, options: RoutesOptions,
       const page = await client.call('routes', { ...filter, limit: Math.min(PAGE, left), ...(cursor === undefined ? {} : { cursor }) });
       if (options.output === 'json') {
         const items = page.routes.map((route) => JSON.stringify(route)).join(',');
-        const lead = first ? `{"format_version":${page.format_version},"total":${page.total},"routes":[` : items === '' ? '' : ',';
+        const lead = first ? `{"format_version":${page.format_version},"routes":[` : items === '' ? '' : ',';
         await io.out(lead + items);
       } else await io.out(renderRoutes(page.routes, first, options));
       left -= page.routes.length;
@@ -52,7 +52,7 @@ function renderRoutes(list: readonly RouteSummary[], heading: boolean, options: 
     route.next_hop ?? '',
     route.as_path.join(' '),
     route.communities.join(' '),
-    route.sets.join(' '),
+    [...route.sets, ...route.refused.map((r) => `!${r.set}(${r.reason})`)].join(' '),
   ]);
   const text = renderTable(['PREFIX', 'PEER', 'NEXT HOP', 'AS PATH', 'COMMUNITIES', 'SETS'], rows, '', options.palette.bold);
   return heading ? text : text.slice(text.indexOf('\n') + 1);

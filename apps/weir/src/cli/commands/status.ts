@@ -29,7 +29,7 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   for (const line of s.config.last_error ?? []) out.push(`         ${escapeControl(line)}`);
   const peers = `${s.bgp.established} of ${s.bgp.peers} peers established`;
   const up = s.bgp.established === s.bgp.peers ? p.green(peers) : p.yellow(peers);
-  row('bgp', `AS ${s.bgp.as}, router id ${s.bgp.router_id}; ${up}, ${s.bgp.converged} converged; ${plural(s.routes, 'route')}`);
+  row('bgp', `AS ${s.bgp.as}, router id ${s.bgp.router_id}; ${up}, ${s.bgp.converged} converged; ${plural(s.routes.kept, 'route')}`);
   for (const l of s.bgp.listen) {
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }

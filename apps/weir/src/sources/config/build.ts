@@ -2,7 +2,7 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { BgpConfig, Config, Peer } from '../../model/config.ts';
 import type { BaseRules, Border, Firewall } from '../../model/firewall.ts';
 import type { NamedSet, SetTarget } from '../../model/named-set.ts';
-import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawSet } from './schema.ts';
+import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawSet } from './raw.ts';
 import type { Item, Named, Table } from './shape.ts';
 import { spanOf } from './source-text.ts';
 

@@ -1,6 +1,6 @@
 import { covers, printIp } from '@weir/wire/inet';
 import { isLocal } from './build.ts';
-import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './schema.ts';
+import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
 import type { Item, Named, Table } from './shape.ts';
 import { quote } from './shape.ts';
 import type { Place } from './source-text.ts';

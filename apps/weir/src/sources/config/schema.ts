@@ -1,8 +1,4 @@
 import type { FamilyName } from '@weir/bgp/codec';
-import type { Asn, Ip, Prefix } from '@weir/wire/inet';
-import type { Listen } from '../../model/config.ts';
-import type { PortRange } from '../../model/firewall.ts';
-import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
 import {
   address,
   asNumber,
@@ -22,161 +18,24 @@ import {
   word,
 } from './leaves.ts';
 import {
-  defaulted,
-  type Item,
-  list,
-  mapping,
-  type Named,
-  optional,
-  quote,
-  required,
-  type Shape,
-  type ShapeDoc,
-  type Table,
-  table,
-} from './shape.ts';
-
-/** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
-export interface RawFile {
-  include: readonly Item<string>[];
-  bgp: Table<RawBgp> | undefined;
-  sets: readonly Named<Table<RawSet>>[];
-  firewall: Table<RawFirewall> | undefined;
-  protected: readonly Item<Prefix>[];
-  convergence: Table<RawConvergence> | undefined;
-  state_directory: string;
-  socket: string;
-  netns: string | undefined;
-}
-
-export interface RawBgp {
-  as: Asn | undefined;
-  router_id: Ip | undefined;
-  hostname: string | undefined;
-  listen: readonly Item<Listen>[];
-  peers: readonly Item<Table<RawPeer>>[];
-}
-
-export interface RawPeer {
-  name: string | undefined;
-  address: Ip | undefined;
-  as: Asn | undefined;
-  port: number;
-  local_as: Asn | undefined;
-  families: readonly Item<FamilyName>[];
-  hold_time: number;
-  passive: boolean;
-  source: Ip | undefined;
-  interface: string | undefined;
-  password_file: string | undefined;
-  ttl_security: number | undefined;
-  multihop: number | undefined;
-  graceful_restart: Table<RawGracefulRestart> | undefined;
-  add_path: boolean;
-  extended_message: boolean;
-  role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
-  role_strict: boolean;
-  max_prefixes: Table<RawMaxPrefixes> | undefined;
-  keep_all: boolean;
-}
-
-export interface RawGracefulRestart {
-  restart_time: number;
-}
-
-export interface RawMaxPrefixes {
-  limit: number | undefined;
-  warn_at: number;
-  action: 'warn' | 'block' | 'restart';
-  restart_after: number;
-}
-
-export interface RawSet {
-  kind: 'allow' | 'deny' | undefined;
-  communities: readonly Item<CommunityPattern>[] | undefined;
-  guard: Table<RawGuard> | undefined;
-  on_session_loss: SessionLoss | undefined;
-  on_withdraw: 'keep' | 'cut';
-  nft: Table<RawNft> | undefined;
-}
-
-export interface RawGuard {
-  peers: readonly Item<string>[] | undefined;
-  prefixes: readonly Item<Prefix>[] | undefined;
-  lengths: Table<RawLengths> | undefined;
-  max_members: number;
-  churn: Table<RawChurn> | undefined;
-}
-
-export interface RawLengths {
-  ipv4: { readonly min: number; readonly max: number };
-  ipv6: { readonly min: number; readonly max: number };
-}
-
-export interface RawChurn {
-  rate: number;
-  burst: number;
-}
-
-export interface RawNft {
-  family: 'inet' | 'ip' | 'ip6';
-  table: string | undefined;
-  ipv4: string | undefined;
-  ipv6: string | undefined;
-}
-
-export interface RawFirewall {
-  table: string;
-  base: Table<RawBase> | undefined;
-  borders: readonly Item<Table<RawBorder>>[];
-}
-
-export interface RawBase {
-  loopback: boolean;
-  established: boolean;
-  neighbour_discovery: boolean;
-  multicast_listener: boolean;
-  path_mtu: boolean;
-  dhcp_client: boolean;
-  bgp_peers: boolean;
-}
-
-export interface RawBorder {
-  name: string | undefined;
-  from: readonly Item<string>[] | undefined;
-  to: readonly Item<string>[] | undefined;
-  deny: readonly Item<string>[];
-  allow: readonly Item<Table<RawAllow>>[];
-  established: boolean;
-  default: 'drop' | 'accept';
-}
-
-export interface RawAllow {
-  set: string | undefined;
-  protocol: 'tcp' | 'udp' | 'icmp' | 'any';
-  ports: readonly Item<PortRange>[];
-}
-
-export interface RawConvergence {
-  settle: number;
-  settle_without_restart: number;
-  startup_hold: number;
-}
-
-/** Values that are used where a key is not written. */
-export const DEFAULTS: {
-  readonly lengths: RawLengths;
-  readonly maxMembers: number;
-  readonly churn: RawChurn;
-  readonly restartTime: number;
-  readonly convergence: RawConvergence;
-} = {
-  lengths: { ipv4: { min: 8, max: 32 }, ipv6: { min: 16, max: 128 } },
-  maxMembers: 1_000_000,
-  churn: { rate: 50_000, burst: 1_000_000 },
-  restartTime: 120,
-  convergence: { settle: 30_000, settle_without_restart: 10_000, startup_hold: 300_000 },
-};
+  DEFAULTS,
+  type RawAllow,
+  type RawBase,
+  type RawBgp,
+  type RawBorder,
+  type RawChurn,
+  type RawConvergence,
+  type RawFile,
+  type RawFirewall,
+  type RawGracefulRestart,
+  type RawGuard,
+  type RawLengths,
+  type RawMaxPrefixes,
+  type RawNft,
+  type RawPeer,
+  type RawSet,
+} from './raw.ts';
+import { defaulted, list, mapping, optional, quote, required, type Shape, type ShapeDoc, type Table, table } from './shape.ts';
 
 const DAY = 86_400_000;
 const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);

@@ -183,7 +183,7 @@ export function leaf<T>(
   parse: (text: string, value: string | number | boolean, place: Place, report: Report) => T | undefined,
 ): Shape<T> {
   return {
-    doc: { type },
+    doc: { type: bare(type) },
     read(node, _label, report) {
       if (node.kind !== 'scalar' || node.value === null) {
         report('E008', node.place, `expected ${article(type)}, found ${kindOf(node)}`);

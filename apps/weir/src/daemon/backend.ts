@@ -1,0 +1,223 @@
+import type { PeerStatus } from '@weir/bgp/session';
+import { covers, type Prefix, parsePrefix, printIp, printPrefix } from '@weir/wire/inet';
+import {
+  ApiError,
+  type Backend,
+  FORMAT_VERSION,
+  type MembersAnswer,
+  type Params,
+  type PeersAnswer,
+  type RefusedAnswer,
+  type ReloadAnswer,
+  type RoutesAnswer,
+  type SetSummary,
+  type SetsAnswer,
+  type StatusAnswer,
+  summarizeEvent,
+  type Watch,
+} from '../api/index.ts';
+import type { Config } from '../model/config.ts';
+import type { Event } from '../model/event.ts';
+import type { KernelPort, KernelStatus } from '../model/kernel-port.ts';
+import type { EventBus } from '../observe/index.ts';
+import type { RouteState, StateCounts } from '../state/index.ts';
+import { iso, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
+
+/** How reloads went. */
+export interface ReloadRecord {
+  readonly loaded: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly lastError: readonly string[] | undefined;
+}
+
+/** The parts of a running daemon that questions are answered from. */
+export interface BackendParts {
+  readonly version: string;
+  readonly started: number;
+  readonly config: () => Config;
+  readonly state: RouteState;
+  readonly peers: () => readonly PeerStatus[];
+  readonly listening: () => StatusAnswer['bgp']['listen'];
+  readonly kernel: KernelPort;
+  readonly events: EventBus;
+  readonly reloads: () => ReloadRecord;
+  readonly reload: () => Promise<ReloadAnswer>;
+}
+
+const DEFAULT_PAGE = 1000;
+
+/** Answers of the control socket, put together from the parts of the daemon. */
+export class DaemonBackend implements Backend {
+  readonly #parts: BackendParts;
+
+  constructor(parts: BackendParts) {
+    this.#parts = parts;
+  }
+
+  async status(): Promise<StatusAnswer> {
+    const { version, started, events, state } = this.#parts;
+    const config = this.#parts.config();
+    const kernel = await this.#parts.kernel.status();
+    const counts = state.counts();
+    const counters = events.counters();
+    const peers = this.#peerSummaries(counts);
+    const reloads = this.#parts.reloads();
+    const memory = process.memoryUsage();
+    return {
+      format_version: FORMAT_VERSION,
+      version,
+      pid: process.pid,
+      started: iso(started),
+      uptime_ms: Math.max(0, Date.now() - started),
+      config: {
+        file: config.file,
+        loaded: iso(reloads.loaded),
+        reloads: reloads.ok,
+        failed_reloads: reloads.failed,
+        ...(reloads.lastError === undefined ? {} : { last_error: reloads.lastError }),
+      },
+      bgp: {
+        as: config.bgp.as,
+        router_id: printIp(config.bgp.routerId),
+        listen: this.#parts.listening(),
+        peers: peers.length,
+        established: peers.filter((p) => p.state === 'Established').length,
+        converged: peers.filter((p) => p.converged).length,
+      },
+      sets: this.#setSummaries(counts, kernel),
+      routes: { kept: counts.routes, prefixes: counts.prefixes, attribute_sets: counts.attributeSets },
+      kernel: {
+        commits: kernel.commits,
+        failed_commits: kernel.failedCommits,
+        elements_sent: kernel.elementsSent,
+        repairs: kernel.repairs,
+        ...(kernel.ownedTable ? { owned_table: kernel.ownedTable } : {}),
+        rules: kernel.rules,
+        problems: kernel.problems.map(({ since, remedy, ...rest }) => ({
+          ...rest,
+          since: iso(since),
+          ...(remedy === undefined ? {} : { remedy }),
+        })),
+      },
+      latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
+      memory: { rss: memory.rss, heap: memory.heapUsed },
+    };
+  }
+
+  async peers(): Promise<PeersAnswer> {
+    return { format_version: FORMAT_VERSION, peers: this.#peerSummaries(this.#parts.state.counts()) };
+  }
+
+  #peerSummaries(counts: StateCounts): PeersAnswer['peers'] {
+    const statuses = new Map(this.#parts.peers().map((p) => [p.name, p]));
+    return this.#parts.config().bgp.peers.flatMap((peer) => {
+      const status = statuses.get(peer.name);
+      if (!status) return [];
+      const own = counts.peers.find((c) => c.peer === peer.name);
+      return [summarizePeer(peer, status, own, this.#parts.state.holds(peer.name))];
+    });
+  }
+
+  async sets(): Promise<SetsAnswer> {
+    const kernel = await this.#parts.kernel.status();
+    return { format_version: FORMAT_VERSION, sets: this.#setSummaries(this.#parts.state.counts(), kernel) };
+  }
+
+  #setSummaries(counts: StateCounts, kernel: KernelStatus): readonly SetSummary[] {
+    const byName = new Map(counts.sets.map((c) => [c.set, c]));
+    return this.#parts.config().sets.map((set) => summarizeSet(set, byName.get(set.name), kernel, kernel.ownedTable?.name));
+  }
+
+  async routes(params: Params<'routes'>): Promise<RoutesAnswer> {
+    const { state } = this.#parts;
+    if (params.set !== undefined) this.#set(params.set);
+    if (params.peer !== undefined && !this.#parts.config().bgp.peers.some((p) => p.name === params.peer)) {
+      throw new ApiError('not-found', `no peer is named ${params.peer}`);
+    }
+    const prefix = params.prefix === undefined ? undefined : askedPrefix(params.prefix, 'prefix');
+    const limit = params.limit ?? DEFAULT_PAGE;
+    const page = state.routes({
+      peer: params.peer,
+      set: params.set,
+      family: familyOf(params.family),
+      prefix,
+      limit,
+      after: cursorOf(params.cursor),
+    });
+    const wanted = prefix && !params.longer ? page.routes.filter((route) => covers(route.prefix, prefix)) : page.routes;
+    const last = page.routes.at(-1);
+    return {
+      format_version: FORMAT_VERSION,
+      routes: wanted.map(summarizeRoute),
+      ...(page.more && last ? { next: printPrefix(last.prefix) } : {}),
+    };
+  }
+
+  async members(params: Params<'members'>): Promise<MembersAnswer> {
+    const { state } = this.#parts;
+    this.#set(params.set);
+    const page = state.members(params.set, {
+      family: familyOf(params.family),
+      limit: params.limit ?? DEFAULT_PAGE,
+      after: cursorOf(params.cursor),
+    });
+    const last = page.members.at(-1);
+    return {
+      format_version: FORMAT_VERSION,
+      set: params.set,
+      members: page.members.map(summarizeMember),
+      total: state.counts().sets.find((s) => s.set === params.set)?.installed ?? 0,
+      ...(page.more && last ? { next: printPrefix(last.prefix) } : {}),
+    };
+  }
+
+  async refused(params: Params<'refused'>): Promise<RefusedAnswer> {
+    this.#set(params.set);
+    const view = this.#parts.state.refused(params.set);
+    return {
+      format_version: FORMAT_VERSION,
+      set: params.set,
+      counts: { ...view?.counts },
+      waiting: view?.waiting ?? 0,
+      recent: (view?.recent ?? []).map((r) => ({ prefix: printPrefix(r.prefix), peer: r.peer, reason: r.reason, at: iso(r.at) })),
+    };
+  }
+
+  async events(params: Params<'events'>): ReturnType<Backend['events']> {
+    return { format_version: FORMAT_VERSION, events: this.#parts.events.recent(params.limit).map(summarizeEvent), lost: 0 };
+  }
+
+  reload(): Promise<ReloadAnswer> {
+    return this.#parts.reload();
+  }
+
+  watch(params: Params<'watch'>): Watch | undefined {
+    if (params.set !== undefined) this.#set(params.set);
+    const kinds = params.kinds && new Set(params.kinds);
+    return this.#parts.events.subscribe(
+      (event: Event) =>
+        (kinds?.has(event.kind) ?? true) &&
+        (params.set === undefined || ('set' in event && event.set === params.set)) &&
+        (params.peer === undefined || ('peer' in event && event.peer === params.peer)),
+    );
+  }
+
+  #set(name: string): void {
+    if (!this.#parts.config().sets.some((s) => s.name === name)) throw new ApiError('not-found', `no set is named ${name}`);
+  }
+}
+
+function familyOf(family: 'ipv4' | 'ipv6' | undefined): 4 | 6 | undefined {
+  return family === undefined ? undefined : family === 'ipv4' ? 4 : 6;
+}
+
+function cursorOf(text: string | undefined): Prefix | undefined {
+  return text === undefined ? undefined : askedPrefix(text, 'cursor');
+}
+
+function askedPrefix(text: string, what: string): Prefix {
+  const result = parsePrefix(text);
+  if (result.ok) return result.prefix;
+  throw new ApiError('bad-request', `${what}: ${result.error.message}`);
+}

@@ -1,0 +1,173 @@
+import {
+  attributesToJson,
+  type Capability,
+  describeNotification,
+  type Notification,
+  printCommunity,
+  printExtendedCommunity,
+  printFamily,
+  printLargeCommunity,
+} from '@weir/bgp/codec';
+import type { LastError, PeerStatus } from '@weir/bgp/session';
+import { printIp, printPrefix } from '@weir/wire/inet';
+import type { LatencySummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
+import type { Peer } from '../model/config.ts';
+import type { KernelStatus } from '../model/kernel-port.ts';
+import type { NamedSet } from '../model/named-set.ts';
+import type { Provenance } from '../model/provenance.ts';
+import type { CounterValues } from '../observe/index.ts';
+import type { Hold, Member, PeerCounts, RouteEntry, SetCounts } from '../state/index.ts';
+
+export function iso(at: number): string {
+  return new Date(at).toISOString();
+}
+
+export function summarizeLatency(l: CounterValues['latency']): LatencySummary {
+  return { count: l.count, p50_ms: round(l.p50), p99_ms: round(l.p99), max_ms: round(l.max) };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+export function summarizeSet(
+  set: NamedSet,
+  counts: SetCounts | undefined,
+  kernel: KernelStatus | undefined,
+  table: string | undefined,
+): SetSummary {
+  const states = kernel?.sets.filter((s) => s.set === set.name) ?? [];
+  return {
+    name: set.name,
+    kind: set.kind,
+    members: counts?.installed ?? 0,
+    max_members: set.guard.maxMembers,
+    waiting: counts?.waiting ?? 0,
+    stale: counts?.ledger ?? 0,
+    refused: { ...counts?.refused },
+    targets: states.map((s) => ({
+      family: s.family === 4 ? 'ipv4' : 'ipv6',
+      kernel_set: kernelSet(set, s.family, table),
+      wanted: s.wanted,
+      installed: s.installed,
+      covered: s.covered,
+      foreign: s.foreign,
+      representation: s.representation,
+      conflicts: s.conflicts.map(printPrefix),
+      unfit: s.unfit.map(printPrefix),
+    })),
+  };
+}
+
+function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): string {
+  const { target } = set;
+  if (target.kind === 'owned') return `inet ${table ?? ''} ${set.name}`;
+  return `${target.family} ${target.table} ${(family === 4 ? target.ipv4 : target.ipv6) ?? ''}`;
+}
+
+export function summarizePeer(peer: Peer, status: PeerStatus, counts: PeerCounts | undefined, holds: readonly Hold[]): PeerSummary {
+  const negotiated = status.negotiated;
+  const families = counts?.families ?? [];
+  const sum = (values: Readonly<Record<string, number>>): number => Object.values(values).reduce((a, b) => a + b, 0);
+  return {
+    name: peer.name,
+    address: printIp(peer.address),
+    port: peer.port,
+    as: peer.as,
+    local_as: peer.localAs,
+    state: status.state,
+    since: iso(status.since),
+    converged: families.length > 0 && families.filter((f) => negotiated?.families.includes(f.family) ?? true).every((f) => f.learned),
+    families: negotiated?.families ?? [],
+    routes: families.reduce((n, f) => n + f.stored, 0),
+    stale_routes: families.reduce((n, f) => n + f.stale, 0),
+    holds: holds.map((h) => ({ set: h.set, routes: h.routes, ...(h.endsAt === undefined ? {} : { ends: iso(h.endsAt) }) })),
+    not_kept: { unneeded: counts?.unneeded ?? 0, blocked: counts?.blocked ?? 0, overflow: counts?.overflow ?? 0 },
+    ...(negotiated ? { hold_time: negotiated.holdTime, router_id: printIp(negotiated.peerRouterId) } : {}),
+    ...(status.localAddress === undefined ? {} : { local_address: status.localAddress }),
+    capabilities: negotiated?.peerOpen.capabilities.map(printCapability) ?? [],
+    messages: { received: sum(status.received), sent: sum(status.sent) },
+    errors: sum(status.errors),
+    ...(status.lastError ? { last_error: printLastError(status.lastError) } : {}),
+  };
+}
+
+/** Why a session ended, as one line. What a peer wrote in it is escaped where it is shown. */
+export function printDown(reason: string, notification: Notification | undefined, detail: string | undefined): string {
+  return [reason, ...(notification ? [describeNotification(notification)] : []), ...(detail === undefined ? [] : [detail])].join(': ');
+}
+
+function printLastError(error: LastError): string {
+  return `${printDown(error.reason, error.notification, error.detail)} (${iso(error.at)})`;
+}
+
+function printCapability(c: Capability): string {
+  switch (c.kind) {
+    case 'multiprotocol':
+      return `${c.kind} ${printFamily(c.family)}`;
+    case 'four-octet-as':
+      return `${c.kind} ${c.asn}`;
+    case 'graceful-restart':
+      return `${c.kind} ${c.restartTime}s${c.restarting ? ' restarting' : ''}${c.notification ? ' notification' : ''}`;
+    case 'add-path':
+      return `${c.kind} ${c.families.map((f) => `${printFamily(f)} ${[...(f.send ? ['send'] : []), ...(f.receive ? ['receive'] : [])].join('+')}`).join(', ')}`;
+    case 'role':
+      return `${c.kind} ${c.role}`;
+    case 'fqdn':
+      return `${c.kind} ${c.domain === '' ? c.hostname : `${c.hostname}.${c.domain}`}`;
+    case 'unknown':
+      return `${c.kind} ${c.code}`;
+    default:
+      return c.kind;
+  }
+}
+
+export function summarizeRoute(route: RouteEntry): RouteSummary {
+  const a = route.attributes;
+  return {
+    prefix: printPrefix(route.prefix),
+    peer: route.peer,
+    ...(route.pathId === undefined ? {} : { path_id: route.pathId }),
+    ...(route.nextHop ? { next_hop: printIp(route.nextHop.address) } : {}),
+    as_path: a.asPath?.flatMap((segment) => segment.asns) ?? [],
+    communities: [
+      ...(a.communities?.map(printCommunity) ?? []),
+      ...(a.largeCommunities?.map(printLargeCommunity) ?? []),
+      ...(a.extendedCommunities?.map(printExtendedCommunity) ?? []),
+    ],
+    attributes: attributesToJson(a),
+    sets: route.sets.map((s) => s.set),
+    refused: [
+      ...route.refused.map((r) => ({ set: r.set, reason: r.reason })),
+      ...route.sets.filter((s) => !s.installed).map((s) => ({ set: s.set, reason: 'waiting' })),
+    ],
+    stale: route.stale,
+    since: iso(route.since),
+  };
+}
+
+export function summarizeMember(member: Member): MemberSummary {
+  return { prefix: printPrefix(member.prefix), why: member.provenance.map(summarizeWhy) };
+}
+
+function summarizeWhy(why: Provenance): WhySummary {
+  switch (why.kind) {
+    case 'route':
+      return {
+        kind: 'route',
+        peer: why.peer,
+        prefix: printPrefix(why.prefix),
+        ...(why.pathId === undefined ? {} : { path_id: why.pathId }),
+        as_path: why.asPath,
+        communities: why.communities,
+        since: iso(why.since),
+        stale: why.stale,
+      };
+    case 'ledger':
+      return { kind: 'ledger', prefix: printPrefix(why.prefix) };
+    case 'file':
+      return { kind: 'file', text: `${why.span.file}:${why.span.line}` };
+    case 'api':
+      return { kind: 'api', text: why.caller, since: iso(why.since) };
+  }
+}
