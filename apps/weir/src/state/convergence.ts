@@ -16,7 +16,7 @@ export const LONGEST_SETTLE = 20;
 
 /**
  * What a family of one peer is at:
- * - `down`: no session;
+ * - `down`: no session, or the family is ignored in it;
  * - `learning`: the peer offers graceful restart and has not sent its End-of-RIB;
  * - `settling`: converged at `quietAt`, which every UPDATE puts off, though not beyond `latest`;
  * - `converged`: what the peer has not claimed by now is stale.
@@ -47,6 +47,8 @@ export type ConvergenceEvent =
   | { readonly kind: 'end-of-rib'; readonly at: number; readonly family: FamilyName }
   /** The peer was asked for a family again: it has to become quiet anew. */
   | { readonly kind: 'refresh'; readonly at: number; readonly family: FamilyName }
+  /** The family is ignored for the rest of the session (RFC 4760 section 7). */
+  | { readonly kind: 'disabled'; readonly family: FamilyName }
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume'; readonly at: number }
   | { readonly kind: 'tick'; readonly at: number }
@@ -110,6 +112,8 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
           return name === event.family && over ? settling(event.at, times.settle, times) : phase;
         }),
       );
+    case 'disabled':
+      return unchanged(map(state, (phase, name) => (name === event.family ? DOWN : phase)));
     case 'pause':
       return unchanged({ ...state, paused: true });
     case 'tick': {

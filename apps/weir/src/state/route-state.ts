@@ -52,6 +52,8 @@ export interface ConfigureResult {
   readonly changedSets: readonly string[];
 }
 
+const NOTHING_BLOCKED: { readonly blocked: readonly FamilyName[] } = { blocked: [] };
+
 /** Waiting members that one turn looks at. */
 const ADMISSIONS_PER_TURN = 10_000;
 /** Changes of one drain that are told as events. */
@@ -128,14 +130,27 @@ export class RouteState {
     this.#finish();
   }
 
-  /** An UPDATE: withdrawals first, so that a prefix in both is announced. `receivedAt` is for latency figures. */
-  update(peer: string, message: UpdateMessage, session: { readonly fourOctetAs: boolean; readonly receivedAt: number }): void {
+  /**
+   * An UPDATE: withdrawals first, so that a prefix in both is announced. `receivedAt` is for latency figures. Returns the families of which routes
+   * were not taken because of `maxPrefixes` with `block`.
+   */
+  update(
+    peer: string,
+    message: UpdateMessage,
+    session: { readonly fourOctetAs: boolean; readonly receivedAt: number },
+  ): { readonly blocked: readonly FamilyName[] } {
     const state = this.#peer(peer);
-    if (!state) return;
+    if (!state) return NOTHING_BLOCKED;
     this.#rib.turn(this.#clock.now(), session.receivedAt);
     for (const run of message.withdraw) this.#rib.withdraw(state, run);
-    for (const announcement of message.announce) this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs);
+    const blocked: FamilyName[] = [];
+    for (const announcement of message.announce) {
+      const before = state.blocked;
+      this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs);
+      if (state.blocked > before) blocked.push(announcement.run.family);
+    }
     this.#finish();
+    return blocked.length === 0 ? NOTHING_BLOCKED : { blocked };
   }
 
   sessionUp(peer: string): void {

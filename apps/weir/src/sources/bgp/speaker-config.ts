@@ -1,0 +1,62 @@
+import type { Announcer, ListenConfig, MaxPrefixes, PeerConfig, SpeakerConfig } from '@weir/bgp/session';
+import type { Config, Peer } from '../../model/config.ts';
+
+export interface SpeakerOptions {
+  /** Weir has been running before: the first OPEN to each peer carries the R bit (RFC 4724 section 3). */
+  readonly restarting: boolean;
+  readonly announcer?: Announcer | undefined;
+  /** Network namespace of the sockets; that of the process when absent. */
+  readonly namespace?: string | undefined;
+}
+
+/** The configuration as the BGP speaker takes it. */
+export function speakerConfig(config: Config, options: SpeakerOptions): SpeakerConfig {
+  const { bgp } = config;
+  return {
+    localAs: bgp.as,
+    routerId: bgp.routerId,
+    restarting: options.restarting,
+    listen: bgp.listen.map(({ address, port }): ListenConfig => ({ address, port })),
+    peers: bgp.peers.map(peerConfig),
+    ...(bgp.hostname === undefined ? {} : { hostname: bgp.hostname }),
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+    ...(options.announcer === undefined ? {} : { announcer: options.announcer }),
+  };
+}
+
+/** One configured neighbour. Graceful restart is always offered; path identifiers are only received. */
+export function peerConfig(peer: Peer): PeerConfig {
+  return {
+    name: peer.name,
+    address: peer.address,
+    port: peer.port,
+    localAs: peer.localAs,
+    peerAs: peer.as,
+    families: peer.families,
+    holdTime: peer.holdTime,
+    passive: peer.passive,
+    gracefulRestart: { restartTime: peer.restartTime },
+    addPath: { receive: peer.addPath ? peer.families : [] },
+    extendedMessage: peer.extendedMessage,
+    strictRole: peer.roleStrict,
+    ...(peer.source === undefined ? {} : { source: peer.source }),
+    ...(peer.interface === undefined ? {} : { device: peer.interface }),
+    ...(peer.password === undefined ? {} : { password: peer.password }),
+    ...(peer.ttlSecurity === undefined ? {} : { ttlSecurity: peer.ttlSecurity }),
+    ...(peer.multihop === undefined ? {} : { multihop: peer.multihop }),
+    ...(peer.role === undefined ? {} : { role: peer.role }),
+    ...(peer.maxPrefixes === undefined ? {} : { maxPrefixes: maxPrefixes(peer) }),
+  };
+}
+
+function maxPrefixes(peer: Peer): NonNullable<PeerConfig['maxPrefixes']> {
+  const max = peer.maxPrefixes;
+  if (!max) return {};
+  const one: MaxPrefixes = {
+    limit: max.limit,
+    warnAt: max.warnAt * 100,
+    action: max.action,
+    restartAfter: Math.ceil(max.restartAfter / 1000),
+  };
+  return Object.fromEntries(peer.families.map((name) => [name, one]));
+}
