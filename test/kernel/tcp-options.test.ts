@@ -93,7 +93,7 @@ describe('TCP MD5 (RFC 2385)', () => {
       for (const host of hosts) {
         const { stdout } = await host.exec('ss', ['-tni', 'state', 'established']);
         expect(stdout).toContain('md5keys:');
-        expect(stdout).toContain('=a secret');
+        expect(stdout).toContain('a\\040secret');
       }
     });
     test(`${name}: different passwords`, async () =>
