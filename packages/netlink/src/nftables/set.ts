@@ -71,6 +71,8 @@ export interface NftSet {
   /** As nft wrote it: see `encodeSetDescription`, `describeSet`. */
   readonly userdata?: Uint8Array;
   readonly handle?: bigint;
+  /** Elements in it, where the kernel says so (Linux 6.14). */
+  readonly count?: number;
 }
 
 export interface SetRef {
@@ -101,6 +103,7 @@ export function decodeSet(family: NftFamily, r: Reader): NftSet {
     else if (type === 13) set.userdata = readBytes(value);
     else if (type === 15) set.objectType = value.u32('NFTA_SET_OBJ_TYPE');
     else if (type === 16) set.handle = value.u64('NFTA_SET_HANDLE');
+    else if (type === 20) set.count = value.u32('NFTA_SET_COUNT');
     else if (type === 17) expressions.push(decodeExpression(value));
     else if (type === 18) eachAttribute(value, (_type, item) => expressions.push(decodeExpression(item)));
   });
