@@ -44,6 +44,7 @@ export class Lab {
   readonly #hosts = new Map<string, Host>();
   readonly #finally: (() => Promise<void> | void)[] = [];
   readonly #directories: string[] = [];
+  readonly #reports: (() => string)[] = [];
   #disposed: Promise<void> | undefined;
 
   constructor() {
@@ -105,10 +106,14 @@ export class Lab {
     this.#finally.push(action);
   }
 
+  /** Adds a section to `report`. */
+  addReport(section: () => string): void {
+    this.#reports.push(section);
+  }
+
   /** What the processes of every host printed last; for a failed test. */
   report(): string {
-    return [...this.#hosts.values()]
-      .map((host) => host.report())
+    return [...this.#reports.map((section) => section()), ...[...this.#hosts.values()].map((host) => host.report())]
       .filter((text) => text !== '')
       .join('\n');
   }
