@@ -54,7 +54,7 @@ function maxPrefixes(peer: Peer): NonNullable<PeerConfig['maxPrefixes']> {
   if (!max) return {};
   const one: MaxPrefixes = {
     limit: max.limit,
-    warnAt: max.warnAt * 100,
+    warnAt: Math.round(max.warnAt * 100),
     action: max.action,
     restartAfter: Math.ceil(max.restartAfter / 1000),
   };

@@ -1,4 +1,4 @@
-import { covers, printIp } from '@weir/wire/inet';
+import { covers, type Ip, printIp } from '@weir/wire/inet';
 import { isLocal } from './build.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
 import type { Item, Named, Table } from './shape.ts';
@@ -44,7 +44,8 @@ function checkPeers(bgp: Table<RawBgp>, report: Report): void {
     }
     if (p.address) {
       const text = printIp(p.address);
-      const first = addresses.add(`${text} ${p.port}`, peer.place('address'));
+      const linkLocal = isLinkLocal(p.address.family, p.address.w0);
+      const first = addresses.add(linkLocal ? `${text}%${p.interface}` : text, peer.place('address'));
       if (first) report('E021', peer.place('address'), `a peer with the address ${text} is already configured ${first}`);
     }
     checkPeer(bgp, peer, report);
@@ -56,6 +57,7 @@ function checkPeer(bgp: Table<RawBgp>, peer: Table<RawPeer>, report: Report): vo
   if (p.hold_time === 1 || p.hold_time === 2) {
     report('E010', peer.place('hold_time'), `hold_time must be 0 or 3-65535, not ${p.hold_time} (RFC 4271 section 4.2)`);
   }
+  if (p.address && !isUnicast(p.address)) report('E013', peer.place('address'), `${printIp(p.address)} is not the address of one host`);
   if (p.address && p.source && p.address.family !== p.source.family) {
     report('E025', peer.place('source'), `the source is IPv${p.source.family} and the peer's address is IPv${p.address.family}`);
   }
@@ -80,6 +82,12 @@ function checkPeer(bgp: Table<RawBgp>, peer: Table<RawPeer>, report: Report): vo
   if (p.role_strict && p.role === undefined && !peer.has('role')) {
     report('E012', peer.place('role_strict'), 'role is required because role_strict is true');
   }
+}
+
+/** Neither unspecified nor multicast nor broadcast. */
+function isUnicast(ip: Ip): boolean {
+  if (ip.family === 4) return ip.w0 !== 0 && ip.w0 >>> 28 < 0xe;
+  return (ip.w0 | ip.w1 | ip.w2 | ip.w3) !== 0 && ip.w0 >>> 24 !== 0xff;
 }
 
 function isLinkLocal(family: 4 | 6, w0: number): boolean {

@@ -66,13 +66,14 @@ export function integer(type: string, min: number, max: number): Shape<number> {
   });
 }
 
-/** 0-1 as a number, or a percentage. */
+/** A whole percentage from 1% to 100%, or the same as a number up to 1; read as a number up to 1. */
 export function share(type: string): Shape<number> {
-  return leaf(`${type}, 0-1 or a percentage`, (written, value, place, report) => {
-    const percent = /^(\d{1,3}(?:\.\d{1,3})?)%$/.exec(written);
-    const number = percent ? Number(percent[1]) / 100 : typeof value === 'number' ? value : Number.NaN;
-    if (number >= 0 && number <= 1) return number;
-    report('E010', place, `${type} must be 0-1 or 0%-100%, not ${quote(written)}`);
+  return leaf(`percentage`, (written, value, place, report) => {
+    const match = /^(\d{1,3})%$/.exec(written);
+    const percent = match ? Number(match[1]) : typeof value === 'number' ? value * 100 : Number.NaN;
+    const whole = Math.round(percent);
+    if (whole >= 1 && whole <= 100 && Math.abs(percent - whole) < 1e-9) return whole / 100;
+    report('E010', place, `${type} must be 1%-100%, not ${quote(written)}`);
     return undefined;
   });
 }

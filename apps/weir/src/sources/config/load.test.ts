@@ -185,7 +185,7 @@ weir.yaml:5:80 error[E010] ttl_security must be 1-254, not 255
 weir.yaml:5:108 error[E010] limit must be 1-100000000, not 0
     - { name: core, address: 192.0.2.9, as: 64512, hold_time: 2, ttl_security: 255, max_prefixes: { limit: 0, warn_at: 101% } }
                                                                                                            ^
-weir.yaml:5:120 error[E010] warn_at must be 0-1 or 0%-100%, not "101%"
+weir.yaml:5:120 error[E010] warn_at must be 1%-100%, not "101%"
     - { name: core, address: 192.0.2.9, as: 64512, hold_time: 2, ttl_security: 255, max_prefixes: { limit: 0, warn_at: 101% } }
                                                                                                                        ^^^^
 weir.yaml:6:24 error[E010] settle must be 0s to 1d, not 2d
@@ -293,7 +293,7 @@ weir.yaml:7:92 error[E012] role is required because role_strict is true
     name: 'addresses',
     codes: ['E013', 'E025'],
     input:
-      `${bgpWith('    - { name: core, address: 192.0.2.300, as: 64512 }\n    - { name: b, address: "2001:db8::1", source: 192.0.2.1, as: 64512 }\n', '  listen: [192.0.2.1:0, "2001:db8::1:x"]\n')}`.replace(
+      `${bgpWith('    - { name: core, address: 192.0.2.300, as: 64512 }\n    - { name: b, address: "2001:db8::1", source: 192.0.2.1, as: 64512 }\n    - { name: m, address: 224.0.0.5, as: 64512 }\n', '  listen: [192.0.2.1:0, "2001:db8::1:x"]\n')}`.replace(
         'router_id: 192.0.2.1',
         'router_id: "2001:db8::1"',
       ),
@@ -314,6 +314,9 @@ weir.yaml:6:30 error[E013] not an IP address: "192.0.2.300"
 weir.yaml:7:50 error[E025] the source is IPv4 and the peer's address is IPv6
     - { name: b, address: "2001:db8::1", source: 192.0.2.1, as: 64512 }
                                                  ^^^^^^^^^
+weir.yaml:8:27 error[E013] 224.0.0.5 is not the address of one host
+    - { name: m, address: 224.0.0.5, as: 64512 }
+                          ^^^^^^^^^
 `,
   },
   {
@@ -375,7 +378,7 @@ hint: letters, digits, _ . and -, at most 64 characters
 weir.yaml:5:64 error[E018] "eth0/1" is not an interface
     - { name: "a b", address: 192.0.2.9, as: 64512, interface: "eth0/1" }
                                                                ^^^^^^^^
-hint: an interface name, or the start of names and *, at most 15 characters
+hint: an interface name, at most 15 characters
 weir.yaml:7:3 error[E018] "Web-Allowed" is not a set name
   Web-Allowed: { kind: deny, communities: blackhole, nft: { table: "fw;", ipv4: a } }
   ^^^^^^^^^^^
