@@ -67,7 +67,7 @@ export class ElementEncoder {
     this.#openTail = columns.shape === 'interval' ? tail(extras.timeout, userdata ? joined(userdata) : OPEN_END) : this.#tail;
     const data = extras.data ? 8 + wordsPerKey(extras.data.length) * 4 : 0;
     const closing = columns.shape === 'single' ? 0 : columns.shape === 'interval' ? 4 + this.#valueLength + 8 : this.#valueLength;
-    const size = 4 + this.#valueLength + data + Math.max(this.#tail.length, this.#openTail.length) + closing;
+    const size = 4 + this.#valueLength + data + Math.max(this.#tail.length + closing, this.#openTail.length);
     this.perMessage = Math.floor((MAX_ATTRIBUTE - 4) / size);
     if (this.perMessage === 0) throw new RangeError(`elements of ${size} bytes`);
   }
