@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { type Host, type Lab, waitFor } from '../lab/index.ts';
+import { startBird } from '../lab/peers/bird.ts';
+import { startExabgp } from '../lab/peers/exabgp.ts';
 import { startFrr } from '../lab/peers/frr.ts';
 import { startGobgp } from '../lab/peers/gobgp.ts';
+import { startOpenbgpd } from '../lab/peers/openbgpd.ts';
 import type { NeighborConfig, Peer, StartPeer } from '../lab/peers/peer.ts';
 import { labForTest } from '../lab/vitest.ts';
 
@@ -58,7 +61,11 @@ async function exchange(from: Peer, to: Peer, v4: string, v6: string): Promise<v
   }
 }
 
-const pairs: { name: string; a: StartPeer; b: StartPeer }[] = [{ name: 'FRR and GoBGP', a: startFrr, b: startGobgp }];
+const pairs: { name: string; a: StartPeer; b: StartPeer }[] = [
+  { name: 'FRR and GoBGP', a: startFrr, b: startGobgp },
+  { name: 'BIRD and OpenBGPD', a: startBird, b: startOpenbgpd },
+  { name: 'ExaBGP and BIRD', a: startExabgp, b: startBird },
+];
 
 describe.each(pairs)('$name', ({ a: startA, b: startB }) => {
   test('announce, replace, withdraw, both ways', async () => {
