@@ -18,7 +18,7 @@ export const packageMayImport: Readonly<Record<string, readonly string[]>> = {
  * not import each other. A file directly in src counts as a folder of its name.
  */
 export const folderLevels: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  'apps/weir/src': [['model'], ['sources', 'state', 'compile', 'kernel', 'observe'], ['reconcile'], ['api'], ['cli', 'daemon'], ['main.ts']],
+  'apps/weir/src': [['model'], ['sources', 'state', 'compile', 'kernel', 'observe'], ['reconcile'], ['api'], ['cli'], ['daemon'], ['main.ts']],
   'packages/wire/src': [['bytes'], ['inet']],
   'packages/bgp/src': [['codec'], ['flowspec'], ['fsm'], ['session']],
 };

@@ -92,6 +92,8 @@ export interface PeerSummary {
   /** When the state was entered. */
   readonly since: string;
   readonly converged: boolean;
+  /** How far each family has converged: down, learning, settling, converged. */
+  readonly phases: { readonly [family: string]: string };
   readonly families: readonly string[];
   /** Routes that are kept. */
   readonly routes: number;

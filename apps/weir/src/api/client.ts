@@ -86,7 +86,11 @@ export class ControlClient {
     for (;;) {
       const response = await next;
       const result = this.#result(id, response) as EventsAnswer;
-      if (response.ok && response.more) next = this.#expect(id);
+      if (response.ok && response.more) {
+        next = this.#expect(id);
+        // The caller may never ask for it: then its failure is nobody's business.
+        next.catch(() => undefined);
+      }
       yield result;
       if (!response.ok || !response.more) {
         this.#early.delete(id);

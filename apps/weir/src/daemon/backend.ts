@@ -1,4 +1,3 @@
-import type { PeerStatus } from '@weir/bgp/session';
 import { covers, type Prefix, parsePrefix, printIp, printPrefix } from '@weir/wire/inet';
 import {
   ApiError,
@@ -20,6 +19,7 @@ import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { EventBus } from '../observe/index.ts';
+import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
 import { iso, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 
@@ -37,7 +37,7 @@ export interface BackendParts {
   readonly started: number;
   readonly config: () => Config;
   readonly state: RouteState;
-  readonly peers: () => readonly PeerStatus[];
+  readonly peers: () => readonly PeerView[];
   readonly listening: () => StatusAnswer['bgp']['listen'];
   readonly kernel: KernelPort;
   readonly events: EventBus;

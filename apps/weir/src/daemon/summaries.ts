@@ -8,7 +8,7 @@ import {
   printFamily,
   printLargeCommunity,
 } from '@weir/bgp/codec';
-import type { LastError, PeerStatus } from '@weir/bgp/session';
+import type { LastError } from '@weir/bgp/session';
 import { printIp, printPrefix } from '@weir/wire/inet';
 import type { LatencySummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
 import type { Peer } from '../model/config.ts';
@@ -16,6 +16,7 @@ import type { KernelStatus } from '../model/kernel-port.ts';
 import type { NamedSet } from '../model/named-set.ts';
 import type { Provenance } from '../model/provenance.ts';
 import type { CounterValues } from '../observe/index.ts';
+import type { PeerView } from '../sources/bgp/index.ts';
 import type { Hold, Member, PeerCounts, RouteEntry, SetCounts } from '../state/index.ts';
 
 export function iso(at: number): string {
@@ -65,7 +66,12 @@ function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): str
   return `${target.family} ${target.table} ${(family === 4 ? target.ipv4 : target.ipv6) ?? ''}`;
 }
 
-export function summarizePeer(peer: Peer, status: PeerStatus, counts: PeerCounts | undefined, holds: readonly Hold[]): PeerSummary {
+export function summarizePeer(
+  peer: Peer,
+  { status, converged, families: phases }: PeerView,
+  counts: PeerCounts | undefined,
+  holds: readonly Hold[],
+): PeerSummary {
   const negotiated = status.negotiated;
   const families = counts?.families ?? [];
   const sum = (values: Readonly<Record<string, number>>): number => Object.values(values).reduce((a, b) => a + b, 0);
@@ -77,7 +83,8 @@ export function summarizePeer(peer: Peer, status: PeerStatus, counts: PeerCounts
     local_as: peer.localAs,
     state: status.state,
     since: iso(status.since),
-    converged: families.length > 0 && families.filter((f) => negotiated?.families.includes(f.family) ?? true).every((f) => f.learned),
+    converged,
+    phases: Object.fromEntries(phases.map(({ family, phase }) => [family, phase])),
     families: negotiated?.families ?? [],
     routes: families.reduce((n, f) => n + f.stored, 0),
     stale_routes: families.reduce((n, f) => n + f.stale, 0),

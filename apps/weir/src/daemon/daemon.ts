@@ -1,0 +1,249 @@
+import { mkdirSync } from 'node:fs';
+import { SessionConfigError, systemClock } from '@weir/bgp/session';
+import { ApiError, ControlServer, FORMAT_VERSION, type ReloadAnswer } from '../api/index.ts';
+import type { Config } from '../model/config.ts';
+import type { Event } from '../model/event.ts';
+import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
+import type { MemberColumns } from '../model/member-delta.ts';
+import { EventBus, type Log } from '../observe/index.ts';
+import { BgpSource } from '../sources/bgp/index.ts';
+import { RouteState } from '../state/index.ts';
+import { DaemonBackend, type ReloadRecord } from './backend.ts';
+import { describeChanges, fixedKeys } from './config-changes.ts';
+import { hostAddresses } from './host-addresses.ts';
+import { LateBackend } from './late-backend.ts';
+import type { DaemonConfig } from './load-daemon-config.ts';
+import type { Notifier } from './notifier.ts';
+import { SetFiles } from './set-files.ts';
+
+/** How often the host's addresses are looked at: deny sets never cover them. */
+const ADDRESS_PERIOD_MS = 10_000;
+/** Least time between two status texts for the service manager. */
+const STATUS_PERIOD_MS = 1000;
+
+/** Carries changes of the state to the kernel, one commit at a time. */
+export interface Scheduling {
+  /** Resolves when nothing waits and nothing is in flight. */
+  idle(): Promise<void>;
+  /** Lets the commit in flight end and starts no other. */
+  close(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  readonly version: string;
+  readonly config: Config;
+  readonly reload: () => DaemonConfig;
+  readonly log: Log;
+  readonly notifier: Notifier;
+  readonly openKernel: (config: Config, events: (event: KernelEvent) => void) => Promise<KernelPort>;
+  readonly schedule: (state: RouteState, kernel: KernelPort, setLagging: (lagging: boolean) => void) => Scheduling;
+}
+
+interface Parts {
+  readonly server: ControlServer;
+  readonly kernel: KernelPort;
+  readonly bus: EventBus;
+  readonly ledger: readonly MemberColumns[];
+}
+
+/** The running daemon: state, sessions, kernel port and control socket, put together. Made by `Daemon.start`. */
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Log;
+  readonly #bus: EventBus;
+  readonly #started: number = Date.now();
+  readonly #server: ControlServer;
+  readonly #kernel: KernelPort;
+  readonly #state: RouteState;
+  readonly #source: BgpSource;
+  readonly #scheduling: Scheduling;
+  readonly #files: SetFiles;
+  readonly #addressTimer: NodeJS.Timeout;
+  readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
+  #config: Config;
+  #reloads: ReloadRecord;
+  #reloading: Promise<unknown> = Promise.resolve();
+  #statusTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Starts in the order that keeps the kernel right: first the control socket (there is only one daemon), then the kernel and what is installed in it, then the
+   * state, then the sessions. What fails is undone and thrown: SocketError, SessionConfigError, or what the kernel port rejects with.
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { config, log } = options;
+    mkdirSync(config.stateDirectory, { recursive: true, mode: 0o700 });
+    const late = new LateBackend();
+    const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
+    const server = await ControlServer.open({ path: config.socket, backend: late, onError });
+    let kernel: KernelPort | undefined;
+    try {
+      // Events of the kernel wait for the bus that the daemon makes.
+      const sink: { emit: (event: KernelEvent) => void } = { emit: () => undefined };
+      const bus = new EventBus(log.events);
+      sink.emit = (event) => bus.emit({ at: Date.now(), kind: 'kernel', event });
+      kernel = await options.openKernel(config, (event) => sink.emit(event));
+      const ledger = await kernel.configure(config);
+      const daemon = new Daemon(options, { server, kernel, bus, ledger });
+      daemon.#begin(late, ledger);
+      return daemon;
+    } catch (error) {
+      await kernel?.close({ clear: false });
+      await server.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: DaemonOptions, parts: Parts) {
+    const { config } = options;
+    const { kernel } = parts;
+    this.#options = options;
+    this.#config = config;
+    this.#log = options.log;
+    this.#server = parts.server;
+    this.#kernel = kernel;
+    this.#bus = parts.bus;
+    this.#reloads = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
+    this.#state = new RouteState({ clock: systemClock, hostAddresses, events: this.#emit, seed: Math.floor(Math.random() * 0x7fffffff) });
+    this.#state.configure(config);
+    this.#files = new SetFiles(
+      config.stateDirectory,
+      {
+        sets: () => this.#state.counts().sets.map((s) => ({ name: s.set, members: s.installed })),
+        text: (name) => this.#state.snapshotText(name),
+      },
+      (error) => this.#log.log('warn', `saving sets: ${error.message}`),
+    );
+    this.#scheduling = options.schedule(this.#state, kernel, (lagging) => this.#source.setLagging(lagging));
+    // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
+    const restarting = parts.ledger.some((columns) => columns.count > 0);
+    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock });
+    this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
+    this.#addressTimer.unref();
+  }
+
+  #begin(late: LateBackend, ledger: readonly MemberColumns[]): void {
+    this.#state.addLedger(ledger);
+    late.set(
+      new DaemonBackend({
+        version: this.#options.version,
+        started: this.#started,
+        config: () => this.#config,
+        state: this.#state,
+        peers: () => this.#source.peers(),
+        listening: () =>
+          [...this.#listening].map(([address, { ok, message }]) => ({ address, ok, ...(message === undefined ? {} : { message }) })),
+        kernel: this.#kernel,
+        events: this.#bus,
+        reloads: () => this.#reloads,
+        reload: () => this.reload(),
+      }),
+    );
+    this.#source.start();
+    this.#options.notifier.ready(this.#statusText());
+    const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
+    this.#log.log('info', `weir ${this.#options.version} runs with ${this.#config.file}`, {
+      peers: this.#config.bgp.peers.length,
+      sets: this.#config.sets.length,
+      members,
+    });
+  }
+
+  readonly #emit = (event: Event): void => {
+    if (event.kind === 'member') this.#files.changed();
+    if (event.kind === 'listen') this.#listening.set(event.address, { ok: event.ok, message: event.message });
+    this.#bus.emit(event);
+    if (event.kind === 'peer-state' || event.kind === 'peer-converged') this.#tellStatus();
+  };
+
+  /** Reads the configuration again and applies the difference. Throws ApiError when it is refused: then nothing has changed. */
+  reload(): Promise<ReloadAnswer> {
+    const result = this.#reloading.then(() => this.#reload());
+    this.#reloading = result.catch(() => undefined);
+    return result;
+  }
+
+  async #reload(): Promise<ReloadAnswer> {
+    if (this.#closing) throw new ApiError('failed', 'the daemon is ending');
+    this.#options.notifier.reloading();
+    try {
+      const { config, errors, warnings } = this.#options.reload();
+      if (!config) throw this.#refuse('the configuration has mistakes and was not taken', errors);
+      const fixed = fixedKeys(this.#config, config);
+      if (fixed.length > 0)
+        throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
+      const changed = describeChanges(this.#config, config);
+      try {
+        this.#source.reconfigure(config);
+      } catch (error) {
+        if (error instanceof SessionConfigError) throw this.#refuse(error.message, [error.message]);
+        throw error;
+      }
+      this.#config = config;
+      this.#state.addLedger(await this.#kernel.configure(config));
+      this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
+      for (const warning of warnings) this.#log.log('warn', warning);
+      this.#emit({ at: Date.now(), kind: 'reload', ok: true, changed });
+      await this.#scheduling.idle();
+      return { format_version: FORMAT_VERSION, changed, warnings };
+    } finally {
+      this.#options.notifier.ready(this.#statusText());
+    }
+  }
+
+  #refuse(message: string, details: readonly string[]): ApiError {
+    this.#reloads = { ...this.#reloads, failed: this.#reloads.failed + 1, lastError: details };
+    this.#emit({ at: Date.now(), kind: 'reload', ok: false, changed: [] });
+    for (const detail of details) this.#log.log('error', detail);
+    return new ApiError('invalid-config', message, details);
+  }
+
+  /** Ends the sessions with a shutdown communication and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
+  close(options: { readonly clear: boolean; readonly message: string }): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  async #close(options: { readonly clear: boolean; readonly message: string }): Promise<void> {
+    this.#options.notifier.stopping(options.message);
+    clearInterval(this.#addressTimer);
+    clearTimeout(this.#statusTimer);
+    await this.#reloading;
+    await this.#source.close({ message: options.message });
+    await this.#scheduling.close();
+    this.#files.close();
+    this.#state.close();
+    this.#bus.close();
+    await this.#server.close();
+    await this.#kernel.close({ clear: options.clear });
+    this.#options.notifier.close();
+  }
+
+  #addresses = addressKey();
+
+  #lookAtAddresses(): void {
+    const now = addressKey();
+    if (now === this.#addresses) return;
+    this.#addresses = now;
+    this.#state.hostAddressesChanged();
+  }
+
+  #tellStatus(): void {
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = undefined;
+      this.#options.notifier.status(this.#statusText());
+    }, STATUS_PERIOD_MS);
+    this.#statusTimer.unref();
+  }
+
+  #statusText(): string {
+    const peers = this.#source.peers();
+    const members = this.#state.counts().sets.reduce((sum, set) => sum + set.installed, 0);
+    const up = peers.filter((p) => p.status.state === 'Established').length;
+    return `${up} of ${peers.length} peers established, ${members} members in ${this.#config.sets.length} sets`;
+  }
+}
+
+function addressKey(): string {
+  return JSON.stringify(hostAddresses());
+}

@@ -1,0 +1,32 @@
+import type { Config } from '../model/config.ts';
+import { type Loaded, loadConfig, printDiagnostic } from '../sources/config/index.ts';
+
+/** What stands above the file: flags and the environment. */
+export interface Overrides {
+  readonly socket: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly netns: string | undefined;
+}
+
+/** A file for the daemon, with what stands above it; without a configuration the diagnostics say why. */
+export interface DaemonConfig {
+  readonly config: Config | undefined;
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+export function loadDaemonConfig(file: string, overrides: Overrides, load: (file: string) => Loaded = loadConfig): DaemonConfig {
+  const { config, diagnostics, sources } = load(file);
+  const print = (severity: 'error' | 'warning'): readonly string[] =>
+    diagnostics.filter((d) => d.severity === severity).map((d) => printDiagnostic(d, sources));
+  return { config: config && withOverrides(config, overrides), errors: print('error'), warnings: print('warning') };
+}
+
+function withOverrides(config: Config, overrides: Overrides): Config {
+  return {
+    ...config,
+    socket: overrides.socket ?? config.socket,
+    stateDirectory: overrides.stateDirectory ?? config.stateDirectory,
+    netns: overrides.netns ?? config.netns,
+  };
+}

@@ -1,0 +1,62 @@
+import { ApiError } from '../api/index.ts';
+import { EXIT, type ExitCode, type Io, type RunOptions } from '../cli/index.ts';
+import { version } from '../cli/version.ts';
+import { type Log, openLog } from '../observe/index.ts';
+import { Daemon, type DaemonOptions } from './daemon.ts';
+import { explainFailure } from './failure.ts';
+import { loadDaemonConfig } from './load-daemon-config.ts';
+import { Notifier } from './notifier.ts';
+
+/** What main.ts brings in. */
+export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule'>;
+
+/** `weir run`: until SIGTERM or SIGINT. An error that nobody handles is logged and ends the process; the kernel stays as it is. */
+export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): Promise<ExitCode> {
+  const read = (): ReturnType<typeof loadDaemonConfig> => loadDaemonConfig(options.config, options);
+  const first = read();
+  for (const line of [...first.warnings, ...first.errors]) io.err(`${line}\n`);
+  if (!first.config) return EXIT.finding;
+
+  const log = openLog({
+    level: options.logLevel,
+    format: options.logFormat === 'auto' ? (io.errIsTerminal ? 'text' : 'json') : options.logFormat,
+  });
+  const notifier = Notifier.fromEnvironment(io.env, (error) => log.log('warn', `service manager: ${error.message}`));
+  const crash = (kind: string) => (error: unknown) => {
+    log.log('error', `${kind}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    log.close();
+    process.exit(EXIT.error);
+  };
+  process.on('uncaughtException', crash('uncaught error'));
+  process.on('unhandledRejection', crash('unhandled rejection'));
+
+  try {
+    const daemon = await Daemon.start({ version: version(), config: first.config, reload: read, log, notifier, ...parts });
+    const reason = await untilEnd(daemon, log, io);
+    log.log('info', `ending: ${reason}`);
+    await daemon.close({ clear: options.clear, message: `weir is ending (${reason})` });
+    log.close();
+    return EXIT.ok;
+  } catch (error) {
+    const { code, message } = explainFailure(error);
+    log.log('error', message);
+    if (error instanceof Error) log.log('debug', error.stack ?? error.message);
+    log.close();
+    return code;
+  }
+}
+
+/** Serves signals until one asks for the end; resolves to its name. */
+function untilEnd(daemon: Daemon, log: Log, io: Io): Promise<string> {
+  return new Promise((resolve) => {
+    process.on('SIGHUP', () => {
+      daemon.reload().catch((error: unknown) => {
+        // A refusal has been logged where it was found.
+        if (!(error instanceof ApiError)) log.log('error', `reload: ${error instanceof Error ? error.message : String(error)}`);
+      });
+    });
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    if (io.signal.aborted) resolve('SIGINT');
+    io.signal.addEventListener('abort', () => resolve('SIGINT'), { once: true });
+  });
+}
