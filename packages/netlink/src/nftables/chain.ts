@@ -57,6 +57,7 @@ export function decodeChain(family: NftFamily, r: Reader): Chain {
   let hook: { hook: Hook; priority: number; devices?: readonly string[] } | undefined;
   let policy: 'accept' | 'drop' | undefined;
   let kind: string | undefined;
+  let userdata: Uint8Array | undefined;
   eachAttribute(r, (type, value) => {
     if (type === 1) chain.table = readString(value);
     else if (type === 2) chain.handle = value.u64('NFTA_CHAIN_HANDLE');
@@ -69,8 +70,9 @@ export function decodeChain(family: NftFamily, r: Reader): Chain {
     else if (type === 10) {
       const flags = value.u32('NFTA_CHAIN_FLAGS') & ~1;
       if (flags !== 0) chain.flags = flags;
-    } else if (type === 12) Object.assign(chain, decodeComment(readBytes(value)));
+    } else if (type === 12) userdata = readBytes(value);
   });
+  if (userdata) Object.assign(chain, decodeComment(userdata));
   if (hook && (kind === 'filter' || kind === 'nat' || kind === 'route')) {
     chain.base = {
       type: kind,

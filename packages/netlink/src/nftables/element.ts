@@ -34,6 +34,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export function decodeElement(r: Reader): SetElement {
   const element: Mutable<SetElement> = {};
   const expressions: Expression[] = [];
+  let userdata: Uint8Array | undefined;
   eachAttribute(r, (type, value) => {
     if (type === 1) element.key = bytesOf(value);
     else if (type === 2) element.data = decodeData(value);
@@ -43,12 +44,13 @@ export function decodeElement(r: Reader): SetElement {
       if (flags & CATCHALL) element.catchall = true;
     } else if (type === 4) element.timeout = value.u64('NFTA_SET_ELEM_TIMEOUT');
     else if (type === 5) element.expiration = value.u64('NFTA_SET_ELEM_EXPIRATION');
-    else if (type === 6) Object.assign(element, decodeComment(readBytes(value)));
+    else if (type === 6) userdata = readBytes(value);
     else if (type === 7) expressions.push(decodeExpression(value));
     else if (type === 9) element.object = readString(value);
     else if (type === 10) element.keyEnd = bytesOf(value);
     else if (type === 11) eachAttribute(value, (_type, item) => expressions.push(decodeExpression(item)));
   });
+  if (userdata) Object.assign(element, decodeComment(userdata));
   if (expressions.length > 0) element.expressions = expressions;
   return element;
 }

@@ -33,6 +33,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export function decodeRule(family: NftFamily, r: Reader): Rule {
   const expressions: Expression[] = [];
   const rule: Mutable<Rule> = { family, table: '', chain: '', expressions };
+  let userdata: Uint8Array | undefined;
   eachAttribute(r, (type, value) => {
     if (type === 1) rule.table = readString(value);
     else if (type === 2) rule.chain = readString(value);
@@ -40,9 +41,10 @@ export function decodeRule(family: NftFamily, r: Reader): Rule {
     else if (type === 4) eachAttribute(value, (_type, item) => expressions.push(decodeExpression(item)));
     else if (type === 5) rule.compat = readBytes(value);
     else if (type === 6) rule.position = value.u64('NFTA_RULE_POSITION');
-    else if (type === 7) Object.assign(rule, decodeComment(readBytes(value)));
+    else if (type === 7) userdata = readBytes(value);
     else if (type === 9) rule.id = value.u32('NFTA_RULE_ID');
   });
+  if (userdata) Object.assign(rule, decodeComment(userdata));
   return rule;
 }
 

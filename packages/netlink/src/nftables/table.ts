@@ -31,14 +31,16 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 /** The attributes of NEWTABLE. */
 export function decodeTable(family: NftFamily, r: Reader): Table {
   const table: Mutable<Table> = { family, name: '' };
+  let userdata: Uint8Array | undefined;
   eachAttribute(r, (type, value) => {
     if (type === 1) table.name = readString(value);
     else if (type === 2) table.flags = decodeFlags(value.u32('NFTA_TABLE_FLAGS'));
     else if (type === 3) table.use = value.u32('NFTA_TABLE_USE');
     else if (type === 4) table.handle = value.u64('NFTA_TABLE_HANDLE');
-    else if (type === 6) Object.assign(table, decodeComment(readBytes(value)));
+    else if (type === 6) userdata = readBytes(value);
     else if (type === 7) table.ownerPortId = value.u32('NFTA_TABLE_OWNER');
   });
+  if (userdata) Object.assign(table, decodeComment(userdata));
   return table;
 }
 
