@@ -11,6 +11,7 @@ import {
 import type { LastError } from '@weir/bgp/session';
 import { printIp, printPrefix } from '@weir/wire/inet';
 import type { LatencySummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
+import { ownedSetNames } from '../compile/nft/firewall.ts';
 import type { Peer } from '../model/config.ts';
 import type { KernelStatus } from '../model/kernel-port.ts';
 import type { NamedSet } from '../model/named-set.ts';
@@ -62,7 +63,7 @@ export function summarizeSet(
 
 function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): string {
   const { target } = set;
-  if (target.kind === 'owned') return `inet ${table ?? ''} ${set.name}`;
+  if (target.kind === 'owned') return `inet ${table ?? ''} ${ownedSetNames(set.name, family).hosts}`;
   return `${target.family} ${target.table} ${(family === 4 ? target.ipv4 : target.ipv6) ?? ''}`;
 }
 

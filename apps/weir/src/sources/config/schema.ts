@@ -86,7 +86,10 @@ const peer = table<RawPeer>('a peer', {
   ),
   passive: defaulted(boolean(), false, 'false', 'Wait for the peer to connect; needs `bgp.listen`.'),
   source: optional(address('source address'), 'Local address to connect from.', 'chosen by the system'),
-  interface: optional(name('an interface', /^[^\s/:*\p{Cc}]+$/u, 'an interface name', 15), 'Interface to bind the session to; needed for link-local peers.'),
+  interface: optional(
+    name('an interface', /^[^\s/:*\p{Cc}]+$/u, 'an interface name', 15),
+    'Interface to bind the session to; needed for link-local peers.',
+  ),
   password_file: optional(
     text('a file name', 4096),
     'File whose first line is the TCP MD5 password (RFC 2385), at most 80 bytes. Relative to this file.',
