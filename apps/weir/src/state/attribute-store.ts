@@ -1,5 +1,5 @@
 import { ByteArena } from './byte-arena.ts';
-import { grownU32 } from './column.ts';
+import { grownI32, grownU32 } from './column.ts';
 import { type FeedTable, NO_FEED } from './feed-table.ts';
 
 /** Attributes that are not kept: of routes that are only counted. */
@@ -19,7 +19,7 @@ export class AttributeStore {
   #arena = new ByteArena();
   #offsets: Uint32Array = new Uint32Array(1024);
   #lengths: Uint32Array = new Uint32Array(1024);
-  #hashes: Uint32Array = new Uint32Array(1024);
+  #hashes: Int32Array = new Int32Array(1024);
   #refs: Uint32Array = new Uint32Array(1024);
   #asks: Uint32Array = new Uint32Array(1024);
   /** id, or 0 for an empty slot. */
@@ -31,7 +31,7 @@ export class AttributeStore {
   /** `seed` makes the hash of this store its own, so that a peer cannot choose attributes that collide. */
   constructor(feeds: FeedTable, seed: number) {
     this.#feeds = feeds;
-    this.#seed = seed >>> 0;
+    this.#seed = seed | 0;
   }
 
   get size(): number {
@@ -63,7 +63,7 @@ export class AttributeStore {
     const id = this.#free.pop() ?? this.#limit++;
     this.#offsets = grownU32(this.#offsets, id + 1);
     this.#lengths = grownU32(this.#lengths, id + 1);
-    this.#hashes = grownU32(this.#hashes, id + 1);
+    this.#hashes = grownI32(this.#hashes, id + 1);
     this.#refs = grownU32(this.#refs, id + 1);
     this.#asks = grownU32(this.#asks, id + 1);
     this.#offsets[id] = offset;
@@ -137,7 +137,7 @@ export class AttributeStore {
     let h = this.#seed ^ bytes.length;
     for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193);
     h = Math.imul(h ^ (h >>> 15), 0x7feb352d);
-    return (h ^ (h >>> 16)) >>> 0;
+    return h ^ (h >>> 16);
   }
 
   #find(bytes: Uint8Array, hash: number): number {

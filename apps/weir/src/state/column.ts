@@ -31,3 +31,11 @@ export function grownU8(column: Uint8Array, need: number): Uint8Array {
   out.set(column);
   return out;
 }
+
+/** As `grownU32`, for signed columns. */
+export function grownI32(column: Int32Array, need: number): Int32Array {
+  if (need <= column.length) return column;
+  const out = new Int32Array(capacity(column.length, need));
+  out.set(column);
+  return out;
+}

@@ -10,19 +10,24 @@ export const NO_FEED = 0;
 export class FeedTable {
   readonly #lists: (readonly number[])[] = [EMPTY];
   readonly #refs: number[] = [0];
+  #size = 0;
   readonly #ids = new Map<string, number>();
   readonly #free: number[] = [];
+  /** Ids of lists of one, by that one: the usual case. */
+  readonly #singles: (number | undefined)[] = [];
 
   /** How many lists are interned, the empty one apart. */
   get size(): number {
-    return this.#ids.size;
+    return this.#size;
   }
 
   /** The id of an ascending list, with one reference more. */
   acquire(list: readonly number[]): number {
     if (list.length === 0) return NO_FEED;
-    const key = list.join();
-    const known = this.#ids.get(key);
+    const [first] = list;
+    const single = list.length === 1 && first !== undefined;
+    const key = single ? '' : list.join();
+    const known = single ? this.#singles[first] : this.#ids.get(key);
     if (known !== undefined) {
       this.#refs[known] = (this.#refs[known] ?? 0) + 1;
       return known;
@@ -30,7 +35,9 @@ export class FeedTable {
     const id = this.#free.pop() ?? this.#lists.length;
     this.#lists[id] = [...list];
     this.#refs[id] = 1;
-    this.#ids.set(key, id);
+    if (single) this.#singles[first] = id;
+    else this.#ids.set(key, id);
+    this.#size++;
     return id;
   }
 
@@ -44,7 +51,11 @@ export class FeedTable {
     if (left < 0) throw new RangeError(`feed ${id} has no reference to release`);
     this.#refs[id] = left;
     if (left > 0) return;
-    this.#ids.delete(this.list(id).join());
+    const list = this.list(id);
+    const [first] = list;
+    if (list.length === 1 && first !== undefined) this.#singles[first] = undefined;
+    else this.#ids.delete(list.join());
+    this.#size--;
     this.#lists[id] = EMPTY;
     this.#free.push(id);
   }

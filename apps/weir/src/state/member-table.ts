@@ -1,26 +1,28 @@
-/** Bits of a cell above its count. */
+/** Bits of a cell above its count. All within 31 bits, so that no cell is ever a number on the heap. */
 export const CELL = {
   /** The set has the member. An entry with a count and without this bit waits. */
-  installed: 0x80000000,
+  installed: 0x40000000,
   /** The last drain said that the set has it. */
-  reported: 0x40000000,
+  reported: 0x20000000,
   /** On the list of changes for the next drain. */
-  dirty: 0x20000000,
+  dirty: 0x10000000,
   /** One of the counted contributions is the ledger's. */
-  ledger: 0x10000000,
-  count: 0x0fffffff,
+  ledger: 0x08000000,
+  count: 0x07ffffff,
 } as const;
 
 /**
  * The members of one set and family by prefix id: how many contributions ask for each, and whether it is installed. Open addressing, so that
- * a set costs what its members cost (about 16 bytes each) however many prefixes there are.
+ * a set costs what its members cost (16-64 bytes each) however many prefixes there are. Slots are right until an entry is made or deleted.
  */
 export class MemberTable {
+  /** By slot. */
+  cells: Int32Array = new Int32Array(16);
   /** prefix id + 1, or 0 for an empty slot. */
-  #keys = new Uint32Array(16);
-  #cells = new Uint32Array(16);
+  #keys = new Int32Array(16);
   #shift = 28;
   #size = 0;
+  #created = false;
 
   get size(): number {
     return this.#size;
@@ -30,39 +32,54 @@ export class MemberTable {
     return this.#keys.length * 8;
   }
 
-  /** The cell of a prefix; 0 where it has no entry. */
-  get(id: number): number {
-    const slot = this.#find(id);
-    return slot < 0 ? 0 : (this.#cells[slot] as number);
+  /** Whether the last `ensure` made its entry. */
+  get created(): boolean {
+    return this.#created;
   }
 
-  /** Sets the cell, making the entry if need be; true when it is new. */
-  set(id: number, cell: number): boolean {
-    let slot = this.#find(id);
-    if (slot >= 0) {
-      this.#cells[slot] = cell;
-      return false;
+  /** The slot of a prefix; negative where it has no entry. */
+  find(id: number): number {
+    const keys = this.#keys;
+    const mask = keys.length - 1;
+    for (let i = Math.imul(id, 0x9e3779b1) >>> this.#shift; ; i = (i + 1) & mask) {
+      const key = keys[i] as number;
+      if (key === id + 1) return i;
+      if (key === 0) return ~i;
     }
-    if ((this.#size + 1) * 2 > this.#keys.length) {
-      this.#resize(this.#keys.length * 2);
-      slot = this.#find(id);
+  }
+
+  /** The slot of a prefix; a new entry has the cell 0. */
+  ensure(id: number): number {
+    let slot = this.find(id);
+    this.#created = slot < 0;
+    if (slot >= 0) return slot;
+    const { length } = this.#keys;
+    if ((this.#size + 1) * 2 > length) {
+      this.#resize(length < 1 << 18 ? length * 4 : length * 2);
+      slot = this.find(id);
     }
     this.#keys[~slot] = id + 1;
-    this.#cells[~slot] = cell;
+    this.cells[~slot] = 0;
     this.#size++;
-    return true;
+    return ~slot;
+  }
+
+  /** The cell of a prefix; 0 where it has no entry. */
+  get(id: number): number {
+    const slot = this.find(id);
+    return slot < 0 ? 0 : (this.cells[slot] as number);
   }
 
   delete(id: number): void {
-    let hole = this.#find(id);
+    let hole = this.find(id);
     if (hole < 0) return;
     const keys = this.#keys;
     const mask = keys.length - 1;
     for (let j = (hole + 1) & mask; keys[j] !== 0; j = (j + 1) & mask) {
-      const home = this.#home((keys[j] as number) - 1);
+      const home = Math.imul((keys[j] as number) - 1, 0x9e3779b1) >>> this.#shift;
       if (((j - home) & mask) >= ((j - hole) & mask)) {
         keys[hole] = keys[j] as number;
-        this.#cells[hole] = this.#cells[j] as number;
+        this.cells[hole] = this.cells[j] as number;
         hole = j;
       }
     }
@@ -76,7 +93,7 @@ export class MemberTable {
     const keys = this.#keys;
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as number;
-      if (key !== 0) visit(key - 1, this.#cells[i] as number);
+      if (key !== 0) visit(key - 1, this.cells[i] as number);
     }
   }
 
@@ -89,33 +106,23 @@ export class MemberTable {
     return out;
   }
 
-  #home(id: number): number {
-    return Math.imul(id, 0x9e3779b1) >>> this.#shift;
-  }
-
-  /** The slot of an id, or the complement of the empty slot where it would go. */
-  #find(id: number): number {
-    const keys = this.#keys;
-    const mask = keys.length - 1;
-    for (let i = this.#home(id); ; i = (i + 1) & mask) {
-      const key = keys[i] as number;
-      if (key === id + 1) return i;
-      if (key === 0) return ~i;
-    }
-  }
-
   #resize(length: number): void {
     const oldKeys = this.#keys;
-    const oldCells = this.#cells;
-    this.#keys = new Uint32Array(length);
-    this.#cells = new Uint32Array(length);
-    this.#shift = 32 - Math.log2(length);
+    const oldCells = this.cells;
+    const keys = new Int32Array(length);
+    const cells = new Int32Array(length);
+    const shift = 32 - Math.log2(length);
+    const mask = length - 1;
     for (let i = 0; i < oldKeys.length; i++) {
       const key = oldKeys[i] as number;
       if (key === 0) continue;
-      const slot = ~this.#find(key - 1);
-      this.#keys[slot] = key;
-      this.#cells[slot] = oldCells[i] as number;
+      let slot = Math.imul(key - 1, 0x9e3779b1) >>> shift;
+      while (keys[slot] !== 0) slot = (slot + 1) & mask;
+      keys[slot] = key;
+      cells[slot] = oldCells[i] as number;
     }
+    this.#keys = keys;
+    this.cells = cells;
+    this.#shift = shift;
   }
 }

@@ -39,7 +39,6 @@ export class Rib implements SetSurroundings {
   #receivedAt = 0;
   readonly #limits: RibLimits;
   readonly #events: EventSink | undefined;
-  readonly #admitted: number[] = [];
   /** Whether the last `evaluate` refused for a reason that can pass without the peer announcing the route again. */
   #mayChange = false;
 
@@ -134,9 +133,7 @@ export class Rib implements SetSurroundings {
     const length = run.lengths[i] as number;
     const hasPath = run.pathIds !== undefined;
     const path = run.pathIds?.[i];
-    let prefix = rib.find(run.words, at, length);
-    let row = prefix < 0 ? NO_ROW : this.#findRow(f, prefix, peer.index, path, hasPath);
-    if ((row === NO_ROW || routes.epoch[row] !== 0) && this.#blocks(peer, f)) {
+    if (peer.definition.maxPrefixes?.action === 'block' && this.#blocks(peer, f, run, i, at)) {
       peer.blocked++;
       return;
     }
@@ -144,17 +141,21 @@ export class Rib implements SetSurroundings {
     const kept = this.#mayChange;
     const wanted = feed !== NO_FEED || kept || peer.definition.keepAll;
     if (!wanted && !peer.tracks) {
+      const prefix = rib.find(run.words, at, length);
+      const row = prefix < 0 ? NO_ROW : this.#findRow(f, prefix, peer.index, path, hasPath);
       if (row !== NO_ROW) this.removeRow(row);
       peer.unneeded++;
       return;
     }
+    const prefix = rib.intern(run.words, at, length);
+    let row = this.#findRow(f, prefix, peer.index, path, hasPath);
     if (row === NO_ROW) {
       if (this.#isFull(peer, f, prefix)) {
         peer.overflow++;
         this.feeds.release(feed);
+        rib.releaseIfUnused(prefix);
         return;
       }
-      if (prefix < 0) prefix = rib.intern(run.words, at, length);
       row = routes.allocate();
       routes.prefix[row] = prefix;
       routes.peer[row] = peer.index;
@@ -182,14 +183,17 @@ export class Rib implements SetSurroundings {
     this.feeds.release(feed);
   }
 
-  #blocks(peer: PeerState, f: FamilyIndex): boolean {
+  /** Whether a route is one too many. A route that is fresh already is not. */
+  #blocks(peer: PeerState, f: FamilyIndex, run: NlriRun, i: number, at: number): boolean {
     const max = peer.definition.maxPrefixes;
-    return max !== undefined && max.action === 'block' && peer.fresh(f) >= max.limit;
+    if (max === undefined || peer.fresh(f) < max.limit) return false;
+    const prefix = this.ribs[f].find(run.words, at, run.lengths[i] as number);
+    const row = prefix < 0 ? NO_ROW : this.#findRow(f, prefix, peer.index, run.pathIds?.[i], run.pathIds !== undefined);
+    return row === NO_ROW || this.routes.epoch[row] !== 0;
   }
 
   #isFull(peer: PeerState, f: FamilyIndex, prefix: number): boolean {
     if (this.routes.size >= this.#limits.routes || peer.rows[0] + peer.rows[1] >= this.#limits.routesPerPeer) return true;
-    if (prefix < 0) return false;
     let paths = 0;
     for (let row = this.ribs[f].heads[prefix] as number; row !== NO_ROW; row = this.routes.next[row] as number) {
       if (this.routes.peer[row] === peer.index) paths++;
@@ -224,25 +228,26 @@ export class Rib implements SetSurroundings {
     this.#mayChange = false;
     if (asks === NO_FEED) return NO_FEED;
     const list = this.feeds.list(asks);
-    const admitted = this.#admitted;
-    admitted.length = 0;
+    let admitted: number[] | undefined;
     const family = f === 0 ? 4 : 6;
-    for (const index of list) {
+    // `admitted` is made when the first set is left out; until then it is the list so far.
+    for (let i = 0; i < list.length; i++) {
+      const index = list[i] as number;
       const set = this.sets[index];
-      if (!set?.guard.hasFamily(family)) continue;
-      const reason = set.guard.allowsPeer(peer.index) ? set.guard.refuses(family, words, at, length) : 'peer';
-      if (reason === undefined) {
-        if (!ended?.has(index)) admitted.push(index);
+      const present = set?.guard.hasFamily(family) === true;
+      const reason = !present ? undefined : set.guard.allowsPeer(peer.index) ? set.guard.refuses(family, words, at, length) : 'peer';
+      if (present && reason === undefined && !ended?.has(index)) {
+        admitted?.push(index);
         continue;
       }
+      admitted ??= list.slice(0, i);
+      if (!present || reason === undefined) continue;
       if (reason === 'protected') this.#mayChange = true;
       if (was === undefined || this.feeds.list(was).includes(index)) this.#record(set, f, words, at, length, peer.index, reason);
     }
-    if (admitted.length === list.length) {
-      this.feeds.retain(asks);
-      return asks;
-    }
-    return this.feeds.acquire(admitted);
+    if (admitted) return this.feeds.acquire(admitted);
+    this.feeds.retain(asks);
+    return asks;
   }
 
   /** Evaluates a stored row again; a row that is no longer needed goes. */

@@ -109,23 +109,24 @@ export class SetState {
 
   /** One contribution more. */
   add(family: FamilyIndex, prefix: number, peer: number): void {
-    const cell = this.#count(family, prefix, 0);
-    if ((cell & CELL.installed) === 0) this.#admit(family, prefix, cell, peer);
+    const table = this.#tables[family];
+    const slot = this.#count(family, prefix);
+    if (((table.cells[slot] as number) & CELL.installed) === 0) this.#admit(family, prefix, slot, peer);
   }
 
   /** One contribution less. */
   remove(family: FamilyIndex, prefix: number): void {
     const table = this.#tables[family];
-    const before = table.get(prefix);
-    if ((before & CELL.count) === 0) throw new RangeError(`set ${this.#definition.name} has no contribution to remove`);
-    const cell = before - 1;
-    table.set(prefix, cell);
+    const slot = table.find(prefix);
+    const cell = slot < 0 ? -1 : (table.cells[slot] as number) - 1;
+    if ((cell & CELL.count) === CELL.count) throw new RangeError(`set ${this.#definition.name} has no contribution to remove`);
+    table.cells[slot] = cell;
     if ((cell & CELL.count) > 0) return;
     this.#asked--;
     if ((cell & CELL.installed) !== 0) {
       this.#installed--;
-      table.set(prefix, (cell & ~CELL.installed) >>> 0);
-      this.#mark(family, prefix);
+      table.cells[slot] = cell & ~CELL.installed;
+      this.#mark(family, prefix, slot);
       if (this.#forRoom.size > 0) this.#around.waits();
       return;
     }
@@ -139,16 +140,19 @@ export class SetState {
   addLedger(family: FamilyIndex, prefix: number): boolean {
     if (this.isLedger(family, prefix)) return false;
     this.#ledger[family]++;
-    const cell = this.#count(family, prefix, CELL.ledger | CELL.reported);
-    if ((cell & CELL.installed) === 0) this.#install(family, prefix);
+    const slot = this.#count(family, prefix);
+    const table = this.#tables[family];
+    table.cells[slot] = (table.cells[slot] as number) | CELL.ledger | CELL.reported;
+    if (((table.cells[slot] as number) & CELL.installed) === 0) this.#install(family, prefix, slot);
     return true;
   }
 
   /** A member that the kernel has and the guard refuses: it is drained as not wanted. */
   disown(family: FamilyIndex, prefix: number): void {
-    const cell = (this.#tables[family].get(prefix) | CELL.reported) >>> 0;
-    if (this.#tables[family].set(prefix, cell)) this.#around.ribs[family].use(prefix);
-    this.#mark(family, prefix);
+    const table = this.#tables[family];
+    const slot = this.#ensure(family, prefix);
+    table.cells[slot] = (table.cells[slot] as number) | CELL.reported;
+    this.#mark(family, prefix, slot);
   }
 
   /** Takes the ledger's contributions out: all of a family, or those that `gone` names. */
@@ -157,7 +161,8 @@ export class SetState {
     let dropped = 0;
     for (const prefix of table.idsWith(CELL.ledger)) {
       if (!gone(prefix)) continue;
-      table.set(prefix, (table.get(prefix) & ~CELL.ledger) >>> 0);
+      const slot = table.find(prefix);
+      table.cells[slot] = (table.cells[slot] as number) & ~CELL.ledger;
       this.#ledger[family]--;
       dropped++;
       this.remove(family, prefix);
@@ -217,7 +222,7 @@ export class SetState {
         } else if (!asks) churn.waiting.delete(key);
         else if (churn.bucket.take(now)) {
           churn.waiting.delete(key);
-          this.#install(family, prefix);
+          this.#install(family, prefix, this.#tables[family].find(prefix));
         } else break;
         looked++;
       }
@@ -276,14 +281,15 @@ export class SetState {
     const wanted = new Uint8Array(count);
     for (let i = 0; i < count; i++) {
       const id = list[i] as number;
-      const cell = table.get(id);
+      const slot = table.find(id);
+      const cell = table.cells[slot] as number;
       const present = (cell & CELL.installed) !== 0;
       if (present !== ((cell & CELL.reported) !== 0)) {
         wanted[ids.length] = present ? 1 : 0;
         ids.push(id);
         each(f, id, present);
       }
-      table.set(id, ((present ? cell | CELL.reported : cell & ~CELL.reported) & ~CELL.dirty) >>> 0);
+      table.cells[slot] = (present ? cell | CELL.reported : cell & ~CELL.reported) & ~CELL.dirty;
       if ((cell & CELL.count) === 0) this.#unasked.push(id);
     }
     this.#dirtyCount[f] = 0;
@@ -314,25 +320,35 @@ export class SetState {
     return this.#installed >= this.#definition.guard.maxMembers;
   }
 
-  /** Counts one more, making the entry if need be; the new cell. */
-  #count(family: FamilyIndex, prefix: number, bits: number): number {
-    const before = this.#tables[family].get(prefix);
-    const cell = ((before + 1) | bits) >>> 0;
-    if (this.#tables[family].set(prefix, cell)) this.#around.ribs[family].use(prefix);
-    if ((before & CELL.count) === 0) this.#asked++;
-    return cell;
+  /** The slot of a prefix, with a reference to it where the entry is new. */
+  #ensure(family: FamilyIndex, prefix: number): number {
+    const table = this.#tables[family];
+    const slot = table.ensure(prefix);
+    if (table.created) this.#around.ribs[family].use(prefix);
+    return slot;
   }
 
-  #admit(family: FamilyIndex, prefix: number, cell: number, peer: number): void {
+  /** Counts one more; the slot. */
+  #count(family: FamilyIndex, prefix: number): number {
+    const slot = this.#ensure(family, prefix);
+    const { cells } = this.#tables[family];
+    const before = cells[slot] as number;
+    cells[slot] = before + 1;
+    if ((before & CELL.count) === 0) this.#asked++;
+    return slot;
+  }
+
+  #admit(family: FamilyIndex, prefix: number, slot: number, peer: number): void {
+    const cell = this.#tables[family].cells[slot] as number;
     const key = family * FAMILY_KEY + prefix;
     // What the kernel still has is put back before anything else: no element changes.
-    if ((cell & CELL.reported) !== 0 && !this.#full()) this.#install(family, prefix);
+    if ((cell & CELL.reported) !== 0 && !this.#full()) this.#install(family, prefix, slot);
     else if (this.#full() || this.#forRoom.size > 0) {
       if (!this.#forRoom.has(key)) this.#around.refused(this, family, prefix, peer, 'max-members');
       this.#forRoom.add(key);
     } else {
       const churn = this.#churnOf(peer);
-      if (churn.waiting.size === 0 && churn.bucket.take(this.#around.now())) this.#install(family, prefix);
+      if (churn.waiting.size === 0 && churn.bucket.take(this.#around.now())) this.#install(family, prefix, slot);
       else {
         if (!churn.waiting.has(key)) this.#around.refused(this, family, prefix, peer, 'churn');
         churn.waiting.add(key);
@@ -345,14 +361,15 @@ export class SetState {
   #retry(key: number, now: number): void {
     const family: FamilyIndex = key >= FAMILY_KEY ? 1 : 0;
     const prefix = key - family * FAMILY_KEY;
-    const cell = this.#tables[family].get(prefix);
+    const slot = this.#tables[family].find(prefix);
+    const cell = slot < 0 ? 0 : (this.#tables[family].cells[slot] as number);
     if ((cell & CELL.count) === 0 || (cell & CELL.installed) !== 0) return;
     const peers = this.#around.contributors(this.index, family, prefix);
     const able = peers.find((peer) => {
       const churn = this.#churnOf(peer);
       return churn.waiting.size === 0 && churn.bucket.take(now);
     });
-    if (able !== undefined) this.#install(family, prefix);
+    if (able !== undefined) this.#install(family, prefix, slot);
     else for (const peer of peers) this.#churnOf(peer).waiting.add(key);
   }
 
@@ -365,21 +382,22 @@ export class SetState {
     return churn;
   }
 
-  #install(family: FamilyIndex, prefix: number): void {
-    const table = this.#tables[family];
-    table.set(prefix, (table.get(prefix) | CELL.installed) >>> 0);
+  #install(family: FamilyIndex, prefix: number, slot: number): void {
+    const { cells } = this.#tables[family];
+    cells[slot] = (cells[slot] as number) | CELL.installed;
     this.#installed++;
-    this.#mark(family, prefix);
+    this.#mark(family, prefix, slot);
   }
 
-  #mark(family: FamilyIndex, prefix: number): void {
-    const table = this.#tables[family];
-    const cell = table.get(prefix);
-    this.#oldest[family] = Math.min(this.#oldest[family], this.#around.receivedAt());
+  #mark(family: FamilyIndex, prefix: number, slot: number): void {
+    const { cells } = this.#tables[family];
+    const cell = cells[slot] as number;
     if ((cell & CELL.dirty) !== 0) return;
-    table.set(prefix, (cell | CELL.dirty) >>> 0);
+    cells[slot] = cell | CELL.dirty;
     const count = this.#dirtyCount[family];
-    this.#dirty[family] = grownU32(this.#dirty[family], count + 1);
+    const at = this.#around.receivedAt();
+    if (at < this.#oldest[family]) this.#oldest[family] = at;
+    if (count >= this.#dirty[family].length) this.#dirty[family] = grownU32(this.#dirty[family], count + 1);
     this.#dirty[family][count] = prefix;
     this.#dirtyCount[family] = count + 1;
   }
