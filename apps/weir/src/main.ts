@@ -12,4 +12,6 @@ const interrupt = (): void => {
 };
 process.on('SIGINT', interrupt);
 
-process.exitCode = await runProgram(process.argv.slice(2), io, {});
+process.exitCode = await runProgram(process.argv.slice(2), io, {
+  demo: async (options, i) => (await import('./cli/demo/index.ts')).runDemo(options, i),
+});

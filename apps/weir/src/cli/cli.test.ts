@@ -167,6 +167,85 @@ describe('usage', () => {
   });
 });
 
+describe('decode bgp', () => {
+  const MARKER = 'f'.repeat(32);
+  const KEEPALIVE = `${MARKER}001304`;
+  /** ORIGIN igp, AS_PATH 64513, NEXT_HOP 192.0.2.1, COMMUNITIES 64512:80; 203.0.113.0/24. */
+  const UPDATE = `${MARKER}0036 02 0000 001b 40010100 40020602010000fc01 400304c0000201 c00804fc000050 18cb0071`.replaceAll(' ', '');
+
+  async function decode(stdin: string, ...args: string[]): Promise<{ code: number; objects: Record<string, unknown>[]; stderr: string }> {
+    const { code, stdout, stderr } = await run(['decode', 'bgp', ...args], memoryIo({ stdin }));
+    return { code, objects: stdout.split('\n').flatMap((l) => (l === '' ? [] : [JSON.parse(l) as Record<string, unknown>])), stderr };
+  }
+
+  test('one object for each line of hex', async () => {
+    const { code, objects, stderr } = await decode(`# two messages\n${KEEPALIVE}\n\n${UPDATE}`);
+    expect([code, stderr]).toEqual([EXIT.ok, '']);
+    expect(objects[0]).toEqual({
+      type: 'keepalive',
+      length: 19,
+      outcome: 'accept',
+      notification: null,
+      announce: [],
+      withdraw: [],
+      eor: null,
+      attributes: {},
+      errors: [],
+    });
+    expect(objects[1]).toMatchObject({
+      type: 'update',
+      length: 54,
+      outcome: 'accept',
+      announce: [{ family: 'ipv4 unicast', prefix: '203.0.113.0/24', nextHop: '192.0.2.1' }],
+      attributes: { origin: 'igp', nextHop: '192.0.2.1', communities: ['64512:80'] },
+    });
+  });
+
+  test('options change how it is read', async () => {
+    const two = await decode(UPDATE, '--as4', 'false');
+    expect(two.objects[0]).not.toMatchObject({ outcome: 'accept' });
+    const ibgp = await decode(UPDATE, '--session', 'ibgp');
+    expect(ibgp.objects[0]).toMatchObject({ type: 'update' });
+    const paths = await decode(`${MARKER}0017020000 0000`.replace(' ', ''), '--add-path', 'ipv4 unicast', '--add-path', 'ipv6-unicast');
+    expect(paths.objects[0]).toMatchObject({ eor: 'ipv4 unicast' });
+    expect((await decode('', '--add-path', 'ipv5')).code).toBe(EXIT.usage);
+  });
+
+  test('a line that is not hex is reported, the others are decoded', async () => {
+    const { code, objects, stderr } = await decode(`${KEEPALIVE}\nxyz\n${KEEPALIVE}\n`);
+    expect([code, objects.length, stderr]).toEqual([EXIT.finding, 2, 'line 2: not a pair of hex digits at column 1\n']);
+  });
+
+  test('a cut message is a session reset, not a failure', async () => {
+    const { code, objects } = await decode(UPDATE.slice(0, -4));
+    expect(code).toBe(EXIT.ok);
+    expect(objects[0]).toMatchObject({ outcome: 'session-reset', notification: { code: 1, subcode: 2 } });
+  });
+
+  test('an MRT file', async () => {
+    // BGP4MP_MESSAGE_AS4: timestamp, type 16, subtype 4, length; peer AS, local AS, interface, AFI 1, addresses, message.
+    const body = `0000fc01 0000fc00 0000 0001 c0000209 c0000201 ${UPDATE}`.replaceAll(' ', '');
+    const record = Buffer.from(`65000000 0010 0004 ${(body.length / 2).toString(16).padStart(8, '0')}${body}`.replaceAll(' ', ''), 'hex');
+    const path = join(directory, 'updates.mrt');
+    writeFileSync(path, record);
+    const { code, objects, stderr } = await decode('', '--format', 'mrt', path);
+    expect([code, stderr]).toEqual([EXIT.ok, '']);
+    expect(objects).toMatchObject([
+      {
+        type: 'update',
+        source: '192.0.2.9',
+        destination: '192.0.2.1',
+        time: '2023-09-12T06:06:56.000000Z',
+        announce: [{ prefix: '203.0.113.0/24' }],
+      },
+    ]);
+    writeFileSync(path, record.subarray(0, -2));
+    expect(await decode('', '--format', 'mrt', path)).toMatchObject({ code: EXIT.finding });
+    expect((await decode('not a capture', '--format', 'pcap')).code).toBe(EXIT.finding);
+    expect((await decode('', join(directory, 'none'))).code).toBe(EXIT.error);
+  });
+});
+
 describe('completion', () => {
   test('bash accepts the script, and completes commands, options, choices and files', async () => {
     const { code, stdout } = await run(['completion', 'bash']);

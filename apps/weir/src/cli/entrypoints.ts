@@ -25,6 +25,8 @@ export interface RestoreOptions {
 export interface DemoOptions {
   readonly color: ColorChoice;
   readonly output: 'text' | 'json';
+  /** `own`: Weir's own speaker even where real daemons are installed. */
+  readonly peers: 'auto' | 'own';
 }
 
 /** Commands that need the whole program: main.ts brings them in. A command that is not given is not offered. */

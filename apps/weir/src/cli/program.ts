@@ -218,7 +218,14 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
         'Builds hosts, links and peers in network namespaces, announces and withdraws a service, makes real connections, and removes everything.',
       )
       .addOption(outputOption())
-      .action(async (o: Values) => done(await demo({ color: color(), output: word(o, 'output', ['text', 'json']) }, io)));
+      .addOption(
+        new Option('--peers <which>', "auto uses FRR and GoBGP where they are installed; own is Weir's own speaker alone")
+          .choices(['auto', 'own'])
+          .default('auto'),
+      )
+      .action(async (o: Values) =>
+        done(await demo({ color: color(), output: word(o, 'output', ['text', 'json']), peers: word(o, 'peers', ['auto', 'own']) }, io)),
+      );
   }
 
   program

@@ -1,51 +1,56 @@
-import { ApiError, type Backend } from '../api/index.ts';
+import type { Backend } from '../api/index.ts';
 
-/** Stands in for a backend that does not exist yet: the control socket is opened before anything is touched, so that two daemons never meet in the kernel. */
+/** Stands in for a backend that does not exist yet: the control socket is opened before anything is touched, so that two daemons never meet in the kernel. Questions wait. */
 export class LateBackend implements Backend {
+  readonly #ready: Promise<Backend>;
+  #resolve: (backend: Backend) => void = () => undefined;
   #backend: Backend | undefined;
+
+  constructor() {
+    this.#ready = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
 
   set(backend: Backend): void {
     this.#backend = backend;
-  }
-
-  #ready(): Backend {
-    if (this.#backend) return this.#backend;
-    throw new ApiError('busy', 'the daemon is starting');
+    this.#resolve(backend);
   }
 
   async status(): ReturnType<Backend['status']> {
-    return this.#ready().status();
+    return (await this.#ready).status();
   }
 
   async peers(): ReturnType<Backend['peers']> {
-    return this.#ready().peers();
+    return (await this.#ready).peers();
   }
 
   async routes(params: Parameters<Backend['routes']>[0]): ReturnType<Backend['routes']> {
-    return this.#ready().routes(params);
+    return (await this.#ready).routes(params);
   }
 
   async sets(): ReturnType<Backend['sets']> {
-    return this.#ready().sets();
+    return (await this.#ready).sets();
   }
 
   async members(params: Parameters<Backend['members']>[0]): ReturnType<Backend['members']> {
-    return this.#ready().members(params);
+    return (await this.#ready).members(params);
   }
 
   async refused(params: Parameters<Backend['refused']>[0]): ReturnType<Backend['refused']> {
-    return this.#ready().refused(params);
+    return (await this.#ready).refused(params);
   }
 
   async events(params: Parameters<Backend['events']>[0]): ReturnType<Backend['events']> {
-    return this.#ready().events(params);
+    return (await this.#ready).events(params);
   }
 
   async reload(): ReturnType<Backend['reload']> {
-    return this.#ready().reload();
+    return (await this.#ready).reload();
   }
 
+  /** Too early for events: refused as busy. */
   watch(params: Parameters<Backend['watch']>[0]): ReturnType<Backend['watch']> {
-    return this.#ready().watch(params);
+    return this.#backend?.watch(params);
   }
 }

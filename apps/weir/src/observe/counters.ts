@@ -57,8 +57,8 @@ export class Counters {
         for (const error of event.errors) this.#messageErrors.set(error.action, (this.#messageErrors.get(error.action) ?? 0) + 1);
         break;
       case 'peer-state':
-        if (event.to === 'established') this.#sessionsEstablished++;
-        else if (event.from === 'established') this.#sessionsLost++;
+        if (event.to === 'Established') this.#sessionsEstablished++;
+        else if (event.from === 'Established') this.#sessionsLost++;
         break;
       case 'reload':
         if (event.ok) this.#reloads++;

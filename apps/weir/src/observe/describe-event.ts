@@ -15,7 +15,7 @@ export function describeEvent(event: Event): Described {
   switch (kind) {
     case 'peer-state': {
       const why = event.reason === undefined ? '' : `: ${event.reason}`;
-      const level = event.to === 'established' || event.from === 'established' ? (event.to === 'established' ? 'info' : 'warn') : 'debug';
+      const level = event.to === 'Established' || event.from === 'Established' ? (event.to === 'Established' ? 'info' : 'warn') : 'debug';
       return line(level, `peer ${event.peer} ${event.from} -> ${event.to}${why}`, kind, {
         peer: event.peer,
         from: event.from,

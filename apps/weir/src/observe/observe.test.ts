@@ -63,8 +63,8 @@ describe('event bus', () => {
     bus.emit({ at: 1, kind: 'refused', set: 's', prefix: '192.0.2.0/24', peer: 'core', reason: 'length' });
     bus.emit({ at: 1, kind: 'kernel', event: { kind: 'commit', report } });
     bus.emit({ at: 1, kind: 'kernel', event: { kind: 'commit', report: { ...report, ok: false } } });
-    bus.emit({ at: 1, kind: 'peer-state', peer: 'core', from: 'openconfirm', to: 'established', reason: undefined });
-    bus.emit({ at: 1, kind: 'peer-state', peer: 'core', from: 'established', to: 'idle', reason: 'hold timer' });
+    bus.emit({ at: 1, kind: 'peer-state', peer: 'core', from: 'OpenConfirm', to: 'Established', reason: undefined });
+    bus.emit({ at: 1, kind: 'peer-state', peer: 'core', from: 'Established', to: 'idle', reason: 'hold timer' });
     bus.emit({ at: 1, kind: 'message-errors', peer: 'core', errors: [{ action: 'treat-as-withdraw', message: 'm', offset: 1 }] });
     const values = bus.counters();
     expect(values).toMatchObject({
@@ -137,8 +137,8 @@ describe('log', () => {
   test('text escapes control characters', () => {
     const lines: string[] = [];
     const log = openLog({ level: 'debug', format: 'text', write: (l) => lines.push(l) });
-    log.events({ at: 1, kind: 'peer-state', peer: 'core', from: 'established', to: 'idle', reason: 'bye\u001b[31m\n' });
-    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} warn {2}peer core established -> idle: bye\\x1b\[31m\\x0a\n$/);
+    log.events({ at: 1, kind: 'peer-state', peer: 'core', from: 'Established', to: 'idle', reason: 'bye\u001b[31m\n' });
+    expect(lines[0]).toMatch(/^\d\d:\d\d:\d\d\.\d{3} warn {2}peer core Established -> idle: bye\\x1b\[31m\\x0a\n$/);
   });
 
   test('every kind of event has a line', () => {
