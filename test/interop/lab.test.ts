@@ -74,3 +74,77 @@ describe.each(pairs)('$name', ({ a: startA, b: startB }) => {
     await exchange(b, a, '198.51.100.7/32', '2001:db8:b::7/128');
   });
 });
+
+const daemons: { name: string; start: StartPeer; partner: StartPeer; md5?: false; shutdown?: false }[] = [
+  { name: 'FRR', start: startFrr, partner: startBird },
+  { name: 'GoBGP', start: startGobgp, partner: startBird },
+  { name: 'BIRD', start: startBird, partner: startFrr },
+  { name: 'OpenBGPD', start: startOpenbgpd, partner: startFrr },
+  { name: 'ExaBGP', start: startExabgp, partner: startBird, shutdown: false },
+];
+
+describe.each(daemons)('$name, as a driver', ({ start, partner, md5, shutdown }) => {
+  test('is killed and comes back with what it announced', async () => {
+    const { a, b } = await pair(labForTest(), start, partner);
+    await a.announce('203.0.113.0/24', { communities: ['64512:80'] });
+    await waitFor('the route', () => heard(b, '203.0.113.0/24'));
+    await a.kill9();
+    await waitFor('the loss', async () => (await heard(b, '203.0.113.0/24')) === undefined);
+    await a.restart();
+    await a.waitEstablished(addressB);
+    expect(await waitFor('the route again', () => heard(b, '203.0.113.0/24'))).toMatchObject({ communities: ['64512:80'] });
+    await a.stop();
+    await waitFor('the loss', async () => (await heard(b, '203.0.113.0/24')) === undefined);
+  });
+
+  test('announces and withdraws 2,000 prefixes', async () => {
+    const { a, b } = await pair(labForTest(), start, partner);
+    const prefixes = Array.from({ length: 2_000 }, (_, index) => `10.${index >> 8}.${index & 255}.0/24`);
+    await a.announceMany(prefixes, { communities: ['64512:80'] });
+    const count = async () => (await b.receivedRoutes('ipv4 unicast')).filter((route) => route.communities.join() === '64512:80').length;
+    await waitFor('2,000 routes', async () => (await count()) === 2_000);
+    await a.withdrawMany(prefixes.slice(0, 10));
+    await waitFor('10 fewer', async () => (await count()) === 1_990);
+  });
+
+  test.skipIf(shutdown === false)('is shut down with a message and enabled again', async () => {
+    const { a } = await pair(labForTest(), start, partner);
+    await a.shutdown(addressB, 'maintenance');
+    await waitFor('the end of the session', async () => (await a.sessionState(addressB)) !== 'established');
+    await a.enable(addressB);
+    await a.waitEstablished(addressB);
+    await a.refresh(addressB);
+  });
+
+  test('TTL security, and a short hold time', async () => {
+    await pair(labForTest(), start, partner, { ttlSecurity: 1, holdTime: 9 });
+  });
+
+  test.skipIf(md5 === false)('TCP MD5: the right password only', async () => {
+    const lab = labForTest();
+    const { a } = await pair(lab, start, partner, { md5: 'right' });
+    expect(await a.sessionState(addressB)).toBe('established');
+    const host = await lab.host('c');
+    const hostB = await lab.host('d');
+    await lab.link({ host, addresses: [`${addressA}/24`] }, { host: hostB, addresses: [`${addressB}/24`] });
+    const c = await start(lab, host, { as: 64512, routerId: addressA, neighbors: [{ address: addressB, as: 64513, md5: 'wrong' }] });
+    await partner(lab, hostB, { as: 64513, routerId: addressB, neighbors: [{ address: addressA, as: 64512, md5: 'right' }] });
+    await expect(c.waitEstablished(addressB, 3_000)).rejects.toMatchObject({ code: 'wait-timeout' });
+  });
+
+  test('offers graceful restart and add-path', async () => {
+    await pair(labForTest(), start, partner, { gracefulRestart: 60, addPath: 'both' });
+  });
+
+  test('speaks IPv6 over its own session, iBGP', async () => {
+    const lab = labForTest();
+    const hosts = [await lab.host('a'), await lab.host('b')] as const;
+    await lab.link({ host: hosts[0], addresses: ['2001:db8::1/64'] }, { host: hosts[1], addresses: ['2001:db8::2/64'] });
+    const families = ['ipv6 unicast'] as const;
+    const a = await start(lab, hosts[0], { as: 64512, routerId: addressA, neighbors: [{ address: '2001:db8::2', as: 64512, families }] });
+    const b = await partner(lab, hosts[1], { as: 64512, routerId: addressB, neighbors: [{ address: '2001:db8::1', as: 64512, families }] });
+    await a.waitEstablished('2001:db8::2');
+    await a.announce('2001:db8:a::/48', { communities: ['64512:80'] });
+    expect(await waitFor('the route', () => heard(b, '2001:db8:a::/48'))).toMatchObject({ communities: ['64512:80'] });
+  });
+});

@@ -67,6 +67,20 @@ describe('lab', () => {
     expect(new Set(report.changes.map((change) => change.outcome))).toEqual(new Set(['connected', 'timeout']));
   });
 
+  test('a tunnel: both families, same device name at both ends', async () => {
+    const lab = labForTest();
+    const { client, server } = await pair(lab);
+    await lab.wireguard(
+      { host: client, endpoint: '192.0.2.1', addresses: ['198.51.100.1/24', '2001:db8:1::1/64'] },
+      { host: server, endpoint: '192.0.2.2', addresses: ['198.51.100.2/24', '2001:db8:1::2/64'] },
+    );
+    for (const address of ['198.51.100.2', '2001:db8:1::2']) {
+      await server.tcpServer(address, 80);
+      expect(await client.tcpConnect(address, 80, 5_000)).toBe('connected');
+    }
+    expect(await client.ip('-6', 'address', 'show', 'dev', 'wg0')).not.toContain('fe80');
+  });
+
   test('nft as text and as objects', async () => {
     const host = await labForTest().host('one');
     await host.nft('table inet t { set s { type ipv4_addr; elements = { 192.0.2.1 }; }; }');

@@ -6,6 +6,7 @@ import { runCommand } from './command.ts';
 import { LabError } from './error.ts';
 import { Host } from './host.ts';
 import { waitFor } from './wait.ts';
+import { type TunnelEnd, wireguard } from './wireguard.ts';
 
 export interface HostOptions {
   /** Forward IPv4 and IPv6 between the links. */
@@ -92,6 +93,11 @@ export class Lab {
       for (const address of end.addresses ?? []) await end.host.addAddress(name, address);
     }
     return link;
+  }
+
+  /** A WireGuard tunnel between two hosts that reach each other already. */
+  wireguard(a: TunnelEnd, b: TunnelEnd): Promise<void> {
+    return wireguard(a, b);
   }
 
   /** A new directory, removed at the end. */

@@ -29,7 +29,7 @@ class Bird extends PeerDaemon {
   async start(): Promise<void> {
     const path = this.writeConfig('bird.conf', this.#configText());
     this.#writeRoutes();
-    const graceful = this.config.neighbors.some((neighbor) => neighbor.gracefulRestart !== undefined);
+    const graceful = this.config.neighbors.some((neighbor) => typeof neighbor.gracefulRestart === 'number');
     const recover = graceful && this.#starts++ > 0 ? ['-R'] : [];
     this.spawn('bird', ['-f', '-c', path, '-s', this.#socket, '-P', `${this.directory}/bird.pid`, ...recover]);
     await this.waitReady(() => this.#birdc('show status'));
@@ -126,12 +126,11 @@ class Bird extends PeerDaemon {
       `  connect retry time ${connectRetry};`,
       '  connect delay time 1;',
       '  error wait time 1, 2;',
-      '  graceful restart aware;',
+      `  ${gracefulStatement(neighbor)}`,
       hops === undefined ? (as === this.config.as ? '' : '  direct;') : `  multihop ${hops};`,
       ...when(ttlSecurity, '  ttl security on;'),
       ...when(neighbor.passive, '  passive on;'),
       ...when(neighbor.md5, `  password "${neighbor.md5}";`),
-      ...when(neighbor.gracefulRestart, `  graceful restart on; graceful restart time ${neighbor.gracefulRestart};`),
       ...when(neighbor.extendedMessages, '  enable extended messages on;'),
       ...when(neighbor.reflectorClient, '  rr client;'),
       ...(neighbor.families ?? bothFamilies).map((family) => `  ${family.slice(0, 4)} { ${channelOptions(neighbor)} };`),
@@ -139,6 +138,11 @@ class Bird extends PeerDaemon {
       '}',
     ];
   }
+}
+
+function gracefulStatement({ gracefulRestart }: NeighborConfig): string {
+  if (gracefulRestart === undefined) return 'graceful restart off; long lived graceful restart off;';
+  return gracefulRestart === 'helper' ? 'graceful restart aware;' : `graceful restart on; graceful restart time ${gracefulRestart};`;
 }
 
 function channelOptions(neighbor: NeighborConfig): string {

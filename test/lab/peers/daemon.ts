@@ -104,6 +104,18 @@ export abstract class PeerDaemon implements Peer {
     return path;
   }
 
+  /** What is announced, by attributes: for a daemon that forgets it when it ends. */
+  protected announcedGroups(): readonly { readonly options: AnnounceOptions; readonly prefixes: readonly string[] }[] {
+    const groups = new Map<string, { options: AnnounceOptions; prefixes: string[] }>();
+    for (const [prefix, options] of this.announced) {
+      const key = JSON.stringify(options);
+      const group = groups.get(key) ?? { options, prefixes: [] };
+      group.prefixes.push(prefix);
+      groups.set(key, group);
+    }
+    return [...groups.values()];
+  }
+
   protected neighbor(address: string): NeighborConfig {
     const found = this.config.neighbors.find((one) => one.address === address);
     if (found === undefined) throw new LabError('missing', `${this.kind} on ${this.host.name} has no neighbour ${address}`);

@@ -57,7 +57,7 @@ class Exabgp extends PeerDaemon {
       ...(listen === undefined ? {} : { 'exabgp.tcp.bind': listen.join(' '), 'exabgp.tcp.port': '179' }),
     });
     await this.waitReady(() => (existsSync(this.#printed) ? Promise.resolve() : Promise.reject(new Error('its process has not started'))));
-    for (const [prefix, options] of [...this.announced]) await this.#tell([announceLine(prefix, options)]);
+    for (const { prefixes, options } of this.announcedGroups()) await this.announceMany(prefixes, options);
   }
 
   async announceMany(prefixes: readonly string[], options: AnnounceOptions = {}): Promise<void> {
@@ -169,6 +169,7 @@ class Exabgp extends PeerDaemon {
     const { address, as, holdTime = 90, families = bothFamilies, addPath } = neighbor;
     if (neighbor.reflectorClient === true) throw this.unsupported('route reflection');
     if (neighbor.maximumPrefixes !== undefined) throw this.unsupported('a prefix limit');
+    if (neighbor.gracefulRestart === 'helper') throw this.unsupported('helping a neighbour that restarts');
     const when = (condition: unknown, line: string): string[] => (condition === undefined || condition === false ? [] : [line]);
     const paths = { send: 'send', receive: 'receive', both: 'send/receive' } as const;
     return [

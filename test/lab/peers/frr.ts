@@ -116,7 +116,7 @@ class Frr extends PeerDaemon {
   #configText(): string {
     const { as, routerId, neighbors, extra = [] } = this.config;
     const maps = new Map([...this.announced.values()].map((options) => [mapName(options), routeMap(options)]));
-    const graceful = neighbors.find((neighbor) => neighbor.gracefulRestart !== undefined)?.gracefulRestart;
+    const graceful = neighbors.map((neighbor) => neighbor.gracefulRestart).find((value) => typeof value === 'number');
     return [
       'frr defaults traditional',
       ...[...maps.values()].flat(),
@@ -156,10 +156,16 @@ class Frr extends PeerDaemon {
       ...when(neighbor.md5, `password ${neighbor.md5}`),
       ...when(neighbor.ttlSecurity, `ttl-security hops ${neighbor.ttlSecurity}`),
       ...when(neighbor.multihop, `ebgp-multihop ${neighbor.multihop}`),
-      ...when(neighbor.gracefulRestart, 'graceful-restart'),
+      gracefulLine(neighbor),
       ...(neighbor.extra ?? []),
     ].map((line) => ` neighbor ${address} ${line}`);
   }
+}
+
+/** Without a word FRR 8.4 offers the capability as a helper, and long-lived graceful restart with it. */
+function gracefulLine({ gracefulRestart }: NeighborConfig): string {
+  if (gracefulRestart === undefined) return 'graceful-restart-disable';
+  return gracefulRestart === 'helper' ? 'graceful-restart-helper' : 'graceful-restart';
 }
 
 interface FrrPath {

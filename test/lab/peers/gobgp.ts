@@ -1,7 +1,10 @@
+import { open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
+import { waitFor } from '../wait.ts';
 import { PeerDaemon } from './daemon.ts';
-import { writeMrt } from './mrt.ts';
+import { encodeMrt } from './mrt.ts';
 import {
   type AddressFamily,
   type AnnounceOptions,
@@ -31,17 +34,13 @@ class Gobgp extends PeerDaemon {
     const path = this.writeConfig('gobgpd.json', JSON.stringify(this.#configObject(), null, 1));
     this.spawn('gobgpd', ['-f', path, '-t', 'json', '--api-hosts', `127.0.0.1:${this.#port}`, '--pprof-disable', '--log-plain']);
     await this.waitReady(() => this.#gobgp('global'));
-    const again = [...this.announced];
-    for (const [prefix, options] of again) await this.announce(prefix, options);
+    for (const { prefixes, options } of this.announcedGroups()) await this.announceMany(prefixes, options);
   }
 
   async announceMany(prefixes: readonly string[], options: AnnounceOptions = {}): Promise<void> {
     for (const prefix of prefixes) this.announced.set(prefix, options);
     if (prefixes.length > 16) {
-      const path = `${this.directory}/routes.mrt`;
-      writeMrt(path, prefixes, options, this.config.routerId);
-      const hop = options.nextHop === undefined ? [] : ['--nexthop', options.nextHop];
-      await this.#gobgp('mrt', 'inject', 'global', path, '--no-ipv6=false', ...hop);
+      await this.#inject(prefixes, options);
       return;
     }
     for (const prefix of prefixes) await this.#gobgp('global', 'rib', 'add', prefix, ...pathArguments(prefix, options));
@@ -83,6 +82,33 @@ class Gobgp extends PeerDaemon {
     await this.#gobgp('neighbor', neighbor, 'softresetin');
   }
 
+  /**
+   * Gives a routing table to the client through a pipe, which is held open until the daemon has it all: at the end of its input the client
+   * exits at once, and what it had not sent by then would be lost.
+   */
+  async #inject(prefixes: readonly string[], options: AnnounceOptions): Promise<void> {
+    const pipe = `${this.directory}/routes.mrt`;
+    await this.host.exec('sh', ['-c', 'rm -f "$1" && mkfifo "$1"', 'sh', pipe]);
+    const client = this.#gobgp('mrt', 'inject', 'global', pipe);
+    const writing = await open(pipe, 'w');
+    try {
+      await writing.writeFile(encodeMrt(prefixes, options, this.config.routerId));
+      for (const family of bothFamilies) {
+        const expected = [...this.announced.keys()].filter((prefix) => familyOf(prefix) === family).length;
+        const destinations = async (): Promise<number> =>
+          Number(/Destination: (\d+)/.exec(await this.#gobgp('global', 'rib', 'summary', '-a', shortFamily(family)))?.[1] ?? 0);
+        await waitFor(`gobgp to have ${expected} prefixes`, async () => (await destinations()) >= expected, {
+          timeoutMs: 60_000,
+          intervalMs: 100,
+        });
+      }
+      await sleep(200);
+    } finally {
+      await writing.close();
+    }
+    await client;
+  }
+
   async #gobgp(...args: readonly string[]): Promise<string> {
     return (await this.host.exec('gobgp', ['-p', this.#port, ...args], { timeoutMs: 120_000 })).stdout;
   }
@@ -122,13 +148,13 @@ class Gobgp extends PeerDaemon {
       },
       ...(ttlSecurity === undefined ? {} : { 'ttl-security': { config: { enabled: true, 'ttl-min': 256 - ttlSecurity } } }),
       ...(multihop === undefined ? {} : { 'ebgp-multihop': { config: { enabled: true, 'multihop-ttl': multihop } } }),
-      ...(gracefulRestart === undefined ? {} : { 'graceful-restart': { config: { enabled: true, 'restart-time': gracefulRestart } } }),
+      ...(gracefulRestart === undefined ? {} : { 'graceful-restart': { config: gracefulConfig(gracefulRestart) } }),
       ...(neighbor.reflectorClient === true
         ? { 'route-reflector': { config: { 'route-reflector-client': true, 'route-reflector-cluster-id': this.config.routerId } } }
         : {}),
       'afi-safis': (neighbor.families ?? bothFamilies).map((family) => ({
         config: { 'afi-safi-name': family.replace(' ', '-') },
-        ...(gracefulRestart === undefined ? {} : { 'mp-graceful-restart': { config: { enabled: true } } }),
+        ...(typeof gracefulRestart !== 'number' ? {} : { 'mp-graceful-restart': { config: { enabled: true } } }),
         ...(addPath === undefined
           ? {}
           : { 'add-paths': { config: { receive: addPath !== 'send', 'send-max': addPath === 'receive' ? 0 : 8 } } }),
@@ -141,6 +167,10 @@ class Gobgp extends PeerDaemon {
 }
 
 const states: readonly SessionState[] = ['idle', 'idle', 'connect', 'active', 'opensent', 'openconfirm', 'established'];
+
+function gracefulConfig(gracefulRestart: number | 'helper'): object {
+  return gracefulRestart === 'helper' ? { enabled: true, 'helper-only': true } : { enabled: true, 'restart-time': gracefulRestart };
+}
 
 interface GobgpPath {
   readonly 'source-id'?: string;

@@ -1,11 +1,10 @@
-import { writeFileSync } from 'node:fs';
 import { Writer } from '@weir/wire/bytes';
 import { encodeIp, type Ip, parseIp, parsePrefix } from '@weir/wire/inet';
 import { LabError } from '../error.ts';
 import type { AnnounceOptions } from './peer.ts';
 
-/** Writes prefixes with the same attributes as one MRT TABLE_DUMP_V2 file (RFC 6396 section 4.3): a PEER_INDEX_TABLE with one peer, a RIB record for each prefix. */
-export function writeMrt(path: string, prefixes: readonly string[], options: AnnounceOptions, routerId: string): void {
+/** Prefixes with the same attributes as one MRT TABLE_DUMP_V2 file (RFC 6396 section 4.3): a PEER_INDEX_TABLE with one peer, a RIB record for each prefix. */
+export function encodeMrt(prefixes: readonly string[], options: AnnounceOptions, routerId: string): Uint8Array {
   const writer = new Writer();
   const id = address(routerId);
   record(writer, 1, () => {
@@ -34,7 +33,7 @@ export function writeMrt(path: string, prefixes: readonly string[], options: Ann
       writer.setU16(length, writer.length - length - 2);
     });
   }
-  writeFileSync(path, writer.finish());
+  return writer.finish();
 }
 
 function record(writer: Writer, subtype: number, body: () => void): void {

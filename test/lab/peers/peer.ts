@@ -24,8 +24,11 @@ export interface NeighborConfig {
   readonly ttlSecurity?: number;
   /** eBGP over this many hops. */
   readonly multihop?: number;
-  /** Offer graceful restart with this restart time in seconds (RFC 4724). */
-  readonly gracefulRestart?: number;
+  /**
+   * Graceful restart (RFC 4724): a restart time in seconds for a daemon that restarts so itself, `helper` for one that only bridges its
+   * neighbour's restart. Default neither: the capability is not offered, whatever the daemon's own default is.
+   */
+  readonly gracefulRestart?: number | 'helper';
   readonly addPath?: 'send' | 'receive' | 'both';
   /** RFC 8654. */
   readonly extendedMessages?: boolean;
