@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Runs the bundle where there is one that is not older than its source, otherwise the source itself.
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -24,11 +25,15 @@ const folders = [source, ...['wire', 'sys', 'bgp', 'netlink'].map((name) => here
 );
 const current = existsSync(bundle) && !folders.some((folder) => newerThan(folder, statSync(bundle).mtimeMs));
 
+// Keeps compiled code between runs where Node can (22 and later).
+module.enableCompileCache?.();
+
 if (current) await import('../dist/weir.mjs');
 else {
-  const [{ register }, tsx] = await Promise.all([import('node:module'), import('tsx/esm/api')]);
+  // tsx belongs to the checkout: an installed package has the bundle and no source.
+  const tsx = await import(import.meta.resolve('tsx/esm/api'));
   const hook = `export const resolve = (specifier, context, next) => next(specifier, { ...context, conditions: [...context.conditions, 'source'] });`;
-  register(`data:text/javascript,${encodeURIComponent(hook)}`);
+  module.register(`data:text/javascript,${encodeURIComponent(hook)}`);
   tsx.register();
   await import('../src/main.ts');
 }

@@ -6,44 +6,74 @@ export const FORMAT_VERSION = 1;
 /** Items of one page, and how many there are when nothing is asked. */
 export const MAX_PAGE = 10_000;
 
+/** No parameters. */
+type None = Readonly<Record<string, never>>;
+
+/** What each method takes. */
+export interface MethodParams {
+  readonly status: None;
+  readonly peers: None;
+  readonly routes: {
+    readonly peer?: string | undefined;
+    readonly set?: string | undefined;
+    readonly family?: 'ipv4' | 'ipv6' | undefined;
+    readonly prefix?: string | undefined;
+    /** With `prefix`: also routes inside it. */
+    readonly longer?: boolean | undefined;
+    readonly limit?: number | undefined;
+    /** Where to go on, as the answer before gave it. */
+    readonly cursor?: string | undefined;
+  };
+  readonly sets: None;
+  readonly members: {
+    readonly set: string;
+    readonly family?: 'ipv4' | 'ipv6' | undefined;
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+  };
+  readonly refused: { readonly set: string };
+  readonly events: { readonly limit?: number | undefined };
+  readonly reload: None;
+  /** A stream: one answer for each batch of events until the connection ends or `cancel` comes. */
+  readonly watch: { readonly kinds?: readonly string[] | undefined; readonly set?: string | undefined; readonly peer?: string | undefined };
+  readonly cancel: { readonly request: number };
+}
+
+export type Method = keyof MethodParams;
+export type Params<M extends Method> = MethodParams[M];
+
 const setName = z.string().check(z.regex(/^[a-z0-9_]{1,64}$/));
 const peerName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/));
 const limit = z.optional(z.int().check(z.minimum(1), z.maximum(MAX_PAGE)));
-/** An opaque place in a listing, as the answer before gave it. */
 const cursor = z.optional(z.string().check(z.maxLength(200)));
 const family = z.optional(z.enum(['ipv4', 'ipv6']));
 const prefix = z.string().check(z.maxLength(64));
+const none: z.ZodMiniType<None> = z.strictObject({});
 
-/** What each method takes. */
-const PARAMS = {
-  status: z.strictObject({}),
-  peers: z.strictObject({}),
+const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
+  status: none,
+  peers: none,
   routes: z.strictObject({
     peer: z.optional(peerName),
     set: z.optional(setName),
     family,
     prefix: z.optional(prefix),
-    /** With `prefix`: also routes inside it. */
     longer: z.optional(z.boolean()),
     limit,
     cursor,
   }),
-  sets: z.strictObject({}),
+  sets: none,
   members: z.strictObject({ set: setName, family, limit, cursor }),
   refused: z.strictObject({ set: setName }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
-  reload: z.strictObject({}),
-  /** A stream: one answer for each batch of events until the connection ends or `cancel` comes. */
+  reload: none,
   watch: z.strictObject({
     kinds: z.optional(z.array(z.string().check(z.maxLength(32))).check(z.maxLength(16))),
     set: z.optional(setName),
     peer: z.optional(peerName),
   }),
   cancel: z.strictObject({ request: z.int() }),
-} as const;
-
-export type Method = keyof typeof PARAMS;
-export type Params<M extends Method> = z.infer<(typeof PARAMS)[M]>;
+};
 
 const envelope = z.strictObject({
   id: z.int().check(z.minimum(0), z.maximum(Number.MAX_SAFE_INTEGER)),

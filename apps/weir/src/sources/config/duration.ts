@@ -1,7 +1,7 @@
 const UNITS: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** The longest duration that a configuration may state: 365 days. */
-export const MAX_DURATION = 365 * 86_400_000;
+export const MAX_DURATION: number = 365 * 86_400_000;
 
 /** `500ms`, `90s`, `2m`, `1h30m`, `1d` in milliseconds; a bare `0` is zero. Undefined when it is none, or longer than `MAX_DURATION`. */
 export function parseDuration(text: string): number | undefined {
