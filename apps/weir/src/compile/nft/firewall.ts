@@ -1,0 +1,133 @@
+import type { Family } from '@weir/wire/inet';
+import type { BgpConfig } from '../../model/config.ts';
+import type { BaseRules, Border, BorderAllow, Firewall } from '../../model/firewall.ts';
+import type { NamedSet } from '../../model/named-set.ts';
+import { pathMtuRules, protectedRules } from './base.ts';
+import type { ChainImage, Match, RuleImage, SetImage, TableImage } from './image.ts';
+
+const FAMILIES: readonly Family[] = [4, 6];
+const MIN_SIZE = 65_536;
+/** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
+const MAX_NAME = 127;
+
+/**
+ * A set of the configuration in the owned table: hosts in a hash set, whose cost does not grow with their number, everything shorter in an interval
+ * set. Rules look in both.
+ */
+export function ownedSetNames(set: string, family: Family): { readonly hosts: string; readonly networks: string } {
+  return { hosts: `${set}_v${family}`, networks: `${set}_v${family}_net` };
+}
+
+/** The table that a `firewall:` section asks for, with the sets that have no table of the user's. The order of judgement is DESIGN's. */
+export function compileFirewall(firewall: Firewall, sets: readonly NamedSet[], bgp: BgpConfig): TableImage {
+  const owned = sets.filter((set) => set.target.kind === 'owned');
+  const local = firewall.borders.filter((border) => border.to === 'local');
+  const forward = firewall.borders.filter((border) => border.to !== 'local');
+  const base = protectedRules(firewall.base, bgp);
+  const chains: ChainImage[] = [];
+  const protects = local.length > 0 && base.length > 0;
+  if (protects) chains.push({ name: 'base', hook: undefined, rules: base });
+  for (const border of firewall.borders) chains.push(borderChain(border, firewall.base, protects));
+  if (local.length > 0) chains.push({ name: 'input', hook: 'input', rules: local.flatMap(entryRules) });
+  if (forward.length > 0) chains.push({ name: 'forward', hook: 'forward', rules: forward.flatMap(entryRules) });
+  return { name: firewall.table, sets: owned.flatMap(setImages), chains };
+}
+
+function setImages(set: NamedSet): SetImage[] {
+  return FAMILIES.flatMap((family): SetImage[] => {
+    const names = ownedSetNames(set.name, family);
+    return [
+      { name: names.hosts, family, interval: false, size: hashSize(set.guard.maxMembers), comment: `hosts of ${set.name}` },
+      { name: names.networks, family, interval: true, size: undefined, comment: `networks of ${set.name}` },
+    ];
+  });
+}
+
+/** A power of two, so that a small change of the limit does not ask for a new set. */
+function hashSize(members: number): number {
+  let size = MIN_SIZE;
+  while (size < members) size *= 2;
+  return size;
+}
+
+function chainOf(border: Border): string {
+  return `border_${border.name}`;
+}
+
+/** From a hook into the chain of a border: a rule for each pair of interfaces. */
+function entryRules(border: Border): RuleImage[] {
+  const verdict = { kind: 'jump', chain: chainOf(border) } as const;
+  return border.from.flatMap((from): RuleImage[] => {
+    const incoming: Match = { kind: 'interface', direction: 'in', name: from };
+    if (border.to === 'local') return [{ name: `border ${border.name}`, matches: [incoming], verdict }];
+    return border.to.map((to) => ({
+      name: `border ${border.name}`,
+      matches: [incoming, { kind: 'interface', direction: 'out', name: to }],
+      verdict,
+    }));
+  });
+}
+
+function borderChain(border: Border, base: BaseRules, protects: boolean): ChainImage {
+  const rules: RuleImage[] = [];
+  if (border.to === 'local' && protects) rules.push({ name: 'base', matches: [], verdict: { kind: 'jump', chain: 'base' } });
+  for (const deny of border.deny) {
+    rules.push(...memberRules(`deny ${deny.set}`, deny.set, 'source', () => [], { kind: 'drop' }));
+  }
+  if (border.established && base.established) {
+    rules.push({ name: 'established', matches: [{ kind: 'connection', states: ['established', 'related'] }], verdict: { kind: 'accept' } });
+  }
+  if (border.default === 'drop') rules.push(...pathMtuRules(base));
+  for (const allow of border.allow) {
+    rules.push(...memberRules(allowName(allow), allow.set, 'destination', (family) => service(allow, family), { kind: 'accept' }));
+  }
+  rules.push({ name: `default ${border.name}`, matches: [], verdict: { kind: border.default } });
+  return { name: chainOf(border), hook: undefined, rules };
+}
+
+function memberRules(
+  name: string,
+  set: string,
+  side: 'source' | 'destination',
+  further: (family: Family) => Match[],
+  verdict: RuleImage['verdict'],
+): RuleImage[] {
+  return FAMILIES.flatMap((family) => {
+    const names = ownedSetNames(set, family);
+    return [names.hosts, names.networks].map((kernelSet) => ({
+      name,
+      matches: [{ kind: 'member', family, side, set: kernelSet } as const, ...further(family)],
+      verdict,
+    }));
+  });
+}
+
+function service(allow: BorderAllow, family: Family): Match[] {
+  switch (allow.protocol) {
+    case 'any':
+      return [];
+    case 'icmp':
+      return [{ kind: 'protocol', protocol: family === 4 ? 'icmp' : 'icmpv6' }];
+    case 'tcp':
+    case 'udp':
+      if (allow.ports.length === 0) return [{ kind: 'protocol', protocol: allow.protocol }];
+      return [{ kind: 'port', protocol: allow.protocol, side: 'destination', ranges: mergeRanges(allow.ports) }];
+  }
+}
+
+/** In order and without overlap: the kernel refuses overlapping elements. */
+function mergeRanges(ranges: BorderAllow['ports']): { from: number; to: number }[] {
+  const out: { from: number; to: number }[] = [];
+  for (const { from, to } of [...ranges].sort((a, b) => a.from - b.from)) {
+    const last = out[out.length - 1];
+    if (last && from <= last.to + 1) last.to = Math.max(last.to, to);
+    else out.push({ from, to });
+  }
+  return out;
+}
+
+function allowName(allow: BorderAllow): string {
+  const ports = allow.ports.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+  const name = `allow ${allow.set}${allow.protocol === 'any' ? '' : ` ${allow.protocol}`}${ports && ` ${ports}`}`;
+  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 3)}...`;
+}

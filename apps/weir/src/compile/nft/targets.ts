@@ -1,0 +1,48 @@
+import type { Family } from '@weir/wire/inet';
+import type { Config } from '../../model/config.ts';
+import type { NamedSet } from '../../model/named-set.ts';
+import { compileFirewall, ownedSetNames } from './firewall.ts';
+import type { TableImage } from './image.ts';
+
+/** Where the members of one set and family go. */
+export interface KernelTarget {
+  /** The same as long as the same kernel sets are meant, whatever the set is called. */
+  readonly key: string;
+  readonly set: string;
+  readonly family: Family;
+  /** Whether connections to removed members are ended. */
+  readonly cut: boolean;
+  readonly place:
+    | { readonly kind: 'user'; readonly family: 'inet' | 'ip' | 'ip6'; readonly table: string; readonly set: string }
+    | { readonly kind: 'owned'; readonly table: string; readonly hosts: string; readonly networks: string };
+}
+
+/** Everything the kernel side needs to know of a configuration; plain data, saved for `restore`. */
+export interface KernelPlan {
+  readonly targets: readonly KernelTarget[];
+  readonly table: TableImage | undefined;
+}
+
+/** What a configuration asks of the kernel, members aside. Deterministic: in the order of the configuration, IPv4 first. */
+export function compileKernelPlan(config: Config): KernelPlan {
+  return {
+    targets: config.sets.flatMap((set) => targetsOf(set, config.firewall?.table)),
+    table: config.firewall && compileFirewall(config.firewall, config.sets, config.bgp),
+  };
+}
+
+function targetsOf(set: NamedSet, ownedTable: string | undefined): KernelTarget[] {
+  const { target } = set;
+  const cut = set.kind === 'allow' && set.onWithdraw === 'cut';
+  return ([4, 6] as const).flatMap((family): KernelTarget[] => {
+    if (target.kind === 'owned') {
+      if (ownedTable === undefined) return [];
+      const place = { kind: 'owned', table: ownedTable, ...ownedSetNames(set.name, family) } as const;
+      return [{ key: `owned inet ${ownedTable} ${place.hosts}`, set: set.name, family, cut, place }];
+    }
+    const name = family === 4 ? target.ipv4 : target.ipv6;
+    if (name === undefined) return [];
+    const place = { kind: 'user', family: target.family, table: target.table, set: name } as const;
+    return [{ key: `user ${target.family} ${target.table} ${name}`, set: set.name, family, cut, place }];
+  });
+}

@@ -1,0 +1,182 @@
+import type { Expression } from '@weir/netlink/nftables';
+import type { Family } from '@weir/wire/inet';
+
+/** Families of tables that Weir fills or writes. */
+export type TableFamily = 'inet' | 'ip' | 'ip6';
+
+export interface TableAddress {
+  readonly family: TableFamily;
+  readonly table: string;
+}
+
+export interface SetAddress extends TableAddress {
+  readonly set: string;
+}
+
+/** A kernel set as it is. `family` is undefined when its keys are not addresses of one family. */
+export interface SetInfo extends SetAddress {
+  readonly keyFamily: Family | undefined;
+  readonly interval: boolean;
+  readonly map: boolean;
+  readonly constant: boolean;
+  readonly dynamic: boolean;
+  /** Elements get a time to live of their own accord. */
+  readonly expires: boolean;
+  /** The most elements it takes. */
+  readonly size: number | undefined;
+  /** Differs when the set or its table was made anew: the table's and the set's number. */
+  readonly identity: string;
+}
+
+export interface RuleInfo {
+  readonly handle: bigint;
+  readonly name: string;
+  /** Of a rule that Weir wrote. */
+  readonly fingerprint: string | undefined;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface ChainInfo {
+  readonly name: string;
+  readonly hook: string | undefined;
+  readonly priority: number | undefined;
+  readonly policy: 'accept' | 'drop' | undefined;
+  readonly rules: readonly RuleInfo[];
+}
+
+export interface TableInfo extends TableAddress {
+  readonly comment: string | undefined;
+  readonly owner: boolean;
+  readonly persist: boolean;
+  /** Whether this process may change it: nobody owns it, or this backend does. */
+  readonly ours: boolean;
+  readonly sets: readonly SetInfo[];
+  readonly chains: readonly ChainInfo[];
+}
+
+/** Prefixes in columns: see `MemberColumns` in model/member-delta. */
+export interface PrefixColumns {
+  readonly family: Family;
+  readonly count: number;
+  readonly words: Uint32Array;
+  readonly lengths: Uint8Array;
+}
+
+/** Ranges in columns, both ends included: `firsts[i*stride ..]` to `lasts[i*stride ..]` (stride 1 for IPv4, 4 for IPv6). A host has equal ends. */
+export interface RangeColumns {
+  readonly family: Family;
+  readonly count: number;
+  readonly firsts: Uint32Array;
+  readonly lasts: Uint32Array;
+}
+
+export interface SetSpec {
+  readonly name: string;
+  readonly family: Family;
+  readonly interval: boolean;
+  readonly size: number | undefined;
+  readonly comment: string;
+}
+
+/** Values or ranges of one field, both ends included, in order and apart. */
+export interface AnonymousSetSpec {
+  readonly type: 'service' | 'icmp-type' | 'icmpv6-type';
+  readonly values: readonly { readonly from: number; readonly to: number }[];
+}
+
+/** A rule to add. A lookup expression with `setId` n means `sets[n]`. */
+export interface RuleSpec {
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly expressions: readonly Expression[];
+  readonly sets: readonly AnonymousSetSpec[];
+}
+
+/** One step of a transaction; the kernel works through them in order, all or nothing. */
+export type Operation =
+  /** Makes the table, or takes over one that its owner has left. */
+  | { readonly kind: 'put-table'; readonly address: TableAddress; readonly comment: string; readonly owned: boolean }
+  | { readonly kind: 'delete-table'; readonly address: TableAddress }
+  | { readonly kind: 'add-set'; readonly address: TableAddress; readonly set: SetSpec }
+  | { readonly kind: 'delete-set'; readonly address: SetAddress }
+  | { readonly kind: 'add-chain'; readonly address: TableAddress; readonly name: string; readonly hook: 'input' | 'forward' | undefined }
+  | { readonly kind: 'delete-chain'; readonly address: TableAddress; readonly name: string }
+  /** Before the rule with the handle, else at the end. */
+  | {
+      readonly kind: 'add-rule';
+      readonly address: TableAddress;
+      readonly chain: string;
+      readonly rule: RuleSpec;
+      readonly before: bigint | undefined;
+    }
+  | { readonly kind: 'delete-rule'; readonly address: TableAddress; readonly chain: string; readonly handle: bigint }
+  /** Refused when one is there already (EEXIST), or is not there (ENOENT). `interval` says how the set keeps its elements. */
+  | {
+      readonly kind: 'add-elements' | 'delete-elements';
+      readonly address: SetAddress;
+      readonly interval: boolean;
+      readonly elements: PrefixColumns;
+    };
+
+/** What the kernel refused: which step, and which of its elements, where it says so. */
+export interface Refusal {
+  readonly operation: number | undefined;
+  readonly element: number | undefined;
+  /** Name of the errno. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * `committed`: all took effect; `generation` is the ruleset's after it where it was learnt. `unknown`: the answer was lost. `refused`: nothing took effect.
+ */
+export type Outcome =
+  | { readonly kind: 'committed' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refused'; readonly refusals: readonly Refusal[] };
+
+/** Something that another process changed. */
+export type ForeignChange =
+  | { readonly kind: 'elements'; readonly present: boolean; readonly address: SetAddress }
+  | { readonly kind: 'set'; readonly present: boolean; readonly address: SetAddress }
+  | { readonly kind: 'table'; readonly present: boolean; readonly address: TableAddress }
+  /** A chain or rule. */
+  | { readonly kind: 'structure'; readonly address: TableAddress };
+
+/** One commit of another process. */
+export interface ForeignCommit {
+  /** Its name, where the kernel says so. */
+  readonly process: string | undefined;
+  readonly changes: readonly ForeignChange[];
+}
+
+/** `lost`: the kernel dropped notifications; everything is to be read again. */
+export type PollOutcome = 'current' | 'lost';
+
+/** Whether an address (words) is still let through; an entry whose destination is not is deleted. */
+export type AddressTest = (w0: number, w1: number, w2: number, w3: number) => boolean;
+
+/**
+ * The kernel as reconcile sees it: one network namespace's nf_tables and conntrack. Calls are synchronous and may take as long as the kernel does. Throws KernelError or
+ * SystemError where a read fails; a refused commit is an outcome.
+ */
+export interface KernelBackend {
+  /** Whether tables may have an owner that others cannot flush. */
+  readonly ownership: boolean;
+  readTable(address: TableAddress): TableInfo | undefined;
+  readSet(address: SetAddress): SetInfo | undefined;
+  /** Every element. `complete` is false when commits of others kept coming in: elements may be missing then, none is wrong. */
+  readElements(set: SetInfo): { readonly ranges: RangeColumns; readonly complete: boolean };
+  /** Which of these are elements of the set exactly as they are: 1 for those. */
+  present(set: SetInfo, elements: PrefixColumns): Uint8Array;
+  commit(operations: readonly Operation[]): Outcome;
+  /** Gives what others committed since the last call to `visit`, in order. */
+  poll(visit: (commit: ForeignCommit) => void): PollOutcome;
+  /** Resolves to true when `poll` has something, to false after `timeout` ms or when closed. */
+  wait(timeout: number): Promise<boolean>;
+  /** Deletes the tracked connections of a family to addresses that `closed` accepts; returns how many. */
+  cutConnections(family: Family, closed: AddressTest): number;
+  /** Calling it again does nothing. */
+  close(): void;
+}

@@ -1,0 +1,4 @@
+/** The kernel side: a port to the worker that keeps the kernel as wanted, the scheduler that feeds it, and what is loaded at boot. */
+export { type KernelPortOptions, openKernelPort } from './port.ts';
+export { type RestoreReport, restoreImage } from './restore.ts';
+export { type DeltaSource, Scheduler, type SchedulerOptions } from './scheduler.ts';

@@ -1,0 +1,66 @@
+import { compileKernelPlan } from '../compile/nft/targets.ts';
+import type { KernelBackend } from '../kernel/backend.ts';
+import type { Config } from '../model/config.ts';
+import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
+import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { Reconciler } from './reconciler.ts';
+
+/** Changes of others are looked for at least this often, for retries and in case a notification was missed. */
+const IDLE_WAIT = 1000;
+
+export interface KernelServiceOptions {
+  readonly backend: KernelBackend;
+  readonly stateDirectory: string;
+  readonly emit: (event: KernelEvent) => void;
+}
+
+/** The kernel port in the thread that owns the descriptors: a reconciler, and a loop that waits for what others change. */
+export class KernelService implements KernelPort {
+  readonly #backend: KernelBackend;
+  readonly #reconciler: Reconciler;
+  readonly #emit: (event: KernelEvent) => void;
+  #closing = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: KernelServiceOptions) {
+    this.#backend = options.backend;
+    this.#emit = options.emit;
+    this.#reconciler = new Reconciler({ ...options, now: () => performance.now() });
+  }
+
+  async configure(config: Config): Promise<readonly MemberColumns[]> {
+    const found = this.#reconciler.configure(compileKernelPlan(config));
+    this.#loop ??= this.#watch();
+    return found;
+  }
+
+  async apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {
+    return this.#reconciler.apply(deltas);
+  }
+
+  async status(): Promise<KernelStatus> {
+    return this.#reconciler.status();
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#closing) {
+      await this.#backend.wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT));
+      if (this.#closing) return;
+      try {
+        this.#reconciler.poll();
+      } catch (error) {
+        this.#emit({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+        // Whatever it was, the next round reads afresh; not at once, so that a lasting fault does not keep the thread busy.
+        await new Promise((resolve) => setTimeout(resolve, IDLE_WAIT));
+      }
+    }
+  }
+
+  async close(options: { readonly clear: boolean }): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (options.clear) this.#reconciler.clear();
+    this.#reconciler.close();
+    await this.#loop;
+  }
+}

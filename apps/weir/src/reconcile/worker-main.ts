@@ -1,0 +1,44 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { KernelService } from './kernel-service.ts';
+import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
+
+/** The kernel worker: its composition root. */
+const port = parentPort;
+if (!port) throw new Error('the kernel worker is started as a worker thread');
+const { netns, stateDirectory } = workerData as WorkerData;
+const post = (answer: Answer): void => port.postMessage(answer);
+
+function answer(service: KernelService, call: Call): Promise<Results[keyof Results]> {
+  switch (call.kind) {
+    case 'configure':
+      return service.configure(call.config);
+    case 'apply':
+      return service.apply(call.deltas);
+    case 'status':
+      return service.status();
+    case 'close':
+      return service.close({ clear: call.clear }).then(() => undefined);
+  }
+}
+
+try {
+  const service = new KernelService({
+    backend: new NftBackend({ netns }),
+    stateDirectory,
+    emit: (event) => post({ kind: 'event', event }),
+  });
+  port.on('message', (call: Call) => {
+    answer(service, call).then(
+      (value) => {
+        post({ kind: 'result', id: call.id, value });
+        if (call.kind === 'close') port.close();
+      },
+      (error: unknown) => post({ kind: 'error', id: call.id, error: plainError(error) }),
+    );
+  });
+  post({ kind: 'ready' });
+} catch (error) {
+  post({ kind: 'error', id: undefined, error: plainError(error) });
+  port.close();
+}
