@@ -1,12 +1,12 @@
 import { mkdirSync } from 'node:fs';
-import { SessionConfigError, systemClock } from '@weir/bgp/session';
+import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
 import { ApiError, ControlServer, FORMAT_VERSION, type ReloadAnswer } from '../api/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns } from '../model/member-delta.ts';
 import { EventBus, type Log } from '../observe/index.ts';
-import { BgpSource } from '../sources/bgp/index.ts';
+import { BgpSource, speakerConfig } from '../sources/bgp/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend, type ReloadRecord } from './backend.ts';
 import { describeChanges, fixedKeys } from './config-changes.ts';
@@ -72,6 +72,8 @@ export class Daemon {
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { config, log } = options;
+    const unfit = unfitForSessions(config);
+    if (unfit) throw unfit;
     mkdirSync(config.stateDirectory, { recursive: true, mode: 0o700 });
     const late = new LateBackend();
     const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
@@ -173,14 +175,13 @@ export class Daemon {
       if (fixed.length > 0)
         throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
       const changed = describeChanges(this.#config, config);
-      try {
-        this.#source.reconfigure(config);
-      } catch (error) {
-        if (error instanceof SessionConfigError) throw this.#refuse(error.message, [error.message]);
-        throw error;
-      }
+      const unfit = unfitForSessions(config);
+      if (unfit) throw this.#refuse(unfit.message, [unfit.message]);
+      // The kernel side first: what the state sends next may be for sets that it does not know yet.
+      const ledger = await this.#kernel.configure(config);
+      this.#source.reconfigure(config);
       this.#config = config;
-      this.#state.addLedger(await this.#kernel.configure(config));
+      this.#state.addLedger(ledger);
       this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
       for (const warning of warnings) this.#log.log('warn', warning);
       this.#emit({ at: Date.now(), kind: 'reload', ok: true, changed });
@@ -241,6 +242,18 @@ export class Daemon {
     const members = this.#state.counts().sets.reduce((sum, set) => sum + set.installed, 0);
     const up = peers.filter((p) => p.status.state === 'Established').length;
     return `${up} of ${peers.length} peers established, ${members} members in ${this.#config.sets.length} sets`;
+  }
+}
+
+/** Why no speaker can be run with a configuration. */
+function unfitForSessions(config: Config): SessionConfigError | undefined {
+  try {
+    // A speaker that is never started only checks.
+    new BgpSpeaker(speakerConfig(config, { restarting: false }), () => undefined);
+    return undefined;
+  } catch (error) {
+    if (error instanceof SessionConfigError) return error;
+    throw error;
   }
 }
 
