@@ -100,11 +100,14 @@ export class Connection {
     if (this.#phase === 'open') this.#socket.pause();
   }
 
+  /** Goes on with what has been read already, after the present turn, and then with the socket. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.#pump();
-    if (!this.#paused && this.#phase === 'open') this.#socket.resume();
+    queueMicrotask(() => {
+      this.#pump();
+      if (!this.#paused && this.#phase === 'open') this.#socket.resume();
+    });
   }
 
   #received(chunk: Uint8Array): void {

@@ -1,22 +1,19 @@
 import type { Socket } from 'node:net';
-import { Writer } from '@weir/wire/bytes';
 import { printIp } from '@weir/wire/inet';
 import {
   BgpError,
   decodeMessage,
-  encodeEndOfRib,
-  encodeKeepalive,
-  encodeMessage,
-  encodeRouteRefresh,
   encodeUpdate,
   type FamilyName,
   family,
   familyOf,
+  type KeepaliveMessage,
   type Message,
   type MessageError,
   messageKind,
   type Notification,
   notificationBytes,
+  type OpenMessage,
   sessionContext,
   type UpdateBatch,
 } from '../codec/index.ts';
@@ -32,56 +29,28 @@ import {
   sessionState,
   step,
 } from '../fsm/index.ts';
-import type { Announcer, OutgoingSession } from './announcer.ts';
-import type { Clock } from './clock.ts';
-import { DEFAULT_SEND_QUEUE, fsmConfig, needsNewSession, type PeerConfig, type SpeakerConfig } from './config.ts';
-import { Connection } from './connection.ts';
+import type { OutgoingSession } from './announcer.ts';
+import { DEFAULT_SEND_QUEUE, fsmConfig, needsNewSession, type PeerConfig } from './config.ts';
+import type { Connection } from './connection.ts';
 import { Deadline } from './deadline.ts';
-import type { SessionEvent } from './event.ts';
-import { maximumPrefixes, type PrefixLevel, prefixLevel } from './prefix-limit.ts';
-import { errorCounts, type LastError, messageCounts, type PeerStatus } from './stats.ts';
+import { Links } from './links.ts';
+import { endOfRibBytes, openBytes, refreshBytes } from './message-bytes.ts';
+import type { PeerEnvironment } from './peer-environment.ts';
+import { maximumPrefixes, PrefixCounts } from './prefix-limit.ts';
+import { PeerCounters, type PeerStatus } from './stats.ts';
 import { Upstream } from './upstream.ts';
 
-/** What a peer needs from its speaker. */
-export interface PeerEnvironment {
-  readonly clock: Clock;
-  readonly emit: (event: SessionEvent) => void;
-  /** Begins to connect; throws when there can be no such socket. */
-  readonly dial: (config: PeerConfig) => Socket;
-  readonly speaker: () => SpeakerConfig;
-  readonly announcer: Announcer | undefined;
-}
-
-interface Link {
-  readonly id: number;
-  readonly connection: Connection;
-  readonly timers: Readonly<Record<ConnectionTimer, Deadline>>;
-}
-
-/** Finished connections of one peer that may linger until their last message is out; the oldest is dropped for another. */
-const MAX_LINGERING = 4;
-const KEEPALIVE = bytesOf(encodeKeepalive);
 /** Before OPENs are exchanged only messages that no agreement bears upon are decoded. */
 const NO_CONTEXT = sessionContext();
-
-function bytesOf(write: (w: Writer) => void): Uint8Array {
-  const w = new Writer(128);
-  write(w);
-  return w.finish();
-}
 
 /** Runs the state machine of one peer: carries out its actions on sockets and timers, and feeds it what happens to them. */
 export class Peer {
   readonly #env: PeerEnvironment;
-  readonly #links = new Map<number, Link>();
-  readonly #lingering = new Set<Connection>();
+  readonly #links: Links;
   readonly #timers: Readonly<Record<PeerTimer, Deadline>>;
   readonly #events: FsmEvent[] = [];
-  readonly #received = messageCounts();
-  readonly #sent = messageCounts();
-  readonly #errors = errorCounts();
-  readonly #prefixes = new Map<FamilyName, number>();
-  readonly #levels = new Map<FamilyName, PrefixLevel>();
+  readonly #counters = new PeerCounters();
+  readonly #prefixes = new PrefixCounts();
   #config: PeerConfig;
   /** `#config` with defaults, until something that it depends on changes. */
   #settled: FsmConfig | undefined;
@@ -90,11 +59,6 @@ export class Peer {
   #accepted: Socket | undefined;
   #up: Upstream | undefined;
   #since: number;
-  #sessions = 0;
-  #receivedOctets = 0;
-  #lastError: LastError | undefined;
-  #paused = false;
-  #onIdle: (() => void)[] = [];
 
   constructor(config: PeerConfig, env: PeerEnvironment) {
     this.#config = config;
@@ -102,6 +66,15 @@ export class Peer {
     this.#since = env.clock.now();
     const timer = (name: PeerTimer): Deadline => new Deadline(env.clock, () => this.#dispatch({ kind: 'timer', timer: name }));
     this.#timers = { 'connect-retry': timer('connect-retry'), 'idle-hold': timer('idle-hold'), stability: timer('stability') };
+    this.#links = new Links(env.clock, {
+      connected: (id) => this.#dispatch({ kind: 'tcp-connected', id }),
+      message: (id, bytes) => this.#message(id, bytes),
+      malformed: (id, error) => this.#malformed(id, error),
+      lost: (id, detail) => this.#dispatch({ kind: 'tcp-failed', id, detail }),
+      timeout: (id, timer) => this.#timeout(id, timer),
+      sendProgress: (id, idle) => this.#sendProgress(id, idle),
+      drained: (id) => this.#drained(id),
+    });
   }
 
   get config(): PeerConfig {
@@ -117,15 +90,10 @@ export class Peer {
       since: this.#since,
       negotiated: up?.negotiated,
       localAddress: up?.connection.localAddress,
-      sessions: this.#sessions,
-      received: { ...this.#received },
-      sent: { ...this.#sent },
-      receivedOctets: this.#receivedOctets,
-      errors: { ...this.#errors },
-      lastError: this.#lastError,
-      prefixes: Object.fromEntries(this.#prefixes),
+      ...this.#counters.copy(),
+      prefixes: this.#prefixes.all,
       sendPending: up?.connection.sendPending ?? 0,
-      paused: this.#paused,
+      paused: this.#links.paused,
     };
   }
 
@@ -149,7 +117,7 @@ export class Peer {
     this.#config = config;
     this.#settled = undefined;
     if (needsNewSession(before, config)) return true;
-    for (const [name, count] of this.#prefixes) this.setPrefixCount(name, count);
+    for (const [name, count] of this.#prefixes.entries()) this.setPrefixCount(name, count);
     if (before.passive && !config.passive) this.#dispatch({ kind: 'timer', timer: 'connect-retry' });
     return false;
   }
@@ -164,13 +132,11 @@ export class Peer {
   }
 
   pause(): void {
-    this.#paused = true;
-    for (const { connection } of this.#links.values()) connection.pause();
+    this.#links.pause();
   }
 
   resume(): void {
-    this.#paused = false;
-    for (const { connection } of [...this.#links.values()]) connection.resume();
+    this.#links.resume();
   }
 
   /** Encodes and queues a batch: all of it, or nothing. RangeError when it cannot be encoded. */
@@ -189,18 +155,14 @@ export class Peer {
   requestRefresh(name: FamilyName): boolean {
     const up = this.#up;
     if (!up?.negotiated.routeRefresh || !up.negotiated.families.includes(name)) return false;
-    this.#sendRefresh(up.connection, name, 0);
+    this.#send(up.connection, 'route-refresh', refreshBytes(name, 0));
     return true;
   }
 
   setPrefixCount(name: FamilyName, count: number): void {
-    this.#prefixes.set(name, count);
     const limit = this.#config.maxPrefixes?.[name];
-    const before = this.#levels.get(name) ?? 'clear';
-    const level = limit ? prefixLevel(limit, count, before) : 'clear';
-    if (level === before) return;
-    this.#levels.set(name, level);
-    if (!limit) return;
+    const level = this.#prefixes.set(name, count, limit);
+    if (!limit || level === undefined) return;
     this.#env.emit({ kind: 'max-prefixes', peer: this.#config.name, family: name, count, limit: limit.limit, level, action: limit.action });
     if (level !== 'exceeded' || limit.action !== 'restart' || !this.#up) return;
     const notification = maximumPrefixes(family(name), limit.limit);
@@ -211,13 +173,12 @@ export class Peer {
 
   /** Resolves when no finished connection lingers any more: after `stop`, when every socket is gone. */
   idle(): Promise<void> {
-    if (this.#lingering.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#onIdle.push(resolve));
+    return this.#links.idle();
   }
 
   get #fsmConfig(): FsmConfig {
     const speaker = this.#env.speaker();
-    this.#settled ??= fsmConfig(speaker, this.#config, speaker.restarting === true && this.#sessions === 0);
+    this.#settled ??= fsmConfig(speaker, this.#config, speaker.restarting === true && this.#counters.sessions === 0);
     return this.#settled;
   }
 
@@ -243,7 +204,7 @@ export class Peer {
         this.#connect(action.id);
         return;
       case 'adopt':
-        if (this.#accepted) this.#link(action.id, this.#accepted);
+        if (this.#accepted) this.#links.add(action.id, this.#accepted, this.#sendLimit);
         this.#accepted = undefined;
         return;
       case 'refuse':
@@ -252,10 +213,11 @@ export class Peer {
         this.#sendMessage(action.id, action.message);
         return;
       case 'notify':
-        this.#unlink(action.id, action.notification);
+        if (this.#links.get(action.id)) this.#counters.sent.notification++;
+        this.#links.finish(action.id, notificationBytes(action.notification));
         return;
       case 'close':
-        this.#unlink(action.id, undefined);
+        this.#links.finish(action.id, undefined);
         return;
       case 'start-timer':
         this.#timers[action.timer].start(action.ms);
@@ -277,7 +239,7 @@ export class Peer {
         return;
       case 'failed': {
         const { reason, notification, detail } = action;
-        this.#lastError = { at: this.#env.clock.now(), reason, notification, detail };
+        this.#counters.lastError = { at: this.#env.clock.now(), reason, notification, detail };
         this.#env.emit({ ...action, kind: 'attempt-failed', peer: this.#config.name });
         return;
       }
@@ -290,61 +252,14 @@ export class Peer {
 
   #connect(id: number): void {
     try {
-      this.#link(id, this.#env.dial(this.#config));
+      this.#links.add(id, this.#env.dial(this.#config), this.#sendLimit);
     } catch (error) {
       this.#dispatch({ kind: 'tcp-failed', id, detail: error instanceof Error ? error.message : String(error) });
     }
   }
 
-  #link(id: number, socket: Socket): void {
-    const connection = new Connection(socket, this.#env.clock, this.#config.sendQueue ?? DEFAULT_SEND_QUEUE, {
-      connected: () => this.#dispatch({ kind: 'tcp-connected', id }),
-      message: (bytes) => this.#message(id, bytes),
-      malformed: (error) => this.#malformed(id, error),
-      failed: (detail) => this.#lost(id, detail),
-      sendProgress: (idle) => this.#sendProgress(id, idle),
-      drained: () => this.#drained(id),
-    });
-    const timer = (name: ConnectionTimer): Deadline => new Deadline(this.#env.clock, () => this.#timeout(id, name));
-    const timers = {
-      hold: timer('hold'),
-      keepalive: timer('keepalive'),
-      'delay-open': timer('delay-open'),
-      'send-hold': timer('send-hold'),
-    };
-    this.#links.set(id, { id, connection, timers });
-    if (this.#paused) connection.pause();
-  }
-
-  #forget(id: number): Link | undefined {
-    const link = this.#links.get(id);
-    if (!link) return undefined;
-    this.#links.delete(id);
-    for (const timer of Object.values(link.timers)) timer.stop();
-    return link;
-  }
-
-  #lost(id: number, detail: string): void {
-    this.#forget(id);
-    this.#dispatch({ kind: 'tcp-failed', id, detail });
-  }
-
-  #unlink(id: number, notification: Notification | undefined): void {
-    const link = this.#forget(id);
-    if (!link) return;
-    if (notification) this.#sent.notification++;
-    const { connection } = link;
-    this.#lingering.add(connection);
-    connection.finish(notification && notificationBytes(notification), () => this.#gone(connection));
-    if (this.#lingering.size <= MAX_LINGERING) return;
-    const [oldest] = this.#lingering;
-    oldest?.destroy();
-  }
-
-  #gone(connection: Connection): void {
-    this.#lingering.delete(connection);
-    if (this.#lingering.size > 0) return;
-    for (const resolve of this.#onIdle.splice(0)) resolve();
+  get #sendLimit(): number {
+    return this.#config.sendQueue ?? DEFAULT_SEND_QUEUE;
   }
 
   #timeout(id: number, timer: ConnectionTimer): void {
@@ -356,7 +271,7 @@ export class Peer {
     this.#env.clock.afterInput(() => {
       const hold = this.#links.get(id)?.timers.hold;
       if (!hold || hold.running) return;
-      if (this.#paused) hold.start((this.#up?.negotiated.holdTime ?? 1) * 1000);
+      if (this.#links.paused) hold.start((this.#up?.negotiated.holdTime ?? 1) * 1000);
       else this.#dispatch({ kind: 'connection-timer', id, timer });
     });
   }
@@ -364,8 +279,7 @@ export class Peer {
   #message(id: number, bytes: Uint8Array): void {
     const kind = messageKind(bytes[18] ?? 0);
     if (kind === undefined) return;
-    this.#received[kind]++;
-    this.#receivedOctets += bytes.length;
+    this.#counters.receive(kind, bytes.length);
     const up = this.#up?.id === id ? this.#up : undefined;
     // An UPDATE before the session is up is an error of the state machine, whatever is in it.
     if (kind === 'update' && !up) {
@@ -418,22 +332,21 @@ export class Peer {
   }
 
   #updateErrors(up: Upstream, errors: readonly MessageError[]): void {
-    for (const { action } of errors) this.#errors[action]++;
+    for (const { action } of errors) this.#counters.errors[action]++;
     this.#env.emit({ kind: 'error', peer: this.#config.name, errors });
     for (const name of up.disable(errors)) this.#env.emit({ kind: 'family-disabled', peer: this.#config.name, family: name });
   }
 
   #malformed(id: number, error: BgpError): void {
-    this.#errors['session-reset']++;
+    this.#counters.errors['session-reset']++;
     this.#dispatch({ kind: 'malformed', id, notification: error.notification, detail: error.message });
   }
 
   #established(id: number, negotiated: Negotiated): void {
     const link = this.#links.get(id);
     if (!link) return;
-    this.#sessions++;
+    this.#counters.sessions++;
     this.#settled = undefined;
-    this.#levels.clear();
     this.#prefixes.clear();
     const { connection } = link;
     const up = new Upstream(id, connection, negotiated);
@@ -443,13 +356,7 @@ export class Peer {
     this.#env.emit({ kind: 'established', peer: this.#config.name, negotiated, peerOpen, gracefulRestart, localAddress });
     if (this.#up !== up) return;
     if (this.#env.announcer) this.#env.announcer.established(this.#outgoing(up));
-    else
-      for (const name of negotiated.families)
-        this.#send(
-          connection,
-          'update',
-          bytesOf((w) => encodeEndOfRib(w, name)),
-        );
+    else for (const name of negotiated.families) this.#send(connection, 'update', endOfRibBytes(name));
   }
 
   #outgoing(up: Upstream): OutgoingSession {
@@ -468,7 +375,7 @@ export class Peer {
   #down(action: Extract<FsmAction, { kind: 'down' }>): void {
     const { reason, notification, detail, retain } = action;
     this.#up = undefined;
-    this.#lastError = { at: this.#env.clock.now(), reason, notification, detail };
+    this.#counters.lastError = { at: this.#env.clock.now(), reason, notification, detail };
     this.#env.announcer?.down(this.#config.name);
     this.#env.emit({ kind: 'down', peer: this.#config.name, reason, notification, detail, graceful: retain.length > 0, retain });
   }
@@ -480,33 +387,25 @@ export class Peer {
     if (this.#env.announcer) this.#env.announcer.refresh(this.#config.name, name);
     else if (up.negotiated.enhancedRouteRefresh) {
       // There is nothing to send again, and the peer learns so (RFC 7313 section 4).
-      this.#sendRefresh(up.connection, name, 1);
-      this.#sendRefresh(up.connection, name, 2);
+      this.#send(up.connection, 'route-refresh', refreshBytes(name, 1));
+      this.#send(up.connection, 'route-refresh', refreshBytes(name, 2));
     }
   }
 
-  #sendRefresh(connection: Connection, name: FamilyName, subtype: number): void {
-    const { afi, safi } = family(name);
-    const bytes = bytesOf((w) => encodeRouteRefresh(w, { family: { afi, safi }, subtype }));
-    this.#send(connection, 'route-refresh', bytes);
-  }
-
-  #sendMessage(id: number, message: Message): void {
-    const link = this.#links.get(id);
-    if (!link) return;
-    const bytes = message.kind === 'keepalive' ? KEEPALIVE : bytesOf((w) => encodeMessage(w, message, NO_CONTEXT));
-    this.#send(link.connection, message.kind, bytes);
+  #sendMessage(id: number, message: OpenMessage | KeepaliveMessage): void {
+    const connection = this.#links.get(id)?.connection;
+    if (connection) this.#send(connection, message.kind, openBytes(message));
   }
 
   #send(connection: Connection, kind: Message['kind'], bytes: Uint8Array): void {
-    this.#sent[kind]++;
+    this.#counters.sent[kind]++;
     connection.send(bytes);
     this.#watchSending();
   }
 
   #offer(up: Upstream, bytes: Uint8Array): boolean {
     if (!up.connection.offer(bytes)) return false;
-    this.#sent[messageKind(bytes[18] ?? 0) ?? 'update']++;
+    this.#counters.sent[messageKind(bytes[18] ?? 0) ?? 'update']++;
     this.#watchSending();
     return true;
   }

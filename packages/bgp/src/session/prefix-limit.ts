@@ -1,4 +1,4 @@
-import { type AfiSafi, CeaseSubcode, ErrorCode, type Notification } from '../codec/index.ts';
+import { type AfiSafi, CeaseSubcode, ErrorCode, type FamilyName, type Notification } from '../codec/index.ts';
 import type { MaxPrefixes } from './config.ts';
 
 export type PrefixLevel = 'clear' | 'warning' | 'exceeded';
@@ -28,4 +28,32 @@ export function maximumPrefixes(family: AfiSafi, limit: number): Notification {
   view.setUint8(2, family.safi);
   view.setUint32(3, limit);
   return { code: ErrorCode.cease, subcode: CeaseSubcode.maximumPrefixes, data };
+}
+
+/** What a consumer holds of one peer by family, and how that stands against the limits. */
+export class PrefixCounts {
+  readonly #counts = new Map<FamilyName, number>();
+  readonly #levels = new Map<FamilyName, PrefixLevel>();
+
+  get all(): Partial<Readonly<Record<FamilyName, number>>> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  entries(): readonly (readonly [FamilyName, number])[] {
+    return [...this.#counts];
+  }
+
+  /** The new level when it is another one. */
+  set(name: FamilyName, count: number, limit: MaxPrefixes | undefined): PrefixLevel | undefined {
+    this.#counts.set(name, count);
+    const before = this.#levels.get(name) ?? 'clear';
+    const level = limit ? prefixLevel(limit, count, before) : 'clear';
+    this.#levels.set(name, level);
+    return level === before ? undefined : level;
+  }
+
+  clear(): void {
+    this.#counts.clear();
+    this.#levels.clear();
+  }
 }

@@ -20,7 +20,7 @@ export interface StopOptions {
   readonly silent?: boolean;
 }
 
-/** What a speaker has seen of connections that were not its peers'. */
+/** One listening address. */
 export interface ListenStatus {
   readonly address: string;
   /** While listening. */
@@ -101,9 +101,8 @@ export class BgpSpeaker {
   /** Ends a peer's session with Cease/Peer De-configured and forgets the peer. */
   removePeer(name: string): void {
     const peer = this.#get(name);
-    this.#peers.delete(name);
-    this.#config = { ...this.#config, peers: this.#config.peers.filter((p) => p.name !== name) };
     this.#leave(peer);
+    this.#config = { ...this.#config, peers: this.#config.peers.filter((p) => p.name !== name) };
     this.#updateListeners();
   }
 
@@ -119,9 +118,7 @@ export class BgpSpeaker {
     const identity = before.routerId !== next.routerId && printIp(before.routerId) !== printIp(next.routerId);
     const wanted = new Set(next.peers.map((peer) => peer.name));
     for (const [name, peer] of [...this.#peers]) {
-      if (wanted.has(name)) continue;
-      this.#peers.delete(name);
-      this.#leave(peer);
+      if (!wanted.has(name)) this.#leave(peer);
     }
     const added: Peer[] = [];
     const changed: Peer[] = [];
@@ -206,8 +203,10 @@ export class BgpSpeaker {
     return peer;
   }
 
+  /** The peer is still known to operations while its last events are delivered. */
   #leave(peer: Peer): void {
     peer.stop('peer-removed', cease(CeaseSubcode.peerDeconfigured));
+    this.#peers.delete(peer.config.name);
     this.#leaving.add(peer);
     void peer.idle().then(() => this.#leaving.delete(peer));
   }

@@ -3,11 +3,8 @@ import { type Asn, type Ip, type Prefix, printPrefix } from '@weir/wire/inet';
 import {
   type AsPathSegment,
   encodeAttributes,
-  encodeEndOfRib,
-  encodeRouteRefresh,
   encodeUpdate,
   type FamilyName,
-  family,
   type NextHop,
   nlriRun,
   type PathAttributes,
@@ -15,6 +12,7 @@ import {
   sessionContext,
 } from '../codec/index.ts';
 import type { Announcer, OutgoingSession } from './announcer.ts';
+import { endOfRibBytes, refreshBytes } from './message-bytes.ts';
 import { socketAddress } from './tcp.ts';
 
 /** What prefixes are announced with. */
@@ -80,7 +78,9 @@ export class StaticRoutes implements Announcer {
 
   /** RangeError when the attributes are longer than a message has room for. */
   announce(prefixes: Iterable<Prefix>, options: RouteOptions = {}): void {
-    const size = bytesOf((w) => encodeAttributes(w, attributesFor(WIDEST, options), WIDEST)).length;
+    const w = new Writer(256);
+    encodeAttributes(w, attributesFor(WIDEST, options), WIDEST);
+    const size = w.length;
     if (size > MAX_ATTRIBUTES) throw new RangeError(`path attributes of ${size} octets, at most ${MAX_ATTRIBUTES}`);
     for (const prefix of prefixes) this.#set(printPrefix(prefix), { prefix, options });
   }
@@ -99,7 +99,7 @@ export class StaticRoutes implements Announcer {
   }
 
   established(session: OutgoingSession): void {
-    const end = session.context.families.map((name) => bytesOf((w) => encodeEndOfRib(w, name)));
+    const end = session.context.families.map((name) => endOfRibBytes(name));
     const outbox: Outbox = { session, pending: new Set(), told: new Map(), backlog: [], dumps: [], dumping: undefined, scheduled: false };
     outbox.dumps.push({ families: session.context.families, begin: [], end });
     this.#outboxes.set(session.peer, outbox);
@@ -110,7 +110,7 @@ export class StaticRoutes implements Announcer {
     const outbox = this.#outboxes.get(peer);
     // One that has not begun answers this request too.
     if (!outbox || outbox.dumps.some((dump) => dump.families.length === 1 && dump.families[0] === name)) return;
-    const mark = (subtype: number): Uint8Array[] => (outbox.session.enhancedRefresh ? [refreshMark(name, subtype)] : []);
+    const mark = (subtype: 1 | 2): Uint8Array[] => (outbox.session.enhancedRefresh ? [refreshBytes(name, subtype)] : []);
     outbox.dumps.push({ families: [name], begin: mark(1), end: mark(2) });
     this.#flush(outbox);
   }
@@ -212,17 +212,6 @@ export class StaticRoutes implements Announcer {
 }
 
 const FAMILY_NAMES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
-
-function bytesOf(write: (w: Writer) => void): Uint8Array {
-  const w = new Writer(64);
-  write(w);
-  return w.finish();
-}
-
-function refreshMark(name: FamilyName, subtype: number): Uint8Array {
-  const { afi, safi } = family(name);
-  return bytesOf((w) => encodeRouteRefresh(w, { family: { afi, safi }, subtype }));
-}
 
 function familyOfPrefix(prefix: Prefix): FamilyName {
   return prefix.family === 4 ? 'ipv4 unicast' : 'ipv6 unicast';

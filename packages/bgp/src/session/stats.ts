@@ -38,10 +38,32 @@ export interface PeerStatus {
   readonly paused: boolean;
 }
 
-export function messageCounts(): MessageCounts {
+function messageCounts(): MessageCounts {
   return { open: 0, update: 0, notification: 0, keepalive: 0, 'route-refresh': 0 };
 }
 
-export function errorCounts(): Record<ErrorAction, number> {
-  return { 'attribute-discard': 0, 'treat-as-withdraw': 0, 'afi-safi-disable': 0, 'session-reset': 0 };
+/** What is counted of one peer over all its sessions. */
+export class PeerCounters {
+  readonly received: MessageCounts = messageCounts();
+  readonly sent: MessageCounts = messageCounts();
+  readonly errors: Record<ErrorAction, number> = {
+    'attribute-discard': 0,
+    'treat-as-withdraw': 0,
+    'afi-safi-disable': 0,
+    'session-reset': 0,
+  };
+  receivedOctets = 0;
+  sessions = 0;
+  lastError: LastError | undefined;
+
+  receive(kind: Message['kind'], octets: number): void {
+    this.received[kind]++;
+    this.receivedOctets += octets;
+  }
+
+  /** The figures as they are now. */
+  copy(): Pick<PeerStatus, 'received' | 'sent' | 'errors' | 'receivedOctets' | 'sessions' | 'lastError'> {
+    const { receivedOctets, sessions, lastError } = this;
+    return { received: { ...this.received }, sent: { ...this.sent }, errors: { ...this.errors }, receivedOctets, sessions, lastError };
+  }
 }
