@@ -2,7 +2,7 @@ import { parseHex, printHex, Reader, Writer } from '@weir/wire/bytes';
 import { prefix, printIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../../../../conformance/netlink/kit.ts';
+import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../codec-kit.ts';
 import { decodeConntrackEntry, encodeConntrackKey } from './entry.ts';
 import { TargetIndex } from './target-index.ts';
 

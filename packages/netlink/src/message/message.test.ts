@@ -1,7 +1,7 @@
 import { parseHex, printHex, Reader, Writer } from '@weir/wire/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../../../../conformance/netlink/kit.ts';
+import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../codec-kit.ts';
 import {
   beginMessage,
   closeAttribute,

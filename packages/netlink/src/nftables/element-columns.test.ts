@@ -1,7 +1,7 @@
 import { parseHex, printHex, Reader, Writer } from '@weir/wire/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../../../../conformance/netlink/kit.ts';
+import { expectOnlyDecodeErrors, expectTruncationIsNoticed } from '../codec-kit.ts';
 import { decodeElementList, encodeElements, type SetElement } from './element.ts';
 import { ElementCollector } from './element-collector.ts';
 import { type ElementColumns, ElementEncoder, type ElementExtras, encodeKeyQuery, stride, wordsPerKey } from './element-columns.ts';

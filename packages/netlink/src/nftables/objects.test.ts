@@ -1,13 +1,7 @@
 import { parseHex, printHex, Reader, Writer } from '@weir/wire/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  type Codec,
-  encoded,
-  expectOnlyDecodeErrors,
-  expectRoundTrip,
-  expectTruncationIsNoticed,
-} from '../../../../conformance/netlink/kit.ts';
+import { type Codec, encoded, expectOnlyDecodeErrors, expectRoundTrip, expectTruncationIsNoticed } from '../codec-kit.ts';
 import type { Header } from '../message/index.ts';
 import { decodeChain, encodeChain } from './chain.ts';
 import { decodeElement, decodeElementList, encodeElement, encodeElements, type SetElement } from './element.ts';

@@ -1,7 +1,7 @@
 import { parseHex, Reader, Writer } from '@weir/wire/bytes';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Codec, expectOnlyDecodeErrors, expectRoundTrip, expectTruncationIsNoticed } from '../../../../../conformance/netlink/kit.ts';
+import { type Codec, expectOnlyDecodeErrors, expectRoundTrip, expectTruncationIsNoticed } from '../../codec-kit.ts';
 import { decodeExpression, type Expression, encodeExpression } from './index.ts';
 
 const codec: Codec<Expression> = { decode: decodeExpression, encode: encodeExpression };
