@@ -6,7 +6,7 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { Reconciler } from './reconciler.ts';
 
 /** Changes of others are looked for at least this often, for retries and in case a notification was missed. */
-const IDLE_WAIT = 1000;
+const IDLE_WAIT = 250;
 
 export interface KernelServiceOptions {
   readonly backend: KernelBackend;
