@@ -148,3 +148,65 @@ describe.each(daemons)('$name, as a driver', ({ start, partner, md5, shutdown })
     expect(await waitFor('the route', () => heard(b, '2001:db8:a::/48'))).toMatchObject({ communities: ['64512:80'] });
   });
 });
+
+test('the path of a service: cluster, edge, tunnel, core, and a speaker beside it on 127.0.0.1 and ::1', async () => {
+  const lab = labForTest();
+  const [cluster, edge, core] = [
+    await lab.host('cluster'),
+    await lab.host('edge', { forwarding: true }),
+    await lab.host('core', { forwarding: true }),
+  ] as const;
+  await lab.link(
+    { host: cluster, addresses: ['192.0.2.2/30', '2001:db8:1::2/64'] },
+    { host: edge, addresses: ['192.0.2.1/30', '2001:db8:1::1/64'] },
+  );
+  await lab.link({ host: edge, addresses: ['198.51.100.2/30'] }, { host: core, addresses: ['198.51.100.1/30'] });
+  await lab.wireguard(
+    { host: edge, endpoint: '198.51.100.2', addresses: ['10.99.0.2/30', 'fd00:99::2/64'] },
+    { host: core, endpoint: '198.51.100.1', addresses: ['10.99.0.1/30', 'fd00:99::1/64'] },
+  );
+  const gobgp = await startGobgp(lab, cluster, { as: 64513, routerId: '192.0.2.2', neighbors: [{ address: '192.0.2.1', as: 64512 }] });
+  await startFrr(lab, edge, {
+    as: 64512,
+    routerId: '10.99.0.2',
+    neighbors: [
+      { address: '192.0.2.2', as: 64513 },
+      { address: '10.99.0.1', as: 64512, localAddress: '10.99.0.2', nextHopSelf: true },
+    ],
+  });
+  const coreFrr = await startFrr(lab, core, {
+    as: 64512,
+    routerId: '10.99.0.1',
+    neighbors: [
+      { address: '10.99.0.2', as: 64512, localAddress: '10.99.0.1' },
+      { address: '127.0.0.1', as: 64512, localAddress: '127.0.0.1', reflectorClient: true, families: ['ipv4 unicast'], passive: true },
+      { address: '::1', as: 64512, localAddress: '::1', reflectorClient: true, families: ['ipv6 unicast'], passive: true },
+    ],
+  });
+  const exabgp = await startExabgp(lab, core, {
+    as: 64512,
+    routerId: '127.0.0.2',
+    neighbors: [
+      { address: '127.0.0.1', as: 64512, localAddress: '127.0.0.1', families: ['ipv4 unicast'] },
+      { address: '::1', as: 64512, localAddress: '::1', families: ['ipv6 unicast'] },
+    ],
+  });
+  await Promise.all([
+    gobgp.waitEstablished('192.0.2.1'),
+    coreFrr.waitEstablished('10.99.0.2'),
+    exabgp.waitEstablished('127.0.0.1'),
+    exabgp.waitEstablished('::1'),
+  ]);
+  await gobgp.announce('203.0.113.10/32', { communities: ['64512:80'] });
+  await gobgp.announce('2001:db8:80::10/128', { communities: ['64512:80'], nextHop: '2001:db8:1::2' });
+  for (const prefix of ['203.0.113.10/32', '2001:db8:80::10/128']) {
+    expect(await waitFor(prefix, () => heard(exabgp, prefix))).toMatchObject({ communities: ['64512:80'] });
+    await waitFor(
+      `a route to ${prefix} through the tunnel`,
+      async () =>
+        (await core.ip('route', 'show', prefix)).includes('wg0') || (await core.ip('-6', 'route', 'show', prefix)).includes('wg0'),
+    );
+    await gobgp.withdraw(prefix);
+    await waitFor(`the loss of ${prefix}`, async () => (await heard(exabgp, prefix)) === undefined);
+  }
+});

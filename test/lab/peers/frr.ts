@@ -151,7 +151,7 @@ class Frr extends PeerDaemon {
       `timers ${Math.max(1, Math.floor(holdTime / 3))} ${holdTime}`,
       `timers connect ${connectRetry}`,
       'advertisement-interval 0',
-      ...when(neighbor.localAddress, `update-source ${neighbor.localAddress}`),
+      ...when(neighbor.localAddress, `update-source ${updateSource(neighbor.localAddress ?? '')}`),
       ...when(neighbor.passive, 'passive'),
       ...when(neighbor.md5, `password ${neighbor.md5}`),
       ...when(neighbor.ttlSecurity, `ttl-security hops ${neighbor.ttlSecurity}`),
@@ -160,6 +160,14 @@ class Frr extends PeerDaemon {
       ...(neighbor.extra ?? []),
     ].map((line) => ` neighbor ${address} ${line}`);
   }
+}
+
+/**
+ * Zebra does not tell bgpd the loopback's own addresses. With `update-source 127.0.0.1` bgpd then resets every session for want of an
+ * interface ("nexthop_set failed"); with the interface's name it accepts them (and does not connect itself).
+ */
+function updateSource(address: string): string {
+  return address === '::1' || address.startsWith('127.') ? 'lo' : address;
 }
 
 /** Without a word FRR 8.4 offers the capability as a helper, and long-lived graceful restart with it. */
