@@ -18,8 +18,13 @@ export interface Border {
   readonly cluster: Host;
 }
 
+export interface BorderOptions {
+  /** What `wg0` is: a WireGuard link, or for tests of many packets a veth pair of that name. */
+  readonly tunnel: 'wireguard' | 'veth';
+}
+
 /** Hosts, links and addresses; no daemon yet. */
-export async function buildBorder(lab: Lab): Promise<Border> {
+export async function buildBorder(lab: Lab, { tunnel }: BorderOptions): Promise<Border> {
   const internet = await lab.host('internet');
   const core = await lab.host('core', { forwarding: true });
   const edge = await lab.host('edge', { forwarding: true });
@@ -29,18 +34,26 @@ export async function buildBorder(lab: Lab): Promise<Border> {
     { host: internet, name: 'eth0', addresses: [`${at.internet.v4}/25`, `${at.internet.v6}/64`] },
   );
   await lab.link(
-    { host: core, name: 'eth1', addresses: [`${at.underlay.core}/30`] },
-    { host: edge, name: 'eth0', addresses: [`${at.underlay.edge}/30`] },
-  );
-  await lab.link(
     { host: edge, name: 'eth1', addresses: [`${at.edge.v4}/30`, `${at.edge.v6}/64`] },
     { host: cluster, name: 'eth0', addresses: [`${at.cluster.v4}/30`, `${at.cluster.v6}/64`] },
   );
-  await wireGuardLink(
-    lab,
-    { host: core, underlay: at.underlay.edge, addresses: [`${at.wg.core.v4}/30`, `${at.wg.core.v6}/64`] },
-    { host: edge, underlay: at.underlay.core, addresses: [`${at.wg.edge.v4}/30`, `${at.wg.edge.v6}/64`] },
-  );
+  const ends = {
+    core: [`${at.wg.core.v4}/30`, `${at.wg.core.v6}/64`],
+    edge: [`${at.wg.edge.v4}/30`, `${at.wg.edge.v6}/64`],
+  };
+  if (tunnel === 'veth') {
+    await lab.link({ host: core, name: 'wg0', addresses: ends.core }, { host: edge, name: 'wg0', addresses: ends.edge });
+  } else {
+    await lab.link(
+      { host: core, name: 'eth1', addresses: [`${at.underlay.core}/30`] },
+      { host: edge, name: 'eth0', addresses: [`${at.underlay.edge}/30`] },
+    );
+    await wireGuardLink(
+      lab,
+      { host: core, underlay: at.underlay.edge, addresses: ends.core },
+      { host: edge, underlay: at.underlay.core, addresses: ends.edge },
+    );
+  }
   for (const family of ['v4', 'v6'] as const) {
     await internet.route('default', { via: at.border[family] });
     await core.route(at.services[family], { via: at.wg.edge[family] });

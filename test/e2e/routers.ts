@@ -12,22 +12,19 @@ export function example(name: string): string {
 export class FrrRouter {
   readonly host: Host;
   readonly #directory: string;
-  readonly #config: string;
-  #zebra: LabProcess | undefined;
   #bgpd: LabProcess | undefined;
 
-  private constructor(lab: Lab, host: Host, config: string) {
+  private constructor(lab: Lab, host: Host) {
     this.host = host;
     this.#directory = lab.directory(`frr-${host.name}`);
-    this.#config = config;
   }
 
   static async start(lab: Lab, host: Host, config: string): Promise<FrrRouter> {
-    const router = new FrrRouter(lab, host, config);
+    const router = new FrrRouter(lab, host);
     copyFileSync(example(config), `${router.#directory}/bgpd.conf`);
     // The daemons change to a user of their own.
     await host.exec('chown', ['-R', 'frr:frr', router.#directory]);
-    router.#zebra = router.#spawn('zebra', '/dev/null');
+    router.#spawn('zebra', '/dev/null');
     await router.#answers('zebra');
     await router.startBgpd();
     return router;
