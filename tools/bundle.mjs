@@ -1,11 +1,12 @@
 // Bundles the command line and the kernel worker into apps/weir/dist, so that `weir` starts fast. Native code and what it loads stay outside.
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
 const entryPoints = { weir: 'apps/weir/src/main.ts', 'kernel-worker': 'apps/weir/src/reconcile/worker-main.ts' };
 const present = Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path)));
 
 if (Object.keys(present).length > 0) {
+  rmSync('apps/weir/dist/chunks', { recursive: true, force: true });
   await build({
     entryPoints: present,
     outdir: 'apps/weir/dist',

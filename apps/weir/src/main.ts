@@ -1,3 +1,4 @@
+import type { Entrypoints } from './cli/entrypoints.ts';
 import { processIo } from './cli/io.ts';
 import { runProgram } from './cli/program.ts';
 
@@ -12,6 +13,17 @@ const interrupt = (): void => {
 };
 process.on('SIGINT', interrupt);
 
-process.exitCode = await runProgram(process.argv.slice(2), io, {
+/** What needs the whole program is loaded when it is asked for: the other commands start fast. */
+const entrypoints: Entrypoints = {
+  run: async (options, i) => {
+    const [{ runDaemon }, { openKernelPort, Scheduler }] = await Promise.all([import('./daemon/run.ts'), import('./reconcile/index.ts')]);
+    return runDaemon(options, i, {
+      openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, events }),
+      schedule: (parts) => new Scheduler(parts),
+    });
+  },
+  restore: async (options, i) => (await import('./daemon/restore.ts')).runRestore(options, i),
   demo: async (options, i) => (await import('./cli/demo/index.ts')).runDemo(options, i),
-});
+};
+
+process.exitCode = await runProgram(process.argv.slice(2), io, entrypoints);
