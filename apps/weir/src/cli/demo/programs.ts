@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 
-/** Where daemons are besides PATH. */
-const DAEMONS = ['/usr/lib/frr', '/usr/libexec/frr', '/usr/local/sbin', '/usr/sbin'];
+/** FRR keeps its daemons apart, and comes first: another BGP daemon's bgpd may be on the PATH. */
+const FRR = ['/usr/lib/frr', '/usr/libexec/frr'];
+const DAEMONS = ['/usr/local/sbin', '/usr/sbin'];
 
 /** The path of a program, or undefined when it is not installed. */
 export function findProgram(name: string, path: string | undefined): string | undefined {
-  for (const folder of [...(path ?? '').split(':'), ...DAEMONS]) {
+  for (const folder of [...FRR, ...(path ?? '').split(':'), ...DAEMONS]) {
     if (folder === '') continue;
     try {
       accessSync(`${folder}/${name}`, constants.X_OK);
