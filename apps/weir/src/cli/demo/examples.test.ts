@@ -36,13 +36,13 @@ describe('examples', () => {
     expect(cluster).toMatchObject({
       spec: {
         bgpInstances: [
-          { localASN: CLUSTER_AS, peers: [{ peerASN: CORE_AS, peerAddress: at.edge.v4, peerConfigRef: (peer as Named).metadata }] },
+          { localASN: CLUSTER_AS, peers: [{ peerASN: CORE_AS, peerAddress: at.edge.v4, peerConfigRef: named(peer).metadata }] },
         ],
       },
     });
-    const labels = (advertisement as Named).metadata.labels;
+    const labels = named(advertisement).metadata.labels;
     expect(peer).toMatchObject({ spec: { families: ['ipv4', 'ipv6'].map((afi) => ({ afi, advertisements: { matchLabels: labels } })) } });
-    const chosen = (service as Named).metadata.labels;
+    const chosen = named(service).metadata.labels;
     expect(advertisement).toMatchObject({
       spec: { advertisements: [{ selector: { matchLabels: chosen }, attributes: { communities: { standard: [COMMUNITY] } } }] },
     });
@@ -54,4 +54,8 @@ describe('examples', () => {
 
 interface Named {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+}
+
+function named(object: Record<string, unknown> | undefined): Named {
+  return object as unknown as Named;
 }
