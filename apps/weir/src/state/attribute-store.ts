@@ -43,6 +43,11 @@ export class AttributeStore {
     return this.#arena.live;
   }
 
+  /** Bytes of the arena, whatever is in them. */
+  get heldBytes(): number {
+    return this.#arena.capacity;
+  }
+
   /** The id of these bytes, or `NO_ATTRIBUTES` where they are not known. */
   find(bytes: Uint8Array): number {
     return this.#find(bytes, this.#hash(bytes));

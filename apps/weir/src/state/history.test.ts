@@ -119,7 +119,9 @@ type Step =
   | { readonly kind: 'refresh'; readonly peer: number; readonly family: number; readonly phase: 'begin' | 'end' | 'cancel' }
   | { readonly kind: 'time'; readonly ms: number }
   | { readonly kind: 'hosts'; readonly hosts: number }
-  | { readonly kind: 'reload'; readonly config: ConfigChoice };
+  | { readonly kind: 'reload'; readonly config: ConfigChoice }
+  /** A reload that changes one thing. */
+  | { readonly kind: 'tweak'; readonly slot: number; readonly field: keyof SetChoice; readonly from: SetChoice };
 
 const index = (n: number): fc.Arbitrary<number> => fc.nat(n - 1);
 const setChoice: fc.Arbitrary<SetChoice> = fc.record({
@@ -177,6 +179,15 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.constantFrom(1, 1000, 5000, 60_000) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('hosts' as const), hosts: index(HOSTS.length) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('reload' as const), config: configChoice }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('tweak' as const),
+      slot: index(SETS),
+      field: fc.constantFrom<keyof SetChoice>('present', 'renamed', 'deny', 'patterns', 'covers', 'lengths', 'peers', 'loss', 'only4'),
+      from: setChoice,
+    }),
+  },
 );
 
 interface ModelRoute {
@@ -366,6 +377,11 @@ class History {
       case 'reload':
         this.reload(step.config);
         break;
+      case 'tweak': {
+        const sets = model.choice.sets.map((set, slot) => (slot === step.slot ? { ...set, [step.field]: step.from[step.field] } : set));
+        this.reload({ ...model.choice, sets });
+        break;
+      }
     }
     model.settle(this.clock.now());
   }
@@ -419,6 +435,13 @@ class History {
       expect(this.state.members(name, { limit: 1000 }).members.every((member) => member.provenance.length > 0)).toBe(true);
     }
     expect(this.state.drain()).toEqual([]);
+    for (const { peer, families } of this.state.counts().peers) {
+      const stale = [...this.model.routes[Number(peer.slice(1))]!.values()].filter((route) => route.lostAt !== undefined).length;
+      expect(
+        families.reduce((sum, family) => sum + family.stale, 0),
+        peer,
+      ).toBe(stale);
+    }
   }
 
   /** Everything goes: no table may keep anything. */
