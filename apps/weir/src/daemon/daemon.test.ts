@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BgpSpeaker, type PeerConfig, StaticRoutes } from '@weir/bgp/session';
 import { asn, ip4, type Prefix, parseIp, prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ControlClient } from '../api/index.ts';
 import { memoryIo } from '../cli/memory-io.ts';
 import { runProgram } from '../cli/program.ts';
@@ -11,8 +11,7 @@ import type { Config } from '../model/config.ts';
 import type { CommitReport, KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { openLog } from '../observe/index.ts';
-import type { RouteState } from '../state/index.ts';
-import { Daemon, type DaemonOptions, type Scheduling } from './daemon.ts';
+import { Daemon, type DaemonOptions, type Scheduling, type SchedulingParts } from './daemon.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
 
@@ -100,13 +99,16 @@ function at(delta: MemberDelta, i: number): Prefix {
 }
 
 /** One commit at a time. */
-function pump(state: RouteState, kernel: KernelPort): Scheduling {
+function pump({ source, kernel }: SchedulingParts): Scheduling {
   let running: Promise<void> = Promise.resolve();
-  const off = state.onDirty(() => {
+  const run = (): void => {
     running = running.then(async () => {
-      await kernel.apply(state.drain());
+      const deltas = source.drain();
+      if (deltas.length > 0) await kernel.apply(deltas);
     });
-  });
+  };
+  const off = source.onDirty(run);
+  run();
   return {
     idle: () => running,
     close: async () => {
@@ -115,6 +117,9 @@ function pump(state: RouteState, kernel: KernelPort): Scheduling {
     },
   };
 }
+
+// Sessions wait a while before they try again.
+vi.setConfig({ testTimeout: 60_000 });
 
 let directory = '';
 const closers: (() => Promise<void>)[] = [];
@@ -195,6 +200,7 @@ async function start(
     notifier: new Notifier((state) => notified.push(state), undefined),
     openKernel: async (_config, events) => kernel.open(events),
     schedule: pump,
+    onFatal: () => undefined,
     ...more,
   });
   closers.push(() => daemon.close({ clear: false, message: 'test' }));
@@ -365,6 +371,37 @@ test('a second daemon does not come near the kernel', async () => {
     }),
   ).rejects.toMatchObject({ code: 'SOCKET_IN_USE' });
   expect(opened).toBe(false);
+});
+
+test('a kernel side that is gone ends the daemon, once', async () => {
+  const { routes, port } = await neighbour();
+  const kernel = new MemoryKernel();
+  const fatal: string[] = [];
+  let gone = false;
+  const { daemon } = await start(kernel, write(port), {
+    onFatal: (error) => fatal.push(error.message),
+    schedule: ({ source, onError }) => {
+      const off = source.onDirty(() => {
+        gone = true;
+        onError(new Error('the worker has ended'));
+        source.drain();
+      });
+      return { idle: async () => undefined, close: async () => off() };
+    },
+    openKernel: async (_config, events) => {
+      const open = kernel.open(events);
+      return {
+        ...open,
+        status: () => (gone ? Promise.reject(new Error('ended')) : open.status()),
+        close: () => Promise.reject(new Error('must not be asked')),
+      };
+    },
+  });
+  routes.announce([prefix('203.0.113.10/32')], { attributes: WEB });
+  await until(() => fatal.length > 0);
+  routes.announce([prefix('203.0.113.11/32')], { attributes: WEB });
+  await daemon.close({ clear: false, message: 'over' });
+  expect(fatal).toEqual(['the worker has ended']);
 });
 
 test('a kernel that refuses ends the start and leaves no socket', async () => {

@@ -4,7 +4,7 @@ import { ApiError, ControlServer, FORMAT_VERSION, type ReloadAnswer } from '../a
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
-import type { MemberColumns } from '../model/member-delta.ts';
+import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { EventBus, type Log } from '../observe/index.ts';
 import { BgpSource, speakerConfig } from '../sources/bgp/index.ts';
 import { RouteState } from '../state/index.ts';
@@ -29,6 +29,16 @@ export interface Scheduling {
   close(): Promise<void>;
 }
 
+/** What the scheduling works with. */
+export interface SchedulingParts {
+  readonly source: RouteState;
+  readonly kernel: KernelPort;
+  /** Everything that is wanted. */
+  readonly complete: () => readonly MemberDelta[];
+  readonly setLagging: (lagging: boolean) => void;
+  readonly onError: (error: Error) => void;
+}
+
 export interface DaemonOptions {
   readonly version: string;
   readonly config: Config;
@@ -36,7 +46,9 @@ export interface DaemonOptions {
   readonly log: Log;
   readonly notifier: Notifier;
   readonly openKernel: (config: Config, events: (event: KernelEvent) => void) => Promise<KernelPort>;
-  readonly schedule: (state: RouteState, kernel: KernelPort, setLagging: (lagging: boolean) => void) => Scheduling;
+  readonly schedule: (parts: SchedulingParts) => Scheduling;
+  /** Called at most once, when the kernel side is gone for good. */
+  readonly onFatal: (error: Error) => void;
 }
 
 interface Parts {
@@ -65,6 +77,7 @@ export class Daemon {
   #reloading: Promise<unknown> = Promise.resolve();
   #statusTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
+  #dead = false;
 
   /**
    * Starts in the order that keeps the kernel right: first the control socket (there is only one daemon), then the kernel and what is installed in it, then the
@@ -80,13 +93,16 @@ export class Daemon {
     const server = await ControlServer.open({ path: config.socket, backend: late, onError });
     let kernel: KernelPort | undefined;
     try {
-      // Events of the kernel wait for the bus that the daemon makes.
-      const sink: { emit: (event: KernelEvent) => void } = { emit: () => undefined };
       const bus = new EventBus(log.events);
-      sink.emit = (event) => bus.emit({ at: Date.now(), kind: 'kernel', event });
-      kernel = await options.openKernel(config, (event) => sink.emit(event));
+      let daemon: Daemon | undefined;
+      kernel = await options.openKernel(config, (event) => {
+        bus.emit({ at: Date.now(), kind: 'kernel', event });
+        if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
+      });
       const ledger = await kernel.configure(config);
-      const daemon = new Daemon(options, { server, kernel, bus, ledger });
+      const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted');
+      if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
+      daemon = new Daemon(options, { server, kernel, bus, ledger });
       daemon.#begin(late, ledger);
       return daemon;
     } catch (error) {
@@ -116,16 +132,23 @@ export class Daemon {
       },
       (error) => this.#log.log('warn', `saving sets: ${error.message}`),
     );
-    this.#scheduling = options.schedule(this.#state, kernel, (lagging) => this.#source.setLagging(lagging));
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock });
+    // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
+    this.#state.addLedger(parts.ledger);
+    this.#scheduling = options.schedule({
+      source: this.#state,
+      kernel,
+      complete: () => this.#state.counts().sets.flatMap((s) => this.#state.complete(s.set)),
+      setLagging: (lagging) => this.#source.setLagging(lagging),
+      onError: (error) => this.#lookAtKernel(error),
+    });
     this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
     this.#addressTimer.unref();
   }
 
   #begin(late: LateBackend, ledger: readonly MemberColumns[]): void {
-    this.#state.addLedger(ledger);
     late.set(
       new DaemonBackend({
         version: this.#options.version,
@@ -148,6 +171,16 @@ export class Daemon {
       peers: this.#config.bgp.peers.length,
       sets: this.#config.sets.length,
       members,
+    });
+  }
+
+  /** Something failed on the kernel side: when it does not answer any more it is gone. */
+  #lookAtKernel(error: Error): void {
+    this.#log.log('error', `kernel: ${error.message}`);
+    this.#kernel.status().catch(() => {
+      if (this.#dead || this.#closing) return;
+      this.#dead = true;
+      this.#options.onFatal(error);
     });
   }
 
@@ -216,7 +249,7 @@ export class Daemon {
     this.#state.close();
     this.#bus.close();
     await this.#server.close();
-    await this.#kernel.close({ clear: options.clear });
+    if (!this.#dead) await this.#kernel.close({ clear: options.clear });
     this.#options.notifier.close();
   }
 

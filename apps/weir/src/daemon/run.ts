@@ -31,12 +31,17 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
   process.on('unhandledRejection', crash('unhandled rejection'));
 
   try {
-    const daemon = await Daemon.start({ version: version(), config: first.config, reload: read, log, notifier, ...parts });
-    const reason = await untilEnd(daemon, log, io);
-    log.log('info', `ending: ${reason}`);
-    await daemon.close({ clear: options.clear, message: `weir is ending (${reason})` });
+    let onFatal: (error: Error) => void = () => undefined;
+    const fatal = new Promise<Error>((resolve) => {
+      onFatal = resolve;
+    });
+    const daemon = await Daemon.start({ version: version(), config: first.config, reload: read, log, notifier, onFatal, ...parts });
+    const end = await Promise.race([untilEnd(daemon, log, io), fatal]);
+    const reason = typeof end === 'string' ? end : end.message;
+    log.log(typeof end === 'string' ? 'info' : 'error', `ending: ${reason}`);
+    await daemon.close({ clear: options.clear, message: `weir is ending (${typeof end === 'string' ? end : 'error'})` });
     log.close();
-    return EXIT.ok;
+    return typeof end === 'string' ? EXIT.ok : EXIT.error;
   } catch (error) {
     const { code, message } = explainFailure(error);
     log.log('error', message);
