@@ -7,7 +7,7 @@ import type { CommunityMatcher } from './community-matcher.ts';
 import { FamilyRib } from './family-rib.ts';
 import { FeedTable, NO_FEED } from './feed-table.ts';
 import type { PeerState } from './peer-state.ts';
-import { familyIndex } from './peer-state.ts';
+import { familyIndex, familyName } from './peer-state.ts';
 import type { RefusalReason } from './refusals.ts';
 import { NO_ROW, ROW, RouteTable } from './route-table.ts';
 import type { FamilyIndex, SetState, SetSurroundings } from './set-state.ts';
@@ -326,9 +326,25 @@ export class Rib implements SetSurroundings {
       if (x <= y) a++;
       if (y <= x) b++;
       if (x < y) this.#set(x).remove(f, prefix);
-      else if (y < x) this.#set(y).add(f, prefix, peer);
+      else if (y < x) {
+        const set = this.#set(y);
+        set.add(f, prefix, peer);
+        if (set.isLedger(f, prefix) && this.#isLastToLearn(set, f, peer)) set.relearned(f, prefix);
+      }
     }
     feeds.release(before);
+  }
+
+  /** Whether no other peer that may fill the set can still be the one whose member the ledger holds. */
+  #isLastToLearn(set: SetState, f: FamilyIndex, index: number): boolean {
+    return this.peers.every(
+      (peer) =>
+        !peer ||
+        peer.index === index ||
+        peer.learned[f] ||
+        !peer.definition.families.includes(familyName(f)) ||
+        !set.guard.allowsPeer(peer.index),
+    );
   }
 
   removeRow(row: number): void {

@@ -170,6 +170,15 @@ export class SetState {
     return dropped;
   }
 
+  /** The ledger's contribution is a route's now: it goes when that does. */
+  relearned(family: FamilyIndex, prefix: number): void {
+    const table = this.#tables[family];
+    const slot = table.find(prefix);
+    table.cells[slot] = (table.cells[slot] as number) & ~CELL.ledger;
+    this.#ledger[family]--;
+    this.remove(family, prefix);
+  }
+
   isInstalled(family: FamilyIndex, prefix: number): boolean {
     return (this.#tables[family].get(prefix) & CELL.installed) !== 0;
   }
