@@ -26,4 +26,9 @@ const entrypoints: Entrypoints = {
   demo: async (options, i) => (await import('./cli/demo/index.ts')).runDemo(options, i),
 };
 
-process.exitCode = await runProgram(process.argv.slice(2), io, entrypoints);
+try {
+  process.exitCode = await runProgram(process.argv.slice(2), io, entrypoints);
+} catch (error) {
+  io.err(`weir: ${error instanceof Error ? (io.env['WEIR_DEBUG'] ? error.stack : error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}

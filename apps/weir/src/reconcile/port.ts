@@ -24,7 +24,7 @@ function startWorker(data: WorkerData): Worker {
   if (!fromSource) return new Worker(new URL(bundled, import.meta.url), { workerData: data });
   return new Worker(new URL('./worker-source.mjs', import.meta.url), {
     workerData: data,
-    execArgv: ['--conditions=source', '--import', 'tsx'],
+    execArgv: ['--conditions=source'],
   });
 }
 
