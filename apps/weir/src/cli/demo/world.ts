@@ -59,7 +59,7 @@ export class World {
   start(name: string, namespace: string, command: string, args: readonly string[]): Running {
     const log = openSync(this.#logPath(name), 'a');
     try {
-      const child = inNetworkNamespace(namespace, () => spawn(command, args, { stdio: ['ignore', log, log], cwd: this.directory }));
+      const child = inNetworkNamespace(namespace, () => spawn(command, args, { stdio: ['ignore', log, log] }));
       const exited = new Promise<void>((resolve) => {
         child.once('error', () => resolve());
         child.once('exit', () => resolve());
