@@ -216,7 +216,7 @@ export class Daemon {
       this.#config = config;
       this.#state.addLedger(ledger);
       this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
-      for (const warning of warnings) this.#log.log('warn', warning);
+      for (const warning of warnings) this.#log.log('warn', warning.split('\n', 1)[0] ?? '', { detail: warning });
       this.#emit({ at: Date.now(), kind: 'reload', ok: true, changed });
       await this.#scheduling.idle();
       return { format_version: FORMAT_VERSION, changed, warnings };
@@ -228,7 +228,8 @@ export class Daemon {
   #refuse(message: string, details: readonly string[]): ApiError {
     this.#reloads = { ...this.#reloads, failed: this.#reloads.failed + 1, lastError: details };
     this.#emit({ at: Date.now(), kind: 'reload', ok: false, changed: [] });
-    for (const detail of details) this.#log.log('error', detail);
+    // The place and the message; the line and the carets are for whoever asks.
+    for (const detail of details) this.#log.log('error', detail.split('\n', 1)[0] ?? '', { detail });
     return new ApiError('invalid-config', message, details);
   }
 

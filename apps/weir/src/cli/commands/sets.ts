@@ -40,9 +40,10 @@ export function renderSets(list: readonly SetSummary[], p: Palette): string {
 }
 
 function notes(t: SetSummary['targets'][number]): string {
+  const present = t.representation !== 'absent';
   return [
-    ...(t.wanted !== t.installed + t.covered ? [`${t.wanted} wanted`] : []),
-    ...(t.covered > 0 ? [`${t.covered} covered`] : []),
+    ...(!present || t.wanted !== t.installed + t.covered ? [`${t.wanted} wanted`] : []),
+    ...(present && t.covered > 0 ? [`${t.covered} covered`] : []),
     ...(t.foreign > 0 ? [`${t.foreign} of others`] : []),
     ...(t.conflicts.length > 0 ? [`${t.conflicts.length} conflicts`] : []),
     ...(t.unfit.length > 0 ? [`${t.unfit.length} unfit`] : []),

@@ -43,19 +43,30 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     row('table', `inet ${k.owned_table.name}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}`);
   }
   row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
-  for (const rule of k.rules)
-    out.push(
-      `  ${escapeControl(rule.chain)} ${escapeControl(rule.rule)}: ${plural(rule.packets, 'packet')}, ${plural(rule.bytes, 'byte')}`,
-    );
+  for (const { chain, rule, packets, bytes } of sumRules(k.rules)) {
+    out.push(`  ${escapeControl(chain)} ${escapeControl(rule)}: ${plural(packets, 'packet')}, ${plural(bytes, 'byte')}`);
+  }
   for (const problem of k.problems) {
     out.push(
       `${p.red('problem')}  ${escapeControl(problem.subject)}: ${escapeControl(problem.message)} (${problem.kind}, for ${ago(problem.since, now)})`,
     );
-    for (const line of problem.remedy?.split('\n') ?? []) if (line !== '') out.push(`           ${escapeControl(line)}`);
+    for (const line of problem.remedy?.split('\n') ?? [])
+      if (line !== '') out.push(`           ${escapeControl(line.replaceAll('\t', '  '))}`);
   }
   return out.map((line) => `${line}\n`).join('');
 }
 
 function latency(l: LatencySummary): string {
   return l.count === 0 ? 'not measured yet' : `p50 ${humanDuration(l.p50_ms)}, p99 ${humanDuration(l.p99_ms)} of ${l.count}`;
+}
+
+/** A line of the configuration becomes several rules of the kernel (families, hosts and networks): together they are one. */
+function sumRules(rules: StatusAnswer['kernel']['rules']): StatusAnswer['kernel']['rules'] {
+  const sums = new Map<string, StatusAnswer['kernel']['rules'][number]>();
+  for (const r of rules) {
+    const key = `${r.chain}\n${r.rule}`;
+    const sum = sums.get(key);
+    sums.set(key, sum ? { ...sum, packets: sum.packets + r.packets, bytes: sum.bytes + r.bytes } : r);
+  }
+  return [...sums.values()];
 }
