@@ -103,7 +103,7 @@ const rows: readonly {
   },
   {
     name: 'silence while nothing is read proves nothing',
-    events: [up(0, true), eor(0), { kind: 'pause' }, update(100_000), { kind: 'resume', at: 100_000 }],
+    events: [up(0, true), eor(0), { kind: 'pause', at: 10_000 }, update(100_000), { kind: 'resume', at: 100_000 }],
     until: 200_000,
     want: [[130_000, FOUR]],
   },

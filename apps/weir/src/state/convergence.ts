@@ -30,8 +30,8 @@ export type FamilyPhase =
 /** Phases of one peer's configured families. */
 export interface PeerConvergence {
   readonly phases: ReadonlyMap<FamilyName, FamilyPhase>;
-  /** Nothing is read from the peer at the moment, so that its silence says nothing. */
-  readonly paused: boolean;
+  /** Since when nothing is read from the peer, so that its silence says nothing. */
+  readonly pausedAt: number | undefined;
 }
 
 export type ConvergenceEvent =
@@ -49,7 +49,7 @@ export type ConvergenceEvent =
   | { readonly kind: 'refresh'; readonly at: number; readonly family: FamilyName }
   /** The family is ignored for the rest of the session (RFC 4760 section 7). */
   | { readonly kind: 'disabled'; readonly family: FamilyName }
-  | { readonly kind: 'pause' }
+  | { readonly kind: 'pause'; readonly at: number }
   | { readonly kind: 'resume'; readonly at: number }
   | { readonly kind: 'tick'; readonly at: number }
   | { readonly kind: 'down' };
@@ -65,7 +65,7 @@ const DOWN: FamilyPhase = { kind: 'down' };
 const CONVERGED: FamilyPhase = { kind: 'converged' };
 
 export function initialConvergence(families: readonly FamilyName[]): PeerConvergence {
-  return { phases: new Map(families.map((name) => [name, DOWN])), paused: false };
+  return { phases: new Map(families.map((name) => [name, DOWN])), pausedAt: undefined };
 }
 
 function settling(at: number, quiet: number, times: ConvergenceTimes): FamilyPhase {
@@ -74,6 +74,14 @@ function settling(at: number, quiet: number, times: ConvergenceTimes): FamilyPha
 
 function map(state: PeerConvergence, change: (phase: FamilyPhase, name: FamilyName) => FamilyPhase): PeerConvergence {
   return { ...state, phases: new Map([...state.phases].map(([name, phase]) => [name, change(phase, name)])) };
+}
+
+type Settling = Extract<FamilyPhase, { kind: 'settling' }>;
+
+/** Changes the settling families; the same state where there are none. */
+function settlers(state: PeerConvergence, change: (phase: Settling) => Settling): PeerConvergence {
+  if (![...state.phases.values()].some((phase) => phase.kind === 'settling')) return state;
+  return map(state, (phase) => (phase.kind === 'settling' ? change(phase) : phase));
 }
 
 /**
@@ -86,20 +94,22 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
   switch (event.kind) {
     case 'up':
       return unchanged(
-        map({ ...state, paused: false }, (_, name) => {
+        map({ ...state, pausedAt: undefined }, (_, name) => {
           if (!event.families.includes(name)) return settling(event.at, times.settle, times);
           return event.gracefulRestart ? { kind: 'learning' } : settling(event.at, times.settleWithoutRestart, times);
         }),
       );
     case 'update':
+      return unchanged(settlers(state, (phase) => ({ ...phase, quietAt: Math.min(event.at + phase.quiet, phase.latest) })));
     case 'resume': {
-      const resumed = event.kind === 'resume' && state.paused ? { ...state, paused: false } : state;
-      if (![...state.phases.values()].some((phase) => phase.kind === 'settling')) return unchanged(resumed);
-      return unchanged(
-        map(resumed, (phase) =>
-          phase.kind === 'settling' ? { ...phase, quietAt: Math.min(event.at + phase.quiet, phase.latest) } : phase,
-        ),
-      );
+      const { pausedAt } = state;
+      if (pausedAt === undefined) return unchanged(state);
+      // The time in which nothing was read does not count: neither as quiet nor towards the latest.
+      const resumed = settlers(state, (phase) => {
+        const latest = phase.latest + event.at - pausedAt;
+        return { ...phase, latest, quietAt: Math.min(event.at + phase.quiet, latest) };
+      });
+      return unchanged({ ...resumed, pausedAt: undefined });
     }
     case 'end-of-rib':
       return unchanged(
@@ -115,15 +125,15 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
     case 'disabled':
       return unchanged(map(state, (phase, name) => (name === event.family ? DOWN : phase)));
     case 'pause':
-      return unchanged({ ...state, paused: true });
+      return unchanged({ ...state, pausedAt: state.pausedAt ?? event.at });
     case 'tick': {
-      if (state.paused) return unchanged(state);
+      if (state.pausedAt !== undefined) return unchanged(state);
       const done = [...state.phases].filter(([, phase]) => phase.kind === 'settling' && phase.quietAt <= event.at).map(([name]) => name);
       if (done.length === 0) return unchanged(state);
       return { state: map(state, (phase, name) => (done.includes(name) ? CONVERGED : phase)), converged: done };
     }
     case 'down':
-      return unchanged(map({ ...state, paused: false }, () => DOWN));
+      return unchanged(map({ ...state, pausedAt: undefined }, () => DOWN));
   }
 }
 
@@ -133,7 +143,7 @@ function unchanged(state: PeerConvergence): ConvergenceStep {
 
 /** When the next `tick` has something to do; undefined when none has. */
 export function convergenceDeadline(state: PeerConvergence): number | undefined {
-  if (state.paused) return undefined;
+  if (state.pausedAt !== undefined) return undefined;
   let first: number | undefined;
   for (const phase of state.phases.values()) {
     if (phase.kind === 'settling') first = Math.min(first ?? Number.POSITIVE_INFINITY, phase.quietAt);

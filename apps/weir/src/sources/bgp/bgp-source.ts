@@ -303,7 +303,7 @@ export class BgpSource {
 
   #pause(name: string, link: PeerLink): void {
     this.#speaker.pause(name);
-    link.step({ kind: 'pause' });
+    link.step({ kind: 'pause', at: this.#clock.now() });
   }
 
   #resume(name: string, link: PeerLink): void {
