@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import type { Entrypoints } from './cli/entrypoints.ts';
 import { processIo } from './cli/io.ts';
 import { runProgram } from './cli/program.ts';
@@ -5,10 +6,9 @@ import { runProgram } from './cli/program.ts';
 const interrupted = new AbortController();
 const io = processIo(interrupted.signal);
 
-let interrupts = 0;
 const interrupt = (): void => {
-  // The first ends what runs in good order; the second ends the process.
-  if (++interrupts > 1) process.exit(130);
+  // What puts things in order at its end listens; everything else, and the second interrupt, ends the process at once.
+  if (interrupted.signal.aborted || getEventListeners(interrupted.signal, 'abort').length === 0) process.exit(130);
   interrupted.abort();
 };
 process.on('SIGINT', interrupt);

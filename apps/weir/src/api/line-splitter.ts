@@ -1,10 +1,10 @@
 /**
  * Cuts a stream of bytes into lines of UTF-8 text, without their line breaks. A line longer than `max` bytes ends it: `push` then returns undefined and
- * everything after is ignored.
+ * everything after is ignored. Holds at most twice the bytes of the line that has begun, however small the pieces are.
  */
 export class LineSplitter {
   readonly #max: number;
-  #parts: Uint8Array[] = [];
+  #held: Uint8Array = new Uint8Array(0);
   #length = 0;
   #broken = false;
 
@@ -17,31 +17,29 @@ export class LineSplitter {
     const lines: string[] = [];
     let from = 0;
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, from)) {
-      const end = chunk.subarray(from, at);
-      if (this.#length + end.length > this.#max) return this.#break();
-      lines.push(this.#join(end));
+      if (!this.#hold(chunk.subarray(from, at))) return undefined;
+      lines.push(new TextDecoder().decode(this.#held.subarray(0, this.#length)));
+      this.#length = 0;
       from = at + 1;
     }
-    const rest = chunk.subarray(from);
-    if (this.#length + rest.length > this.#max) return this.#break();
-    if (rest.length > 0) {
-      // Copied: the chunk's memory is the stream's and may be large.
-      this.#parts.push(rest.slice());
-      this.#length += rest.length;
+    // Copied: the chunk's memory is the stream's.
+    return this.#hold(chunk.subarray(from)) ? lines : undefined;
+  }
+
+  #hold(bytes: Uint8Array): boolean {
+    const length = this.#length + bytes.length;
+    if (length > this.#max) {
+      this.#broken = true;
+      this.#held = new Uint8Array(0);
+      return false;
     }
-    return lines;
-  }
-
-  #join(end: Uint8Array): string {
-    const whole = this.#parts.length === 0 ? end : Buffer.concat([...this.#parts, end]);
-    this.#parts = [];
-    this.#length = 0;
-    return new TextDecoder().decode(whole);
-  }
-
-  #break(): undefined {
-    this.#broken = true;
-    this.#parts = [];
-    return undefined;
+    if (length > this.#held.length) {
+      const grown = new Uint8Array(Math.min(this.#max, Math.max(256, 2 * length)));
+      grown.set(this.#held.subarray(0, this.#length));
+      this.#held = grown;
+    }
+    this.#held.set(bytes, this.#length);
+    this.#length = length;
+    return true;
   }
 }

@@ -288,6 +288,16 @@ test('the program as a process: exit code, streams, a reader that leaves', () =>
   expect([bad.status, bad.stdout, bad.stderr.split('\n').length]).toEqual([2, `${join(directory, 'weir.yaml')}: 1 error\n`, 4]);
   const usage = spawnSync(process.execPath, [bin, 'check'], { encoding: 'utf8' });
   expect(usage.status).toBe(64);
+  const daemon = spawnSync(process.execPath, [bin, 'run', '-c', join(directory, 'weir.yaml')], { encoding: 'utf8' });
+  expect([daemon.status, daemon.stdout, daemon.stderr.split('\n').length]).toEqual([2, '', 4]);
+  const absent = spawnSync(process.execPath, [bin, 'run'], {
+    encoding: 'utf8',
+    env: { ...process.env, WEIR_CONFIG: join(directory, 'none') },
+  });
+  expect([absent.status, absent.stderr.trim()]).toEqual([
+    1,
+    `${join(directory, 'none')}:1:1 error[E001] cannot read ${join(directory, 'none')}: no such file`,
+  ]);
   const piped = spawnSync(
     'bash',
     ['-c', `'${process.execPath}' '${bin}' check -o json '${join(directory, 'weir.yaml')}' | true; echo \${PIPESTATUS[0]}`],

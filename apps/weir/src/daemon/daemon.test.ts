@@ -299,6 +299,18 @@ test('the commands show it', async () => {
     expect(JSON.parse(await run(...args, '-o', 'json'))).toMatchObject({ format_version: 1 });
   }
   expect(await run('reload')).toBe('reloaded: nothing changed\n');
+
+  const io = memoryIo();
+  const watching = runProgram(['sets', 'web', '--watch', '--socket', join(directory, 'weir.sock')], io, {});
+  // The watch begins after the list: changes until then are in it.
+  await until(() => io.stdout.includes('203.0.113.10/32'));
+  for (let i = 0; !io.stdout.includes('web + '); i++) {
+    routes.announce([prefix(`203.0.113.${i}/32`)], { attributes: WEB });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  io.abort();
+  expect(await watching).toBe(130);
+  expect(io.stdout).toMatch(/\n\d{4}-\d\d-\d\dT[\d:.]+Z web \+ 203\.0\.113\.\d+\/32\n/);
 });
 
 test('a reload applies the difference; a bad file changes nothing and is reported', async () => {

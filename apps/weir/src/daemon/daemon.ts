@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
+import type { Ip } from '@weir/wire/inet';
 import { ApiError, ControlServer, FORMAT_VERSION, type ReloadAnswer } from '../api/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
@@ -73,6 +74,7 @@ export class Daemon {
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
+  #addresses: readonly Ip[];
   #reloads: ReloadRecord;
   #reloading: Promise<unknown> = Promise.resolve();
   #statusTimer: NodeJS.Timeout | undefined;
@@ -122,7 +124,13 @@ export class Daemon {
     this.#kernel = kernel;
     this.#bus = parts.bus;
     this.#reloads = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
-    this.#state = new RouteState({ clock: systemClock, hostAddresses, events: this.#emit, seed: Math.floor(Math.random() * 0x7fffffff) });
+    this.#addresses = hostAddresses(config.netns);
+    this.#state = new RouteState({
+      clock: systemClock,
+      hostAddresses: () => this.#addresses,
+      events: this.#emit,
+      seed: Math.floor(Math.random() * 0x7fffffff),
+    });
     this.#state.configure(config);
     this.#files = new SetFiles(
       config.stateDirectory,
@@ -254,11 +262,16 @@ export class Daemon {
     this.#options.notifier.close();
   }
 
-  #addresses = addressKey();
-
   #lookAtAddresses(): void {
-    const now = addressKey();
-    if (now === this.#addresses) return;
+    let now: readonly Ip[];
+    try {
+      now = hostAddresses(this.#config.netns);
+    } catch (error) {
+      // A namespace that is gone for the moment: what is known stays protected.
+      this.#log.log('warn', `addresses of this host: ${error instanceof Error ? error.message : String(error)}`);
+      return;
+    }
+    if (JSON.stringify(now) === JSON.stringify(this.#addresses)) return;
     this.#addresses = now;
     this.#state.hostAddressesChanged();
   }
@@ -289,8 +302,4 @@ function unfitForSessions(config: Config): SessionConfigError | undefined {
     if (error instanceof SessionConfigError) return error;
     throw error;
   }
-}
-
-function addressKey(): string {
-  return JSON.stringify(hostAddresses());
 }

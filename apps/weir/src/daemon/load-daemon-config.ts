@@ -11,6 +11,8 @@ export interface Overrides {
 /** A file for the daemon, with what stands above it; without a configuration the diagnostics say why. */
 export interface DaemonConfig {
   readonly config: Config | undefined;
+  /** Whether the file itself could be read. */
+  readonly readable: boolean;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -19,7 +21,12 @@ export function loadDaemonConfig(file: string, overrides: Overrides, load: (file
   const { config, diagnostics, sources } = load(file);
   const print = (severity: 'error' | 'warning'): readonly string[] =>
     diagnostics.filter((d) => d.severity === severity).map((d) => printDiagnostic(d, sources));
-  return { config: config && withOverrides(config, overrides), errors: print('error'), warnings: print('warning') };
+  return {
+    config: config && withOverrides(config, overrides),
+    readable: sources.has(file),
+    errors: print('error'),
+    warnings: print('warning'),
+  };
 }
 
 function withOverrides(config: Config, overrides: Overrides): Config {

@@ -15,7 +15,7 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
   const read = (): ReturnType<typeof loadDaemonConfig> => loadDaemonConfig(options.config, options);
   const first = read();
   for (const line of [...first.warnings, ...first.errors]) io.err(`${line}\n`);
-  if (!first.config) return EXIT.finding;
+  if (!first.config) return first.readable ? EXIT.finding : EXIT.error;
 
   const log = openLog({
     level: options.logLevel,
