@@ -1,0 +1,104 @@
+// A full table over one session into the routing table, with provenance, beside BIRD, GoBGP and FRR fed by the same process with the same octets.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Lab, type LabProcess, waitFor } from '../test/lab/index.ts';
+import { type Bench, type BenchOptions, beside, type Row } from './bench.ts';
+import { DAEMONS, type Daemon } from './rib-ingest/receivers.ts';
+import { FEEDER, PER_UPDATE, RECEIVER } from './rib-ingest/routes.ts';
+
+const ROUTES = 1_000_000;
+const BUDGET = '1.5 s, 400 MB';
+const NODE = ['--conditions=source', '--import', 'tsx'];
+
+interface Figures {
+  /** From the first octet sent to the last route in the table. */
+  readonly seconds: number;
+  /** The most that the process ever had resident. */
+  readonly peakMb: number;
+  readonly note: string;
+}
+
+function script(name: string): string {
+  return join(import.meta.dirname, 'rib-ingest', name);
+}
+
+function peakMb(process: LabProcess): number {
+  const status = readFileSync(`/proc/${process.pid}/status`, 'utf8');
+  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
+}
+
+/** One receiver in a laboratory of its own; `start` gives the process and waits for all routes to be there, returning when they were. */
+async function ingest(
+  count: number,
+  start: (
+    lab: Lab,
+    host: Awaited<ReturnType<Lab['host']>>,
+  ) => Promise<{ process: LabProcess; complete: () => Promise<number>; note: string }>,
+): Promise<Figures> {
+  const lab = new Lab();
+  try {
+    const receiver = await lab.host('receiver');
+    const feeder = await lab.host('feeder');
+    await lab.link(
+      { host: receiver, name: 'eth0', addresses: [`${RECEIVER.address}/24`] },
+      { host: feeder, name: 'eth0', addresses: [`${FEEDER.address}/24`] },
+    );
+    const feeding = feeder.spawn(process.execPath, [...NODE, script('feeder.ts'), String(count)], { name: 'feeder' });
+    await feeding.waitForOutput(/listening/, 60_000);
+    const started = await start(lab, receiver);
+    const complete = await started.complete();
+    const first = Number((await feeding.waitForOutput(/first (\d+)/))[1]);
+    return { seconds: (complete - first) / 1000, peakMb: peakMb(started.process), note: started.note };
+  } finally {
+    await lab.dispose();
+  }
+}
+
+function ingestWeir(count: number): Promise<Figures> {
+  return ingest(count, async (_lab, host) => {
+    const running = host.spawn(process.execPath, [...NODE, script('weir.ts'), String(count)], { name: 'weir' });
+    const complete = async (): Promise<number> => Number((await running.waitForOutput(/done (\d+)/, 120_000))[1]);
+    return { process: running, complete, note: '' };
+  });
+}
+
+function ingestDaemon(daemon: Daemon, count: number): Promise<Figures> {
+  return ingest(count, async (lab, host) => {
+    const note = await daemon.version(host);
+    const receiver = daemon.start(host, lab.directory('receiver'));
+    const all = async (): Promise<number | undefined> => ((await receiver.count()) >= count ? Date.now() : undefined);
+    const complete = (): Promise<number> => waitFor(`${daemon.name} to have all routes`, all, { timeoutMs: 180_000, intervalMs: 25 });
+    return { process: receiver.process, complete, note };
+  });
+}
+
+function row(who: string, figures: Figures, weir: Figures, count: number): Row {
+  return {
+    who: figures.note === '' ? who : `${who} ${figures.note}`,
+    routes: count,
+    'attribute sets': Math.ceil(count / PER_UPDATE),
+    s: Number(figures.seconds.toFixed(2)),
+    'peak MB': figures.peakMb,
+    'routes/s': Math.round(count / figures.seconds),
+    'time / Weir': Number((figures.seconds / weir.seconds).toFixed(2)),
+    'memory / Weir': Number((figures.peakMb / weir.peakMb).toFixed(2)),
+    budget: who === 'Weir' ? BUDGET : '',
+  };
+}
+
+export const bench: Bench = {
+  name: 'rib-ingest',
+  summary: 'routes over one session into the table, until the last one is there, beside BIRD, GoBGP and FRR',
+  needsRoot: true,
+  async run({ smoke }: BenchOptions): Promise<readonly Row[]> {
+    const count = smoke ? 5000 : ROUTES;
+    const weir = await ingestWeir(count);
+    const rows: Row[] = [row('Weir', weir, weir, count)];
+    for (const daemon of DAEMONS) {
+      rows.push(
+        ...(await beside(daemon.name, daemon.program, async () => row(daemon.name, await ingestDaemon(daemon, count), weir, count))),
+      );
+    }
+    return rows;
+  },
+};
