@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { isTest, listFiles, sourceExtensions, sourceFolders } from '../files/source-files.ts';
 import type { Finding } from '../run/finding.ts';
 import { findImports, type Import } from './imports.ts';
-import { folderLevels, folderMayImport, packageMayImport, pureFolders, reservedFor, testOnly } from './rules.ts';
+import { folderLevels, folderMayImport, packageMayImport, pureFolders, reservedFor, sourceOnly, testOnly } from './rules.ts';
 
 /** One workspace: its folder (`packages/wire`), its name and what its package.json declares. */
 export interface Workspace {
@@ -89,6 +89,8 @@ function* judgePackage(
     return;
   }
   if (ours && name === own.name) {
+    // An example shows what a user of the package writes.
+    if (file.startsWith(`${own.folder}/examples/`)) return;
     yield `imports its own package by name (${specifier}): use a relative path`;
     return;
   }
@@ -97,6 +99,7 @@ function* judgePackage(
     return;
   }
   const forTests = isTest(file) && testOnly.includes(name);
+  if (sourceOnly[file]?.includes(name)) return;
   if (!own.dependencies.includes(name) && !forTests) yield `imports ${name}, which ${own.folder}/package.json does not declare`;
 }
 

@@ -18,9 +18,17 @@ export const packageMayImport: Readonly<Record<string, readonly string[]>> = {
  * not import each other. A file directly in src counts as a folder of its name.
  */
 export const folderLevels: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  'apps/weir/src': [['model'], ['sources', 'state', 'compile', 'kernel', 'observe'], ['reconcile'], ['api'], ['cli'], ['daemon'], ['main.ts']],
+  'apps/weir/src': [
+    ['model'],
+    ['sources', 'state', 'compile', 'kernel', 'observe'],
+    ['reconcile'],
+    ['api'],
+    ['cli'],
+    ['daemon'],
+    ['main.ts'],
+  ],
   'packages/wire/src': [['bytes'], ['inet']],
-  'packages/bgp/src': [['codec'], ['flowspec'], ['fsm'], ['session']],
+  'packages/bgp/src': [['codec'], ['flowspec', 'capture'], ['fsm'], ['session']],
 };
 
 /** Folders that do no I/O and read no clock: they import no Node module. */
@@ -50,3 +58,9 @@ export const folderMayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** What tests may import although the package that they belong to does not declare it. */
 export const testOnly: readonly string[] = ['vitest', 'fast-check'];
+
+/** What files that only run from a checkout may import although their package does not declare it: the loader that runs TypeScript as it is. */
+export const sourceOnly: Readonly<Record<string, readonly string[]>> = {
+  'apps/weir/bin/weir.mjs': ['tsx'],
+  'apps/weir/src/reconcile/worker-source.mjs': ['tsx'],
+};

@@ -23,5 +23,7 @@ export const peerPackages: readonly PeerPackage[] = [
   { name: 'ncat', program: '/usr/bin/ncat', role: 'connections' },
   { name: 'ethtool', program: '/usr/sbin/ethtool', role: 'offloads of links' },
   { name: 'prometheus', program: '/usr/bin/promtool', role: 'oracle for metrics' },
+  { name: 'zsh', program: '/usr/bin/zsh', role: 'completion scripts' },
+  { name: 'fish', program: '/usr/bin/fish', role: 'completion scripts' },
   { name: 'procps', program: '/usr/bin/ps', role: 'processes' },
 ];

@@ -92,8 +92,8 @@ export interface SpeakerConfig {
   readonly announcer?: Announcer;
 }
 
-export const BGP_PORT = 179;
-export const DEFAULT_SEND_QUEUE = 1 << 20;
+export const BGP_PORT: number = 179;
+export const DEFAULT_SEND_QUEUE: number = 1 << 20;
 
 /** What the state machine goes by, with defaults filled in. */
 export function fsmConfig(speaker: SpeakerConfig, peer: PeerConfig, restarting: boolean): FsmConfig {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { CT_STATE, type Expression, encodeExpression } from '@weir/netlink/nftables';
 import { Writer } from '@weir/wire/bytes';
 import { type Family, ipBytes, mask32, prefix } from '@weir/wire/inet';
@@ -39,11 +38,17 @@ export function compileRule(rule: RuleImage): CompiledRule {
   return { name: rule.name, expressions, sets, fingerprint: fingerprint(rule.name, expressions, sets) };
 }
 
+const FNV_PRIME = 0x100000001b3n;
+const FNV_OFFSET = 0xcbf29ce484222325n;
+
+/** FNV-1a, 64 bits: two rules that differ and share it would have to be in the same place of the same chain to matter. */
 function fingerprint(name: string, expressions: readonly Expression[], sets: readonly AnonymousSet[]): string {
   const w = new Writer(512);
+  w.bytes(new TextEncoder().encode(`${name}\0${JSON.stringify(sets)}\0`));
   for (const expression of expressions) encodeExpression(w, expression);
-  const hash = createHash('sha256').update(name).update('\0').update(w.finish()).update(JSON.stringify(sets));
-  return hash.digest('hex').slice(0, 16);
+  let hash = FNV_OFFSET;
+  for (const byte of w.view()) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME);
+  return hash.toString(16).padStart(16, '0');
 }
 
 /** Writes expressions as nft does: a condition on a header first makes sure, once a rule, that the packet has one. */
