@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConnectionError, ControlClient, type PeersAnswer, type StatusAnswer } from '../../api/index.ts';
+import { ConnectionError, ControlClient, type StatusAnswer } from '../../api/index.ts';
 import { at, CLUSTER_AS, COMMUNITY, CORE_AS } from './topology.ts';
 import { until } from './until.ts';
 import type { Running, World } from './world.ts';
@@ -64,14 +64,18 @@ export class DemoDaemon {
     });
   }
 
+  /** Resolves when every member is there because of a route that was heard from the daemon of now, and not because it was there before. */
+  async heardAgain(members: number): Promise<void> {
+    await until('the routes to be heard again', this.#signal, 15_000, async () => {
+      const sets = (await this.ask((client) => client.call('sets', {})))?.sets ?? [];
+      return sets.some((set) => set.name === SET && set.members === members && set.stale === 0);
+    });
+  }
+
   async status(): Promise<StatusAnswer> {
     const answer = await this.ask((client) => client.call('status', {}));
     if (!answer) throw new Error(`weir run does not answer\n${this.log()}`);
     return answer;
-  }
-
-  async peers(): Promise<PeersAnswer | undefined> {
-    return await this.ask((client) => client.call('peers', {}));
   }
 
   log(): string {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LatencySummary } from '../../api/index.ts';
 import { humanDuration } from '../render/units.ts';
 import type { Announcer } from './announcer.ts';
 import { connect, hold } from './connections.ts';
@@ -12,6 +13,7 @@ const SILENCE = 400;
 /** Between two connections of a stream. */
 const PACE = 5;
 const LIMIT = 10_000;
+const ROUNDS = 20;
 
 /** What was measured in this run, in milliseconds. */
 export interface Measured {
@@ -20,6 +22,10 @@ export interface Measured {
   /** From the order to announce until the first connection was there, of either family. */
   readonly announce_to_open_ms: { readonly ipv4: number; readonly ipv6: number };
   readonly withdraw_to_kernel_ms: number;
+  /** Both changes again and again, so that nothing is done for the first time: medians of so many rounds. */
+  readonly repeated: { readonly rounds: number; readonly announce_to_kernel_ms: number; readonly withdraw_to_kernel_ms: number };
+  /** Weir's own part of these rounds: from a message on its socket to the end of the commit, by its own clock. */
+  readonly wire_to_kernel: LatencySummary;
   /** New connections while the daemon was killed and started again, and how many of them failed. */
   readonly restart: { readonly connections: number; readonly failed: number; readonly down_ms: number };
 }
@@ -35,7 +41,7 @@ export interface Scene {
 
 /** Opens and closes the service, with real connections all the while. */
 export async function play(scene: Scene): Promise<Measured> {
-  const { announcer, timeline } = scene;
+  const { announcer, daemon, timeline } = scene;
   await timeline.heading('Nothing is announced');
   await checkPorts(scene, []);
 
@@ -46,6 +52,18 @@ export async function play(scene: Scene): Promise<Measured> {
     await timeline.check(`first connection over ${family} ${humanDuration(ms)} after the announcement`, true);
   await checkPorts(scene, [80, 443]);
 
+  await timeline.heading(`Withdrawn and announced ${ROUNDS} times more`);
+  const repeated = await repeat(scene);
+  await timeline.check(
+    `median until the kernel knows: ${humanDuration(repeated.withdraw_to_kernel_ms)} after a withdrawal, ${humanDuration(repeated.announce_to_kernel_ms)} after an announcement`,
+    true,
+  );
+
+  const latency = (await daemon.status()).latency.wire_to_kernel;
+  await timeline.say(
+    `Weir's part, from the message on its socket to the end of the commit: median ${humanDuration(latency.p50_ms)} of ${latency.count}`,
+  );
+
   await timeline.heading('Weir is killed (SIGKILL) and started again');
   const restart = await restartUnderLoad(scene);
   await timeline.check(
@@ -55,12 +73,7 @@ export async function play(scene: Scene): Promise<Measured> {
 
   await timeline.heading('The cluster withdraws both');
   const held = await hold(scene.hosts.internet, at.service.v4, 443, SILENCE);
-  const gone = scene.watch.next(KERNEL_SETS, false, LIMIT);
-  const ordered = performance.now();
-  await announcer.withdraw();
-  const changes = await gone;
-  if (!changes) throw new Error(`the kernel still has the elements ${LIMIT / 1000} s after the withdrawal\n${scene.daemon.log()}`);
-  const withdrawn = Math.max(...changes.map((change) => change.at)) - ordered;
+  const withdrawn = await untilKernel(scene, false, () => announcer.withdraw());
   await timeline.check(`the kernel has neither element ${humanDuration(withdrawn)} after the withdrawal`, true);
   await checkPorts(scene, []);
   await timeline.check('an established connection goes on (on_withdraw: keep)', held !== undefined && (await held.echo(SILENCE)));
@@ -70,6 +83,8 @@ export async function play(scene: Scene): Promise<Measured> {
     announce_to_kernel_ms: opened.kernel,
     announce_to_open_ms: { ipv4: opened.connected.IPv4, ipv6: opened.connected.IPv6 },
     withdraw_to_kernel_ms: withdrawn,
+    repeated,
+    wire_to_kernel: latency,
     restart,
   };
 }
@@ -89,8 +104,8 @@ interface Opened {
   readonly connected: { readonly IPv4: number; readonly IPv6: number };
 }
 
-async function open({ hosts, announcer, watch, daemon, signal }: Scene): Promise<Opened> {
-  const there = watch.next(KERNEL_SETS, true, LIMIT);
+async function open(scene: Scene): Promise<Opened> {
+  const { hosts, announcer, daemon, signal } = scene;
   const ordered = performance.now();
   const first = async (address: string): Promise<number> => {
     // Attempts overlap: one that comes too early is lost in the firewall and says nothing for a second.
@@ -108,10 +123,36 @@ async function open({ hosts, announcer, watch, daemon, signal }: Scene): Promise
     if (found === undefined) throw new Error(`${address} is not open ${LIMIT / 1000} s after the announcement\n${daemon.log()}`);
     return found;
   };
-  const [v4, v6] = await Promise.all([first(at.service.v4), first(at.service.v6), announcer.announce()]);
-  const changes = await there;
-  if (!changes) throw new Error(`the kernel told of no element\n${daemon.log()}`);
-  return { kernel: Math.max(...changes.map((change) => change.at)) - ordered, connected: { IPv4: v4, IPv6: v6 } };
+  const [v4, v6, kernel] = await Promise.all([
+    first(at.service.v4),
+    first(at.service.v6),
+    untilKernel(scene, true, () => announcer.announce()),
+  ]);
+  return { kernel, connected: { IPv4: v4, IPv6: v6 } };
+}
+
+/** Milliseconds from the order until the kernel told of the elements of both families. */
+async function untilKernel({ watch, daemon }: Scene, present: boolean, order: () => Promise<void>): Promise<number> {
+  const told = watch.next(KERNEL_SETS, present, LIMIT);
+  const ordered = performance.now();
+  await order();
+  const changes = await told;
+  if (!changes) throw new Error(`no ${present ? 'new' : 'removed'} elements in the kernel after ${LIMIT / 1000} s\n${daemon.log()}`);
+  return Math.max(...changes.map((change) => change.at)) - ordered;
+}
+
+async function repeat(scene: Scene): Promise<Measured['repeated']> {
+  const announced: number[] = [];
+  const withdrawn: number[] = [];
+  for (let i = 0; i < ROUNDS; i++) {
+    withdrawn.push(await untilKernel(scene, false, () => scene.announcer.withdraw()));
+    announced.push(await untilKernel(scene, true, () => scene.announcer.announce()));
+  }
+  return { rounds: ROUNDS, announce_to_kernel_ms: median(announced), withdraw_to_kernel_ms: median(withdrawn) };
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 async function restartUnderLoad({ hosts, daemon, signal }: Scene): Promise<Measured['restart']> {
@@ -140,7 +181,8 @@ async function restartUnderLoad({ hosts, daemon, signal }: Scene): Promise<Measu
       await daemon.start();
       const down = performance.now() - killed;
       await daemon.established();
-      await sleep(200, undefined, { signal });
+      // FRR takes a second to tell a new neighbour its routes; until then the members are those that were found in the kernel.
+      await daemon.heardAgain(KERNEL_SETS.length);
       return down;
     } finally {
       running = false;
