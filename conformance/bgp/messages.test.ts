@@ -5,7 +5,8 @@ import { ip6 } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { opens, updates } from './arbitrary.ts';
-import { decodesOrResets, encoded, messageBytes, messageSuite, normal, updateBytes, type Vector } from './kit.ts';
+import { messageBytes, updateBytes } from './build.ts';
+import { decodesOrResets, encoded, messageSuite, normal, type Vector } from './kit.ts';
 
 const context = sessionContext();
 const plain = fc.constant(context);

@@ -1,7 +1,7 @@
-import { describeMessage } from '@weir/bgp/codec';
+import { decodeUpdate, describeMessage, sessionContext } from '@weir/bgp/codec';
 import { describe, expect, it } from 'vitest';
-import { updateBytes } from './kit.ts';
-import { BASE, ROWS, type Row } from './rfc7606.ts';
+import { updateBytes } from './build.ts';
+import { BASE, NEXT_HOP, ORIGIN, ROWS, type Row } from './rfc7606.ts';
 
 function judge(row: Row, session: 'ebgp' | 'ibgp'): ReturnType<typeof describeMessage> {
   return describeMessage(updateBytes(row), { session, as4: row.as4 ?? true });
@@ -60,6 +60,28 @@ describe('what is applied', () => {
     const got = describeMessage(updateBytes({ attributes: `${BASE} ${twice} c00800`, nlri: '18 c63364' }));
     expect(got.outcome).toBe('treat-as-withdraw');
     expect(got.errors.length).toBe(64);
+  });
+
+  it('host bits are cleared', () => {
+    const reach = '800e18 000201 10 20010db8000000000000000000000001 00 09 ffff';
+    const message = decodeUpdate(updateBytes({ attributes: `${reach} ${BASE}`, nlri: '11 c633ff 05 ff 20 ffffffff' }), sessionContext());
+    expect(message.announce.map((a) => [...a.run.words])).toEqual([
+      [0xc6338000, 0xf8000000, 0xffffffff],
+      [0xff800000, 0, 0, 0],
+    ]);
+  });
+
+  it('AS4_PATH is ignored beside an AGGREGATOR that needs no companion', () => {
+    const path = '400206 0202 fc01 5ba0 c01106 0201 fa56ea00';
+    const of = (aggregator: string): unknown =>
+      describeMessage(
+        updateBytes({ attributes: `${ORIGIN} ${path} ${NEXT_HOP} ${aggregator} c01208 0000fc02 c0000209`, nlri: '18 c63364' }),
+        {
+          as4: false,
+        },
+      ).attributes;
+    expect(of('c00706 5ba0 c0000208')).toMatchObject({ asPath: [64513, 4200000000], aggregator: { as: 64514, address: '192.0.2.9' } });
+    expect(of('c00706 fc03 c0000208')).toMatchObject({ asPath: [64513, 23456], aggregator: { as: 64515, address: '192.0.2.8' } });
   });
 
   it('offsets count from the header', () => {

@@ -150,6 +150,12 @@ const optional: readonly Row[] = [
   discard('AS4_PATH segment of type 9', 'RFC 6793 section 6', `${BASE2} c01106 0901 fa56ea00`, { as4: false }),
   discard('AS 0 in AS4_PATH', 'RFC 7607 section 2', `${BASE2} c01106 0201 00000000`, { as4: false }),
   discard('AS4_AGGREGATOR from a 4-octet speaker', 'RFC 6793 section 4.1', `${BASE} c01208 fa56ea00 c0000201`),
+  accept(
+    'AS4_AGGREGATOR and AS4_PATH from a 2-octet speaker',
+    'RFC 6793 section 4.2.3',
+    `${ORIGIN} 400206 0202 fc01 5ba0 ${NEXT_HOP} c00706 5ba0 c0000201 c01106 0201 fa56ea00 c01208 0000fc02 c0000201`,
+    { as4: false },
+  ),
   discard('AS4_AGGREGATOR of 6 octets', 'RFC 6793 section 6', `${BASE2} c01206 fa56c0000201`, { as4: false }),
   accept('unknown optional transitive attribute', 'RFC 4271 section 5', `${BASE} c06303 010203`),
   accept('unknown optional non-transitive attribute', 'RFC 4271 section 5', `${BASE} 806303 010203`),
