@@ -20,8 +20,8 @@ export const packageMayImport: Readonly<Record<string, readonly string[]>> = {
 export const folderLevels: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'apps/weir/src': [
     ['model'],
-    ['sources', 'state', 'compile', 'kernel', 'observe'],
-    ['reconcile'],
+    ['state', 'compile', 'kernel', 'observe'],
+    ['sources', 'reconcile'],
     ['api'],
     ['cli'],
     ['daemon'],
