@@ -91,7 +91,7 @@ export class Conversation {
     const context =
       here.open && there.open
         ? agreedContext(here.open, there.open, this.#defaults)
-        : sessionContext({ extendedMessage: true, extendedNextHop: true, ...this.#defaults });
+        : sessionContext({ extendedNextHop: true, ...this.#defaults, extendedMessage: true });
     return { kind: 'message', time, offset, source: here.source, destination: here.destination, bytes, context, synthetic: false };
   }
 }

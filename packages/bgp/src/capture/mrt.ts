@@ -96,9 +96,9 @@ function readBgp4mp(r: Reader, subtype: number, time: number, offset: number, op
   const bytes = r.rest();
   opens.note(source, bytes);
   const context: SessionContext = sessionContext({
-    extendedMessage: true,
     extendedNextHop: true,
     ...options.defaults,
+    extendedMessage: true,
     peerKind: peerAs === localAs ? 'ibgp' : 'ebgp',
     peerAs: form.local ? localAs : peerAs,
     localAs: form.local ? peerAs : localAs,

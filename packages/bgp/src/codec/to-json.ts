@@ -123,8 +123,8 @@ function verdict(error: DecodeError, bytes: Uint8Array): Omit<DecodedMessageJson
       : { code: ErrorCode.messageHeader, subcode: HeaderSubcode.badMessageLength, data: bytes.subarray(16, 18) };
   const { attribute = null, rfc } = error instanceof BgpError ? error : { rfc: 'RFC 4271 section 6.1' };
   return {
-    ...NOTHING,
     outcome: 'session-reset',
+    ...NOTHING,
     notification: notificationToJson(notification),
     errors: [{ offset: error.offset, attribute, message: error.message, action: 'session-reset', rfc }],
     text: describeNotification(notification),
@@ -148,8 +148,8 @@ function contents(message: Message): Omit<DecodedMessageJson, 'type' | 'length'>
     }
     case 'open':
       return {
-        ...NOTHING,
         outcome: 'accept',
+        ...NOTHING,
         open: {
           version: message.version,
           as: trueAs(message.myAs, message.capabilities),
@@ -159,13 +159,13 @@ function contents(message: Message): Omit<DecodedMessageJson, 'type' | 'length'>
         },
       };
     case 'notification':
-      return { ...NOTHING, outcome: 'accept', notification: notificationToJson(message), text: describeNotification(message) };
+      return { outcome: 'accept', ...NOTHING, notification: notificationToJson(message), text: describeNotification(message) };
     case 'keepalive':
-      return { ...NOTHING, outcome: 'accept' };
+      return { outcome: 'accept', ...NOTHING };
     case 'route-refresh':
       return {
-        ...NOTHING,
         outcome: 'accept',
+        ...NOTHING,
         routeRefresh: { family: printFamily(message.family), ...message.family, subtype: message.subtype },
       };
   }
