@@ -41,6 +41,8 @@ export class SpeakerPeer {
             peerAs: asn(weir.as),
             families: ['ipv4 unicast', 'ipv6 unicast'],
             passive: true,
+            // The other side is killed on purpose: no waiting between its attempts.
+            idleHold: { initial: 10, max: 10 },
             holdTime,
             ...(gracefulRestart ? {} : { gracefulRestart: false }),
           },
