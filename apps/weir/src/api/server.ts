@@ -1,9 +1,10 @@
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { ApiError, type Backend } from './backend.ts';
 import { summarizeEvent } from './event-summary.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { makeDirectory } from './make-directory.ts';
 import { type ApiErrorBody, FORMAT_VERSION, parseRequest, type Request, type Response } from './schema.ts';
 
 /** Bounds of the socket: clients at a time, bytes of one request, requests of one client in flight, bytes that wait for a slow client. */
@@ -58,7 +59,7 @@ export class ControlServer {
     if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
       throw new SocketError('SOCKET_PATH', `the path of the control socket is longer than ${MAX_SOCKET_PATH} bytes: ${path}`);
     }
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    makeDirectory(dirname(path), 0o755);
     await removeStale(path);
     const control = new ControlServer(options);
     await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
-import { ApiError, ControlServer, FORMAT_VERSION, type ReloadAnswer } from '../api/index.ts';
+import { ApiError, ControlServer, FORMAT_VERSION, makeDirectory, type ReloadAnswer } from '../api/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
@@ -89,7 +88,7 @@ export class Daemon {
     const { config, log } = options;
     const unfit = unfitForSessions(config);
     if (unfit) throw unfit;
-    mkdirSync(config.stateDirectory, { recursive: true, mode: 0o700 });
+    makeDirectory(config.stateDirectory, 0o700);
     const late = new LateBackend();
     const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
     const server = await ControlServer.open({ path: config.socket, backend: late, onError });

@@ -1,5 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from '../api/index.ts';
 
 /** Sets with more members are saved at the end only: writing them takes long enough to delay what waits for the kernel. */
 const MAX_LIVE_MEMBERS = 20_000;
@@ -38,7 +39,7 @@ export class SetFiles {
     if (!this.#dirty) return;
     this.#dirty = false;
     try {
-      mkdirSync(this.#directory, { recursive: true, mode: 0o755 });
+      makeDirectory(this.#directory, 0o755);
       for (const { name, members } of this.#texts.sets()) {
         if (members > maxMembers) {
           this.#dirty = true;
