@@ -13,7 +13,7 @@ export interface RoutesOptions extends ViewOptions {
   readonly limit: number | undefined;
 }
 
-const PAGE = 2000;
+const PAGE = 10_000;
 
 /** Routes a page at a time, so that neither side holds the whole table. JSON is one object, written as it comes. */
 export async function routes(prefix: string | undefined, options: RoutesOptions, io: Io): Promise<ExitCode> {

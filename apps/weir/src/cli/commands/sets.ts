@@ -67,7 +67,7 @@ async function listMembers(client: ControlClient, set: string, options: SetsOpti
   let cursor: string | undefined;
   let first = true;
   do {
-    const page = await client.call('members', { set, limit: 2000, ...(cursor === undefined ? {} : { cursor }) });
+    const page = await client.call('members', { set, limit: 10_000, ...(cursor === undefined ? {} : { cursor }) });
     if (options.output === 'json') {
       const items = page.members.map((m) => JSON.stringify(m)).join(',');
       const head = `{"format_version":${page.format_version},"set":${JSON.stringify(page.set)},"total":${page.total},"members":[`;
