@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CODES } from './codes.ts';
 import { loadConfig, MAX_DIAGNOSTICS, MAX_FILE_BYTES } from './load.ts';
 import { loadText, memoryFiles, printAll } from './memory-files.ts';
+import { MAX_UNKNOWN_KEYS } from './shape.ts';
 
 const BGP = 'bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.9, as: 64512 }] }\n';
 const PEER = '{ name: core, address: 192.0.2.9, as: 64512';
@@ -49,7 +50,7 @@ include: more.yaml
     codes: ['E002'],
     input: `include: more.yaml\n${BGP}`,
     files: { 'more.yaml': new Uint8Array(MAX_FILE_BYTES + 1).fill(0x20) },
-    want: `weir.yaml:1:10 error[E002] more.yaml is larger than 4194304 bytes
+    want: `weir.yaml:1:10 error[E002] more.yaml is larger than 1048576 bytes
 include: more.yaml
          ^^^^^^^^^
 `,
@@ -596,10 +597,27 @@ hint: chmod 600 /etc/weir/core.key
     expect(Object.keys(CODES).filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });
 
+  test('of very many unknown keys the first are listed', () => {
+    const loaded = loadText(`${BGP}${Array.from({ length: 5000 }, (_, i) => `k${i}: 1\n`).join('')}`);
+    expect(loaded.diagnostics).toHaveLength(MAX_UNKNOWN_KEYS + 1);
+    expect(loaded.diagnostics.at(-1)?.message).toBe('4980 further keys of the configuration are unknown');
+  });
+
   test('a limit on how many are kept', () => {
     const loaded = loadText(`${BGP}protected: [${'x, '.repeat(2 * MAX_DIAGNOSTICS)}]\n`);
     expect(loaded.diagnostics).toHaveLength(MAX_DIAGNOSTICS);
     expect(loaded.config).toBeUndefined();
+  });
+
+  test('all files together are bounded', () => {
+    const names = Array.from({ length: 6 }, (_, i) => `f${i}.yaml`);
+    const large = `# ${'x'.repeat(MAX_FILE_BYTES - 10)}\n`;
+    const loaded = loadText(`include: [${names.join(', ')}]\n${BGP}`, Object.fromEntries(names.map((name) => [name, large])));
+    expect(loaded.diagnostics.map((d) => [d.code, d.span.column])).toEqual([
+      ['E002', 38],
+      ['E002', 47],
+      ['E002', 56],
+    ]);
   });
 
   test('aliases that multiply are cut off', () => {

@@ -11,8 +11,9 @@ import type { Item } from './shape.ts';
 import { type Place, SourceText, spanOf } from './source-text.ts';
 import { type ConfigNode, parseTree, type Report } from './tree.ts';
 
-/** Bounds of what is read: one file, all files together by number, one password. */
-export const MAX_FILE_BYTES: number = 4 * 1024 * 1024;
+/** Bounds of what is read: one file, all files together in bytes and by number, one password. */
+export const MAX_FILE_BYTES: number = 1024 * 1024;
+export const MAX_TOTAL_BYTES: number = 4 * MAX_FILE_BYTES;
 export const MAX_INCLUDES = 256;
 export const MAX_PASSWORD_BYTES = 80;
 /** Diagnostics that are kept; a file with more says so in its last one. */
@@ -86,6 +87,7 @@ class Loader {
   readonly #seen = new Set<string>();
   readonly #sources = new Map<string, SourceText>();
   #errors = 0;
+  #bytes = 0;
 
   constructor(file: string, files: Files) {
     this.#file = file;
@@ -139,6 +141,11 @@ class Loader {
     }
     if (read.bytes.length > MAX_FILE_BYTES) {
       this.#report('E002', from, `${path} is larger than ${MAX_FILE_BYTES} bytes`);
+      return undefined;
+    }
+    this.#bytes += read.bytes.length;
+    if (this.#bytes > MAX_TOTAL_BYTES) {
+      this.#report('E002', from, `with ${path} the configuration is larger than ${MAX_TOTAL_BYTES} bytes`);
       return undefined;
     }
     let text: string;

@@ -74,6 +74,9 @@ export function defaulted<T extends {}>(shape: Shape<T>, value: T, defaultText: 
 
 type Fields<V> = { readonly [K in keyof V]-?: Field<V[K]> };
 
+/** Unknown keys of one mapping that are listed one by one. */
+export const MAX_UNKNOWN_KEYS = 20;
+
 /** A mapping with exactly these keys. Nothing at all counts as an empty mapping. */
 export function table<V extends object>(what: string, fields: Fields<V>): Shape<Table<V>> {
   const names = Object.keys(fields) as (keyof V & string)[];
@@ -95,10 +98,16 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
       const get = {} as V;
       const at: { [K in keyof V]?: Place } = {};
       const given = new Set<string>();
+      let unknown = 0;
+      let furthest = label;
       for (const key of names) get[key] = fields[key].absent;
       for (const entry of entries) {
         const key = names.find((name) => name === entry.key);
         if (key === undefined) {
+          if (++unknown > MAX_UNKNOWN_KEYS) {
+            furthest = entry.keyPlace;
+            continue;
+          }
           const near = suggest(entry.key, names);
           // A misspelt key is one mistake: the key that was probably meant does not count as missing too.
           if (near !== undefined) given.add(near);
@@ -115,6 +124,7 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
         const value = fields[key].shape.read(entry.value, entry.keyPlace, report);
         if (value !== undefined) get[key] = value;
       }
+      if (unknown > MAX_UNKNOWN_KEYS) report('E006', furthest, `${unknown - MAX_UNKNOWN_KEYS} further keys of ${what} are unknown`);
       for (const key of names) {
         if (fields[key].required && !given.has(key)) report('E007', label, `${key} is missing in ${what}`);
       }
