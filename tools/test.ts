@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { checkSteps } from './run/check-steps.ts';
 import { runSteps, type StepResult, total } from './run/steps.ts';
-import { testSteps } from './run/test-steps.ts';
+import { testGroups } from './run/test-steps.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const strict = process.env['CI'] === 'true';
@@ -11,9 +11,10 @@ const privileged = process.platform === 'linux' && process.geteuid?.() === 0;
 const print = (text: string): void => console.log(text);
 const started = performance.now();
 
-const checked = await runSteps(checkSteps(root), { width: 2, strict, print });
-const tested = await runSteps(testSteps(root, privileged, print), { width: 1, strict, print });
-const results: readonly StepResult[] = [...checked, ...tested];
+const results: StepResult[] = [];
+for (const { steps, width } of [{ steps: checkSteps(root), width: 2 }, ...testGroups(root, privileged, print)]) {
+  results.push(...(await runSteps(steps, { width, strict, print })));
+}
 
 const skipped = results.flatMap((result) => result.skipped);
 const broken = results.filter((result) => result.failed > 0).map((result) => result.name);

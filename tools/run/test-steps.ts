@@ -9,23 +9,35 @@ import { runVitest } from './vitest-step.ts';
 
 const minute = 60_000;
 
-/** What follows `npm run check` in `npm test`, one after the other. `root` is the checkout, `privileged` whether this is root on Linux. */
-export function testSteps(root: string, privileged: boolean, print: (text: string) => void): readonly Step[] {
+/** Steps of which `width` run at a time. */
+export interface Group {
+  readonly width: number;
+  readonly steps: readonly Step[];
+}
+
+/**
+ * What follows `npm run check` in `npm test`, one group after the other. The kernel and interop tests run at the same time: they mostly wait, each in
+ * namespaces of its own. The end-to-end tests, which hold the system to its word under load, have the machine for themselves.
+ * `root` is the checkout, `privileged` whether this is root on Linux.
+ */
+export function testGroups(root: string, privileged: boolean, print: (text: string) => void): readonly Group[] {
   const before = listNamespaces();
+  const project = (name: string, minutes: number): Step => ({
+    name: `test/${name}`,
+    run: () => rootOnly(privileged, `test/${name}`, () => runVitest(root, name, minutes * minute)),
+  });
   return [
-    { name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) },
-    { name: 'test/kernel', run: () => rootOnly(privileged, 'test/kernel', () => runVitest(root, 'kernel', 4 * minute)) },
-    { name: 'test/interop', run: () => rootOnly(privileged, 'test/interop', () => runVitest(root, 'interop', 8 * minute)) },
-    { name: 'test/e2e', run: () => rootOnly(privileged, 'test/e2e', () => runVitest(root, 'e2e', 6 * minute)) },
-    ...listTargets().map((name) => ({
-      name: `fuzz ${name}`,
-      run: () => fuzz(root, name),
-    })),
-    ...listBenches().map((name) => ({
-      name: `bench ${name} (smoke)`,
-      run: () => bench(root, name, privileged),
-    })),
-    { name: 'nothing left behind', run: () => checkLeftovers(before) },
+    { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
+    { width: 2, steps: [project('interop', 7), project('kernel', 5)] },
+    {
+      width: 1,
+      steps: [
+        project('e2e', 8),
+        ...listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })),
+        ...listBenches().map((name) => ({ name: `bench ${name} (smoke)`, run: () => bench(root, name, privileged) })),
+        { name: 'nothing left behind', run: () => checkLeftovers(before) },
+      ],
+    },
   ];
 }
 
