@@ -1,6 +1,9 @@
 import type { Family } from './ip.ts';
 import { type Prefix, prefixFromWords } from './prefix.ts';
 
+/** In place of the length of an id that is free. */
+const RELEASED = 255;
+
 /**
  * Interns prefixes of one family as small dense ids, so that everything said about a prefix can live in typed-array columns indexed by
  * id. Open addressing with linear probing; ids of released prefixes are used again. Costs 4 (IPv4) or 16 (IPv6) bytes of address,
@@ -138,6 +141,7 @@ export class PrefixTable {
       }
     }
     slots[i] = 0;
+    this.#lengths[id] = RELEASED;
     this.#size--;
     this.#free.push(id);
   }
@@ -156,15 +160,24 @@ export class PrefixTable {
   }
 
   #rehash(): void {
-    const old = this.#slots;
-    const slots = new Int32Array(old.length * 2);
+    const { length } = this.#slots;
+    // Small tables grow faster: what is placed anew over the whole growth is a third of the end, not all of it.
+    const slots = new Int32Array(length < 1 << 18 ? length * 4 : length * 2);
     const mask = slots.length - 1;
-    for (let k = 0; k < old.length; k++) {
-      const entry = old[k] as number;
-      if (entry === 0) continue;
-      let i = this.#home(entry - 1) & mask;
+    const words = this.#words;
+    const lengths = this.#lengths;
+    // By id and not by old slot: what a prefix consists of is then read in order of memory.
+    for (let id = 0; id < this.#limit; id++) {
+      const bits = lengths[id] as number;
+      if (bits === RELEASED) continue;
+      const at = id * this.#stride;
+      let i =
+        mask &
+        (this.#stride === 1
+          ? this.#hash(words[at] as number, 0, 0, 0, bits)
+          : this.#hash(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number, bits));
       while (slots[i] !== 0) i = (i + 1) & mask;
-      slots[i] = entry;
+      slots[i] = id + 1;
     }
     this.#slots = slots;
   }
