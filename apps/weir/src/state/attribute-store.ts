@@ -49,16 +49,15 @@ export class AttributeStore {
   }
 
   /** The id of these bytes, or `NO_ATTRIBUTES` where they are not known. */
-  find(bytes: Uint8Array): number {
-    return this.#find(bytes, this.#hash(bytes));
+  find(bytes: Uint8Array, hash: number = this.hash(bytes)): number {
+    return this.#find(bytes, hash);
   }
 
   /**
    * The id of these bytes, made if need be with no reference and without a feed; `NO_ATTRIBUTES` when the store is full. A caller that makes
    * no reference calls `discardUnused`.
    */
-  intern(bytes: Uint8Array): number {
-    const hash = this.#hash(bytes);
+  intern(bytes: Uint8Array, hash: number = this.hash(bytes)): number {
     const known = this.#find(bytes, hash);
     if (known !== NO_ATTRIBUTES) return known;
     if (this.#size >= MAX_ATTRIBUTE_SETS) return NO_ATTRIBUTES;
@@ -138,7 +137,8 @@ export class AttributeStore {
     this.#arena = next;
   }
 
-  #hash(bytes: Uint8Array): number {
+  /** What `find` and `intern` take, where both are called for the same bytes. */
+  hash(bytes: Uint8Array): number {
     let h = this.#seed ^ bytes.length;
     for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193);
     h = Math.imul(h ^ (h >>> 15), 0x7feb352d);

@@ -1,3 +1,5 @@
+import { grownI32, grownU16 } from './column.ts';
+
 /** Bits of a cell above its count. All within 31 bits, so that no cell is ever a number on the heap. */
 export const CELL = {
   /** The set has the member. An entry with a count and without this bit waits. */
@@ -11,16 +13,25 @@ export const CELL = {
   count: 0x07ffffff,
 } as const;
 
+const PAGE_BITS = 8;
+const PAGE = 1 << PAGE_BITS;
+const IN_PAGE = PAGE - 1;
+
 /**
- * The members of one set and family by prefix id: how many contributions ask for each, and whether it is installed. Open addressing, so that
- * a set costs what its members cost (16-64 bytes each) however many prefixes there are. Slots are right until an entry is made or deleted.
+ * The members of one set and family by prefix id: how many contributions ask for each, and whether it is installed. Cells lie in pages of
+ * 256 ids that are there only while one of their ids has an entry, so that ids that were given out one after the other are neighbours in
+ * memory and a set that needs few of very many prefixes stays small: 4 bytes a member at best, 1 KiB at worst, and 4 bytes for each 256 ids.
+ * An entry is deleted before its cell becomes 0 for longer than a call; the slot of an entry stays the same while it lives.
  */
 export class MemberTable {
-  /** By slot. */
-  cells: Int32Array = new Int32Array(16);
-  /** prefix id + 1, or 0 for an empty slot. */
-  #keys = new Int32Array(16);
-  #shift = 28;
+  /** By slot. Another array after a page was added. */
+  cells: Int32Array = new Int32Array(PAGE);
+  /** Page of each run of 256 ids; 0 is none. */
+  #pages: Int32Array = new Int32Array(16);
+  /** Entries of each page. */
+  #entries: Uint16Array = new Uint16Array(16);
+  #limit = 1;
+  readonly #free: number[] = [];
   #size = 0;
   #created = false;
 
@@ -29,7 +40,7 @@ export class MemberTable {
   }
 
   get bytes(): number {
-    return this.#keys.length * 8;
+    return this.cells.length * 4 + this.#pages.length * 4 + this.#entries.length * 2;
   }
 
   /** Whether the last `ensure` made its entry. */
@@ -37,63 +48,57 @@ export class MemberTable {
     return this.#created;
   }
 
-  /** The slot of a prefix; negative where it has no entry. */
+  /** The slot of a prefix; -1 where it has no entry. */
   find(id: number): number {
-    const keys = this.#keys;
-    const mask = keys.length - 1;
-    for (let i = Math.imul(id, 0x9e3779b1) >>> this.#shift; ; i = (i + 1) & mask) {
-      const key = keys[i] as number;
-      if (key === id + 1) return i;
-      if (key === 0) return ~i;
-    }
+    const page = this.#pages[id >>> PAGE_BITS];
+    if (page === undefined || page === 0) return -1;
+    const slot = (page << PAGE_BITS) | (id & IN_PAGE);
+    return this.cells[slot] === 0 ? -1 : slot;
   }
 
-  /** The slot of a prefix; a new entry has the cell 0. */
+  /** The slot of a prefix. A new entry has the cell 0, and the caller is to set it. */
   ensure(id: number): number {
-    let slot = this.find(id);
-    this.#created = slot < 0;
-    if (slot >= 0) return slot;
-    const { length } = this.#keys;
-    if ((this.#size + 1) * 2 > length) {
-      this.#resize(length < 1 << 18 ? length * 4 : length * 2);
-      slot = this.find(id);
+    const run = id >>> PAGE_BITS;
+    let page = this.#pages[run];
+    if (page === undefined || page === 0) page = this.#addPage(run);
+    const slot = (page << PAGE_BITS) | (id & IN_PAGE);
+    this.#created = this.cells[slot] === 0;
+    if (this.#created) {
+      this.#entries[page] = (this.#entries[page] as number) + 1;
+      this.#size++;
     }
-    this.#keys[~slot] = id + 1;
-    this.cells[~slot] = 0;
-    this.#size++;
-    return ~slot;
+    return slot;
   }
 
   /** The cell of a prefix; 0 where it has no entry. */
   get(id: number): number {
-    const slot = this.find(id);
-    return slot < 0 ? 0 : (this.cells[slot] as number);
+    const page = this.#pages[id >>> PAGE_BITS];
+    return page === undefined || page === 0 ? 0 : (this.cells[(page << PAGE_BITS) | (id & IN_PAGE)] as number);
   }
 
+  /** Forgets an entry; the caller knows that there is one. */
   delete(id: number): void {
-    let hole = this.find(id);
-    if (hole < 0) return;
-    const keys = this.#keys;
-    const mask = keys.length - 1;
-    for (let j = (hole + 1) & mask; keys[j] !== 0; j = (j + 1) & mask) {
-      const home = Math.imul((keys[j] as number) - 1, 0x9e3779b1) >>> this.#shift;
-      if (((j - home) & mask) >= ((j - hole) & mask)) {
-        keys[hole] = keys[j] as number;
-        this.cells[hole] = this.cells[j] as number;
-        hole = j;
-      }
-    }
-    keys[hole] = 0;
+    const run = id >>> PAGE_BITS;
+    const page = this.#pages[run] as number;
+    this.cells[(page << PAGE_BITS) | (id & IN_PAGE)] = 0;
     this.#size--;
-    if (this.#size * 16 < keys.length && keys.length > 1024) this.#resize(keys.length / 4);
+    const left = (this.#entries[page] as number) - 1;
+    this.#entries[page] = left;
+    if (left > 0) return;
+    this.#pages[run] = 0;
+    this.#free.push(page);
+    if (this.#size === 0) this.#reset();
   }
 
-  /** Every prefix id with its cell, in no order. The table must not change meanwhile. */
+  /** Every prefix id with its cell, ascending. Entries that are there already may be deleted meanwhile. */
   forEach(visit: (id: number, cell: number) => void): void {
-    const keys = this.#keys;
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] as number;
-      if (key !== 0) visit(key - 1, this.cells[i] as number);
+    for (let run = 0; run < this.#pages.length; run++) {
+      const page = this.#pages[run] as number;
+      if (page === 0) continue;
+      for (let i = 0; i < PAGE; i++) {
+        const cell = this.cells[(page << PAGE_BITS) | i] as number;
+        if (cell !== 0) visit((run << PAGE_BITS) | i, cell);
+      }
     }
   }
 
@@ -106,23 +111,21 @@ export class MemberTable {
     return out;
   }
 
-  #resize(length: number): void {
-    const oldKeys = this.#keys;
-    const oldCells = this.cells;
-    const keys = new Int32Array(length);
-    const cells = new Int32Array(length);
-    const shift = 32 - Math.log2(length);
-    const mask = length - 1;
-    for (let i = 0; i < oldKeys.length; i++) {
-      const key = oldKeys[i] as number;
-      if (key === 0) continue;
-      let slot = Math.imul(key - 1, 0x9e3779b1) >>> shift;
-      while (keys[slot] !== 0) slot = (slot + 1) & mask;
-      keys[slot] = key;
-      cells[slot] = oldCells[i] as number;
-    }
-    this.#keys = keys;
-    this.cells = cells;
-    this.#shift = shift;
+  #addPage(run: number): number {
+    const page = this.#free.pop() ?? this.#limit++;
+    this.cells = grownI32(this.cells, (page + 1) << PAGE_BITS);
+    this.#entries = grownU16(this.#entries, page + 1);
+    this.#pages = grownI32(this.#pages, run + 1);
+    this.#pages[run] = page;
+    return page;
+  }
+
+  /** Nothing is left: gives the memory back. */
+  #reset(): void {
+    this.cells = new Int32Array(PAGE);
+    this.#pages = new Int32Array(16);
+    this.#entries = new Uint16Array(16);
+    this.#limit = 1;
+    this.#free.length = 0;
   }
 }

@@ -92,11 +92,12 @@ export class Rib implements SetSurroundings {
     const { run, nextHop } = announcement;
     const f = familyIndex(run.family);
     const key = attributeKey(raw, nextHop, fourOctetAs);
-    let id = this.attributes.find(key);
+    const hash = this.attributes.hash(key);
+    let id = this.attributes.find(key, hash);
     if (id === NO_ATTRIBUTES) {
       const list = this.matcher.match(raw);
       if (list.length > 0 || peer.definition.keepAll) {
-        id = this.attributes.intern(key);
+        id = this.attributes.intern(key, hash);
         if (id === NO_ATTRIBUTES) {
           peer.overflow += run.count;
           this.withdraw(peer, run);

@@ -15,8 +15,8 @@ export const ROW = {
 } as const;
 
 /**
- * Routes in columns, 28 bytes each: prefix id, next row of the same prefix, attributes id, feed id, path id, seconds of the last
- * announcement, peer index, flags, and the epoch of the session loss since which the route is stale (0 is fresh). Rows are reused.
+ * Routes in columns, 29 bytes each: prefix id, next row of the same prefix, attributes id, feed id, path id, seconds of the last
+ * announcement, peer index, flags, the epoch of the session loss since which the route is stale (0 is fresh), and whether it lives. Rows are reused.
  */
 export class RouteTable {
   prefix: Uint32Array = new Uint32Array(1024);

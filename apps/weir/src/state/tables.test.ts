@@ -54,18 +54,17 @@ it('what never is a member: the list and the shortest lengths, and nothing else'
 
 it('MemberTable agrees with a Map', () => {
   fc.assert(
-    fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(300), fc.nat(1000)), { maxLength: 2000 }), (steps) => {
+    fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(1500), fc.nat(1000)), { maxLength: 2000 }), (steps) => {
       const table = new MemberTable();
       const map = new Map<number, number>();
       for (const [what, id, value] of steps) {
         if (what === 0) {
-          table.delete(id);
-          map.delete(id);
+          if (map.delete(id)) table.delete(id);
         } else {
           const slot = table.ensure(id);
           if (table.created === map.has(id)) throw new Error(`created says otherwise for ${id}`);
-          table.cells[slot] = value;
-          map.set(id, value);
+          table.cells[slot] = value + 1;
+          map.set(id, value + 1);
         }
       }
       const seen = new Map<number, number>();
@@ -74,7 +73,7 @@ it('MemberTable agrees with a Map', () => {
       });
       expect(seen).toEqual(map);
       expect(table.size).toBe(map.size);
-      const ids = Array.from({ length: 301 }, (_, id) => id);
+      const ids = Array.from({ length: 1501 }, (_, id) => id);
       expect(ids.map((id) => table.get(id))).toEqual(ids.map((id) => map.get(id) ?? 0));
     }),
     { numRuns: 200 },
@@ -86,7 +85,7 @@ it('MemberTable shrinks again', () => {
   for (let id = 0; id < 100_000; id++) table.cells[table.ensure(id)] = 1;
   const { bytes } = table;
   for (let id = 0; id < 100_000; id++) table.delete(id);
-  expect([table.size, table.bytes < bytes / 50]).toEqual([0, true]);
+  expect([table.size, table.bytes < bytes / 100]).toEqual([0, true]);
 });
 
 describe('AttributeStore', () => {
