@@ -35,8 +35,11 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     const fatal = new Promise<Error>((resolve) => {
       onFatal = resolve;
     });
+    // From the start on: a hang-up that comes early must not end the process.
+    const hangUps = new HangUps(log);
     const daemon = await Daemon.start({ version: version(), config: first.config, reload: read, log, notifier, onFatal, ...parts });
-    const end = await Promise.race([untilEnd(daemon, log, io), fatal]);
+    hangUps.serve(daemon);
+    const end = await Promise.race([untilEnd(io), fatal]);
     const reason = typeof end === 'string' ? end : end.message;
     log.log(typeof end === 'string' ? 'info' : 'error', `ending: ${reason}`);
     await daemon.close({ clear: options.clear, message: `weir is ending (${typeof end === 'string' ? end : 'error'})` });
@@ -51,15 +54,36 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
   }
 }
 
-/** Serves signals until one asks for the end; resolves to its name. */
-function untilEnd(daemon: Daemon, log: Log, io: Io): Promise<string> {
-  return new Promise((resolve) => {
+/** Turns SIGHUP into reloads; one that comes before the daemon runs is done when it does. */
+class HangUps {
+  readonly #log: Log;
+  #daemon: Daemon | undefined;
+  #waiting = false;
+
+  constructor(log: Log) {
+    this.#log = log;
     process.on('SIGHUP', () => {
-      daemon.reload().catch((error: unknown) => {
-        // A refusal has been logged where it was found.
-        if (!(error instanceof ApiError)) log.log('error', `reload: ${error instanceof Error ? error.message : String(error)}`);
-      });
+      if (this.#daemon) this.#reload(this.#daemon);
+      else this.#waiting = true;
     });
+  }
+
+  serve(daemon: Daemon): void {
+    this.#daemon = daemon;
+    if (this.#waiting) this.#reload(daemon);
+  }
+
+  #reload(daemon: Daemon): void {
+    daemon.reload().catch((error: unknown) => {
+      // A refusal has been logged where it was found.
+      if (!(error instanceof ApiError)) this.#log.log('error', `reload: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
+}
+
+/** Resolves to the name of the signal that asks for the end. */
+function untilEnd(io: Io): Promise<string> {
+  return new Promise((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'));
     if (io.signal.aborted) resolve('SIGINT');
     io.signal.addEventListener('abort', () => resolve('SIGINT'), { once: true });
