@@ -202,7 +202,8 @@ describe('random histories of several peers', () => {
             const shown = await weir.ask((client) => client.call('peers', {}));
             return shown?.peers.find((peer) => peer.name === name)?.state !== 'Established';
           });
-          model.down(name);
+          // A shutdown on purpose is a hard reset where graceful restart was agreed on.
+          model.down(name, !silent);
           return `${name} goes down${silent ? ' without a word' : ''}`;
         }
         speaker.start();

@@ -52,10 +52,11 @@ export class Model {
     this.#peer(peer).up = true;
   }
 
-  down(name: string): void {
+  /** `hard`: by a hard reset (RFC 8538), after which nothing is held. */
+  down(name: string, hard: boolean): void {
     const peer = this.#peer(name);
     peer.up = false;
-    peer.held = new Map(peer.table);
+    peer.held = hard ? new Map() : new Map(peer.table);
   }
 
   /** Members of a set in one family, as text, in no order. */
