@@ -22,7 +22,7 @@ const runner: ReadonlySet<string> = new Set(['run', 'bench', 'table']);
 
 /** Every file of this folder that is not part of the runner is a bench. */
 export function listBenches(): readonly string[] {
-  const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+  const files = readdirSync(import.meta.dirname).filter((file) => /^[a-z][a-z0-9-]*\.ts$/.test(file));
   return files
     .map((file) => file.slice(0, -'.ts'.length))
     .filter((name) => !runner.has(name))

@@ -12,7 +12,9 @@ const print = (text: string): void => console.log(text);
 const started = performance.now();
 
 const results: StepResult[] = [];
-for (const { steps, width } of [{ steps: checkSteps(root), width: 2 }, ...testGroups(root, privileged, print)]) {
+// The check comes after the installation: it uses shells for their completion scripts where they are there.
+const [installation, ...groups] = testGroups(root, privileged, print);
+for (const { steps, width } of [...(installation ? [installation] : []), { steps: checkSteps(root), width: 2 }, ...groups]) {
   results.push(...(await runSteps(steps, { width, strict, print })));
 }
 
