@@ -28,11 +28,11 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
   });
   return [
     { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
-    { width: 2, steps: [project('interop', 7), project('kernel', 5)] },
+    { width: 2, steps: [project('interop', 15), project('kernel', 10)] },
     {
       width: 1,
       steps: [
-        project('e2e', 8),
+        project('e2e', 20),
         ...listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })),
         ...listBenches().map((name) => ({ name: `bench ${name} (smoke)`, run: () => bench(root, name, privileged) })),
         { name: 'nothing left behind', run: () => checkLeftovers(before) },
