@@ -18,6 +18,8 @@ const MAX_ROUNDS = 16;
 const FIRST_RETRY = 100;
 const LAST_RETRY = 30_000;
 const LISTED = 100;
+/** How long a changed owned table waits for the members of its new sets. */
+const MEMBERS_WAIT = 1000;
 
 interface Target {
   readonly target: KernelTarget;
@@ -76,8 +78,12 @@ export class Reconciler {
 
   /** Takes a plan; see KernelPort.configure. */
   configure(plan: KernelPlan): readonly MemberColumns[] {
+    const running = this.#targets.size > 0;
+    const known = new Set(this.#targets.keys());
     const found = this.#adopt(plan);
-    this.#commit(undefined);
+    // A set that comes into the owned table of a running daemon comes with its members, which the next changes bring.
+    if (running && plan.targets.some((t) => t.place.kind === 'owned' && !known.has(t.key))) this.#holdUntil = this.#now() + MEMBERS_WAIT;
+    else this.#commit(undefined);
     return found;
   }
 
@@ -183,6 +189,7 @@ export class Reconciler {
 
   /** Makes the kernel agree with these changes and with whatever is still open. */
   apply(deltas: readonly MemberDelta[]): CommitReport {
+    this.#holdUntil = 0;
     let oldest: number | undefined;
     for (const delta of deltas) {
       oldest = oldest === undefined ? delta.oldest : Math.min(oldest, delta.oldest);
@@ -222,6 +229,7 @@ export class Reconciler {
 
   /** One transaction. */
   #step(sum: { added: number; removed: number; kernelMs: number }): 'nothing' | 'committed' | 'refused' {
+    if (this.#now() < this.#holdUntil) return 'nothing';
     const operations: Operation[] = [...this.#tableOperations()];
     const tableOperations = operations.length;
     const changes: {
@@ -383,6 +391,7 @@ export class Reconciler {
   }
 
   #adopted = false;
+  #holdUntil = 0;
 
   *#ownedSlots(): Generator<Slot> {
     for (const { target, slots } of this.#targets.values()) if (target.place.kind === 'owned') yield* slots;
