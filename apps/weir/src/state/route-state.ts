@@ -90,6 +90,8 @@ export class RouteState {
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
   #config: Config | undefined;
+  /** The peer that was last asked for: messages come in runs. */
+  #lastPeer: PeerState | undefined;
   #timer: { cancel(): void } | undefined;
   #told = false;
 
@@ -292,7 +294,10 @@ export class RouteState {
   }
 
   #peer(name: string): PeerState | undefined {
-    return this.#rib.peers.find((peer) => peer?.definition.name === name);
+    const last = this.#lastPeer;
+    if (last?.definition.name === name && this.#rib.peers[last.index] === last) return last;
+    this.#lastPeer = this.#rib.peers.find((peer) => peer?.definition.name === name);
+    return this.#lastPeer;
   }
 
   #set(name: string): SetState | undefined {
