@@ -90,8 +90,6 @@ export class RouteState {
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
   #config: Config | undefined;
-  /** The peer that was last asked for: messages come in runs. */
-  #lastPeer: PeerState | undefined;
   #timer: { cancel(): void } | undefined;
   #told = false;
 
@@ -294,10 +292,7 @@ export class RouteState {
   }
 
   #peer(name: string): PeerState | undefined {
-    const last = this.#lastPeer;
-    if (last?.definition.name === name && this.#rib.peers[last.index] === last) return last;
-    this.#lastPeer = this.#rib.peers.find((peer) => peer?.definition.name === name);
-    return this.#lastPeer;
+    return this.#rib.peers.find((peer) => peer?.definition.name === name);
   }
 
   #set(name: string): SetState | undefined {
