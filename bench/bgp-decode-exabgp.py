@@ -1,4 +1,4 @@
-"""Decodes the UPDATEs on standard input with ExaBGP's own modules; prints how many prefixes in how many seconds, and the version."""
+"""Decodes the UPDATEs on standard input with ExaBGP's own modules; prints how many prefixes, the seconds of the best of three rounds, and the version."""
 import struct
 import sys
 import time
@@ -25,8 +25,12 @@ while at < len(raw):
     bodies.append(raw[at + 19 : at + length])
     at += length
 
-started = time.perf_counter()
-prefixes = 0
-for body in bodies:
-    prefixes += len(Update.unpack_message(body, Direction.IN, negotiated).nlris)
-print(prefixes, time.perf_counter() - started, release)
+best = None
+for _ in range(3):
+    started = time.perf_counter()
+    prefixes = 0
+    for body in bodies:
+        prefixes += len(Update.unpack_message(body, Direction.IN, negotiated).nlris)
+    seconds = time.perf_counter() - started
+    best = seconds if best is None else min(best, seconds)
+print(prefixes, best, release)

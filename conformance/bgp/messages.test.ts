@@ -58,7 +58,7 @@ messageSuite('ROUTE-REFRESH', {
   vectors: [
     {
       name: 'request',
-      source: 'ExaBGP 4.2.21, captured',
+      source: 'RFC 2918 section 3, by hand',
       hex: framed(5, '00010001'),
       context,
       canonical: true,

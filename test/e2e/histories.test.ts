@@ -9,8 +9,8 @@ import { SpeakerPeer } from './speaker-peer.ts';
 import { Weir } from './weir.ts';
 
 /** WEIR_SEED repeats a history, WEIR_STEPS makes it longer. */
-const seeds = process.env['WEIR_SEED'] === undefined ? [Date.now() % 1_000_000, 7, 2026] : [Number(process.env['WEIR_SEED'])];
-const steps = Number(process.env['WEIR_STEPS'] ?? 150);
+const seeds = process.env['WEIR_SEED'] === undefined ? [Date.now() % 1_000_000, 7] : [Number(process.env['WEIR_SEED'])];
+const steps = Number(process.env['WEIR_STEPS'] ?? 70);
 
 const peers = [
   { name: 'one', address: '198.51.100.131', as: 64513 },

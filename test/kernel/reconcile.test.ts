@@ -200,7 +200,7 @@ describe('sets of the user', () => {
     expect(problem).toMatchObject({ kind: 'table-missing', subject: 'web_allowed' });
     for (const p of (await port.status()).problems) await host.nft(p.remedy!);
     await waitFor('the set to be filled', async () => (await elements('web_v4')).length === 1);
-    expect((await port.status()).problems).toEqual([]);
+    await waitFor('the problems to be over', async () => (await port.status()).problems.length === 0);
   });
 
   it('clear removes what was added and nothing else', async () => {

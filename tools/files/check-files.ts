@@ -8,8 +8,6 @@ export const maximumLines: number = 400;
 
 /** Files that may be longer, each with its reason. */
 export const mayBeLonger: Readonly<Record<string, string>> = {
-  'apps/weir/src/reconcile/reconciler.ts': 'the whole of one decision: what to send next, and what a refusal means',
-  'apps/weir/src/reconcile/slot.ts': 'one state machine over one set of columns',
   'apps/weir/src/state/set-state.ts': 'one state machine over one set of columns',
   'packages/bgp/src/session/peer.ts': 'the actions of the state machine, one method each',
 };

@@ -1,5 +1,6 @@
 import type { Expression } from '@weir/netlink/nftables';
 import type { Family } from '@weir/wire/inet';
+import type { PrefixColumns } from '../model/member-delta.ts';
 
 /** Families of tables that Weir fills or writes. */
 export type TableFamily = 'inet' | 'ip' | 'ip6';
@@ -53,14 +54,6 @@ export interface TableInfo extends TableAddress {
   readonly ours: boolean;
   readonly sets: readonly SetInfo[];
   readonly chains: readonly ChainInfo[];
-}
-
-/** Prefixes in columns: see `MemberColumns` in model/member-delta. */
-export interface PrefixColumns {
-  readonly family: Family;
-  readonly count: number;
-  readonly words: Uint32Array;
-  readonly lengths: Uint8Array;
 }
 
 /** Ranges in columns, both ends included: `firsts[i*stride ..]` to `lasts[i*stride ..]` (stride 1 for IPv4, 4 for IPv6). A host has equal ends. */
@@ -129,7 +122,7 @@ export interface Refusal {
 }
 
 /**
- * `committed`: all took effect; `generation` is the ruleset's after it where it was learnt. `unknown`: the answer was lost. `refused`: nothing took effect.
+ * `committed`: all took effect. `unknown`: the answer was lost. `refused`: nothing took effect.
  */
 export type Outcome =
   | { readonly kind: 'committed' }
@@ -138,7 +131,7 @@ export type Outcome =
 
 /** Something that another process changed. */
 export type ForeignChange =
-  | { readonly kind: 'elements'; readonly present: boolean; readonly address: SetAddress }
+  | { readonly kind: 'elements'; readonly present: boolean; readonly address: SetAddress; readonly ranges: RangeColumns }
   | { readonly kind: 'set'; readonly present: boolean; readonly address: SetAddress }
   | { readonly kind: 'table'; readonly present: boolean; readonly address: TableAddress }
   /** A chain or rule. */
@@ -164,6 +157,8 @@ export type AddressTest = (w0: number, w1: number, w2: number, w3: number) => bo
 export interface KernelBackend {
   /** Whether tables may have an owner that others cannot flush. */
   readonly ownership: boolean;
+  /** Differs for another boot or network namespace: what was true in another realm says nothing about this one. */
+  readonly realm: string;
   readTable(address: TableAddress): TableInfo | undefined;
   readSet(address: SetAddress): SetInfo | undefined;
   /** Every element. `complete` is false when commits of others kept coming in: elements may be missing then, none is wrong. */

@@ -17,11 +17,15 @@ export interface MemberDelta {
   readonly oldest: number;
 }
 
-/** Members of one set and family, in the same columns. */
-export interface MemberColumns {
-  readonly set: string;
+/** Prefixes of one family, in the same columns. */
+export interface PrefixColumns {
   readonly family: Family;
   readonly count: number;
   readonly words: Uint32Array;
   readonly lengths: Uint8Array;
+}
+
+/** Members of one set and family. */
+export interface MemberColumns extends PrefixColumns {
+  readonly set: string;
 }

@@ -1,6 +1,8 @@
 import { type Family, PrefixTrie } from '@weir/wire/inet';
+import { eachPrefix } from '../compile/nft/prefix-columns.ts';
 import type { KernelTarget } from '../compile/nft/targets.ts';
-import type { KernelBackend, PrefixColumns } from '../kernel/backend.ts';
+import type { KernelBackend } from '../kernel/backend.ts';
+import type { PrefixColumns } from '../model/member-delta.ts';
 import type { Slot } from './slot.ts';
 
 /** Members that a commit took out of a set whose connections are to end with them. */
@@ -9,7 +11,7 @@ export interface Removal {
   readonly removed: PrefixColumns;
 }
 
-/** Deletes the tracked connections to what was removed, but for addresses that another member of the same set still covers. */
+/** Deletes the tracked connections to what was removed, but for addresses that another element of the same set still covers. */
 export function cutConnections(
   backend: KernelBackend,
   removals: readonly Removal[],
@@ -21,15 +23,17 @@ export function cutConnections(
     const parts = own.map(({ target, removed }) => ({ closed: trieOf(removed), slots: slotsOf(target) }));
     const bits = family === 4 ? 32 : 128;
     backend.cutConnections(family, (w0, w1, w2, w3) =>
-      parts.some(({ closed, slots }) => closed.covering(w0, w1, w2, w3, bits) >= 0 && !slots.some((s) => s.covers(w0, w1, w2, w3))),
+      parts.some(
+        ({ closed, slots }) => closed.covering(w0, w1, w2, w3, bits) >= 0 && !slots.some(({ view }) => view.contains(w0, w1, w2, w3)),
+      ),
     );
   }
 }
 
-function trieOf({ family, count, words, lengths }: PrefixColumns): PrefixTrie {
-  const trie = new PrefixTrie(family, Math.max(16, count * 2));
-  const k = family === 4 ? 1 : 4;
-  const word = (i: number, j: number): number => (j < k ? (words[i * k + j] as number) : 0);
-  for (let i = 0; i < count; i++) trie.intern(word(i, 0), word(i, 1), word(i, 2), word(i, 3), lengths[i] as number);
+function trieOf(columns: PrefixColumns): PrefixTrie {
+  const trie = new PrefixTrie(columns.family, Math.max(16, columns.count * 2));
+  eachPrefix(columns, (w0, w1, w2, w3, length) => {
+    trie.intern(w0, w1, w2, w3, length);
+  });
   return trie;
 }

@@ -6,6 +6,7 @@ import type { MemberDelta } from '../model/member-delta.ts';
 import { loadImage } from './image-file.ts';
 import { Ledger } from './ledger.ts';
 import { Reconciler } from './reconciler.ts';
+import { slotKeys } from './slot.ts';
 
 export interface RestoreReport {
   /** Owned table that was loaded, if there is one. */
@@ -21,7 +22,7 @@ export interface RestoreReport {
 export function restoreImage(backend: KernelBackend, stateDirectory: string): RestoreReport | undefined {
   const plan = loadImage(stateDirectory);
   if (!plan) return undefined;
-  const wanted = plan.targets.flatMap((target) => ledgerDelta(stateDirectory, target));
+  const wanted = plan.targets.flatMap((target) => savedMembers(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
   try {
     reconciler.restore(plan, wanted);
@@ -32,32 +33,14 @@ export function restoreImage(backend: KernelBackend, stateDirectory: string): Re
   }
 }
 
-function ledgerDelta(stateDirectory: string, target: KernelTarget): MemberDelta[] {
-  const { place, family, set } = target;
-  const names = place.kind === 'user' ? [place.set] : [place.hosts, place.networks];
-  const kernelFamily = place.kind === 'user' ? place.family : 'inet';
-  const words: number[] = [];
-  const lengths: number[] = [];
-  for (const name of names) {
-    const ledger = Ledger.open(join(stateDirectory, 'ledger'), `${kernelFamily} ${place.table} ${name}`, family);
-    ledger.each((w0, w1, w2, w3, length) => {
-      words.push(w0);
-      if (family === 6) words.push(w1, w2, w3);
-      lengths.push(length);
-    });
+/** The members that the ledger had last, whichever kernel set that was: a boot makes new ones. */
+function savedMembers(stateDirectory: string, target: KernelTarget): MemberDelta[] {
+  return slotKeys(target).flatMap(({ key }) => {
+    const ledger = Ledger.open(join(stateDirectory, 'ledger'), key);
+    const saved = ledger.takeSaved();
     ledger.close();
-  }
-  const count = lengths.length;
-  return [
-    {
-      set,
-      family,
-      complete: true,
-      count,
-      words: Uint32Array.from(words),
-      lengths: Uint8Array.from(lengths),
-      wanted: new Uint8Array(count).fill(1),
-      oldest: Number.POSITIVE_INFINITY,
-    },
-  ];
+    if (saved.count === 0) return [];
+    const wanted = new Uint8Array(saved.count).fill(1);
+    return [{ set: target.set, complete: false, wanted, oldest: Number.POSITIVE_INFINITY, ...saved }];
+  });
 }

@@ -1,414 +1,180 @@
-import { bitsOf, type Family, mask32, type Prefix, PrefixTable, PrefixTrie, prefixFromWords, rangePrefixes } from '@weir/wire/inet';
-import type { PrefixColumns, RangeColumns, SetAddress, SetInfo } from '../kernel/backend.ts';
-import type { Ledger } from './ledger.ts';
+import type { KernelTarget } from '../compile/nft/targets.ts';
+import type { RangeColumns, SetAddress, SetInfo, TableFamily } from '../kernel/backend.ts';
+import type { PrefixColumns } from '../model/member-delta.ts';
+import { type ElementChange, ElementView, type Reloaded } from './element-view.ts';
+import { Ledger, type LedgerKey } from './ledger.ts';
 
-const WANTED = 1;
-const INSTALLED = 2;
-/** In the list of entries to look at. */
-const DIRTY = 4;
-/** Left out: an element of others is in the way. */
-const CONFLICT = 8;
-/** Not mentioned yet by a complete list. */
-const UNSEEN = 16;
+/** What stands for the identity of a set in a table of Weir's own: every element in it is Weir's, whichever table it is. */
+const OWNED = 'owned';
 
-/** What one commit is to change in one kernel set. `adds[i]` and `removes[i]` are the entries behind the columns. */
-export interface SlotChange {
-  readonly adds: readonly number[];
-  readonly removes: readonly number[];
-  readonly added: PrefixColumns;
-  readonly removed: PrefixColumns;
+/** When something that was refused is tried again, in the clock of the reconciler, and how long it waited. */
+export interface Retry {
+  readonly at: number;
+  readonly delay: number;
 }
 
-/**
- * One kernel set: what it should have and what it has, an entry for each prefix of either. In an interval set prefixes are nested or disjoint, so its elements are the wanted
- * prefixes that no other wanted one covers; in a hash set they are the wanted hosts.
- */
+/** One kernel set that Weir fills: what it should have and has, the ledger, and the kernel set while it is there and fit. */
 export class Slot {
   readonly address: SetAddress;
-  readonly family: Family;
-  readonly ledger: Ledger;
-  /** The kernel set, while it is there and fit. */
-  info: SetInfo | undefined;
-  #index: PrefixTable | PrefixTrie;
-  #interval: boolean;
-  #flags = new Uint8Array(1024);
-  #dirty: number[] = [];
-  /** Elements of others, as prefixes. */
-  #foreign: PrefixTrie;
-  readonly #leftOut = new Set<number>();
-  #wanted = 0;
-  #installed = 0;
+  readonly owned: boolean;
+  readonly #ledger: Ledger;
+  #view: ElementView;
+  #info: SetInfo | undefined;
+  /** Whether the ledger's file has been taken into the view. */
+  #loaded = false;
+  retry: Retry | undefined;
+  /** What the kernel says may not be what is known: look at the set again, or read its elements again. */
+  recheck = false;
+  reread = false;
+  /** The kernel takes no more elements. */
+  full = false;
 
-  constructor(address: SetAddress, family: Family, ledger: Ledger, interval: boolean) {
-    this.address = address;
-    this.family = family;
-    this.ledger = ledger;
-    this.#interval = interval;
-    this.#index = interval ? new PrefixTrie(family) : new PrefixTable(family);
-    this.#foreign = new PrefixTrie(family);
+  constructor(directory: string, key: LedgerKey, interval: boolean) {
+    this.address = key.address;
+    this.owned = key.owned;
+    this.#ledger = Ledger.open(directory, key);
+    this.#view = new ElementView(key.family, interval, key.owned);
   }
 
-  get interval(): boolean {
-    return this.#interval;
+  get view(): ElementView {
+    return this.#view;
   }
 
-  get wanted(): number {
-    return this.#wanted;
+  get info(): SetInfo | undefined {
+    return this.#info;
   }
 
-  get installed(): number {
-    return this.#installed;
+  /** The kernel set is there. When it is not the one that the ledger is about, what the ledger says is void. Its elements are to be read next. */
+  attach(info: SetInfo, realm: string): void {
+    const identity = this.owned ? OWNED : `${realm} ${info.identity}`;
+    const same = this.#ledger.identity === identity;
+    if (!this.#loaded || info.interval !== this.#view.interval) this.#changeKind(info.interval);
+    const saved = this.#ledger.takeSaved();
+    if (!same) this.#forget(identity);
+    else if (!this.#loaded) this.#view.loadLedger(saved);
+    this.#loaded = true;
+    this.#info = info;
+    this.recheck = false;
   }
 
-  get foreign(): number {
-    return this.#foreign.size;
+  #forget(identity: string): void {
+    this.#view.lost();
+    this.#ledger.restart(identity);
+    this.full = false;
   }
 
-  get pending(): boolean {
-    return this.#dirty.length > 0;
+  #changeKind(interval: boolean): void {
+    if (interval === this.#view.interval) return;
+    const wanted = this.#view.wantedColumns();
+    this.#view = new ElementView(this.#view.family, interval, this.owned);
+    this.#view.wantAll(wanted);
   }
 
-  /** Wanted ones that a foreign element keeps out, and those that this kind of set cannot hold; the first `limit` of each. */
-  leftOut(limit: number): { readonly conflicts: Prefix[]; readonly unfit: Prefix[] } {
-    const conflicts: Prefix[] = [];
-    const unfit: Prefix[] = [];
-    for (const id of this.#leftOut) {
-      const list = this.#fits(id) ? conflicts : unfit;
-      if (list.length < limit) list.push(this.#index.prefix(id));
-    }
-    return { conflicts, unfit };
+  /** The kernel set is not there, or not fit. */
+  detach(): void {
+    if (this.#info || this.owned) this.#forget(this.owned ? OWNED : '');
+    this.#info = undefined;
+    this.recheck = false;
+    this.reread = false;
   }
 
-  /** How many wanted entries are under another one or left out. */
-  get covered(): number {
-    return Math.max(0, this.#wanted - this.#installed - this.#leftOut.size);
+  /** The table is being made anew, in the transaction that is prepared: its sets will be empty. */
+  emptied(): void {
+    this.#forget(OWNED);
+    this.#loaded = true;
   }
 
-  /** Another kind of set stands in its place: entries move over, and nothing is installed. */
-  become(interval: boolean): void {
-    if (interval === this.#interval) return;
-    const old = this.#index;
-    const flags = this.#flags;
-    const dead =
-      old instanceof PrefixTable
-        ? (id: number): boolean => old.find(old.word(id, 0), old.word(id, 1), old.word(id, 2), old.word(id, 3), old.length(id)) !== id
-        : (id: number): boolean => flags[id] === 0;
-    this.#index = interval ? new PrefixTrie(this.family) : new PrefixTable(this.family);
-    this.#interval = interval;
-    this.#flags = new Uint8Array(1024);
-    this.#dirty = [];
-    this.#leftOut.clear();
-    this.#wanted = 0;
-    this.#installed = 0;
-    for (let id = 0; id < old.limit; id++) {
-      if (((flags[id] as number) & WANTED) === 0 || dead(id)) continue;
-      this.want(old.word(id, 0), old.word(id, 1), old.word(id, 2), old.word(id, 3), old.length(id), true);
-    }
+  /** Takes over what the kernel has; see ElementView. */
+  reload(ranges: RangeColumns, verify?: (members: PrefixColumns) => Uint8Array): Reloaded {
+    const view = this.#view;
+    const found = view.reload(ranges, verify);
+    this.reread = false;
+    this.full = false;
+    if (this.owned) this.#record(view.unrecorded());
+    return found;
   }
 
-  #entry(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const id = this.#index.intern(w0, w1, w2, w3, length);
-    if (id >= this.#flags.length || this.#index.limit > this.#flags.length) {
-      const grown = new Uint8Array(Math.max(this.#flags.length * 2, this.#index.limit));
-      grown.set(this.#flags);
-      this.#flags = grown;
-    }
-    return id;
+  #record(ids: readonly number[]): void {
+    if (ids.length === 0) return;
+    const view = this.#view;
+    const columns = view.columns(view.enterLedger(ids));
+    this.#ledger.write('add', columns, () => view.ledgerColumns());
   }
 
-  #fits(id: number): boolean {
-    return this.#interval || this.#index.length(id) === bitsOf(this.family);
-  }
-
-  #touch(id: number): void {
-    const flags = this.#flags[id] as number;
-    if (flags & DIRTY) return;
-    this.#flags[id] = flags | DIRTY;
-    this.#dirty.push(id);
-  }
-
-  /** The set should have this prefix, or should not. */
-  want(w0: number, w1: number, w2: number, w3: number, length: number, wanted: boolean): void {
-    if (!wanted && this.#index.find(w0, w1, w2, w3, length) < 0) return;
-    const id = this.#entry(w0, w1, w2, w3, length);
-    const before = (this.#flags[id] as number) & ~UNSEEN;
-    this.#flags[id] = wanted ? before | WANTED : before & ~WANTED;
-    if (((before & WANTED) !== 0) !== wanted) this.#wanted += wanted ? 1 : -1;
-    else if (wanted && before & INSTALLED) return;
-    this.#touchFamily(id);
-  }
-
-  /** An entry and those whose place depends on it. */
-  #touchFamily(id: number): void {
-    this.#touch(id);
-    const index = this.#index;
-    if (!(index instanceof PrefixTrie)) return;
-    index.under(index.word(id, 0), index.word(id, 1), index.word(id, 2), index.word(id, 3), index.length(id), (other) => {
-      this.#touch(other);
-      return other === id || !this.#holds(other);
-    });
-  }
-
-  /** Begins a complete list: what `want` does not name before `endComplete` is not wanted. */
-  beginComplete(): void {
-    this.#each((id) => {
-      this.#flags[id] = (this.#flags[id] as number) | UNSEEN;
-    });
-  }
-
-  endComplete(): void {
-    const gone: number[] = [];
-    this.#each((id) => {
-      if ((this.#flags[id] as number) & UNSEEN) gone.push(id);
-    });
-    for (const id of gone) {
-      const flags = this.#flags[id] as number;
-      if (flags & WANTED) this.#wanted--;
-      this.#flags[id] = flags & ~(UNSEEN | WANTED);
-      this.#touchFamily(id);
-    }
-  }
-
-  #each(visit: (id: number) => void): void {
-    for (let id = 0; id < this.#index.limit; id++) if ((this.#flags[id] as number) & (WANTED | INSTALLED)) visit(id);
-  }
-
-  /** Wanted, of a kind that the set takes, and no foreign element in the way. */
-  #holds(id: number): boolean {
-    const flags = this.#flags[id] as number;
-    return (flags & WANTED) !== 0 && (flags & CONFLICT) === 0 && this.#fits(id) && !this.#collides(id);
-  }
-
-  #collides(id: number): boolean {
-    if (this.#foreign.size === 0) return false;
-    const i = this.#index;
-    return this.#foreign.overlaps(i.word(id, 0), i.word(id, 1), i.word(id, 2), i.word(id, 3), i.length(id));
-  }
-
-  #shouldBeIn(id: number): boolean {
-    if (!this.#holds(id)) return false;
-    const index = this.#index;
-    if (!(index instanceof PrefixTrie)) return true;
-    for (let up = index.parent(id); up >= 0; up = index.parent(up)) if (this.#holds(up)) return false;
-    return true;
-  }
-
-  /** What the next commit has to change; undefined when nothing. Entries stay dirty until `done`. */
-  change(): SlotChange | undefined {
-    const adds: number[] = [];
-    const removes: number[] = [];
-    for (const id of this.#dirty) {
-      const flags = this.#flags[id] as number;
-      if (flags & WANTED && !(flags & INSTALLED) && (!this.#fits(id) || flags & CONFLICT || this.#collides(id))) this.#leftOut.add(id);
-      else this.#leftOut.delete(id);
-      const should = this.#shouldBeIn(id);
-      if (should && !(flags & INSTALLED)) adds.push(id);
-      else if (!should && flags & INSTALLED) removes.push(id);
-    }
-    if (adds.length === 0 && removes.length === 0) {
-      this.#settle();
-      return undefined;
-    }
-    return { adds, removes, added: this.#columns(adds), removed: this.#columns(removes) };
-  }
-
-  #columns(ids: readonly number[]): PrefixColumns {
-    const k = this.family === 4 ? 1 : 4;
-    const words = new Uint32Array(ids.length * k);
-    const lengths = new Uint8Array(ids.length);
-    ids.forEach((id, i) => {
-      for (let j = 0; j < k; j++) words[i * k + j] = this.#index.word(id, j);
-      lengths[i] = this.#index.length(id);
-    });
-    return { family: this.family, count: ids.length, words, lengths };
+  /** Tries again what was left out without a known reason. */
+  retryLeftOut(): void {
+    this.full = false;
+    this.#view.retryCollided();
   }
 
   /** Writes into the ledger that these additions may be ours from now on; returns those that it did not have. */
-  announce(change: SlotChange): readonly number[] {
-    const i = this.#index;
-    const fresh = change.adds.filter((id) => !this.ledger.has(i.word(id, 0), i.word(id, 1), i.word(id, 2), i.word(id, 3), i.length(id)));
-    for (const id of fresh) this.#ledger('add', id);
-    this.ledger.flush();
+  announce(change: ElementChange): readonly number[] {
+    const fresh = this.#view.enterLedger(change.adds);
+    const columns = fresh.length === change.adds.length ? change.added : this.#view.columns(fresh);
+    this.#ledger.write('add', columns, () => this.#view.ledgerColumns());
     return fresh;
   }
 
-  #ledger(operation: 'add' | 'remove', id: number): void {
-    const i = this.#index;
-    this.ledger[operation](i.word(id, 0), i.word(id, 1), i.word(id, 2), i.word(id, 3), i.length(id));
-  }
-
   /** The commit took effect. */
-  done(change: SlotChange): void {
-    for (const id of change.adds) this.#flags[id] = (this.#flags[id] as number) | INSTALLED;
-    for (const id of change.removes) {
-      this.#flags[id] = (this.#flags[id] as number) & ~INSTALLED;
-      this.#ledger('remove', id);
-    }
-    this.#installed += change.adds.length - change.removes.length;
-    this.ledger.flush();
-    this.#settle();
+  done(change: ElementChange): void {
+    const view = this.#view;
+    view.confirm(change);
+    view.leaveLedger(change.removes);
+    this.#ledger.write('remove', change.removed, () => view.ledgerColumns());
+    this.tidy();
+    if (change.removes.length > 0) this.retryLeftOut();
   }
 
   /** The commit did not take effect: what `announce` wrote for it is not ours. */
-  undone(fresh: readonly number[]): void {
-    for (const id of fresh) this.#ledger('remove', id);
-    this.ledger.flush();
+  undone(change: ElementChange, fresh: readonly number[]): void {
+    const view = this.#view;
+    view.reject(change);
+    const columns = view.columns(fresh);
+    view.leaveLedger(fresh);
+    this.#ledger.write('remove', columns, () => view.ledgerColumns());
   }
 
-  #settle(): void {
-    for (const id of this.#dirty) {
-      const flags = (this.#flags[id] as number) & ~DIRTY;
-      this.#flags[id] = flags;
-      if ((flags & (WANTED | INSTALLED)) === 0) {
-        const i = this.#index;
-        if (this.ledger.has(i.word(id, 0), i.word(id, 1), i.word(id, 2), i.word(id, 3), i.length(id))) this.#ledger('remove', id);
-        this.#flags[id] = 0;
-        this.#leftOut.delete(id);
-        this.#index.release(id);
-      }
+  /** Writes out of the ledger what is no element any more and will not be one. */
+  tidy(): void {
+    const view = this.#view;
+    const ids = view.takeUnledgered();
+    if (ids.length > 0) {
+      const columns = view.columns(ids);
+      view.leaveLedger(ids);
+      this.#ledger.write('remove', columns, () => view.ledgerColumns());
     }
-    this.#dirty = [];
+    this.#ledger.compact(view.ledgered, () => view.ledgerColumns());
   }
 
-  /** Adding entry `id` was refused because something is there. Unless it turned out to be ours, it is left out until that may have changed. */
-  blame(id: number): void {
-    if ((this.#flags[id] as number) & INSTALLED || this.#collides(id)) return;
-    this.#flags[id] = (this.#flags[id] as number) | CONFLICT;
-    this.#touchFamily(id);
+  close(): void {
+    this.#ledger.close();
   }
 
-  /** Tries again what was left out. */
-  retryLeftOut(): void {
-    for (const id of [...this.#leftOut]) {
-      if (!this.#fits(id)) continue;
-      this.#flags[id] = (this.#flags[id] as number) & ~CONFLICT;
-      this.#touchFamily(id);
-    }
-  }
-
-  /** Elements of a change that turn out not to be in the kernel any more. */
-  vanished(ids: readonly number[]): void {
-    for (const id of ids) {
-      const flags = this.#flags[id] as number;
-      if (!(flags & INSTALLED)) continue;
-      this.#flags[id] = flags & ~INSTALLED;
-      this.#installed--;
-      this.#touchFamily(id);
-    }
-  }
-
-  /**
-   * Takes over what the kernel has: an element that is exactly a member of the ledger is ours, every other is somebody else's. Returns how many of ours
-   * were thought installed and are not.
-   */
-  takeKernel(ranges: RangeColumns): number {
-    const seen = new Set<number>();
-    const k = this.family === 4 ? 1 : 4;
-    this.#foreign = new PrefixTrie(this.family);
-    const { firsts, lasts } = ranges;
-    const word = (words: Uint32Array, i: number, j: number): number => (j < k ? (words[i * k + j] as number) : 0);
-    for (let i = 0; i < ranges.count; i++) {
-      const length = prefixLength(firsts, lasts, i, k);
-      if (length >= 0) {
-        const w = [word(firsts, i, 0), word(firsts, i, 1), word(firsts, i, 2), word(firsts, i, 3)] as const;
-        if (this.ledger.has(...w, length)) {
-          const id = this.#entry(...w, length);
-          seen.add(id);
-          continue;
-        }
-        this.#foreign.intern(...w, length);
-        continue;
-      }
-      const ip = (words: Uint32Array) => ({
-        family: this.family,
-        w0: word(words, i, 0),
-        w1: word(words, i, 1),
-        w2: word(words, i, 2),
-        w3: word(words, i, 3),
-      });
-      for (const p of rangePrefixes(ip(firsts), ip(lasts))) this.#foreign.intern(p.w0, p.w1, p.w2, p.w3, p.length);
-    }
-    const missing: number[] = [];
-    this.#each((id) => {
-      if ((this.#flags[id] as number) & INSTALLED && !seen.has(id)) missing.push(id);
-    });
-    this.vanished(missing);
-    for (const id of seen) {
-      const flags = this.#flags[id] as number;
-      if (flags & INSTALLED) continue;
-      this.#flags[id] = flags | INSTALLED;
-      this.#installed++;
-      if (flags & WANTED) this.#touchFamily(id);
-    }
-    this.retryLeftOut();
-    return missing.length;
-  }
-
-  /** The kernel set is gone: nothing is installed, and nobody else's element is there. */
-  lost(): void {
-    this.info = undefined;
-    this.#foreign = new PrefixTrie(this.family);
-    const all: number[] = [];
-    this.#each((id) => {
-      if ((this.#flags[id] as number) & INSTALLED) all.push(id);
-    });
-    this.vanished(all);
-    this.retryLeftOut();
-  }
-
-  /** Members that are installed, as columns. */
-  installedColumns(): PrefixColumns {
-    const ids: number[] = [];
-    this.#each((id) => {
-      if ((this.#flags[id] as number) & INSTALLED) ids.push(id);
-    });
-    return this.#columns(ids);
-  }
-
-  /** Gives up every member: the next commit removes what is installed. */
-  release(): void {
-    this.beginComplete();
-    this.endComplete();
-  }
-
-  /** Whether a wanted member covers an address. */
-  covers(w0: number, w1: number, w2: number, w3: number): boolean {
-    const bits = bitsOf(this.family);
-    if (!(this.#index instanceof PrefixTrie)) {
-      const id = this.#index.find(w0, w1, w2, w3, bits);
-      return id >= 0 && ((this.#flags[id] as number) & WANTED) !== 0;
-    }
-    for (let id = this.#index.covering(w0, w1, w2, w3, bits); id >= 0; id = this.#index.parent(id)) {
-      if ((this.#flags[id] as number) & WANTED) return true;
-    }
-    return false;
+  /** Also forgets what the ledger says. */
+  destroy(): void {
+    this.#ledger.destroy();
   }
 }
 
-/** Length of the prefix that a range is, or -1. */
-function prefixLength(firsts: Uint32Array, lasts: Uint32Array, i: number, k: number): number {
-  let length = 0;
-  let inside = true;
-  for (let j = 0; j < k; j++) {
-    const first = firsts[i * k + j] as number;
-    const last = lasts[i * k + j] as number;
-    if (!inside) {
-      if (first !== 0 || last !== 0xffffffff) return -1;
-      continue;
-    }
-    const same = Math.clz32(first ^ last);
-    length += same;
-    if (same === 32) continue;
-    inside = false;
-    const host = ~mask32(same) >>> 0;
-    if ((first & host) !== 0 || (last & host) >>> 0 !== host) return -1;
-  }
-  return length;
+/** The slots of one set and family. */
+export interface Target {
+  readonly target: KernelTarget;
+  /** Hosts go to the first and the rest to the second, where there are two. */
+  readonly slots: readonly Slot[];
+  /** No configuration names it any more: it goes when what Weir added is out. */
+  readonly retired: boolean;
 }
 
-/** One prefix of some columns. */
-export function prefixAt(columns: PrefixColumns, i: number): Prefix {
-  const k = columns.family === 4 ? 1 : 4;
-  const w = (j: number): number => (j < k ? (columns.words[i * k + j] as number) : 0);
-  return prefixFromWords(columns.family, w(0), w(1), w(2), w(3), columns.lengths[i] as number);
+/** The kernel sets that a target fills, with the kind that is expected of each. */
+export function slotKeys({ place, family }: KernelTarget): readonly { readonly key: LedgerKey; readonly interval: boolean }[] {
+  const key = (tableFamily: TableFamily, set: string): LedgerKey => ({
+    address: { family: tableFamily, table: place.table, set },
+    family,
+    owned: place.kind === 'owned',
+  });
+  if (place.kind === 'user') return [{ key: key(place.family, place.set), interval: true }];
+  return [
+    { key: key('inet', place.hosts), interval: false },
+    { key: key('inet', place.networks), interval: true },
+  ];
 }

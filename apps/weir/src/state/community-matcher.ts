@@ -96,25 +96,30 @@ export function matchedCommunities(set: NamedSet, raw: Uint8Array): string[] {
   return [...out];
 }
 
+interface Wanted {
+  readonly index: number;
+  readonly pattern: CommunityPattern;
+}
+
 /**
- * Says which sets ask for a route by its communities (A1). Standard communities without a wildcard, the usual case, are one look-up each; the
- * other patterns are tried one after the other.
+ * Says which sets ask for a route by its communities (A1). Standard communities without a wildcard, the usual case, are one look-up each, large ones are found
+ * by their administrator; the other patterns are tried one after the other.
  */
 export class CommunityMatcher {
   readonly #exact = new Map<number, number[]>();
-  readonly #others: { readonly index: number; readonly pattern: CommunityPattern }[] = [];
+  /** Large communities by their administrator, where the pattern states it. */
+  readonly #large = new Map<number, Wanted[]>();
+  readonly #others: Wanted[] = [];
   readonly #found = new Set<number>();
 
   /** `sets` by index; an index without a set is skipped. */
   constructor(sets: readonly (NamedSet | undefined)[]) {
     sets.forEach((set, index) => {
       for (const pattern of set?.communities ?? []) {
-        const [high, low] = pattern.kind === 'standard' ? pattern.fields : ['*' as const, '*' as const];
-        if (high === '*' || low === '*') this.#others.push({ index, pattern });
-        else {
-          const key = ((high << 16) | low) >>> 0;
-          this.#exact.set(key, [...(this.#exact.get(key) ?? []), index]);
-        }
+        const [first, second] = pattern.kind === 'standard' || pattern.kind === 'large' ? pattern.fields : (['*', '*'] as const);
+        if (pattern.kind === 'standard' && first !== '*' && second !== '*') push(this.#exact, ((first << 16) | second) >>> 0, index);
+        else if (pattern.kind === 'large' && first !== '*') push(this.#large, first, { index, pattern });
+        else this.#others.push({ index, pattern });
       }
     });
   }
@@ -125,8 +130,15 @@ export class CommunityMatcher {
     found.clear();
     visitCommunities(raw, (kind, a, b, c) => {
       if (kind === 'standard') for (const index of this.#exact.get(a) ?? []) found.add(index);
+      if (kind === 'large') for (const other of this.#large.get(a) ?? []) if (matches(other.pattern, kind, a, b, c)) found.add(other.index);
       for (const other of this.#others) if (matches(other.pattern, kind, a, b, c)) found.add(other.index);
     });
     return found.size === 0 ? [] : [...found].sort((x, y) => x - y);
   }
+}
+
+function push<T>(map: Map<number, T[]>, key: number, value: T): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
 }

@@ -196,6 +196,15 @@ describe('reload', () => {
     ]);
   });
 
+  it('a set that is new while the daemon runs is given whole, even when it has no members', () => {
+    const s = start([web]);
+    s.state.configure(testConfig([core, edge], [web, testSet('mail', { communities: [standard(64512, 99)] })]));
+    expect(s.state.drain().map((d) => [d.set, d.family, d.complete, d.count])).toEqual([
+      ['mail', 4, true, 0],
+      ['mail', 6, true, 0],
+    ]);
+  });
+
   it('another target is filled whole', () => {
     const s = start([web]);
     s.state.configure(

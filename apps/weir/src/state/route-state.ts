@@ -90,6 +90,8 @@ export class RouteState {
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
   #config: Config | undefined;
+  /** The peer that was last asked for: messages come in runs. */
+  #lastPeer: PeerState | undefined;
   #timer: { cancel(): void } | undefined;
   #told = false;
 
@@ -110,6 +112,8 @@ export class RouteState {
     const { changed, widened, removed } = configureSets(this.#rib, config, shield(config, this.#hostAddresses()));
     for (const index of removed) this.#ledger.forgetSet(index);
     this.#refilter();
+    // A set that is new goes out as a whole, so that the kernel side knows when it has all of its members.
+    if (before) for (const set of this.#rib.sets) if (set && !before.sets.some((s) => s.name === set.definition.name)) set.makeComplete();
     const refresh = before ? refreshRequests(before, config, widened) : [];
     for (const request of refresh) {
       const peer = this.#peer(request.peer);
@@ -292,7 +296,10 @@ export class RouteState {
   }
 
   #peer(name: string): PeerState | undefined {
-    return this.#rib.peers.find((peer) => peer?.definition.name === name);
+    const last = this.#lastPeer;
+    if (last?.definition.name === name && this.#rib.peers[last.index] === last) return last;
+    this.#lastPeer = this.#rib.peers.find((peer) => peer?.definition.name === name);
+    return this.#lastPeer;
   }
 
   #set(name: string): SetState | undefined {

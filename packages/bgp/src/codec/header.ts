@@ -49,6 +49,10 @@ function headerError(
   return new BgpError(message, { code: ErrorCode.messageHeader, subcode, data, offset, field, rfc });
 }
 
+function lengthField(bytes: Uint8Array, start: number): Uint8Array {
+  return bytes.subarray(start + 16, start + 18);
+}
+
 /**
  * Checks the 19 octets at `start`. Throws BgpError with a Message Header Error: marker, length (RFC 8654: over 4096 only with the extended-message
  * capability and never in OPEN or KEEPALIVE), type. RangeError when fewer than 19 octets are there.
@@ -61,13 +65,13 @@ export function decodeHeader(bytes: Uint8Array, start: number, extendedMessage: 
   const length = ((bytes[start + 16] as number) << 8) | (bytes[start + 17] as number);
   const type = bytes[start + 18] as number;
   const kind = KINDS[type];
-  const lengthField = (): Uint8Array => bytes.subarray(start + 16, start + 18);
-  if (length < HEADER_SIZE) throw headerError(HeaderSubcode.badMessageLength, `message length ${length}`, 16, 'length', lengthField());
+  if (length < HEADER_SIZE)
+    throw headerError(HeaderSubcode.badMessageLength, `message length ${length}`, 16, 'length', lengthField(bytes, start));
   if (kind === undefined) throw headerError(HeaderSubcode.badMessageType, `message type ${type}`, 18, 'type', Uint8Array.of(type));
   const longest = extendedMessage && kind !== 'open' && kind !== 'keepalive' ? MAX_EXTENDED_MESSAGE : MAX_MESSAGE;
   if (length < MIN_LENGTH[kind] || length > longest || (kind === 'keepalive' && length !== HEADER_SIZE)) {
     const rfc = length > MAX_MESSAGE ? 'RFC 8654 section 4' : 'RFC 4271 section 6.1';
-    throw headerError(HeaderSubcode.badMessageLength, `${kind} of ${length} octets`, 16, 'length', lengthField(), rfc);
+    throw headerError(HeaderSubcode.badMessageLength, `${kind} of ${length} octets`, 16, 'length', lengthField(bytes, start), rfc);
   }
   return { kind, length };
 }

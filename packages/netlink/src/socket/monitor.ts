@@ -28,9 +28,11 @@ export type MonitorOutcome = 'empty' | 'more' | 'overrun';
 /** Notifications of NETLINK_NETFILTER. Its own socket, so that they never mix with answers. */
 export class NetfilterMonitor {
   readonly #socket: NetlinkSocket;
+  readonly #groups: readonly number[];
   readonly #buffer = new Uint8Array(BUFFER);
 
   constructor(options: MonitorOptions) {
+    this.#groups = options.groups;
     this.#socket = NetlinkSocket.open(NETLINK_NETFILTER, {
       groups: options.groups,
       receiveBuffer: options.receiveBuffer ?? 8 * 1024 * 1024,
@@ -53,6 +55,16 @@ export class NetfilterMonitor {
       }
     }
     return lost ? 'overrun' : 'more';
+  }
+
+  /** Leaves the groups: the kernel makes no notifications for this socket until `resume`. What waits already can still be read. */
+  pause(): void {
+    for (const group of this.#groups) this.#socket.leave(group);
+  }
+
+  /** Joins the groups again. */
+  resume(): void {
+    for (const group of this.#groups) this.#socket.join(group);
   }
 
   /** Resolves to true when something waits, to false after `timeout` ms or when the monitor is closed. The thread's event loop stays free. */

@@ -1,6 +1,7 @@
 import type { ElementColumns } from '@weir/netlink/nftables';
 import { type Family, mask32 } from '@weir/wire/inet';
-import type { PrefixColumns, RangeColumns } from '../backend.ts';
+import type { PrefixColumns } from '../../model/member-delta.ts';
+import type { RangeColumns } from '../backend.ts';
 
 /** Prefixes as set elements: hosts as single keys, or ranges of the first address and the one after the last (all zero past the highest). */
 export function elementColumns(prefixes: PrefixColumns, interval: boolean): ElementColumns {

@@ -1,16 +1,17 @@
+import { readFileSync, statSync } from 'node:fs';
 import { ConntrackClient, type ConntrackKey } from '@weir/netlink/conntrack';
-import { decodeNotification, NftClient, type NftSet, NftTransaction, type Notification, setType, type Table } from '@weir/netlink/nftables';
-import { NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
+import { decodeNotification, NFT_MSG, NftClient, type NftSet, NftTransaction, nftType, setType, type Table } from '@weir/netlink/nftables';
+import { type CommitResult, NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
+import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
+import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
-  ForeignChange,
   ForeignCommit,
   KernelBackend,
   Operation,
   Outcome,
   PollOutcome,
-  PrefixColumns,
   Refusal,
   SetAddress,
   SetInfo,
@@ -18,17 +19,26 @@ import type {
   TableInfo,
 } from '../backend.ts';
 import { elementColumns, rangeColumns } from './element-shapes.ts';
+import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { RuleMark } from './rule-mark.ts';
 
-/** Foreign commits whose changes are kept while they are collected; beyond it everything is read again. */
-const MAX_PENDING_CHANGES = 10_000;
+/** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
+const QUIET = 5_000;
+/** How often such a commit is tried again when others commit at the same moment. */
+const QUIET_ATTEMPTS = 5;
+/** Milliseconds between two looks at the generation, in case a notification went missing unnoticed. */
+const AUDIT = 5_000;
+const RECEIVE_BUFFER = 32 * 1024 * 1024;
+const GENERATION = nftType(NFT_MSG.newGen);
 const IPV4_ADDR = setType('ipv4_addr').type;
 const IPV6_ADDR = setType('ipv6_addr').type;
 
 export interface NftBackendOptions {
   /** Network namespace to work on: a name as in `ip netns`, or a path; the process's own when absent. */
   readonly netns: string | undefined;
+  /** Whether to make tables with an owner; found out when absent. */
+  readonly ownership?: boolean;
 }
 
 /** nf_tables and conntrack of one network namespace over netlink. */
@@ -37,17 +47,28 @@ export class NftBackend implements KernelBackend {
   readonly #monitor: NetfilterMonitor;
   readonly #netns: { readonly netns?: string };
   #conntrack: ConntrackClient | undefined;
-  #changes: ForeignChange[] = [];
+  readonly #changes: ForeignChanges;
+  /** Sets that were read, whose elements are followed. */
+  readonly #followed = new Map<string, FollowedSet>();
+  /** Commits of others that were read while one of Weir's own was prepared. */
+  #waiting: ForeignCommit[] = [];
   #lost = false;
   #closed = false;
+  /** The last generation that a notification told of. */
+  #generation = 0;
+  #audited = 0;
   readonly ownership: boolean;
+  readonly realm: string;
 
   constructor(options: NftBackendOptions) {
     this.#netns = options.netns === undefined ? {} : { netns: options.netns };
     this.#client = new NftClient(this.#netns);
     try {
-      this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], ...this.#netns });
-      this.ownership = this.#probeOwnership();
+      this.realm = realmOf(options.netns);
+      this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
+      this.#changes = new ForeignChanges((address) => this.#followed.get(keyOf(address)));
+      this.ownership = options.ownership ?? this.#probeOwnership();
+      this.#generation = this.#client.generation().id;
     } catch (error) {
       this.#client.close();
       throw error;
@@ -111,11 +132,13 @@ export class NftBackend implements KernelBackend {
   }
 
   #info(address: TableAddress, set: NftSet, table: Table): SetInfo {
+    const family = keyFamily(set);
+    if (family) this.#followed.set(keyOf({ ...address, set: set.name }), { family, interval: set.flags.interval ?? false });
     return {
       family: address.family,
       table: address.table,
       set: set.name,
-      keyFamily: keyFamily(set),
+      keyFamily: family,
       interval: set.flags.interval ?? false,
       map: set.flags.map ?? false,
       constant: set.flags.constant ?? false,
@@ -144,52 +167,86 @@ export class NftBackend implements KernelBackend {
     operations.forEach((operation, index) => {
       encodeOperation(transaction, operation, index);
     });
-    const result = this.#client.commit(transaction);
-    switch (result.kind) {
-      case 'committed':
-        return { kind: 'committed' };
-      case 'unknown':
-        return { kind: 'unknown' };
-      case 'stale':
-        return {
-          kind: 'refused',
-          refusals: [{ operation: undefined, element: undefined, code: 'ERESTART', message: 'the ruleset has changed' }],
-        };
-      case 'refused':
-        return {
-          kind: 'refused',
-          refusals: result.errors.map((e): Refusal => ({ operation: e.tag, element: e.item, code: e.code, message: e.message })),
-        };
+    const elements = operations.reduce((sum, o) => sum + ('elements' in o ? o.elements.count : 0), 0);
+    try {
+      return outcomeOf(elements > QUIET ? this.#commitQuietly(transaction) : this.#client.commit(transaction));
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== 'EMSGSIZE') throw error;
+      return { kind: 'refused', refusals: [{ operation: undefined, element: undefined, code: error.code, message: error.message }] };
     }
   }
 
-  poll(visit: (commit: ForeignCommit) => void): PollOutcome {
-    const own = this.#client.connection.portId;
-    for (;;) {
-      const outcome = this.#monitor.read((header, netfilter, r) => {
-        if (header.portId === own) return;
-        const notification = decodeNotification(header, netfilter, r);
-        if (notification) this.#take(notification, visit);
-      });
-      if (outcome === 'overrun') this.#lost = true;
-      if (outcome !== 'more') break;
+  /**
+   * Commits without notifications, which nobody else needs either when it is Weir's own. What others commit meanwhile would go unnoticed, so the
+   * transaction is bound to the generation that was seen last.
+   */
+  #commitQuietly(transaction: NftTransaction<number>): CommitResult<number> {
+    for (let attempt = 1; attempt <= QUIET_ATTEMPTS; attempt++) {
+      this.#collect();
+      const generation = this.#client.generation().id;
+      if (generation !== this.#generation) continue;
+      this.#monitor.pause();
+      let result: CommitResult<number>;
+      try {
+        result = this.#client.commit(transaction, { generation });
+      } finally {
+        this.#monitor.resume();
+      }
+      const after = this.#client.generation().id;
+      if (result.kind === 'committed' && after === nextGeneration(generation)) this.#generation = after;
+      else if (after !== generation) this.#lost = true;
+      if (result.kind !== 'stale') return result;
     }
+    return this.#client.commit(transaction);
+  }
+
+  poll(visit: (commit: ForeignCommit) => void): PollOutcome {
+    this.#collect();
+    this.#audit();
+    const commits = this.#waiting;
+    this.#waiting = [];
+    for (const commit of commits) visit(commit);
     const lost = this.#lost;
     this.#lost = false;
     return lost ? 'lost' : 'current';
   }
 
-  #take(notification: Notification, visit: (commit: ForeignCommit) => void): void {
-    if (notification.kind === 'generation') {
-      const changes = this.#changes;
-      this.#changes = [];
-      if (changes.length > 0) visit({ process: notification.generation.processName, changes });
-      return;
+  /** Reads the notifications that wait. */
+  #collect(): void {
+    const own = this.#client.connection.portId;
+    for (;;) {
+      const outcome = this.#monitor.read((header, netfilter, r) => {
+        const generation = header.type === GENERATION;
+        if (header.portId === own && !generation) return;
+        const notification = decodeNotification(header, netfilter, r);
+        if (notification?.kind !== 'generation') {
+          if (notification) this.#changes.take(notification);
+          return;
+        }
+        this.#generation = notification.generation.id;
+        const commit = this.#changes.end(notification.generation.processName);
+        if (commit === 'overflow') this.#lost = true;
+        else if (commit) this.#waiting.push(commit);
+      });
+      if (outcome === 'overrun') {
+        this.#lost = true;
+        this.#changes.reset();
+        this.#generation = this.#client.generation().id;
+      }
+      if (outcome !== 'more') return;
     }
-    const change = foreignChange(notification);
-    if (!change) return;
-    if (this.#changes.length < MAX_PENDING_CHANGES) this.#changes.push(change);
-    else this.#lost = true;
+  }
+
+  #audit(): void {
+    const now = performance.now();
+    if (now - this.#audited < AUDIT) return;
+    this.#audited = now;
+    const generation = this.#client.generation().id;
+    if (generation === this.#generation) return;
+    this.#collect();
+    if (generation === this.#generation || this.#generation === this.#client.generation().id) return;
+    this.#lost = true;
+    this.#generation = generation;
   }
 
   async wait(timeout: number): Promise<boolean> {
@@ -231,34 +288,36 @@ function keyFamily(set: NftSet): Family | undefined {
   return set.keyType === IPV6_ADDR && set.keyLength === 16 ? 6 : undefined;
 }
 
-function foreignChange(n: Notification): ForeignChange | undefined {
-  switch (n.kind) {
-    case 'new-table':
-    case 'delete-table':
-      return inScope(n.table.family)
-        ? { kind: 'table', present: n.kind === 'new-table', address: { family: n.table.family, table: n.table.name } }
-        : undefined;
-    case 'new-set':
-    case 'delete-set':
-      return inScope(n.set.family)
-        ? { kind: 'set', present: n.kind === 'new-set', address: { family: n.set.family, table: n.set.table, set: n.set.name } }
-        : undefined;
-    case 'new-elements':
-    case 'delete-elements':
-      return inScope(n.family)
-        ? { kind: 'elements', present: n.kind === 'new-elements', address: { family: n.family, table: n.table, set: n.set } }
-        : undefined;
-    case 'new-chain':
-    case 'delete-chain':
-      return inScope(n.chain.family) ? { kind: 'structure', address: { family: n.chain.family, table: n.chain.table } } : undefined;
-    case 'new-rule':
-    case 'delete-rule':
-      return inScope(n.rule.family) ? { kind: 'structure', address: { family: n.rule.family, table: n.rule.table } } : undefined;
-    default:
-      return undefined;
-  }
+function keyOf({ family, table, set }: SetAddress): string {
+  return `${family} ${table} ${set}`;
 }
 
-function inScope(family: string): family is 'inet' | 'ip' | 'ip6' {
-  return family === 'inet' || family === 'ip' || family === 'ip6';
+/** Generations count up and leave out 0. */
+function nextGeneration(id: number): number {
+  return id === 0xffffffff ? 1 : id + 1;
+}
+
+function realmOf(netns: string | undefined): string {
+  const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  const { ino } = statSync(netns === undefined ? '/proc/thread-self/ns/net' : networkNamespacePath(netns));
+  return `${boot} ${ino}`;
+}
+
+function outcomeOf(result: CommitResult<number>): Outcome {
+  switch (result.kind) {
+    case 'committed':
+      return { kind: 'committed' };
+    case 'unknown':
+      return { kind: 'unknown' };
+    case 'stale':
+      return {
+        kind: 'refused',
+        refusals: [{ operation: undefined, element: undefined, code: 'ERESTART', message: 'the ruleset has changed' }],
+      };
+    case 'refused':
+      return {
+        kind: 'refused',
+        refusals: result.errors.map((e): Refusal => ({ operation: e.tag, element: e.item, code: e.code, message: e.message })),
+      };
+  }
 }

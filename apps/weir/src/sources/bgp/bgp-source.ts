@@ -165,6 +165,7 @@ export class BgpSource {
       const present = this.#links.get(peer.name);
       if (present && same) {
         present.times = config.convergence;
+        present.maxPrefixes = peer.maxPrefixes;
         continue;
       }
       present?.close();
@@ -173,6 +174,7 @@ export class BgpSource {
         converged: (families) => this.#converged(name, families),
         refreshTimedOut: (family) => this.#state.cancelRefresh(name, family),
       });
+      link.maxPrefixes = peer.maxPrefixes;
       this.#links.set(name, link);
     }
   }
@@ -255,12 +257,11 @@ export class BgpSource {
     if (!link?.negotiated) return;
     const { blocked } = this.#state.update(peer, update, { fourOctetAs: link.negotiated.receive.fourOctetAs, receivedAt });
     link.updated(update);
-    const definition = this.#config.bgp.peers.find((other) => other.name === peer);
-    if (!definition?.maxPrefixes) return;
+    if (!link.maxPrefixes) return;
     for (const family of link.negotiated.families) {
       const count = this.#state.announced(peer, family);
       // Of what is blocked nothing is kept that could be counted; that there is more than the limit is known.
-      this.#speaker.setPrefixCount(peer, family, blocked.includes(family) ? definition.maxPrefixes.limit + 1 : count);
+      this.#speaker.setPrefixCount(peer, family, blocked.includes(family) ? link.maxPrefixes.limit + 1 : count);
     }
   }
 

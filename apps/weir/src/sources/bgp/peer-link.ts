@@ -1,5 +1,6 @@
 import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
 import type { Negotiated } from '@weir/bgp/fsm';
+import type { MaxPrefixes } from '../../model/config.ts';
 import {
   type ConvergenceEvent,
   type ConvergenceTimes,
@@ -30,6 +31,7 @@ export class PeerLink {
   #negotiated: Negotiated | undefined;
   /** Why the session, or the last attempt, ended; until the next change of state has told it. */
   reason: string | undefined;
+  maxPrefixes: MaxPrefixes | undefined;
   /** Families over their prefix limit whose further routes are not taken. */
   readonly blocked: Set<FamilyName> = new Set();
   /** Families that should be asked for again, from a peer that cannot be asked (RFC 2918 was not agreed on). */

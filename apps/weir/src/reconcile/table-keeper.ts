@@ -1,0 +1,134 @@
+import { TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
+import type { KernelBackend, Operation, Refusal, TableAddress, TableInfo } from '../kernel/backend.ts';
+import { isDue, nextRetry } from './backoff.ts';
+import { planTable, type TablePlan } from './owned-table.ts';
+import type { Problems } from './problems.ts';
+import type { Retry } from './slot.ts';
+
+const PROBLEM = 'table';
+const NOTHING: TablePlan = { prepare: [], enforce: [], fresh: false, building: false };
+
+/** The table that Weir owns, and those of earlier configurations that are to go. */
+export class TableKeeper {
+  readonly #backend: KernelBackend;
+  readonly #problems: Problems;
+  readonly #retired = new Set<string>();
+  #image: TableImage | undefined;
+  /** Whether the kernel's table may not be as the image says. */
+  #dirty = false;
+  #retry: Retry | undefined;
+
+  constructor(backend: KernelBackend, problems: Problems) {
+    this.#backend = backend;
+    this.#problems = problems;
+  }
+
+  get image(): TableImage | undefined {
+    return this.#image;
+  }
+
+  /** The key of its problem. */
+  get problem(): string {
+    return PROBLEM;
+  }
+
+  /** The kernel's table is to be like this; `before` is the name of the one that was in force last. */
+  configure(image: TableImage | undefined, before: string | undefined): void {
+    const last = this.#image?.name ?? before;
+    if (last !== undefined && last !== image?.name) this.#retired.add(last);
+    if (image) this.#retired.delete(image.name);
+    this.#image = image;
+    this.#retry = undefined;
+    this.touch();
+  }
+
+  /** The change waits until `proceed`, at most for so many milliseconds. */
+  hold(now: number, delay: number): void {
+    this.#retry = { at: now + delay, delay };
+  }
+
+  proceed(): void {
+    this.#retry = undefined;
+  }
+
+  /** Others may have changed it. */
+  touch(): void {
+    this.#dirty = this.#image !== undefined || this.#retired.size > 0;
+  }
+
+  isAt(address: TableAddress): boolean {
+    return address.family === 'inet' && address.table === this.#image?.name;
+  }
+
+  /** When it is tried again; undefined when nothing is open. */
+  get dueAt(): number | undefined {
+    return this.#dirty ? this.#retry?.at : undefined;
+  }
+
+  /** Whether elements may be sent to its sets. */
+  isReady(now: number): boolean {
+    return this.#image !== undefined && (!this.#dirty || isDue(this.#retry, now));
+  }
+
+  read(): TableInfo | undefined {
+    return this.#image && this.#backend.readTable({ family: 'inet', table: this.#image.name });
+  }
+
+  /** What the next transaction has to do; undefined when the table is as it should be, as far as is known, or its time has not come. */
+  plan(now: number): TablePlan | undefined {
+    if (!this.#dirty || !isDue(this.#retry, now)) return undefined;
+    const removals = [...this.#retired].flatMap((name) => this.#removal(name));
+    if (!this.#image) return { ...NOTHING, prepare: removals };
+    const address: TableAddress = { family: 'inet', table: this.#image.name };
+    const found = this.#backend.readTable(address);
+    if (found && this.#refuse(found, now)) return { ...NOTHING, prepare: removals };
+    const plan = planTable(address, this.#image, found, this.#backend.ownership);
+    return { ...plan, prepare: [...removals, ...plan.prepare] };
+  }
+
+  #removal(name: string): Operation[] {
+    const address: TableAddress = { family: 'inet', table: name };
+    const found = this.#backend.readTable(address);
+    if (found?.comment !== TABLE_COMMENT || !found.ours) return [];
+    const take: Operation = { kind: 'put-table', address, comment: TABLE_COMMENT, owned: true };
+    return [...(found.persist && !found.owner ? [take] : []), { kind: 'delete-table', address }];
+  }
+
+  /** Whether the table that is there cannot be Weir's. */
+  #refuse(found: TableInfo, now: number): boolean {
+    const strange = found.comment !== TABLE_COMMENT && found.chains.length + found.sets.length > 0;
+    if (found.ours && !strange) return false;
+    this.#problems.raise(PROBLEM, {
+      kind: found.ours ? 'conflict' : 'not-permitted',
+      subject: found.table,
+      message: found.ours
+        ? `table inet ${found.table} is there already and was not written by Weir`
+        : `table inet ${found.table} is owned by another process`,
+      remedy: found.ours ? `delete table inet ${found.table}\n` : undefined,
+    });
+    this.#retry = nextRetry(this.#retry, now);
+    return true;
+  }
+
+  /** Everything that the last plan asked for took effect. */
+  done(now: number): void {
+    // A table that cannot be Weir's was left out of the plan.
+    if (!isDue(this.#retry, now)) return;
+    this.#dirty = false;
+    this.#retry = undefined;
+    this.#retired.clear();
+    this.#problems.over(PROBLEM);
+  }
+
+  /** The kernel refused one of its operations, or the whole transaction. */
+  refused(refusal: Refusal, operation: Operation | undefined, now: number): void {
+    const subject = operation?.kind === 'add-rule' ? `rule ${operation.rule.name}` : (this.#image?.name ?? 'table');
+    this.#problems.raise(PROBLEM, {
+      kind: refusal.code === 'EPERM' ? 'not-permitted' : 'refused',
+      subject,
+      message: refusal.message,
+      remedy: undefined,
+    });
+    this.#retry = nextRetry(this.#retry, now);
+  }
+}
