@@ -57,7 +57,7 @@ export class NftBackend implements KernelBackend {
   /** The last generation that a notification told of. */
   #generation = 0;
   #audited = 0;
-  readonly ownership: boolean;
+  #ownership: boolean | undefined;
   readonly realm: string;
 
   constructor(options: NftBackendOptions) {
@@ -67,12 +67,18 @@ export class NftBackend implements KernelBackend {
       this.realm = realmOf(options.netns);
       this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
       this.#changes = new ForeignChanges((address) => this.#followed.get(keyOf(address)));
-      this.ownership = options.ownership ?? this.#probeOwnership();
+      this.#ownership = options.ownership;
       this.#generation = this.#client.generation().id;
     } catch (error) {
       this.#client.close();
       throw error;
     }
+  }
+
+  /** Asked of the kernel when it is first needed: without a table of Weir's own a start sends nothing. */
+  get ownership(): boolean {
+    this.#ownership ??= this.#probeOwnership();
+    return this.#ownership;
   }
 
   /** A table that is added and removed in one transaction leaves nothing behind but the answer. */
