@@ -18,18 +18,20 @@ export const LONGEST_SETTLE = 20;
  * What a family of one peer is at:
  * - `down`: no session, or the family is ignored in it;
  * - `learning`: the peer offers graceful restart and has not sent its End-of-RIB;
- * - `settling`: converged at `quietAt`, which every UPDATE puts off, though not beyond `latest`;
+ * - `settling`: converged when it was quiet for `quiet` milliseconds since `from` and the last UPDATE, though not later than `latest`;
  * - `converged`: what the peer has not claimed by now is stale.
  */
 export type FamilyPhase =
   | { readonly kind: 'down' }
   | { readonly kind: 'learning' }
-  | { readonly kind: 'settling'; readonly quiet: number; readonly quietAt: number; readonly latest: number }
+  | { readonly kind: 'settling'; readonly quiet: number; readonly from: number; readonly latest: number }
   | { readonly kind: 'converged' };
 
 /** Phases of one peer's configured families. */
 export interface PeerConvergence {
   readonly phases: ReadonlyMap<FamilyName, FamilyPhase>;
+  /** When the last UPDATE came. */
+  readonly updatedAt: number;
   /** Since when nothing is read from the peer, so that its silence says nothing. */
   readonly pausedAt: number | undefined;
 }
@@ -65,23 +67,20 @@ const DOWN: FamilyPhase = { kind: 'down' };
 const CONVERGED: FamilyPhase = { kind: 'converged' };
 
 export function initialConvergence(families: readonly FamilyName[]): PeerConvergence {
-  return { phases: new Map(families.map((name) => [name, DOWN])), pausedAt: undefined };
+  return { phases: new Map(families.map((name) => [name, DOWN])), updatedAt: 0, pausedAt: undefined };
 }
 
 function settling(at: number, quiet: number, times: ConvergenceTimes): FamilyPhase {
-  return { kind: 'settling', quiet, quietAt: at + quiet, latest: at + Math.max(quiet, LONGEST_SETTLE * times.settle) };
+  return { kind: 'settling', quiet, from: at, latest: at + Math.max(quiet, LONGEST_SETTLE * times.settle) };
 }
 
 function map(state: PeerConvergence, change: (phase: FamilyPhase, name: FamilyName) => FamilyPhase): PeerConvergence {
   return { ...state, phases: new Map([...state.phases].map(([name, phase]) => [name, change(phase, name)])) };
 }
 
-type Settling = Extract<FamilyPhase, { kind: 'settling' }>;
-
-/** Changes the settling families; the same state where there are none. */
-function settlers(state: PeerConvergence, change: (phase: Settling) => Settling): PeerConvergence {
-  if (![...state.phases.values()].some((phase) => phase.kind === 'settling')) return state;
-  return map(state, (phase) => (phase.kind === 'settling' ? change(phase) : phase));
+/** When a family is over with settling, should no UPDATE come. */
+function quietAt(phase: Extract<FamilyPhase, { kind: 'settling' }>, { updatedAt }: PeerConvergence): number {
+  return Math.min(Math.max(phase.from, updatedAt) + phase.quiet, phase.latest);
 }
 
 /**
@@ -100,16 +99,16 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
         }),
       );
     case 'update':
-      return unchanged(settlers(state, (phase) => ({ ...phase, quietAt: Math.min(event.at + phase.quiet, phase.latest) })));
+      return unchanged({ phases: state.phases, updatedAt: event.at, pausedAt: state.pausedAt });
     case 'resume': {
       const { pausedAt } = state;
       if (pausedAt === undefined) return unchanged(state);
       // The time in which nothing was read does not count: neither as quiet nor towards the latest.
-      const resumed = settlers(state, (phase) => {
-        const latest = phase.latest + event.at - pausedAt;
-        return { ...phase, latest, quietAt: Math.min(event.at + phase.quiet, latest) };
-      });
-      return unchanged({ ...resumed, pausedAt: undefined });
+      return unchanged(
+        map({ ...state, pausedAt: undefined }, (phase) =>
+          phase.kind === 'settling' ? { ...phase, from: event.at, latest: phase.latest + event.at - pausedAt } : phase,
+        ),
+      );
     }
     case 'end-of-rib':
       return unchanged(
@@ -128,7 +127,7 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
       return unchanged({ ...state, pausedAt: state.pausedAt ?? event.at });
     case 'tick': {
       if (state.pausedAt !== undefined) return unchanged(state);
-      const done = [...state.phases].filter(([, phase]) => phase.kind === 'settling' && phase.quietAt <= event.at).map(([name]) => name);
+      const done = [...state.phases].filter(([, phase]) => phase.kind === 'settling' && quietAt(phase, state) <= event.at).map(([name]) => name);
       if (done.length === 0) return unchanged(state);
       return { state: map(state, (phase, name) => (done.includes(name) ? CONVERGED : phase)), converged: done };
     }
@@ -146,7 +145,7 @@ export function convergenceDeadline(state: PeerConvergence): number | undefined 
   if (state.pausedAt !== undefined) return undefined;
   let first: number | undefined;
   for (const phase of state.phases.values()) {
-    if (phase.kind === 'settling') first = Math.min(first ?? Number.POSITIVE_INFINITY, phase.quietAt);
+    if (phase.kind === 'settling') first = Math.min(first ?? Number.POSITIVE_INFINITY, quietAt(phase, state));
   }
   return first;
 }

@@ -181,6 +181,10 @@ export class BgpSource {
 
   #take(event: SessionEvent): void {
     if (this.#closing) return;
+    if (event.kind === 'update') {
+      this.#update(event);
+      return;
+    }
     const at = this.#clock.now();
     switch (event.kind) {
       case 'state': {
@@ -198,9 +202,6 @@ export class BgpSource {
         if (this.#lagging) this.#pause(event.peer, link);
         return;
       }
-      case 'update':
-        this.#update(event);
-        return;
       case 'route-refresh':
         this.#refreshed(event);
         return;
@@ -256,7 +257,7 @@ export class BgpSource {
     const link = this.#links.get(peer);
     if (!link?.negotiated) return;
     const { blocked } = this.#state.update(peer, update, { fourOctetAs: link.negotiated.receive.fourOctetAs, receivedAt });
-    link.updated(update);
+    link.updated(update, receivedAt);
     if (!link.maxPrefixes) return;
     for (const family of link.negotiated.families) {
       const count = this.#state.announced(peer, family);

@@ -71,8 +71,7 @@ export class PeerLink {
     this.step({ kind: 'down' });
   }
 
-  updated(update: UpdateMessage): void {
-    const at = this.#clock.now();
+  updated(update: UpdateMessage, at: number): void {
     this.step({ kind: 'update', at });
     if (update.endOfRib !== undefined) this.step({ kind: 'end-of-rib', at, family: update.endOfRib });
   }
