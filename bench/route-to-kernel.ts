@@ -4,6 +4,7 @@ import { type Bench, type BenchOptions, isInstalled, quantile, type Row } from '
 import { address, type Bed, host, hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
 import { startExabgp } from './load/exabgp.ts';
 import { Installed } from './load/installed.ts';
+import { kernelAlone } from './load/kernel-alone.ts';
 import { KernelWait } from './load/kernel-wait.ts';
 import { announcements, endOfRib, withdrawals } from './load/raw-sender.ts';
 
@@ -90,7 +91,8 @@ export const bench: Bench = {
       const bed = await layBed(kind, 2 * size + 65_536);
       try {
         const weir = await ofWeir(bed, size, smoke ? 5 : 300);
-        // The set has the same members for the other: they stay when Weir goes.
+        // The set has the same members for the others: they stay when Weir goes.
+        const alone = await kernelAlone(bed, kind, 2_000_000, smoke ? 5 : 100);
         const other = beside ? await ofExabgp(bed, smoke ? 2 : size > 10_000 ? 30 : 100) : undefined;
         for (const what of ['announce', 'withdraw'] as const) {
           const p50 = figure(weir[what], 0.5);
@@ -101,6 +103,7 @@ export const bench: Bench = {
             'p50 ms': p50,
             'p99 ms': figure(weir[what], 0.99),
             'budget ms': size === 100_000 ? BUDGET[kind] : '',
+            'kernel alone p50 ms': figure(alone, 0.5),
             ...(other
               ? {
                   'exabgp p50 ms': figure(other[what], 0.5),
