@@ -25,5 +25,7 @@ export const peerPackages: readonly PeerPackage[] = [
   { name: 'prometheus', program: '/usr/bin/promtool', role: 'oracle for metrics' },
   { name: 'zsh', program: '/usr/bin/zsh', role: 'completion scripts' },
   { name: 'fish', program: '/usr/bin/fish', role: 'completion scripts' },
+  { name: 'man-db', program: '/usr/bin/man', role: 'manual pages' },
+  { name: 'groff-base', program: '/usr/bin/groff', role: 'manual pages' },
   { name: 'procps', program: '/usr/bin/ps', role: 'processes' },
 ];

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -279,6 +279,23 @@ describe('completion', () => {
         expect(stdout).toContain(command);
       expect(stdout.split("'").length % 2).toBe(1);
     });
+  }
+});
+
+const manual = fileURLToPath(new URL('../../../../docs/man/', import.meta.url));
+const hasMan = spawnSync('man', ['--version']).status === 0 && spawnSync('groff', ['--version']).status === 0;
+test.skipIf(!hasMan)('man takes the manual pages without a warning', () => {
+  const pages = readdirSync(manual);
+  expect(pages).toContain('weir.1');
+  for (const page of pages) {
+    const shown = spawnSync('man', ['--warnings', '-E', 'UTF-8', '-Tutf8', '-P', 'cat', '-l', join(manual, page)], {
+      encoding: 'utf8',
+      env: { ...process.env, MANWIDTH: '100' },
+    });
+    expect([page, shown.status, shown.stderr]).toEqual([page, 0, '']);
+    // Bold is a letter struck twice: the first of the two goes.
+    const text = shown.stdout.split('\b').map((part, i, all) => (i < all.length - 1 ? part.slice(0, -1) : part));
+    expect(text.join('')).toContain('SYNOPSIS');
   }
 });
 
