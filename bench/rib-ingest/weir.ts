@@ -39,6 +39,7 @@ const config: Config = {
         ttlSecurity: undefined,
         multihop: undefined,
         restartTime: 120,
+        longLivedStaleTime: undefined,
         addPath: false,
         extendedMessage: true,
         role: undefined,

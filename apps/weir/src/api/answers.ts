@@ -82,6 +82,15 @@ export interface SetsAnswer extends Versioned {
   readonly sets: readonly SetSummary[];
 }
 
+export interface LongLivedSummary {
+  readonly family: string;
+  /** Seconds that sets with `hold long-lived` keep routes after the restart time: what the peer asked for, as far as the configuration allows. */
+  readonly stale_time: number;
+  readonly asked: number;
+  /** The F bit. It changes nothing: routes stay until the peer has converged. */
+  readonly forwarding_preserved: boolean;
+}
+
 export interface PeerSummary {
   readonly name: string;
   readonly address: string;
@@ -95,6 +104,8 @@ export interface PeerSummary {
   /** How far each family has converged: down, learning, settling, converged. */
   readonly phases: { readonly [family: string]: string };
   readonly families: readonly string[];
+  /** Families with long-lived graceful restart (RFC 9494), where it was agreed on. */
+  readonly long_lived?: readonly LongLivedSummary[];
   /** Routes that are kept. */
   readonly routes: number;
   /** Of these, held since the session was lost or not yet heard again. */
@@ -103,6 +114,8 @@ export interface PeerSummary {
   readonly holds: readonly { readonly set: string; readonly routes: number; readonly ends?: string }[];
   /** Announcements that were not kept: nothing asks for them, over max_prefixes, for want of space. */
   readonly not_kept: { readonly unneeded: number; readonly blocked: number; readonly overflow: number };
+  /** Announcements that are route leaks (ONLY_TO_CUSTOMER against the role, RFC 9234 section 5) and so give nothing. */
+  readonly leaked: number;
   readonly hold_time?: number;
   readonly router_id?: string;
   readonly local_address?: string;
@@ -129,6 +142,8 @@ export interface RouteSummary {
   /** Sets whose community it carries and that do not have it, with the reason. */
   readonly refused: readonly { readonly set: string; readonly reason: string }[];
   readonly stale: boolean;
+  /** Long-lived stale (RFC 9494): by its age here, or as the peer says. */
+  readonly long_lived_stale?: boolean;
   readonly since: string;
 }
 

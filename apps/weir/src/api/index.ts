@@ -3,6 +3,7 @@ export type {
   EventSummary,
   EventsAnswer,
   LatencySummary,
+  LongLivedSummary,
   MemberSummary,
   MembersAnswer,
   PeerSummary,

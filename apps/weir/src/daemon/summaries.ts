@@ -8,9 +8,10 @@ import {
   printFamily,
   printLargeCommunity,
 } from '@weir/bgp/codec';
+import type { Negotiated } from '@weir/bgp/fsm';
 import type { LastError } from '@weir/bgp/session';
 import { printIp, printPrefix } from '@weir/wire/inet';
-import type { LatencySummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
+import type { LatencySummary, LongLivedSummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
 import { ownedSetNames } from '../compile/nft/firewall.ts';
 import type { Peer } from '../model/config.ts';
 import type { KernelStatus } from '../model/kernel-port.ts';
@@ -87,10 +88,12 @@ export function summarizePeer(
     converged,
     phases: Object.fromEntries(phases.map(({ family, phase }) => [family, phase])),
     families: negotiated?.families ?? [],
+    ...(negotiated && negotiated.longLived.length > 0 ? { long_lived: negotiated.longLived.map((f) => longLived(peer, f)) } : {}),
     routes: families.reduce((n, f) => n + f.stored, 0),
     stale_routes: families.reduce((n, f) => n + f.stale, 0),
     holds: holds.map((h) => ({ set: h.set, routes: h.routes, ...(h.endsAt === undefined ? {} : { ends: iso(h.endsAt) }) })),
     not_kept: { unneeded: counts?.unneeded ?? 0, blocked: counts?.blocked ?? 0, overflow: counts?.overflow ?? 0 },
+    leaked: counts?.leaked ?? 0,
     ...(negotiated ? { hold_time: negotiated.holdTime, router_id: printIp(negotiated.peerRouterId) } : {}),
     ...(status.localAddress === undefined ? {} : { local_address: status.localAddress }),
     capabilities: negotiated?.peerOpen.capabilities.map(printCapability) ?? [],
@@ -98,6 +101,12 @@ export function summarizePeer(
     errors: sum(status.errors),
     ...(status.lastError ? { last_error: printLastError(status.lastError) } : {}),
   };
+}
+
+function longLived(peer: Peer, agreed: Negotiated['longLived'][number]): LongLivedSummary {
+  const asked = agreed.staleTime;
+  const kept = Math.min(asked, Math.ceil((peer.longLivedStaleTime ?? 0) / 1000));
+  return { family: agreed.family, stale_time: kept, asked, forwarding_preserved: agreed.forwardingPreserved };
 }
 
 /** Why a session ended, as one line. What a peer wrote in it is escaped where it is shown. */
@@ -117,6 +126,8 @@ function printCapability(c: Capability): string {
       return `${c.kind} ${c.asn}`;
     case 'graceful-restart':
       return `${c.kind} ${c.restartTime}s${c.restarting ? ' restarting' : ''}${c.notification ? ' notification' : ''}`;
+    case 'long-lived-graceful-restart':
+      return `${c.kind} ${c.families.map((f) => `${printFamily(f)} ${f.staleTime}s${f.forwardingPreserved ? ' forwarding' : ''}`).join(', ')}`;
     case 'add-path':
       return `${c.kind} ${c.families.map((f) => `${printFamily(f)} ${[...(f.send ? ['send'] : []), ...(f.receive ? ['receive'] : [])].join('+')}`).join(', ')}`;
     case 'role':
@@ -150,6 +161,7 @@ export function summarizeRoute(route: RouteEntry): RouteSummary {
       ...route.sets.filter((s) => !s.installed).map((s) => ({ set: s.set, reason: 'waiting' })),
     ],
     stale: route.stale,
+    ...(route.longLivedStale ? { long_lived_stale: true } : {}),
     since: iso(route.since),
   };
 }

@@ -38,6 +38,8 @@ export interface Peer {
   /** TTL of an eBGP session over several hops; undefined is 1 for eBGP, 64 for iBGP. */
   readonly multihop: number | undefined;
   readonly restartTime: number;
+  /** Long-lived graceful restart (RFC 9494): offered with this time, which also bounds the peer's; undefined does not offer it. */
+  readonly longLivedStaleTime: number | undefined;
   readonly addPath: boolean;
   readonly extendedMessage: boolean;
   readonly role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;

@@ -28,11 +28,15 @@ export interface Guard {
   readonly churn: { readonly rate: number; readonly burst: number };
 }
 
-/** What the loss of a session does to what it gave: at once, after a while (ms), or never. */
+/**
+ * What the loss of a session does to what it gave: at once, after a while (ms), never, or when the times that graceful restart and long-lived
+ * graceful restart agreed on with the peer are over (RFC 4724, RFC 9494).
+ */
 export type SessionLoss =
   | { readonly kind: 'withdraw' }
   | { readonly kind: 'hold'; readonly ms: number }
-  | { readonly kind: 'hold-forever' };
+  | { readonly kind: 'hold-forever' }
+  | { readonly kind: 'hold-long-lived' };
 
 /** Sets of the user's own table, one per address family, or of the table that Weir owns. */
 export type SetTarget =

@@ -1,10 +1,13 @@
 import { BgpError, decodeUpdate, HEADER_SIZE, MessageType, type NextHop, type PathAttributes, sessionContext } from '@weir/bgp/codec';
 import { type Ip, ip4, ip6 } from '@weir/wire/inet';
 
-/** The longest path attributes of an UPDATE (RFC 8654), and what stands before them. */
-const scratch = new Uint8Array(2 + 32 + 65535);
+/** The longest path attributes of an UPDATE (RFC 8654), what stands before them, and ONLY_TO_CUSTOMER behind. */
+const scratch = new Uint8Array(2 + 32 + 65535 + 7);
 
 const FOUR_OCTET_AS = 1;
+
+const OPTIONAL_TRANSITIVE = 0xc0;
+const ONLY_TO_CUSTOMER = 35;
 
 /**
  * Attributes as they are interned: what they mean beside their bytes comes first.
@@ -13,9 +16,9 @@ const FOUR_OCTET_AS = 1;
  * | 1 when AS numbers have 4 octets (1) | octets of next hop: 0, 4, 16 or 32 (1) | next hop | path attributes |
  * ```
  *
- * The result is overwritten by the next call.
+ * ONLY_TO_CUSTOMER with the value `otc` is added behind the path attributes (RFC 9234 section 5). The result is overwritten by the next call.
  */
-export function attributeKey(raw: Uint8Array, nextHop: NextHop | undefined, fourOctetAs: boolean): Uint8Array {
+export function attributeKey(raw: Uint8Array, nextHop: NextHop | undefined, fourOctetAs: boolean, otc: number | undefined): Uint8Array {
   scratch[0] = fourOctetAs ? FOUR_OCTET_AS : 0;
   let at = 2;
   if (nextHop) {
@@ -24,17 +27,27 @@ export function attributeKey(raw: Uint8Array, nextHop: NextHop | undefined, four
   }
   scratch[1] = at - 2;
   scratch.set(raw, at);
-  return scratch.subarray(0, at + raw.length);
+  at += raw.length;
+  if (otc !== undefined) {
+    scratch[at++] = OPTIONAL_TRANSITIVE;
+    scratch[at++] = ONLY_TO_CUSTOMER;
+    scratch[at++] = 4;
+    at = writeWord(otc, at);
+  }
+  return scratch.subarray(0, at);
+}
+
+function writeWord(word: number, at: number): number {
+  scratch[at] = word >>> 24;
+  scratch[at + 1] = word >>> 16;
+  scratch[at + 2] = word >>> 8;
+  scratch[at + 3] = word;
+  return at + 4;
 }
 
 function writeIp(ip: Ip, at: number): number {
   const words = ip.family === 4 ? [ip.w0] : [ip.w0, ip.w1, ip.w2, ip.w3];
-  for (const word of words) {
-    scratch[at++] = word >>> 24;
-    scratch[at++] = word >>> 16;
-    scratch[at++] = word >>> 8;
-    scratch[at++] = word;
-  }
+  for (const word of words) at = writeWord(word, at);
   return at;
 }
 

@@ -87,6 +87,15 @@ function print(kind: 'standard' | 'large' | 'extended', a: number, b: number, c:
   return `generic:0x${a.toString(16).padStart(8, '0')}:0x${b.toString(16).padStart(8, '0')}`;
 }
 
+/** Whether path attributes carry a standard community, given as its 32 bits. */
+export function carriesCommunity(raw: Uint8Array, community: number): boolean {
+  let found = false;
+  visitCommunities(raw, (kind, value) => {
+    if (kind === 'standard' && value === community) found = true;
+  });
+  return found;
+}
+
 /** The communities of `raw` that match a pattern of the set, as text, each once. */
 export function matchedCommunities(set: NamedSet, raw: Uint8Array): string[] {
   const out = new Set<string>();

@@ -14,6 +14,20 @@ export function protectedIndex(prefixes: readonly Prefix[]): ProtectedIndex {
   return { 4: new CoverIndex(4, prefixes), 6: new CoverIndex(6, prefixes) };
 }
 
+/** Why a route may not give to a set, as far as that depends on the route alone; undefined where it may. */
+export function refusal(
+  guard: PrefixGuard,
+  peer: number,
+  leak: boolean,
+  family: Family,
+  words: Uint32Array,
+  at: number,
+  length: number,
+): RefusalReason | undefined {
+  if (!guard.allowsPeer(peer)) return 'peer';
+  return leak ? 'leak' : guard.refuses(family, words, at, length);
+}
+
 /**
  * A set's guard as far as it looks at one prefix from one peer alone: who, where, how long, never, protected. What depends on other members
  * (how many, how fast) is in `SetState`.

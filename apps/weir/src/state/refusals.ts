@@ -4,11 +4,11 @@ import { TokenBucket } from './token-bucket.ts';
 /**
  * Why a route is not a member of a set whose community it carries:
  * `peer` the guard does not name the peer; `never` no set may have the prefix; `length`, `prefix` the guard's lengths and covering prefixes;
- * `protected` a deny set would cover a protected address; `max-members` the set is full, `churn` the peer changes it too fast (these two wait).
+ * `protected` a deny set would cover a protected address; `leak` ONLY_TO_CUSTOMER says that the route is a leak (RFC 9234 section 5); `max-members` the set is full, `churn` the peer changes it too fast (these two wait).
  */
-export type RefusalReason = 'peer' | 'never' | 'length' | 'prefix' | 'protected' | 'max-members' | 'churn';
+export type RefusalReason = 'peer' | 'never' | 'length' | 'prefix' | 'protected' | 'leak' | 'max-members' | 'churn';
 
-export const REFUSAL_REASONS: readonly RefusalReason[] = ['peer', 'never', 'length', 'prefix', 'protected', 'max-members', 'churn'];
+export const REFUSAL_REASONS: readonly RefusalReason[] = ['peer', 'never', 'length', 'prefix', 'protected', 'leak', 'max-members', 'churn'];
 
 /** Refusals of one set that are told as events. */
 const REPORTED = { rate: 10, burst: 20 };
@@ -59,7 +59,16 @@ export class Refusals {
   }
 
   counts(): { readonly [R in RefusalReason]: number } {
-    const out: { [R in RefusalReason]: number } = { peer: 0, never: 0, length: 0, prefix: 0, protected: 0, 'max-members': 0, churn: 0 };
+    const out: { [R in RefusalReason]: number } = {
+      peer: 0,
+      never: 0,
+      length: 0,
+      prefix: 0,
+      protected: 0,
+      leak: 0,
+      'max-members': 0,
+      churn: 0,
+    };
     REFUSAL_REASONS.forEach((reason, i) => {
       out[reason] = this.#counts[i] as number;
     });

@@ -6,6 +6,8 @@ import { AttributeStore, NO_ATTRIBUTES } from './attribute-store.ts';
 import type { CommunityMatcher } from './community-matcher.ts';
 import { FamilyRib } from './family-rib.ts';
 import { FeedTable, NO_FEED } from './feed-table.ts';
+import { refusal } from './guard.ts';
+import type { OnlyToCustomer } from './only-to-customer.ts';
 import type { PeerState } from './peer-state.ts';
 import { familyIndex, familyName } from './peer-state.ts';
 import type { RefusalReason } from './refusals.ts';
@@ -88,10 +90,11 @@ export class Rib implements SetSurroundings {
   }
 
   /** Routes of one announcement, in place of what the peer said of them before. */
-  announce(peer: PeerState, announcement: Announcement, raw: Uint8Array, fourOctetAs: boolean): void {
+  announce(peer: PeerState, announcement: Announcement, raw: Uint8Array, fourOctetAs: boolean, { leak, add }: OnlyToCustomer): void {
     const { run, nextHop } = announcement;
     const f = familyIndex(run.family);
-    const key = attributeKey(raw, nextHop, fourOctetAs);
+    if (leak) peer.leaked += run.count;
+    const key = attributeKey(raw, nextHop, fourOctetAs, add);
     const hash = this.attributes.hash(key);
     let id = this.attributes.find(key, hash);
     if (id === NO_ATTRIBUTES) {
@@ -112,7 +115,7 @@ export class Rib implements SetSurroundings {
       return;
     }
     const { stride } = familyDescriptor(run.family);
-    for (let i = 0; i < run.count; i++) this.#announceOne(peer, f, run, i, i * stride, id, asks);
+    for (let i = 0; i < run.count; i++) this.#announceOne(peer, f, run, i, i * stride, id, asks, leak);
     this.attributes.discardUnused(id);
   }
 
@@ -128,7 +131,16 @@ export class Rib implements SetSurroundings {
     }
   }
 
-  #announceOne(peer: PeerState, f: FamilyIndex, run: NlriRun, i: number, at: number, attributes: number, asks: number): void {
+  #announceOne(
+    peer: PeerState,
+    f: FamilyIndex,
+    run: NlriRun,
+    i: number,
+    at: number,
+    attributes: number,
+    asks: number,
+    leak: boolean,
+  ): void {
     const rib = this.ribs[f];
     const { routes } = this;
     const length = run.lengths[i] as number;
@@ -138,7 +150,7 @@ export class Rib implements SetSurroundings {
       peer.blocked++;
       return;
     }
-    const feed = this.evaluate(peer, f, run.words, at, length, asks, undefined, undefined);
+    const feed = this.evaluate(peer, f, run.words, at, length, asks, leak, undefined, undefined);
     const kept = this.#mayChange;
     const wanted = feed !== NO_FEED || kept || peer.definition.keepAll;
     if (!wanted && !peer.tracks) {
@@ -171,7 +183,7 @@ export class Rib implements SetSurroundings {
       peer.leaveEpoch(routes.epoch[row] as number, f);
       routes.epoch[row] = 0;
     }
-    routes.flags[row] = f | (hasPath ? ROW.path : 0) | (kept ? ROW.kept : 0);
+    routes.flags[row] = f | (hasPath ? ROW.path : 0) | (kept ? ROW.kept : 0) | (leak ? ROW.leak : 0);
     routes.since[row] = Math.floor(this.#now / 1000);
     const stored = wanted ? attributes : NO_ATTRIBUTES;
     const before = routes.attributes[row] as number;
@@ -223,6 +235,7 @@ export class Rib implements SetSurroundings {
     at: number,
     length: number,
     asks: number,
+    leak: boolean,
     ended: ReadonlySet<number> | undefined,
     was: number | undefined,
   ): number {
@@ -236,7 +249,7 @@ export class Rib implements SetSurroundings {
       const index = list[i] as number;
       const set = this.sets[index];
       const present = set?.guard.hasFamily(family) === true;
-      const reason = !present ? undefined : set.guard.allowsPeer(peer.index) ? set.guard.refuses(family, words, at, length) : 'peer';
+      const reason = present ? refusal(set.guard, peer.index, leak, family, words, at, length) : undefined;
       if (present && reason === undefined && !ended?.has(index)) {
         admitted?.push(index);
         continue;
@@ -264,7 +277,8 @@ export class Rib implements SetSurroundings {
     const ended = epoch === 0 ? undefined : peer.epochs.get(epoch)?.ended;
     const attributes = routes.attributes[row] as number;
     const asks = attributes === NO_ATTRIBUTES ? NO_FEED : this.attributes.asks(attributes);
-    const feed = this.evaluate(peer, f, scratch, 0, table.length(prefix), asks, ended, routes.feed[row] as number);
+    const leak = ((routes.flags[row] as number) & ROW.leak) !== 0;
+    const feed = this.evaluate(peer, f, scratch, 0, table.length(prefix), asks, leak, ended, routes.feed[row] as number);
     const kept = this.#mayChange && epoch === 0;
     this.setFeed(row, feed);
     this.feeds.release(feed);

@@ -6,7 +6,8 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
 import { LedgerMembers } from './ledger-members.ts';
-import { familyIndex, type PeerState } from './peer-state.ts';
+import { checkOnlyToCustomer } from './only-to-customer.ts';
+import { familyIndex, NO_STALE_TIMES, type PeerState, type StaleTimes } from './peer-state.ts';
 import { type RefreshRequest, refreshRequests } from './reconfigure.ts';
 import { DEFAULT_LIMITS, Rib, type RibLimits } from './rib.ts';
 import { ROW } from './route-table.ts';
@@ -52,6 +53,18 @@ export interface ConfigureResult {
   readonly changedSets: readonly string[];
 }
 
+/** How a session ended. */
+export interface SessionDown {
+  /** RFC 8538 section 4: nothing is held. */
+  readonly hard: boolean;
+  /** Families that graceful restart lets be kept, with the times for sets that go by them. */
+  readonly retained?: readonly (StaleTimes & { readonly family: FamilyName })[];
+}
+
+function staleTimes(loss: SessionDown, family: FamilyName): StaleTimes {
+  return loss.retained?.find((entry) => entry.family === family) ?? NO_STALE_TIMES;
+}
+
 const NOTHING_BLOCKED: { readonly blocked: readonly FamilyName[] } = { blocked: [] };
 
 /** Waiting members that one turn looks at. */
@@ -67,6 +80,8 @@ const MEMBER_EVENTS_PER_DRAIN = 256;
  * - A session that is lost makes its routes stale. What a stale route gives to a set ends with that set's hold, with an explicit withdrawal, when it is
  *   relearned without it, or when the peer has converged without it; a hard reset and the removal of the peer or set end it at once. A
  *   graceful restart time (RFC 4724) neither shortens nor lengthens a hold, and a set that withdraws on loss does so though the peer restarts gracefully.
+ *   Only a set with `hold long-lived` goes by the peer: restart time, then long-lived stale time, which a route with NO_LLGR does not have.
+ * - A route that ONLY_TO_CUSTOMER shows to be a leak gives nothing (RFC 9234 section 5), to allow and deny sets alike.
  * - The ledger's members stay until every peer that may fill the set has converged; in allow sets at most `startupHold`.
  *
  * What is stored: routes that give to a set, wait for room or churn, or are refused only because of protected addresses (which change by themselves);
@@ -149,9 +164,10 @@ export class RouteState {
     this.#rib.turn(this.#clock.now(), session.receivedAt);
     for (const run of message.withdraw) this.#rib.withdraw(state, run);
     const blocked: FamilyName[] = [];
+    const customer = checkOnlyToCustomer(state.definition, message.attributes.onlyToCustomer);
     for (const announcement of message.announce) {
       const before = state.blocked;
-      this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs);
+      this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, customer);
       if (state.blocked > before) blocked.push(announcement.run.family);
     }
     this.#finish();
@@ -163,14 +179,14 @@ export class RouteState {
     if (state) state.up = true;
   }
 
-  /** The session is lost: routes become stale and each set's hold begins. `hard` (RFC 8538 section 4) ends them at once. */
-  sessionDown(peer: string, options: { readonly hard: boolean }): void {
+  /** The session is lost: routes become stale and each set's hold begins. */
+  sessionDown(peer: string, loss: SessionDown): void {
     const state = this.#peer(peer);
     if (!state) return;
     this.#turn();
     state.up = false;
-    if (options.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
-    else makeStale(this.#rib, state);
+    if (loss.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
+    else makeStale(this.#rib, state, [staleTimes(loss, 'ipv4 unicast'), staleTimes(loss, 'ipv6 unicast')]);
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();

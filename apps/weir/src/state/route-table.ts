@@ -12,6 +12,8 @@ export const ROW = {
   refreshing: 4,
   /** Refused by what may change without the peer saying so again: kept though it gives nothing. */
   kept: 8,
+  /** A route leak (RFC 9234 section 5): it gives nothing. */
+  leak: 16,
 } as const;
 
 /**

@@ -3,8 +3,9 @@ import { type Asn, comparePrefix, type Family, overlaps, type Prefix, printPrefi
 import type { Provenance } from '../model/provenance.ts';
 import { decodeKey, nextHopOf, rawAttributesOf } from './attribute-key.ts';
 import { NO_ATTRIBUTES } from './attribute-store.ts';
-import { matchedCommunities } from './community-matcher.ts';
-import { familyName, holdEnd, type PeerState } from './peer-state.ts';
+import { carriesCommunity, matchedCommunities } from './community-matcher.ts';
+import { refusal } from './guard.ts';
+import { type Epoch, familyName, holdEnd, type PeerState } from './peer-state.ts';
 import type { Refusal, RefusalReason } from './refusals.ts';
 import type { Rib } from './rib.ts';
 import { NO_ROW, ROW } from './route-table.ts';
@@ -13,6 +14,8 @@ import { Smallest } from './smallest.ts';
 
 /** Prefixes that one answer lists at most. */
 export const MAX_PAGE = 10_000;
+/** The community of routes that are long-lived stale. */
+const LLGR_STALE = 0xffff0006;
 /** AS numbers of a path that a provenance shows. */
 const SHOWN_AS_PATH = 16;
 /** Routes that one member is explained with. */
@@ -48,6 +51,8 @@ export interface RouteEntry {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly stale: boolean;
+  /** In the long-lived part of its time since the loss of the session, or sent by the peer as such (LLGR_STALE, RFC 9494 section 3.2). */
+  readonly longLivedStale: boolean;
   /** Sets that the route gives to: whether the member is installed or waits for room or churn. */
   readonly sets: readonly { readonly set: string; readonly installed: boolean }[];
   /** Sets whose community it carries and whose guard refuses it. */
@@ -89,6 +94,8 @@ export interface PeerCounts {
   /** Announcements not taken: over the prefix limit, and for want of space. */
   readonly blocked: number;
   readonly overflow: number;
+  /** Announcements that were leaks (RFC 9234 section 5). */
+  readonly leaked: number;
 }
 
 export interface StateCounts {
@@ -179,6 +186,12 @@ function isStale(rib: Rib, row: number): boolean {
   return rib.routes.epoch[row] !== 0 || ((rib.routes.flags[row] as number) & ROW.refreshing) !== 0;
 }
 
+function isLongLivedStale(rib: Rib, row: number, key: Uint8Array | undefined): boolean {
+  if (key && carriesCommunity(rawAttributesOf(key), LLGR_STALE)) return true;
+  const epoch = rib.peers[rib.routes.peer[row] as number]?.epochs.get(rib.routes.epoch[row] as number);
+  return epoch !== undefined && epoch.times.longLived > 0 && rib.now() >= epoch.lostAt + epoch.times.restart;
+}
+
 function flatPath(attributes: PathAttributes): Asn[] {
   const out: Asn[] = [];
   for (const segment of attributes.asPath ?? []) {
@@ -223,11 +236,12 @@ function routeEntry(rib: Rib, f: FamilyIndex, row: number): RouteEntry {
   const peer = routes.peer[row] as number;
   const given = rib.feeds.list(routes.feed[row] as number);
   const words = Uint32Array.of(table.word(id, 0), table.word(id, 1), table.word(id, 2), table.word(id, 3));
+  const leak = ((routes.flags[row] as number) & ROW.leak) !== 0;
   const refused: { set: string; reason: RefusalReason }[] = [];
   for (const index of attributes === NO_ATTRIBUTES ? [] : rib.feeds.list(rib.attributes.asks(attributes))) {
     const set = rib.sets[index];
     if (!set?.guard.hasFamily(family)) continue;
-    const reason = set.guard.allowsPeer(peer) ? set.guard.refuses(family, words, 0, table.length(id)) : 'peer';
+    const reason = refusal(set.guard, peer, leak, family, words, 0, table.length(id));
     if (reason !== undefined) refused.push({ set: set.definition.name, reason });
   }
   return {
@@ -238,6 +252,7 @@ function routeEntry(rib: Rib, f: FamilyIndex, row: number): RouteEntry {
     attributes: key ? decodeKey(key) : {},
     since: (routes.since[row] as number) * 1000,
     stale: isStale(rib, row),
+    longLivedStale: isLongLivedStale(rib, row, key),
     sets: given.map((index) => ({
       set: rib.sets[index]?.definition.name ?? '',
       installed: rib.sets[index]?.isInstalled(f, id) ?? false,
@@ -249,7 +264,7 @@ function routeEntry(rib: Rib, f: FamilyIndex, row: number): RouteEntry {
 /** What is held of a peer's routes, by set and end. One pass over its rows. */
 export function listHolds(rib: Rib, peer: PeerState): Hold[] {
   if (peer.epochs.size === 0) return [];
-  const routesOf = new Map<string, { set: SetState; lostAt: number; routes: number }>();
+  const routesOf = new Map<string, { set: SetState; epoch: Epoch; routes: number }>();
   rib.forEachRow(peer, (row) => {
     const epoch = peer.epochs.get(rib.routes.epoch[row] as number);
     if (!epoch) return;
@@ -257,13 +272,13 @@ export function listHolds(rib: Rib, peer: PeerState): Hold[] {
       const set = rib.sets[index];
       if (!set) continue;
       const key = `${epoch.id} ${index}`;
-      const entry = routesOf.get(key) ?? { set, lostAt: epoch.lostAt, routes: 0 };
+      const entry = routesOf.get(key) ?? { set, epoch, routes: 0 };
       entry.routes++;
       routesOf.set(key, entry);
     }
   });
-  return [...routesOf.values()].map(({ set, lostAt, routes }) => {
-    const end = holdEnd(set.definition, lostAt);
+  return [...routesOf.values()].map(({ set, epoch, routes }) => {
+    const end = holdEnd(set.definition, epoch);
     return { set: set.definition.name, routes, endsAt: Number.isFinite(end) ? end : undefined };
   });
 }
@@ -303,6 +318,7 @@ function peerCounts(peer: PeerState): PeerCounts {
     unneeded: peer.unneeded,
     blocked: peer.blocked,
     overflow: peer.overflow,
+    leaked: peer.leaked,
   };
 }
 

@@ -1,24 +1,49 @@
-import { holdEnd, type PeerState } from './peer-state.ts';
+import { carriesCommunity } from './community-matcher.ts';
+import { type Epoch, holdEnd, type PeerState, type StaleTimes } from './peer-state.ts';
 import type { Rib } from './rib.ts';
 import { ROW } from './route-table.ts';
 
-/** The session of a peer is lost now: its fresh routes become stale, those that give nothing go. Routes that were stale already keep their time. */
-export function makeStale(rib: Rib, peer: PeerState): void {
+/** NO_LLGR (RFC 9494 section 3.3): the route is not kept beyond the restart time. */
+const NO_LLGR = 0xffff0007;
+
+/**
+ * The session of a peer is lost now: its fresh routes become stale, those that give nothing go. Routes that were stale already keep their time.
+ * `times` says by family how long graceful restart lets routes be kept.
+ */
+export function makeStale(rib: Rib, peer: PeerState, times: readonly [StaleTimes, StaleTimes]): void {
   if (peer.fresh(0) + peer.fresh(1) === 0) return;
   const { routes } = rib;
-  const epoch = peer.newEpoch(rib.now());
+  const epochs = new Map<string, Epoch>();
+  const withoutLongLived = new Map<number, boolean>();
+  const timesOf = (row: number): StaleTimes => {
+    const own = times[rib.familyOf(row)];
+    if (own.longLived === 0) return own;
+    const attributes = routes.attributes[row] as number;
+    let refused = withoutLongLived.get(attributes);
+    if (refused === undefined) {
+      refused = carriesCommunity(rib.rawAttributes(attributes), NO_LLGR);
+      withoutLongLived.set(attributes, refused);
+    }
+    return refused ? { restart: own.restart, longLived: 0 } : own;
+  };
   rib.forEachRow(peer, (row) => {
     if (routes.epoch[row] !== 0) return;
     if (routes.feed[row] === 0) {
       rib.removeRow(row);
       return;
     }
+    const own = timesOf(row);
+    const key = `${own.restart} ${own.longLived}`;
+    let epoch = epochs.get(key);
+    if (!epoch) {
+      epoch = peer.newEpoch(rib.now(), own);
+      epochs.set(key, epoch);
+    }
     routes.epoch[row] = epoch.id;
     routes.flags[row] = (routes.flags[row] as number) & ~(ROW.refreshing | ROW.kept);
     peer.stale[rib.familyOf(row)]++;
     epoch.rows++;
   });
-  if (epoch.rows === 0) peer.epochs.delete(epoch.id);
 }
 
 /** Ends what stale routes give to sets whose hold is over. */
@@ -28,7 +53,7 @@ export function endHolds(rib: Rib): void {
     let any = false;
     for (const epoch of peer.epochs.values()) {
       for (const set of rib.sets) {
-        if (!set || epoch.ended.has(set.index) || holdEnd(set.definition, epoch.lostAt) > rib.now()) continue;
+        if (!set || epoch.ended.has(set.index) || holdEnd(set.definition, epoch) > rib.now()) continue;
         epoch.ended.add(set.index);
         any = true;
       }
@@ -46,7 +71,7 @@ export function holdDeadline(rib: Rib): number {
   let first = Number.POSITIVE_INFINITY;
   for (const peer of rib.peers) {
     for (const epoch of peer?.epochs.values() ?? []) {
-      for (const set of rib.sets) if (set && !epoch.ended.has(set.index)) first = Math.min(first, holdEnd(set.definition, epoch.lostAt));
+      for (const set of rib.sets) if (set && !epoch.ended.has(set.index)) first = Math.min(first, holdEnd(set.definition, epoch));
     }
   }
   return first;

@@ -251,10 +251,14 @@ describe('attribute keys', () => {
     for (const fourOctetAs of [true, false]) {
       const w = new Writer();
       encodeAttributes(w, attributes, sessionContext({ fourOctetAs }));
-      const key = attributeKey(w.finish(), nextHop, fourOctetAs).slice();
+      const key = attributeKey(w.finish(), nextHop, fourOctetAs, undefined).slice();
       expect(nextHopOf(key)).toEqual(nextHop);
       expect(decodeKey(key)).toMatchObject(attributes);
       expect(rawAttributesOf(key).length).toBe(w.length);
+      expect(decodeKey(attributeKey(w.finish(), nextHop, fourOctetAs, 4_200_000_000))).toMatchObject({
+        ...attributes,
+        onlyToCustomer: 4_200_000_000,
+      });
     }
   });
 

@@ -67,6 +67,7 @@ export function testPeer(name: string, last: number, given: Partial<Peer> = {}):
     ttlSecurity: undefined,
     multihop: undefined,
     restartTime: 120,
+    longLivedStaleTime: undefined,
     addPath: false,
     extendedMessage: true,
     role: undefined,

@@ -25,5 +25,21 @@ export function renderPeers(list: readonly PeerSummary[], p: Palette, now: numbe
     String(peer.stale_routes),
     peer.last_error ?? '',
   ]);
-  return renderTable(['PEER', 'ADDRESS', 'AS', 'STATE', 'FOR', 'CONVERGED', 'ROUTES', 'STALE', 'LAST ERROR'], rows, 'llrlrlrrl', p.bold);
+  const table = renderTable(
+    ['PEER', 'ADDRESS', 'AS', 'STATE', 'FOR', 'CONVERGED', 'ROUTES', 'STALE', 'LAST ERROR'],
+    rows,
+    'llrlrlrrl',
+    p.bold,
+  );
+  return table + list.map(notes).join('');
+}
+
+/** What most peers do not have, a line each. */
+function notes(peer: PeerSummary): string {
+  const lines = (peer.long_lived ?? []).map((l) => {
+    const shorter = l.stale_time < l.asked ? ` of the ${l.asked}s asked for` : '';
+    return `${peer.name}: ${l.family} long-lived stale time ${l.stale_time}s${shorter}${l.forwarding_preserved ? ', forwarding preserved' : ''}\n`;
+  });
+  if (peer.leaked > 0) lines.push(`${peer.name}: ${peer.leaked} announcements were route leaks (RFC 9234) and give nothing\n`);
+  return lines.join('');
 }

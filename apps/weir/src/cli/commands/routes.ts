@@ -48,7 +48,7 @@ export async function routes(prefix: string | undefined, options: RoutesOptions,
 function renderRoutes(list: readonly RouteSummary[], heading: boolean, options: RoutesOptions): string {
   const rows = list.map((route) => [
     route.path_id === undefined ? route.prefix : `${route.prefix} path ${route.path_id}`,
-    route.peer + (route.stale ? ' (stale)' : ''),
+    route.peer + (route.long_lived_stale ? ' (long-lived stale)' : route.stale ? ' (stale)' : ''),
     route.next_hop ?? '',
     route.as_path.join(' '),
     route.communities.join(' '),

@@ -270,6 +270,33 @@ describe('convergence removes what a peer no longer says, and nothing before', (
     expect(s.members()).toEqual([]);
   });
 
+  it.each<{ name: string; ours: number | undefined; retain: readonly FamilyName[]; ends: number }>([
+    { name: 'restart time, then the time that the peer asks for (RFC 9494)', ours: 1e9, retain: [FOUR, SIX], ends: 120_000 + 3_600_000 },
+    { name: 'bounded by our own', ours: 60_000, retain: [FOUR, SIX], ends: 120_000 + 60_000 },
+    { name: 'the restart time where we do not offer it', ours: undefined, retain: [FOUR, SIX], ends: 120_000 },
+    { name: 'nothing of a family that is not retained', ours: 1e9, retain: [SIX], ends: 0 },
+  ])('hold long-lived: $name', ({ ours, retain, ends }) => {
+    const web = testSet('web', { onSessionLoss: { kind: 'hold-long-lived' } });
+    const s = new Scene(testConfig([{ ...core, longLivedStaleTime: ours }], [web]));
+    const families = [FOUR, SIX].map((name) => ({ family: name, forwardingPreserved: false }));
+    const n: Negotiated = {
+      ...negotiated({}),
+      gracefulRestart: { restarting: false, notification: true, restartTime: 120, families },
+      longLived: families.map((f) => ({ ...f, staleTime: 3600 })),
+    };
+    s.speaker.emit({
+      kind: 'established',
+      peer: 'core',
+      negotiated: n,
+      peerOpen,
+      gracefulRestart: n.gracefulRestart,
+      localAddress: undefined,
+    });
+    s.say({ announce: [A] }).down({ retain });
+    if (ends > 0) expect(s.wait(ends - 1).members()).toEqual([A]);
+    expect(s.wait(ends > 0 ? 1 : 0).members()).toEqual([]);
+  });
+
   it('the ledger goes when the peers have converged', () => {
     const s = scene(testSet('web', { kind: 'deny', onSessionLoss: { kind: 'hold-forever' } }));
     s.kernel.sets.set('web', new Set([A, B]));
@@ -560,6 +587,7 @@ it('maps every field of a peer', () => {
     interface: 'wg0',
     password: 'secret',
     ttlSecurity: 2,
+    longLivedStaleTime: 90_500,
     addPath: true,
     role: 'customer',
     roleStrict: true,
@@ -582,6 +610,7 @@ it('maps every field of a peer', () => {
     device: 'wg0',
     password: 'secret',
     ttlSecurity: 2,
+    longLivedStaleTime: 91,
     role: 'customer',
     maxPrefixes: Object.fromEntries([FOUR, SIX].map((name) => [name, { limit: 5, warnAt: 80, action: 'restart', restartAfter: 2 }])),
   });

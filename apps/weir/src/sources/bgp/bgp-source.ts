@@ -2,7 +2,7 @@ import { CeaseSubcode, describeNotification, ErrorCode, type FamilyName, familyO
 import { BgpSpeaker, type Clock, type PeerStatus, type SessionEvent, systemClock } from '@weir/bgp/session';
 import type { Config } from '../../model/config.ts';
 import type { EventSink } from '../../model/event.ts';
-import { type ConfigureResult, type FamilyPhase, type RouteState, samePeer } from '../../state/index.ts';
+import { type ConfigureResult, type FamilyPhase, type RouteState, type SessionDown, samePeer } from '../../state/index.ts';
 import { PeerLink } from './peer-link.ts';
 import { type SpeakerOptions, speakerConfig } from './speaker-config.ts';
 
@@ -90,7 +90,9 @@ export class BgpSource {
     // A peer that is only called otherwise gets a new session under its new name: its routes are held meanwhile.
     for (const peer of before.bgp.peers) {
       const renamed = config.bgp.peers.find((other) => samePeer(other, peer) && other.name !== peer.name);
-      if (renamed && this.#links.get(peer.name)?.negotiated) this.#state.sessionDown(peer.name, { hard: false });
+      const link = this.#links.get(peer.name);
+      if (!renamed || !link?.negotiated) continue;
+      this.#state.sessionDown(peer.name, { hard: false, retained: this.#retained(peer.name, link, link.negotiated.families) });
     }
     const result = this.#state.configure(config);
     this.#config = config;
@@ -211,8 +213,9 @@ export class BgpSource {
         link.reason = printReason(event.reason, event.notification, event.detail);
         const hard = event.reason === 'max-prefixes' || isHardReset(event.notification);
         if (this.#lagging) this.#speaker.resume(event.peer);
+        const retained = this.#retained(event.peer, link, event.retain);
         link.down();
-        this.#state.sessionDown(event.peer, { hard });
+        this.#state.sessionDown(event.peer, { hard, retained });
         return;
       }
       case 'attempt-failed': {
@@ -301,6 +304,17 @@ export class BgpSource {
     if (!phases.every(([, phase]) => phase.kind === 'converged')) return;
     const routes = phases.reduce((sum, [family]) => sum + this.#state.announced(peer, family), 0);
     this.#events({ at: this.#clock.now(), kind: 'peer-converged', peer, routes });
+  }
+
+  /** How long sets that go by the peer keep what it gave: its restart time, then its long-lived stale time as far as our own allows. */
+  #retained(name: string, { negotiated }: PeerLink, families: readonly FamilyName[]): NonNullable<SessionDown['retained']> {
+    const peer = this.#config.bgp.peers.find((p) => p.name === name);
+    const restart = negotiated?.gracefulRestart;
+    return families.map((family) => ({
+      family,
+      restart: restart?.families.some((f) => f.family === family) ? restart.restartTime * 1000 : 0,
+      longLived: Math.min((negotiated?.longLived.find((f) => f.family === family)?.staleTime ?? 0) * 1000, peer?.longLivedStaleTime ?? 0),
+    }));
   }
 
   #pause(name: string, link: PeerLink): void {

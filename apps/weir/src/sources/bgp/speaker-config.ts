@@ -45,6 +45,7 @@ export function peerConfig(peer: Peer): PeerConfig {
     ...(peer.ttlSecurity === undefined ? {} : { ttlSecurity: peer.ttlSecurity }),
     ...(peer.multihop === undefined ? {} : { multihop: peer.multihop }),
     ...(peer.role === undefined ? {} : { role: peer.role }),
+    ...(peer.longLivedStaleTime === undefined ? {} : { longLivedStaleTime: Math.ceil(peer.longLivedStaleTime / 1000) }),
     ...(peer.maxPrefixes === undefined ? {} : { maxPrefixes: maxPrefixes(peer) }),
   };
 }

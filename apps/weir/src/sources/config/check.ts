@@ -107,7 +107,7 @@ function checkSet(set: Named<Table<RawSet>>, peers: ReadonlySet<string>, firewal
       report('E012', guardPlace, `guard.prefixes ${why}`, 'name the prefixes that may be opened');
     }
     if (!set.value.has('on_session_loss')) {
-      report('E012', set.place, `on_session_loss ${why}`, 'write withdraw, hold 2m or hold forever');
+      report('E012', set.place, `on_session_loss ${why}`, 'write withdraw, hold 2m, hold long-lived or hold forever');
     }
   }
   for (const { value, place } of guard?.peers ?? []) {

@@ -181,16 +181,23 @@ export function communityPattern(): Shape<CommunityPattern> {
   });
 }
 
-/** `withdraw`, `hold 2m`, `hold forever`. */
+/** `withdraw`, `hold 2m`, `hold forever`, `hold long-lived`. */
 export function sessionLoss(): Shape<SessionLoss> {
-  return leaf('withdraw, hold DURATION or hold forever', (written, _value, place, report) => {
+  return leaf('withdraw, hold DURATION, hold long-lived or hold forever', (written, _value, place, report) => {
     if (written === 'withdraw') return { kind: 'withdraw' };
     if (written === 'hold forever') return { kind: 'hold-forever' };
+    if (written === 'hold long-lived') return { kind: 'hold-long-lived' };
     const held = /^hold +(\S+)$/.exec(written);
     const ms = held ? parseDuration(held[1] ?? '') : undefined;
     if (ms !== undefined && ms > 0) return { kind: 'hold', ms };
-    if (held) report('E016', place, `not a duration: ${quote(held[1] ?? '')}`, 'write hold 2m, hold 90s or hold forever');
-    else report('E009', place, `${quote(written)} is not what session loss can do`, 'write withdraw, hold 2m or hold forever');
+    if (held) report('E016', place, `not a duration: ${quote(held[1] ?? '')}`, 'write hold 2m, hold 90s, hold long-lived or hold forever');
+    else
+      report(
+        'E009',
+        place,
+        `${quote(written)} is not what session loss can do`,
+        'write withdraw, hold 2m, hold long-lived or hold forever',
+      );
     return undefined;
   });
 }

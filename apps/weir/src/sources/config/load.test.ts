@@ -170,7 +170,7 @@ hint: did you mean cut?
 weir.yaml:8:22 error[E009] "forget" is not what session loss can do
     on_session_loss: forget
                      ^^^^^^
-hint: write withdraw, hold 2m or hold forever
+hint: write withdraw, hold 2m, hold long-lived or hold forever
 `,
   },
   {
@@ -257,7 +257,7 @@ hint: name the prefixes that may be opened
 weir.yaml:3:3 error[E012] on_session_loss is required because the set is an allow set
   web: { kind: allow, communities: "64512:80" }
   ^^^
-hint: write withdraw, hold 2m or hold forever
+hint: write withdraw, hold 2m, hold long-lived or hold forever
 weir.yaml:3:3 error[E012] nft is required because there is no firewall
   web: { kind: allow, communities: "64512:80" }
   ^^^
@@ -343,7 +343,7 @@ protected: [203.0.113.9/24, 192.0.2.0/33, nowhere]
     want: `weir.yaml:7:22 error[E016] not a duration: "2"
     on_session_loss: hold 2
                      ^^^^^^
-hint: write hold 2m, hold 90s or hold forever
+hint: write hold 2m, hold 90s, hold long-lived or hold forever
 weir.yaml:9:11 error[E016] not a duration: "30"
   settle: 30
           ^^

@@ -51,6 +51,7 @@ export interface RawPeer {
 
 export interface RawGracefulRestart {
   restart_time: number;
+  long_lived_stale_time: number | undefined;
 }
 
 export interface RawMaxPrefixes {

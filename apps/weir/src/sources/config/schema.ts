@@ -38,6 +38,8 @@ import {
 import { defaulted, list, mapping, optional, quote, required, type Shape, type ShapeDoc, type Table, table } from './shape.ts';
 
 const DAY = 86_400_000;
+/** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
+const LONGEST_STALE_TIME = 0xffffff * 1000;
 const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);
 const setName = (): Shape<string> => name('a set name', /^[a-z0-9_]+$/, 'small letters, digits and _', 64);
 const nftName = (): Shape<string> =>
@@ -51,6 +53,11 @@ const gracefulRestart = table<RawGracefulRestart>('graceful_restart', {
     DEFAULTS.restartTime,
     String(DEFAULTS.restartTime),
     'Seconds that Weir asks the peer to keep its routes while Weir restarts (RFC 4724).',
+  ),
+  long_lived_stale_time: optional(
+    duration('long_lived_stale_time', 1000, LONGEST_STALE_TIME),
+    "Offers long-lived graceful restart (RFC 9494) with this time, and bounds the time that the peer asks for. Sets with `hold long-lived` keep a lost peer's routes that long after its restart time; other sets go by their own `on_session_loss`.",
+    'not offered',
   ),
 });
 
@@ -170,7 +177,11 @@ const set = table<RawSet>('a set', {
     'A route with one of these fills the set. `*` may stand for any field.',
   ),
   guard: optional(guard, 'Who may fill the set, and with what.'),
-  on_session_loss: optional(sessionLoss(), 'What the loss of a session does to its members. Required for an allow set.', 'hold forever'),
+  on_session_loss: optional(
+    sessionLoss(),
+    'What the loss of a session does to its members: gone at once; kept that long; kept until the peer is back; or kept for the times that graceful and long-lived graceful restart agreed on with the peer (none of them: gone at once). Required for an allow set.',
+    'hold forever',
+  ),
   on_withdraw: defaulted(
     word('what a withdrawal can do', ['keep', 'cut']),
     'keep',
