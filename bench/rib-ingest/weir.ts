@@ -76,7 +76,7 @@ const config: Config = {
   netns: undefined,
 };
 
-const state = new RouteState({ clock: systemClock, seed: 1 });
+const state = new RouteState({ clock: systemClock });
 state.configure(config);
 const source = new BgpSource({ config, state, events: () => undefined, restarting: false });
 source.start();

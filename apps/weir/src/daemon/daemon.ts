@@ -128,7 +128,6 @@ export class Daemon {
       clock: systemClock,
       hostAddresses: () => this.#addresses,
       events: this.#emit,
-      seed: Math.floor(Math.random() * 0x7fffffff),
     });
     this.#state.configure(config);
     this.#files = new SetFiles(

@@ -1,3 +1,4 @@
+import { type HashKey, halfSipHash } from '@weir/wire/bytes';
 import { ByteArena } from './byte-arena.ts';
 import { grownI32, grownU32 } from './column.ts';
 import { type FeedTable, NO_FEED } from './feed-table.ts';
@@ -15,7 +16,7 @@ export const MAX_ATTRIBUTE_SETS: number = 1 << 22;
  */
 export class AttributeStore {
   readonly #feeds: FeedTable;
-  readonly #seed: number;
+  readonly #key: HashKey;
   #arena = new ByteArena();
   #offsets: Uint32Array = new Uint32Array(1024);
   #lengths: Uint32Array = new Uint32Array(1024);
@@ -28,10 +29,10 @@ export class AttributeStore {
   #limit = 1;
   readonly #free: number[] = [];
 
-  /** `seed` makes the hash of this store its own, so that a peer cannot choose attributes that collide. */
-  constructor(feeds: FeedTable, seed: number) {
+  /** `key` makes the hash of this store its own, so that a peer cannot choose attributes that collide. */
+  constructor(feeds: FeedTable, key: HashKey) {
     this.#feeds = feeds;
-    this.#seed = seed | 0;
+    this.#key = key;
   }
 
   get size(): number {
@@ -139,10 +140,7 @@ export class AttributeStore {
 
   /** What `find` and `intern` take, where both are called for the same bytes. */
   hash(bytes: Uint8Array): number {
-    let h = this.#seed ^ bytes.length;
-    for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193);
-    h = Math.imul(h ^ (h >>> 15), 0x7feb352d);
-    return h ^ (h >>> 16);
+    return halfSipHash(this.#key, bytes);
   }
 
   #find(bytes: Uint8Array, hash: number): number {

@@ -127,7 +127,9 @@ export function stepConvergence(state: PeerConvergence, event: ConvergenceEvent,
       return unchanged({ ...state, pausedAt: state.pausedAt ?? event.at });
     case 'tick': {
       if (state.pausedAt !== undefined) return unchanged(state);
-      const done = [...state.phases].filter(([, phase]) => phase.kind === 'settling' && quietAt(phase, state) <= event.at).map(([name]) => name);
+      const done = [...state.phases]
+        .filter(([, phase]) => phase.kind === 'settling' && quietAt(phase, state) <= event.at)
+        .map(([name]) => name);
       if (done.length === 0) return unchanged(state);
       return { state: map(state, (phase, name) => (done.includes(name) ? CONVERGED : phase)), converged: done };
     }

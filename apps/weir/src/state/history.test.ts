@@ -297,7 +297,7 @@ class History {
 
   constructor(first: ConfigChoice) {
     this.model = new Model(first);
-    this.state = new RouteState({ clock: this.clock, hostAddresses: () => this.model.hosts, seed: 7 });
+    this.state = new RouteState({ clock: this.clock, hostAddresses: () => this.model.hosts, hashKey: { k0: 7, k1: 0 } });
     this.state.configure(this.model.config);
     this.state.onDirty(() => {
       this.dirty = true;

@@ -1,4 +1,5 @@
 import { type Announcement, family as familyDescriptor, type NlriRun } from '@weir/bgp/codec';
+import type { HashKey } from '@weir/wire/bytes';
 import { prefixFromWords, printPrefix } from '@weir/wire/inet';
 import type { EventSink } from '../model/event.ts';
 import { attributeKey, rawAttributesOf } from './attribute-key.ts';
@@ -44,8 +45,8 @@ export class Rib implements SetSurroundings {
   /** Whether the last `evaluate` refused for a reason that can pass without the peer announcing the route again. */
   #mayChange = false;
 
-  constructor(matcher: CommunityMatcher, seed: number, limits: RibLimits, events: EventSink | undefined) {
-    this.attributes = new AttributeStore(this.feeds, seed);
+  constructor(matcher: CommunityMatcher, key: HashKey, limits: RibLimits, events: EventSink | undefined) {
+    this.attributes = new AttributeStore(this.feeds, key);
     this.matcher = matcher;
     this.#limits = limits;
     this.#events = events;

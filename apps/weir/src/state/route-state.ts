@@ -1,4 +1,5 @@
 import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
+import { type HashKey, randomHashKey } from '@weir/wire/bytes';
 import { type Ip, printPrefix } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
@@ -41,8 +42,8 @@ export interface RouteStateOptions {
   readonly hostAddresses?: () => readonly Ip[];
   /** Gets `refused` (at most 10 a second for each set) and `member` (at most 256 for each drain). */
   readonly events?: EventSink;
-  /** Makes the hash of attributes this process's own. */
-  readonly seed?: number;
+  /** Key of the hash of attributes; random when absent. */
+  readonly hashKey?: HashKey;
   readonly limits?: Partial<RibLimits>;
 }
 
@@ -114,7 +115,12 @@ export class RouteState {
     this.#clock = options.clock;
     this.#hostAddresses = options.hostAddresses ?? (() => []);
     this.#events = options.events;
-    this.#rib = new Rib(new CommunityMatcher([]), options.seed ?? 0, { ...DEFAULT_LIMITS, ...options.limits }, options.events);
+    this.#rib = new Rib(
+      new CommunityMatcher([]),
+      options.hashKey ?? randomHashKey(),
+      { ...DEFAULT_LIMITS, ...options.limits },
+      options.events,
+    );
     this.#ledger = new LedgerMembers(this.#rib);
   }
 

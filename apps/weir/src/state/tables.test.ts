@@ -95,7 +95,7 @@ describe('AttributeStore', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.nat(40)), { maxLength: 300 }), (steps) => {
         const feeds = new FeedTable();
-        const store = new AttributeStore(feeds, 1);
+        const store = new AttributeStore(feeds, { k0: 1, k1: 2 });
         const refs = new Map<number, { id: number; refs: number }>();
         for (const [add, n] of steps) {
           const entry = refs.get(n);
@@ -124,7 +124,7 @@ describe('AttributeStore', () => {
   });
 
   it('gives space back once most of it is dead', () => {
-    const store = new AttributeStore(new FeedTable(), 1);
+    const store = new AttributeStore(new FeedTable(), { k0: 1, k1: 2 });
     const ids = Array.from({ length: 100 }, (_, i) => {
       const id = store.intern(new Uint8Array(60_000 + i));
       store.retain(id);
@@ -137,7 +137,7 @@ describe('AttributeStore', () => {
   });
 
   it('forgets what was interned and never referred to', () => {
-    const store = new AttributeStore(new FeedTable(), 1);
+    const store = new AttributeStore(new FeedTable(), { k0: 1, k1: 2 });
     store.discardUnused(store.intern(bytes(3)));
     expect([store.size, store.find(bytes(3))]).toEqual([0, 0]);
     expect(() => store.release(store.intern(bytes(3)))).toThrow(RangeError);

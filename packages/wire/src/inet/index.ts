@@ -18,6 +18,7 @@ export {
   prefixFromWords,
   printPrefix,
 } from './prefix.ts';
+export { type PrefixHashKey, prefixHashKey } from './prefix-hash.ts';
 export { PrefixTable } from './prefix-table.ts';
 export { PrefixTrie } from './prefix-trie.ts';
 export { nextIp, previousIp, rangeAsPrefix, rangePrefixes } from './range.ts';

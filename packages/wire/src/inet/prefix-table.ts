@@ -1,5 +1,6 @@
 import type { Family } from './ip.ts';
 import { type Prefix, prefixFromWords } from './prefix.ts';
+import { hashPrefix4, hashPrefix6, PREFIX_HASH_KEY, type PrefixHashKey } from './prefix-hash.ts';
 
 /** In place of the length of an id that is free. */
 const RELEASED = 255;
@@ -12,6 +13,7 @@ const RELEASED = 255;
 export class PrefixTable {
   readonly family: Family;
   readonly #stride: 1 | 4;
+  readonly #key: Int32Array;
   #words: Uint32Array;
   #lengths: Uint8Array;
   /** id + 1, or 0 for an empty slot. */
@@ -21,8 +23,10 @@ export class PrefixTable {
   #limit = 0;
   readonly #free: number[] = [];
 
-  constructor(family: Family, capacity = 1024) {
+  /** `key` makes the places of prefixes the table's own; by default it is random and the same for all tables of the thread. */
+  constructor(family: Family, capacity = 1024, key: PrefixHashKey = PREFIX_HASH_KEY) {
     this.family = family;
+    this.#key = key[family];
     this.#stride = family === 4 ? 1 : 4;
     this.#words = new Uint32Array(capacity * this.#stride);
     this.#lengths = new Uint8Array(capacity);
@@ -42,15 +46,8 @@ export class PrefixTable {
   }
 
   #hash(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    let h = Math.imul(w0 ^ Math.imul(length + 1, 0x9e3779b1), 0x85ebca6b);
-    if (this.#stride === 4) {
-      h = Math.imul((h ^ (h >>> 15)) + w1, 0xc2b2ae35);
-      h = Math.imul((h ^ (h >>> 13)) + w2, 0x27d4eb2f);
-      h = Math.imul((h ^ (h >>> 15)) + w3, 0x165667b1);
-    }
-    h ^= h >>> 16;
-    h = Math.imul(h, 0x7feb352d);
-    return h ^ (h >>> 15);
+    const key = this.#key;
+    return this.#stride === 1 ? hashPrefix4(key, w0, length) : hashPrefix6(key, w0, w1, w2, w3, length);
   }
 
   #equal(id: number, w0: number, w1: number, w2: number, w3: number, length: number): boolean {
