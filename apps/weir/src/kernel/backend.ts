@@ -93,7 +93,12 @@ export type Operation =
   | { readonly kind: 'delete-table'; readonly address: TableAddress }
   | { readonly kind: 'add-set'; readonly address: TableAddress; readonly set: SetSpec }
   | { readonly kind: 'delete-set'; readonly address: SetAddress }
-  | { readonly kind: 'add-chain'; readonly address: TableAddress; readonly name: string; readonly hook: 'input' | 'forward' | undefined }
+  | {
+      readonly kind: 'add-chain';
+      readonly address: TableAddress;
+      readonly name: string;
+      readonly hook: 'input' | 'forward' | 'output' | undefined;
+    }
   | { readonly kind: 'delete-chain'; readonly address: TableAddress; readonly name: string }
   /** Before the rule with the handle, else at the end. */
   | {

@@ -67,7 +67,7 @@ class RuleCompiler {
       case 'member':
         this.#needFamily(match.family);
         this.#address(match.family, match.side);
-        this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER });
+        this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER, ...(match.absent ? { invert: true } : {}) });
         return;
       case 'address':
         this.#needFamily(match.family);

@@ -3,20 +3,17 @@ import type { BgpConfig } from '../../model/config.ts';
 import type { BaseRules, Border, BorderAllow, Firewall } from '../../model/firewall.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import { pathMtuRules, protectedRules } from './base.ts';
+import { closedReplies, closedReplyEntries } from './closed-replies.ts';
 import type { ChainImage, Match, RuleImage, SetImage, TableImage } from './image.ts';
+import { mergeRanges } from './ports.ts';
+import { ownedSetNames } from './set-names.ts';
+
+export { ownedSetNames };
 
 const FAMILIES: readonly Family[] = [4, 6];
 const MIN_SIZE = 65_536;
 /** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
 const MAX_NAME = 127;
-
-/**
- * A set of the configuration in the owned table: hosts in a hash set, whose cost does not grow with their number, everything shorter in an interval
- * set. Rules look in both.
- */
-export function ownedSetNames(set: string, family: Family): { readonly hosts: string; readonly networks: string } {
-  return { hosts: `${set}_v${family}`, networks: `${set}_v${family}_net` };
-}
 
 /** The table that a `firewall:` section asks for, with the sets that have no table of the user's. The order of judgement is DESIGN's. */
 export function compileFirewall(firewall: Firewall, sets: readonly NamedSet[], bgp: BgpConfig): TableImage {
@@ -28,8 +25,16 @@ export function compileFirewall(firewall: Firewall, sets: readonly NamedSet[], b
   const protects = local.length > 0 && base.length > 0;
   if (protects) chains.push({ name: 'base', hook: undefined, rules: base });
   for (const border of firewall.borders) chains.push(borderChain(border, firewall.base, protects));
+  const back = (borders: readonly Border[]): RuleImage[] =>
+    borders.flatMap((border) => {
+      const chain = closedReplies(border, owned);
+      if (chain) chains.push(chain);
+      return chain ? closedReplyEntries(border, chain) : [];
+    });
+  const replies = { forward: back(forward), output: back(local) };
   if (local.length > 0) chains.push({ name: 'input', hook: 'input', rules: local.flatMap(entryRules) });
-  if (forward.length > 0) chains.push({ name: 'forward', hook: 'forward', rules: forward.flatMap(entryRules) });
+  if (forward.length > 0) chains.push({ name: 'forward', hook: 'forward', rules: [...replies.forward, ...forward.flatMap(entryRules)] });
+  if (replies.output.length > 0) chains.push({ name: 'output', hook: 'output', rules: replies.output });
   return { name: firewall.table, sets: owned.flatMap(setImages), chains };
 }
 
@@ -113,17 +118,6 @@ function service(allow: BorderAllow, family: Family): Match[] {
       if (allow.ports.length === 0) return [{ kind: 'protocol', protocol: allow.protocol }];
       return [{ kind: 'port', protocol: allow.protocol, side: 'destination', ranges: mergeRanges(allow.ports) }];
   }
-}
-
-/** In order and without overlap: the kernel refuses overlapping elements. */
-function mergeRanges(ranges: BorderAllow['ports']): { from: number; to: number }[] {
-  const out: { from: number; to: number }[] = [];
-  for (const { from, to } of [...ranges].sort((a, b) => a.from - b.from)) {
-    const last = out[out.length - 1];
-    if (last && from <= last.to + 1) last.to = Math.max(last.to, to);
-    else out.push({ from, to });
-  }
-  return out;
 }
 
 function allowName(allow: BorderAllow): string {

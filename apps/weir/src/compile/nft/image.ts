@@ -5,7 +5,14 @@ import type { PortRange } from '../../model/firewall.ts';
 export type Match =
   /** A trailing `*` matches every name that begins so. */
   | { readonly kind: 'interface'; readonly direction: 'in' | 'out'; readonly name: string }
-  | { readonly kind: 'member'; readonly family: Family; readonly side: 'source' | 'destination'; readonly set: string }
+  | {
+      readonly kind: 'member';
+      readonly family: Family;
+      readonly side: 'source' | 'destination';
+      readonly set: string;
+      /** The address is not in the set. */
+      readonly absent?: boolean;
+    }
   /** `prefix` as text; a host has its full length. */
   | { readonly kind: 'address'; readonly family: Family; readonly side: 'source' | 'destination'; readonly prefix: string }
   | { readonly kind: 'protocol'; readonly protocol: 'tcp' | 'udp' | 'icmp' | 'icmpv6' }
@@ -22,7 +29,7 @@ export type Match =
   | { readonly kind: 'hop-limit'; readonly value: number }
   /** A TCP segment that does not ask for a new connection. */
   | { readonly kind: 'tcp-not-first' }
-  | { readonly kind: 'connection'; readonly states: readonly ('established' | 'related')[] };
+  | { readonly kind: 'connection'; readonly states: readonly ('established' | 'related' | 'new')[] };
 
 export type RuleVerdict = { readonly kind: 'accept' | 'drop' } | { readonly kind: 'jump'; readonly chain: string };
 
@@ -37,7 +44,7 @@ export interface RuleImage {
 export interface ChainImage {
   readonly name: string;
   /** Where packets come in; undefined for a chain that is jumped to. Packets that no rule decides are accepted. */
-  readonly hook: 'input' | 'forward' | undefined;
+  readonly hook: 'input' | 'forward' | 'output' | undefined;
   readonly rules: readonly RuleImage[];
 }
 

@@ -66,7 +66,7 @@ export function printMatch(match: Match): string {
     case 'interface':
       return `${match.direction === 'in' ? 'iifname' : 'oifname'} "${match.name}"`;
     case 'member':
-      return `${match.family === 4 ? 'ip' : 'ip6'} ${match.side === 'source' ? 'saddr' : 'daddr'} @${match.set}`;
+      return `${match.family === 4 ? 'ip' : 'ip6'} ${match.side === 'source' ? 'saddr' : 'daddr'} ${match.absent ? '!= ' : ''}@${match.set}`;
     case 'address':
       return `${match.family === 4 ? 'ip' : 'ip6'} ${match.side === 'source' ? 'saddr' : 'daddr'} ${hostOrPrefix(match.prefix)}`;
     case 'protocol':
