@@ -186,7 +186,7 @@ const set = table<RawSet>('a set', {
     word('what a withdrawal can do', ['keep', 'cut']),
     'keep',
     'keep',
-    'Whether the established connections of a closed member go on (`keep`), or their conntrack entries are deleted (`cut`).',
+    'Whether the established connections of a closed member go on (`keep`), or are cut off (`cut`): their conntrack entries are deleted and, in a table that Weir owns, what the service still sends is dropped.',
   ),
   nft: optional(nft, "Sets of the user's own table that are filled.", 'a set of the table that Weir owns (`firewall`)'),
 });
