@@ -12,7 +12,7 @@ import type { Negotiated } from '@weir/bgp/fsm';
 import type { LastError } from '@weir/bgp/session';
 import { printIp, printPrefix } from '@weir/wire/inet';
 import type { LatencySummary, LongLivedSummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
-import { ownedSetNames } from '../compile/nft/firewall.ts';
+import { ownedSetNames } from '../compile/nft/set-names.ts';
 import type { Peer } from '../model/config.ts';
 import type { KernelStatus } from '../model/kernel-port.ts';
 import type { NamedSet } from '../model/named-set.ts';

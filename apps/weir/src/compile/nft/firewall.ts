@@ -8,8 +8,6 @@ import type { ChainImage, Match, RuleImage, SetImage, TableImage } from './image
 import { mergeRanges } from './ports.ts';
 import { ownedSetNames } from './set-names.ts';
 
-export { ownedSetNames };
-
 const FAMILIES: readonly Family[] = [4, 6];
 const MIN_SIZE = 65_536;
 /** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */

@@ -1,8 +1,9 @@
 import type { Family } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { NamedSet } from '../../model/named-set.ts';
-import { compileFirewall, ownedSetNames } from './firewall.ts';
+import { compileFirewall } from './firewall.ts';
 import type { TableImage } from './image.ts';
+import { ownedSetNames } from './set-names.ts';
 
 /** Where the members of one set and family go. */
 export interface KernelTarget {
