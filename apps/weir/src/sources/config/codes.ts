@@ -30,6 +30,7 @@ export const CODES = {
   E028: 'an empty list where something is needed',
   E029: 'a password that TCP MD5 cannot use',
   E030: 'a single value is given in two files',
+  E031: 'a line is longer than its bound',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',

@@ -84,6 +84,15 @@ protected: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]
 `,
   },
   {
+    name: 'a line without an end',
+    codes: ['E031'],
+    input: `${BGP}# ${'x'.repeat(17_000)}\n`,
+    want: `weir.yaml:2:16385 error[E031] a line of more than 16384 characters
+...${'x'.repeat(140)}...
+${' '.repeat(43)}^
+`,
+  },
+  {
     name: 'a key twice',
     codes: ['E005'],
     input: `${BGP}netns: a\nnetns: b\n`,
@@ -611,7 +620,7 @@ hint: chmod 600 /etc/weir/core.key
 
   test('all files together are bounded', () => {
     const names = Array.from({ length: 6 }, (_, i) => `f${i}.yaml`);
-    const large = `# ${'x'.repeat(MAX_FILE_BYTES - 10)}\n`;
+    const large = `# ${'x'.repeat(1021)}\n`.repeat(MAX_FILE_BYTES / 1024);
     const loaded = loadText(`include: [${names.join(', ')}]\n${BGP}`, Object.fromEntries(names.map((name) => [name, large])));
     expect(loaded.diagnostics.map((d) => [d.code, d.span.column])).toEqual([
       ['E002', 38],

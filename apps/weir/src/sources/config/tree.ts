@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { findExcess } from './bounds.ts';
 import type { Code } from './codes.ts';
 import type { Place, SourceText } from './source-text.ts';
 
@@ -28,6 +29,11 @@ export type Report = (code: Code, place: Place, message: string, hint?: string) 
 /** Parses one document. Mistakes are reported; what is left is returned, or undefined when nothing can be made of the text. Never throws. */
 export function parseTree(source: SourceText, report: Report): ConfigNode | undefined {
   const whole: Place = { source, start: 0, end: 0 };
+  const excess = findExcess(source.text);
+  if (excess) {
+    report(excess.code, { source, start: excess.start, end: excess.end }, excess.message);
+    return undefined;
+  }
   let document: ReturnType<typeof parseDocument>;
   try {
     document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, logLevel: 'silent', strict: true });
