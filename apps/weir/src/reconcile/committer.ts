@@ -198,15 +198,14 @@ export class Committer {
     }
   }
 
-  #refused(refusal: Refusal, { operations, owners, parts }: Transaction, collisions: Map<Slot, number>): void {
+  #refused(refusal: Refusal, { operations, owners, parts, plan }: Transaction, collisions: Map<Slot, number>): void {
     const operation = refusal.operation === undefined ? undefined : operations[refusal.operation];
     const part = refusal.operation === undefined ? undefined : owners[refusal.operation];
     if (operation && part) this.#refusedElements(refusal, operation, part, collisions);
     else if (refusal.code === 'EMSGSIZE') this.#tooLarge(refusal, parts);
     else if (refusal.code === 'ERESTART') return;
     else {
-      const about = operation !== undefined || parts.length === 0 || parts.some((p) => p.slot.owned);
-      if (about) this.#o.table.refused(refusal, operation, this.#o.now());
+      if (plan) this.#o.table.refused(refusal, operation, this.#o.now());
       // Not told which: everything in it waits.
       if (operation === undefined) for (const p of parts) this.#refusedMember(refusal, p, undefined);
     }

@@ -1,0 +1,121 @@
+import type { Family } from '@weir/wire/inet';
+import type { PrefixColumns } from '../../model/member-delta.ts';
+import type {
+  AddressTest,
+  ForeignCommit,
+  KernelBackend,
+  Operation,
+  Outcome,
+  PollOutcome,
+  SetAddress,
+  SetInfo,
+  TableAddress,
+  TableInfo,
+} from '../backend.ts';
+import type { FakeKernel } from './fake-kernel.ts';
+import { columnsOfRanges, rangesOfPrefixes } from './fake-ranges.ts';
+import { elementKey, type FakeSet, type FakeTable } from './fake-ruleset.ts';
+
+/** What a backend has of its own at the kernel. */
+export interface FakeConnection {
+  readonly process: string;
+  readonly poll: (visit: (commit: ForeignCommit) => void) => PollOutcome;
+  readonly waiting: () => boolean;
+  readonly leave: () => void;
+}
+
+/** A process's view of a FakeKernel. */
+export class FakeBackend implements KernelBackend {
+  readonly #kernel: FakeKernel;
+  readonly #connection: FakeConnection;
+  #closed = false;
+
+  constructor(kernel: FakeKernel, connection: FakeConnection) {
+    this.#kernel = kernel;
+    this.#connection = connection;
+  }
+
+  get ownership(): boolean {
+    return this.#kernel.ownership;
+  }
+
+  get realm(): string {
+    return this.#kernel.realm;
+  }
+
+  readTable(address: TableAddress): TableInfo | undefined {
+    const table = this.#kernel.ruleset.table(address);
+    if (!table) return undefined;
+    return {
+      ...address,
+      comment: table.comment,
+      owner: table.owner !== undefined,
+      persist: table.persist,
+      ours: table.owner === undefined || table.owner === this.#connection.process,
+      sets: [...table.sets.values()].map((set) => infoOf(table, set)),
+      chains: [...table.chains.values()].map(({ name, hook, rules }) => ({
+        name,
+        hook,
+        priority: hook && 0,
+        policy: hook && 'accept',
+        rules: rules.map((rule) => ({ handle: rule.handle, name: rule.name, fingerprint: rule.fingerprint, packets: 0, bytes: 0 })),
+      })),
+    };
+  }
+
+  readSet(address: SetAddress): SetInfo | undefined {
+    const table = this.#kernel.ruleset.table(address);
+    const set = table?.sets.get(address.set);
+    return table && set && infoOf(table, set);
+  }
+
+  readElements(set: SetInfo): ReturnType<KernelBackend['readElements']> {
+    const all = this.#kernel.elements(set);
+    const partial = this.#kernel.partialListings;
+    return { ranges: columnsOfRanges(set.keyFamily ?? 4, partial ? all.filter((_, i) => i % 2 === 1) : all), complete: !partial };
+  }
+
+  present(set: SetInfo, elements: PrefixColumns): Uint8Array {
+    const found = this.#kernel.ruleset.set(set)?.elements;
+    return Uint8Array.from(rangesOfPrefixes(elements), (range) => (found?.has(elementKey(range)) ? 1 : 0));
+  }
+
+  commit(operations: readonly Operation[]): Outcome {
+    return this.#kernel.commit(operations, this.#connection.process);
+  }
+
+  poll(visit: (commit: ForeignCommit) => void): PollOutcome {
+    return this.#connection.poll(visit);
+  }
+
+  async wait(): Promise<boolean> {
+    return !this.#closed && this.#connection.waiting();
+  }
+
+  /** It tracks no connections. */
+  cutConnections(_family: Family, _closed: AddressTest): number {
+    return 0;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.leave();
+  }
+}
+
+function infoOf(table: FakeTable, set: FakeSet): SetInfo {
+  return {
+    family: table.family,
+    table: table.name,
+    set: set.name,
+    keyFamily: set.family,
+    interval: set.interval,
+    map: false,
+    constant: false,
+    dynamic: false,
+    expires: false,
+    size: set.size,
+    identity: `${table.handle}/${set.handle}`,
+  };
+}
