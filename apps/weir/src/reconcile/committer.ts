@@ -58,6 +58,8 @@ interface Transaction {
   readonly plan: TablePlan | undefined;
   /** Nothing that the table's plan asked for was put off. */
   readonly whole: boolean;
+  /** Slots whose kernel sets it makes. */
+  readonly emptied: ReadonlySet<Slot>;
 }
 
 /** Sends the difference between what is wanted and what is installed, transaction after transaction, and deals with what the kernel refuses. */
@@ -96,6 +98,7 @@ export class Committer {
     let waits = false;
     for (const { slots } of this.#o.targets()) {
       for (const slot of slots) {
+        if (slot.repairAt !== undefined && slot.view.pending) waits = true;
         if (!slot.retry || !slot.info) continue;
         if (slot.view.pending) waits = true;
         else slot.retry = undefined;
@@ -108,25 +111,27 @@ export class Committer {
     const { table, now } = this.#o;
     const plan = table.plan(now());
     const anew = plan?.building ?? false;
-    if (plan?.fresh) for (const { slots } of this.#o.targets()) for (const slot of slots) if (slot.owned) slot.emptied();
+    const emptied = plan ? this.#empty(plan) : new Set<Slot>();
     const parts: Part[] = [];
     let room = Math.min(anew ? Number.MAX_SAFE_INTEGER : PART, this.#most);
     let waiting = false;
-    for (const { target, slots } of this.#o.targets()) {
-      for (const slot of slots) {
-        if (!slot.view.pending || !this.#isReady(slot, anew)) continue;
-        const change = room > 0 ? slot.view.take(room) : undefined;
-        if (room > 0) slot.tidy();
-        if (change) {
-          room -= change.adds.length + change.removes.length;
-          const freshIds = slot.announce(change);
-          parts.push({ slot, target, change, freshIds, fresh: new Set(freshIds) });
-        }
-        waiting ||= slot.owned && slot.view.pending;
+    const gather = (target: KernelTarget, slot: Slot): void => {
+      if (!slot.view.pending || !this.#isReady(slot, anew || emptied.has(slot))) return;
+      const change = room > 0 ? slot.view.take(room) : undefined;
+      if (room > 0) slot.tidy();
+      if (change) {
+        room -= change.adds.length + change.removes.length;
+        const freshIds = slot.announce(change);
+        parts.push({ slot, target, change, freshIds, fresh: new Set(freshIds) });
       }
+      waiting ||= slot.owned && slot.view.pending && (anew || slot.filling);
+    };
+    for (const { target, slots, retired } of this.#o.targets()) if (!retired) for (const slot of slots) gather(target, slot);
+    // A table that is being made starts to judge when its members are in, and a new set is used when its own are: until then the old ones are.
+    const whole = !waiting;
+    for (const { target, slots, retired } of this.#o.targets()) {
+      if (retired) for (const slot of slots) if (whole || !slot.owned) gather(target, slot);
     }
-    // A table that is being made starts to judge when its members are in.
-    const whole = !(anew && waiting);
     const before = plan?.prepare ?? [];
     const after = plan && whole ? plan.enforce : [];
     const operations: Operation[] = [...before];
@@ -140,21 +145,34 @@ export class Committer {
     }
     operations.push(...after);
     while (owners.length < operations.length) owners.push(undefined);
-    if (operations.length > 0) return { operations, owners, parts, plan, whole };
+    if (operations.length > 0) return { operations, owners, parts, plan, whole, emptied };
     if (plan) table.done(now());
     return undefined;
   }
 
+  /** The sets that a plan makes begin without elements, whatever was thought to be in them. */
+  #empty(plan: TablePlan): ReadonlySet<Slot> {
+    const made = new Set(plan.prepare.flatMap((o) => (o.kind === 'add-set' ? [o.set.name] : [])));
+    const emptied = new Set<Slot>();
+    for (const { slot } of this.#owned()) if (plan.fresh || made.has(slot.address.set)) emptied.add(slot);
+    for (const slot of emptied) slot.emptied();
+    return emptied;
+  }
+
+  #owned(): { readonly slot: Slot; readonly target: KernelTarget }[] {
+    return [...this.#o.targets()].flatMap(({ target, slots }) => slots.filter((slot) => slot.owned).map((slot) => ({ slot, target })));
+  }
+
   #isReady(slot: Slot, building: boolean): boolean {
     const now = this.#o.now();
-    if (!isDue(slot.retry, now)) return false;
+    if (!isDue(slot.retry, now) || (slot.repairAt ?? 0) > now) return false;
     return slot.owned ? this.#o.table.isReady(now) && (building || slot.info !== undefined) : slot.info !== undefined;
   }
 
   /** One transaction; returns whether it took effect. */
   #send(transaction: Transaction, sum: CommitSum, collisions: Map<Slot, number>): boolean {
     const { backend, table, now } = this.#o;
-    const { operations, parts, plan, whole } = transaction;
+    const { operations, parts, plan, whole, emptied } = transaction;
     const start = performance.now();
     const outcome = backend.commit(operations);
     sum.kernelMs += performance.now() - start;
@@ -169,32 +187,32 @@ export class Committer {
       // It may have taken effect: what the ledger was told stays, and the kernel is read.
       for (const { slot, change } of parts) slot.view.reject(change);
       for (const { slot, target } of parts) this.#o.check(slot, target);
+      if (plan) for (const { slot, target } of this.#owned()) this.#o.check(slot, target);
       table.touch();
       return false;
     }
     for (const { slot, change, freshIds } of parts) slot.undone(change, freshIds);
     this.#o.intake();
-    if (plan?.fresh)
-      for (const { target, slots } of this.#o.targets()) for (const slot of slots) if (slot.owned) this.#o.check(slot, target);
+    for (const { slot, target } of this.#owned()) if (emptied.has(slot)) this.#o.check(slot, target);
     for (const refusal of outcome.refusals) this.#refused(refusal, transaction, collisions);
     return false;
   }
 
-  #committed({ parts, plan }: Transaction, sum: CommitSum): void {
+  #committed({ parts, plan, emptied }: Transaction, sum: CommitSum): void {
     for (const { slot, target, change } of parts) {
       slot.done(change);
       slot.retry = undefined;
+      slot.repairAt = undefined;
       sum.added += change.adds.length;
       sum.removed += change.removes.length;
       this.elementsSent += change.adds.length + change.removes.length;
       if (target.cut && change.removes.length > 0) sum.removals.push({ target, removed: change.removed });
     }
     if (!plan) return;
-    for (const { slots } of this.#o.targets()) {
-      for (const slot of slots) {
-        const info = slot.owned ? this.#o.backend.readSet(slot.address) : undefined;
-        if (info) slot.attach(info, this.#o.backend.realm);
-      }
+    for (const { slot, target } of this.#owned()) {
+      const info = this.#o.backend.readSet(slot.address);
+      if (info && emptied.has(slot)) slot.attach(info, this.#o.backend.realm);
+      else if (info && !slot.info) this.#o.check(slot, target);
     }
   }
 

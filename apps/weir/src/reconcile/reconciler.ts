@@ -9,6 +9,7 @@ import { nextRetry } from './backoff.ts';
 import { Committer, refusedKey } from './committer.ts';
 import { cutConnections } from './cut.ts';
 import { DriftNotes } from './drift-notes.ts';
+import { Fights } from './fights.ts';
 import { unfitReason } from './fitness.ts';
 import { loadImage, saveImage } from './image-file.ts';
 import { Ledger, type LedgerKey } from './ledger.ts';
@@ -46,6 +47,7 @@ export class Reconciler {
   readonly #committer: Committer;
   readonly #files: SetFiles;
   readonly #drift = new DriftNotes();
+  readonly #fights = new Fights();
   readonly #targets = new Map<string, Target>();
   /** By the address of the kernel set. */
   readonly #slots = new Map<string, { readonly slot: Slot; readonly key: string }>();
@@ -75,7 +77,7 @@ export class Reconciler {
   /** Takes a plan; see KernelPort.configure. */
   configure(plan: KernelPlan): readonly MemberColumns[] {
     const running = this.#targets.size > 0;
-    const known = new Set(this.#targets.keys());
+    const known = new Set([...this.#targets.values()].filter(({ retired }) => !retired).map(({ target }) => target.key));
     const found = this.#adopt(plan);
     this.#awaited.clear();
     // A set that comes into the owned table of a running daemon comes with its members: rules that use it must not find it empty.
@@ -152,7 +154,8 @@ export class Reconciler {
 
   #sweepRetired(): void {
     for (const [key, { slots, retired }] of this.#targets) {
-      if (!retired || slots.some((slot) => !slot.owned && slot.info !== undefined && slot.view.installed > 0)) continue;
+      // A set of the owned table goes when the table is as it should be, the others when they are empty.
+      if (!retired || slots.some((slot) => (slot.owned ? this.#table.dirty : slot.info !== undefined && slot.view.installed > 0))) continue;
       for (const slot of slots) {
         slot.destroy();
         this.#slots.delete(addressKey(slot.address));
@@ -197,6 +200,8 @@ export class Reconciler {
       for (const { target, slots, retired } of this.#targets.values()) {
         if (retired || target.set !== delta.set || target.family !== delta.family) continue;
         want(delta, slots);
+        // What is asked for goes at once, whoever undoes the rest.
+        for (const slot of slots) slot.repairAt = undefined;
         if (delta.complete && this.#awaited.delete(target.key) && this.#awaited.size === 0) this.#table.proceed();
       }
       this.#files.touch(delta.set);
@@ -246,8 +251,34 @@ export class Reconciler {
     for (const { target, slots } of [...this.#targets.values()]) {
       for (const slot of slots) this.#look(slot, target, now);
     }
+    for (const key of this.#fights.settle(now)) this.#problems.over(key);
     this.#commit(undefined);
     this.#files.poll();
+  }
+
+  /** Others changed what Weir has in a set: when they keep doing so its repair waits, and a person is told. */
+  #struck(slot: Slot, target: KernelTarget, process: string | undefined): void {
+    const now = this.#now();
+    const key = driftKey(target);
+    slot.repairAt = this.#fights.struck(key, now);
+    if (slot.repairAt === undefined) return;
+    const { family, table, set } = slot.address;
+    this.#tellFight(key, target.set, `the elements of ${family} ${table} ${set}`, process);
+  }
+
+  #struckTable(process: string | undefined): void {
+    const now = this.#now();
+    const until = this.#fights.struck(this.#table.fight, now);
+    if (until === undefined) return;
+    this.#table.delay(until, now);
+    const name = this.#table.image?.name ?? '';
+    this.#tellFight(this.#table.fight, name, `table inet ${name}`, process);
+  }
+
+  #tellFight(key: string, subject: string, what: string, process: string | undefined): void {
+    const who = process === undefined ? 'another process' : `the process ${process}`;
+    const message = `${who} keeps changing ${what}, which Weir fills; it is put right less and less often, at least every 30 s`;
+    this.#problems.raise(key, { kind: 'drift', subject, message, remedy: undefined });
   }
 
   #look(slot: Slot, target: KernelTarget, now: number): void {
@@ -256,6 +287,7 @@ export class Reconciler {
     if (again) {
       this.#check(slot, target);
       this.#drift.removed(target.set, before - slot.view.installed);
+      if (before > slot.view.installed && slot.info) this.#struck(slot, target, undefined);
     } else if (slot.reread) {
       const found = this.#read(slot);
       this.#drift.removed(target.set, found.missing);
@@ -273,8 +305,9 @@ export class Reconciler {
   }
 
   #take({ changes, process }: ForeignCommit): void {
+    let tables = false;
     for (const change of changes) {
-      if (this.#table.isAt(change.address) && change.kind !== 'elements') this.#table.touch();
+      if (this.#table.isAt(change.address) && change.kind !== 'elements') tables = true;
       if (change.kind === 'elements') this.#takeElements(change, process);
       else if (change.kind === 'set') this.#recheck(change.address);
       else if (change.kind === 'table') {

@@ -23,11 +23,15 @@ export class Slot {
   /** Whether the ledger's file has been taken into the view. */
   #loaded = false;
   retry: Retry | undefined;
+  /** Another process keeps undoing what is put right here: repairs wait until then. */
+  repairAt: number | undefined;
   /** What the kernel says may not be what is known: look at the set again, or read its elements again. */
   recheck = false;
   reread = false;
   /** The kernel takes no more elements. */
   full = false;
+  /** A new set of the table that Weir owns: no rule is to use it before its members are in. */
+  #filling = false;
 
   constructor(directory: string, key: LedgerKey, interval: boolean) {
     this.address = key.address;
@@ -42,6 +46,10 @@ export class Slot {
 
   get info(): SetInfo | undefined {
     return this.#info;
+  }
+
+  get filling(): boolean {
+    return this.#filling;
   }
 
   /** The kernel set is there. When it is not the one that the ledger is about, what the ledger says is void. Its elements are to be read next. */
@@ -78,10 +86,11 @@ export class Slot {
     this.reread = false;
   }
 
-  /** The table is being made anew, in the transaction that is prepared: its sets will be empty. */
+  /** The set is being made anew, in the transaction that is prepared: it will be empty. */
   emptied(): void {
     this.#forget(OWNED);
     this.#loaded = true;
+    this.#filling = true;
   }
 
   /** Takes over what the kernel has; see ElementView. */
@@ -119,6 +128,7 @@ export class Slot {
   done(change: ElementChange): void {
     const view = this.#view;
     view.confirm(change);
+    this.#filling &&= view.pending;
     view.leaveLedger(change.removes);
     this.#ledger.write('remove', change.removed, () => view.ledgerColumns());
     this.tidy();

@@ -56,6 +56,16 @@ export class TableKeeper {
     this.#dirty = this.#image !== undefined || this.#retired.size > 0;
   }
 
+  /** Whether a change of it is still to be made. */
+  get dirty(): boolean {
+    return this.#dirty;
+  }
+
+  /** Another process keeps undoing it: it is put right again at this time. */
+  delay(until: number, now: number): void {
+    if ((this.#retry?.at ?? 0) < until) this.#retry = { at: until, delay: until - now };
+  }
+
   isAt(address: TableAddress): boolean {
     return address.family === 'inet' && address.table === this.#image?.name;
   }
