@@ -16,9 +16,13 @@ process.on('SIGINT', interrupt);
 /** What needs the whole program is loaded when it is asked for: the other commands start fast. */
 const entrypoints: Entrypoints = {
   run: async (options, i) => {
-    const [{ runDaemon }, { openKernelPort, Scheduler }] = await Promise.all([import('./daemon/run.ts'), import('./reconcile/index.ts')]);
+    const [{ runDaemon }, { openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
+      import('./daemon/run.ts'),
+      import('./reconcile/index.ts'),
+    ]);
+    const heldSocket = takeHeldSocket(process.env, process.pid);
     return runDaemon(options, i, {
-      openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, events }),
+      openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
       schedule: (parts) => new Scheduler(parts),
     });
   },

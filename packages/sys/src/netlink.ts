@@ -1,4 +1,5 @@
 import { endianness } from 'node:os';
+import { closeOnExec, isSocketOf } from './descriptor-store.ts';
 import { bind, check, native, SystemError } from './libc.ts';
 import { inNetworkNamespace } from './netns.ts';
 
@@ -14,6 +15,8 @@ const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
+const SO_PROTOCOL = 38;
+const SO_DOMAIN = 39;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_DROP_MEMBERSHIP = 2;
@@ -25,6 +28,9 @@ const POLLIN = 1;
 const POLLERR = 8;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
+
+/** Datagrams that an adopted socket may have waiting: more than its buffer holds. */
+const MAX_LEFT_OVER = 1_000_000;
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -119,19 +125,40 @@ export class NetlinkSocket {
     const fd = options.netns === undefined ? make() : inNetworkNamespace(options.netns, make);
     try {
       check('bind', bindSocket(fd, sockaddr(0), SOCKADDR_NL));
-      const own = new Uint8Array(SOCKADDR_NL);
-      check('getsockname', getsockname(fd, own, u32(SOCKADDR_NL)));
-      const opened = new NetlinkSocket(fd, new DataView(own.buffer).getUint32(4, true));
-      if (options.capAck) setOption(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-      if (options.extAck) setOption(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
-      if (options.sendBuffer !== undefined) opened.setSendBuffer(options.sendBuffer);
-      if (options.receiveBuffer !== undefined) opened.setReceiveBuffer(options.receiveBuffer);
-      for (const group of options.groups ?? []) opened.join(group);
+      const opened = new NetlinkSocket(fd, portIdOf(fd));
+      opened.#configure(options);
       return opened;
     } catch (error) {
       close(fd);
       throw error;
     }
+  }
+
+  /**
+   * Takes over a socket that is open already, as one that a service manager held. Undefined, and the descriptor is left alone, when it is no netlink socket of
+   * that family in that namespace. Answers that nobody has read are dropped. Multicast groups of `options` are joined; buffers are set.
+   */
+  static adopt(fd: number, protocol: number, options: NetlinkOptions = {}): NetlinkSocket | undefined {
+    if (!isNetlink(fd, protocol) || !isSocketOf(fd, options.netns)) return undefined;
+    closeOnExec(fd);
+    const adopted = new NetlinkSocket(fd, portIdOf(fd));
+    adopted.#configure(options);
+    const scratch = new Uint8Array(65_536);
+    for (let i = 0; i < MAX_LEFT_OVER && adopted.receive(scratch).kind !== 'empty'; i++);
+    return adopted;
+  }
+
+  #configure(options: NetlinkOptions): void {
+    if (options.capAck) setOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
+    if (options.extAck) setOption(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    if (options.sendBuffer !== undefined) this.setSendBuffer(options.sendBuffer);
+    if (options.receiveBuffer !== undefined) this.setReceiveBuffer(options.receiveBuffer);
+    for (const group of options.groups ?? []) this.join(group);
+  }
+
+  /** The descriptor, for what can be done with it beside sending and receiving. It stays this object's. */
+  get descriptor(): number {
+    return this.#open();
   }
 
   get closed(): boolean {
@@ -254,6 +281,21 @@ export class NetlinkSocket {
     if (this.#closed) throw new SystemError('netlink', 9, 'the socket is closed');
     return this.#fd;
   }
+}
+
+function portIdOf(fd: number): number {
+  const own = new Uint8Array(SOCKADDR_NL);
+  check('getsockname', getsockname(fd, own, u32(SOCKADDR_NL)));
+  return new DataView(own.buffer).getUint32(4, true);
+}
+
+/** Whether a descriptor is a netlink socket of a family, whatever else it may be. */
+function isNetlink(fd: number, protocol: number): boolean {
+  const option = (name: number): number => {
+    const value = u32(0);
+    return getsockopt(fd, SOL_SOCKET, name, value, u32(4)) < 0 ? -1 : new DataView(value.buffer).getInt32(0, true);
+  };
+  return option(SO_DOMAIN) === AF_NETLINK && option(SO_PROTOCOL) === protocol;
 }
 
 function setOption(fd: number, level: number, name: number, value: number): void {

@@ -17,14 +17,7 @@ const MAX_PATH = 108;
  */
 export function notifyServiceManager(state: string, address: string | undefined = process.env['NOTIFY_SOCKET']): boolean {
   if (!address) return false;
-  const name = new TextEncoder().encode(address);
-  const abstract = name[0] === 0x40;
-  if ((!abstract && name[0] !== 0x2f) || name.length < 2 || name.length >= MAX_PATH)
-    throw new RangeError(`not a notification socket: ${address}`);
-  const sockaddr = new Uint8Array(2 + name.length + (abstract ? 0 : 1));
-  new DataView(sockaddr.buffer).setUint16(0, AF_UNIX, true);
-  sockaddr.set(name, 2);
-  if (abstract) sockaddr[2] = 0;
+  const sockaddr = notificationAddress(address);
   const message = new TextEncoder().encode(state);
   const fd = check('socket', socketCall(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   try {
@@ -34,4 +27,17 @@ export function notifyServiceManager(state: string, address: string | undefined 
   } finally {
     closeFd(fd);
   }
+}
+
+/** `struct sockaddr_un` of NOTIFY_SOCKET: a path, or with `@` a name in the abstract namespace. RangeError when it is neither. */
+export function notificationAddress(address: string): Uint8Array {
+  const name = new TextEncoder().encode(address);
+  const abstract = name[0] === 0x40;
+  if ((!abstract && name[0] !== 0x2f) || name.length < 2 || name.length >= MAX_PATH)
+    throw new RangeError(`not a notification socket: ${address}`);
+  const sockaddr = new Uint8Array(2 + name.length + (abstract ? 0 : 1));
+  new DataView(sockaddr.buffer).setUint16(0, AF_UNIX, true);
+  sockaddr.set(name, 2);
+  if (abstract) sockaddr[2] = 0;
+  return sockaddr;
 }

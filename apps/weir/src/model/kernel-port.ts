@@ -56,6 +56,8 @@ export type KernelEvent =
   | { readonly kind: 'drift'; readonly set: string; readonly detail: string; readonly repaired: boolean }
   | { readonly kind: 'problem'; readonly problem: KernelProblem }
   | { readonly kind: 'problem-over'; readonly problem: KernelProblem }
+  /** The service manager could not be given the socket that owns the table: the table can be flushed while Weir is down. */
+  | { readonly kind: 'not-held'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
 
 /**

@@ -105,6 +105,8 @@ function describeKernel(event: Extract<Event, { kind: 'kernel' }>['event']): Des
       return line('error', `${event.problem.subject}: ${event.problem.message}`, kind, { ...event.problem });
     case 'problem-over':
       return line('info', `${event.problem.subject}: over: ${event.problem.message}`, kind, { subject: event.problem.subject });
+    case 'not-held':
+      return line('warn', `the service manager does not hold the table's socket: ${event.message}`, kind, {});
     case 'failed':
       return line('error', `kernel: ${event.message}`, kind, {});
   }

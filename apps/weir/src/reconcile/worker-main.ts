@@ -1,12 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { holdSocket } from './held-socket.ts';
 import { KernelService } from './kernel-service.ts';
 import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
 
 /** The kernel worker: its composition root. */
 const port = parentPort;
 if (!port) throw new Error('the kernel worker is started as a worker thread');
-const { netns, stateDirectory } = workerData as WorkerData;
+const { netns, stateDirectory, heldSocket } = workerData as WorkerData;
 const post = (answer: Answer): void => port.postMessage(answer);
 
 function answer(service: KernelService, call: Call): Promise<Results[keyof Results]> {
@@ -23,8 +24,9 @@ function answer(service: KernelService, call: Call): Promise<Results[keyof Resul
 }
 
 try {
+  const backend = new NftBackend({ netns, heldSocket });
   const service = new KernelService({
-    backend: new NftBackend({ netns }),
+    backend,
     stateDirectory,
     emit: (event) => post({ kind: 'event', event }),
   });
@@ -37,6 +39,8 @@ try {
       (error: unknown) => post({ kind: 'error', id: call.id, error: plainError(error) }),
     );
   });
+  const problem = holdSocket(backend.socket, heldSocket);
+  if (problem) post({ kind: 'event', event: { kind: 'not-held', message: problem.message } });
   post({ kind: 'ready' });
 } catch (error) {
   post({ kind: 'error', id: undefined, error: plainError(error) });

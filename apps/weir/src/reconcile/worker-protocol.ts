@@ -6,6 +6,8 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 export interface WorkerData {
   readonly netns: string | undefined;
   readonly stateDirectory: string;
+  /** Descriptor of the socket that the service manager held; see `takeHeldSocket`. */
+  readonly heldSocket?: number | undefined;
 }
 
 /** From the main thread. Calls are answered in order, by their number. */

@@ -43,6 +43,8 @@ export interface ConnectionOptions {
   readonly netns?: string;
   /** Bytes that may wait to be received; 4 MiB unless told. Transactions raise it as they need. */
   readonly receiveBuffer?: number;
+  /** An open descriptor whose socket is used instead of a new one where it is a NETLINK_NETFILTER socket of the namespace; see `adopted`. */
+  readonly adopt?: number;
 }
 
 /** A message of the subsystem, in an answer or a notification. `payload` is over a buffer that is used again after the call. */
@@ -89,6 +91,8 @@ export interface CommitOptions {
  * A dump or commit may keep the thread busy for as long as the kernel works on it. KernelError where the kernel refuses, SystemError where the socket fails.
  */
 export class NetfilterConnection {
+  /** Whether the socket is the one of `adopt`. */
+  readonly adopted: boolean;
   readonly #socket: NetlinkSocket;
   readonly #buffer = new Uint8Array(BUFFER);
   readonly #writer = new Writer(1024);
@@ -97,11 +101,10 @@ export class NetfilterConnection {
   #receiveLimit: number;
 
   constructor(options: ConnectionOptions = {}) {
-    this.#socket = NetlinkSocket.open(NETLINK_NETFILTER, {
-      ...(options.netns === undefined ? {} : { netns: options.netns }),
-      capAck: true,
-      extAck: true,
-    });
+    const settings = { ...(options.netns === undefined ? {} : { netns: options.netns }), capAck: true, extAck: true };
+    const adopted = options.adopt === undefined ? undefined : NetlinkSocket.adopt(options.adopt, NETLINK_NETFILTER, settings);
+    this.adopted = adopted !== undefined;
+    this.#socket = adopted ?? NetlinkSocket.open(NETLINK_NETFILTER, settings);
     try {
       this.#sendLimit = this.#socket.setSendBuffer(1024 * 1024);
       this.#receiveLimit = this.#socket.setReceiveBuffer(options.receiveBuffer ?? RECEIVE_BUFFER);
@@ -109,6 +112,11 @@ export class NetfilterConnection {
       this.#socket.close();
       throw error;
     }
+  }
+
+  /** The socket's descriptor. It stays this object's. */
+  get descriptor(): number {
+    return this.#socket.descriptor;
   }
 
   /** The port id that tables with an owner carry. */

@@ -39,6 +39,8 @@ export interface NftBackendOptions {
   readonly netns: string | undefined;
   /** Whether to make tables with an owner; found out when absent. */
   readonly ownership?: boolean;
+  /** Descriptor of the socket that owned the table before, where one was kept; used if it fits. */
+  readonly heldSocket?: number | undefined;
 }
 
 /** nf_tables and conntrack of one network namespace over netlink. */
@@ -62,7 +64,7 @@ export class NftBackend implements KernelBackend {
 
   constructor(options: NftBackendOptions) {
     this.#netns = options.netns === undefined ? {} : { netns: options.netns };
-    this.#client = new NftClient(this.#netns);
+    this.#client = new NftClient({ ...this.#netns, ...(options.heldSocket === undefined ? {} : { adopt: options.heldSocket }) });
     try {
       this.realm = realmOf(options.netns);
       this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
@@ -73,6 +75,11 @@ export class NftBackend implements KernelBackend {
       this.#client.close();
       throw error;
     }
+  }
+
+  /** The socket that owns tables. */
+  get socket(): { readonly descriptor: number; readonly adopted: boolean } {
+    return this.#client.connection;
   }
 
   /** Asked of the kernel when it is first needed: without a table of Weir's own a start sends nothing. */
@@ -95,6 +102,8 @@ export class NftBackend implements KernelBackend {
   readTable(address: TableAddress): TableInfo | undefined {
     const table = this.#client.table(address.family, address.table);
     if (!table) return undefined;
+    // A kernel that has such a table need not be asked.
+    if (table.flags?.owner && table.flags.persist) this.#ownership ??= true;
     const scope = { family: address.family, table: address.table };
     const rules = this.#client.rules(scope);
     const chains = this.#client.chains(scope).map((chain) => ({

@@ -1,0 +1,68 @@
+import { fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
+import { SystemError } from './libc.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink.ts';
+import { closeFd } from './tcp.ts';
+
+describe('passedDescriptors', () => {
+  it.each([
+    { name: 'none', env: {}, want: [] },
+    { name: 'one', env: { LISTEN_PID: '7', LISTEN_FDS: '1', LISTEN_FDNAMES: 'weir-table' }, want: [{ fd: 3, name: 'weir-table' }] },
+    { name: 'for another process', env: { LISTEN_PID: '8', LISTEN_FDS: '1', LISTEN_FDNAMES: 'a' }, want: [] },
+    {
+      name: 'without names',
+      env: { LISTEN_PID: '7', LISTEN_FDS: '2' },
+      want: [
+        { fd: 3, name: '' },
+        { fd: 4, name: '' },
+      ],
+    },
+    {
+      name: 'several',
+      env: { LISTEN_PID: '7', LISTEN_FDS: '2', LISTEN_FDNAMES: 'a:b' },
+      want: [
+        { fd: 3, name: 'a' },
+        { fd: 4, name: 'b' },
+      ],
+    },
+    { name: 'not a number', env: { LISTEN_PID: '7', LISTEN_FDS: '-1' }, want: [] },
+  ])('$name', ({ env, want }) => {
+    expect(passedDescriptors(env, 7)).toEqual(want);
+  });
+});
+
+describe('storeDescriptor', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-store-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('does nothing without a manager', () => {
+    expect(storeDescriptor(0, 'x', false, '')).toBe(false);
+  });
+
+  it('says why it could not', () => {
+    expect(() => storeDescriptor(0, 'x', false, join(directory, 'nobody'))).toThrow(SystemError);
+    expect(() => storeDescriptor(0, 'x', false, 'relative')).toThrow(RangeError);
+  });
+});
+
+describe('NetlinkSocket.adopt', () => {
+  it('takes a socket of the family and namespace, and gives it back as it is otherwise', () => {
+    const socket = NetlinkSocket.open(NETLINK_ROUTE);
+    expect(NetlinkSocket.adopt(socket.descriptor, NETLINK_NETFILTER)).toBeUndefined();
+    const again = NetlinkSocket.adopt(socket.descriptor, NETLINK_ROUTE);
+    expect(again?.portId).toBe(socket.portId);
+    expect(again?.receive(new Uint8Array(16)).kind).toBe('empty');
+    socket.close();
+  });
+
+  it('takes nothing else', () => {
+    const file = openSync('/dev/null', 'r');
+    expect(NetlinkSocket.adopt(file, NETLINK_ROUTE)).toBeUndefined();
+    expect(fstatSync(file).isCharacterDevice()).toBe(true);
+    closeFd(file);
+    expect(NetlinkSocket.adopt(file, NETLINK_ROUTE)).toBeUndefined();
+  });
+});
