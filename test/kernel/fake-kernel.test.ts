@@ -93,8 +93,6 @@ const script = fc.array(
   },
 );
 
-type Steps = typeof script extends fc.Arbitrary<infer T> ? T : never;
-
 /** What a test compares: what happened, and of what was refused the first thing. The kernel also numbers the expressions of a rule. */
 function told(outcome: Outcome, operations: readonly Operation[]): unknown {
   if (outcome.kind !== 'refused') return outcome.kind;

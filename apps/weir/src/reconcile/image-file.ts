@@ -1,13 +1,14 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { KernelPlan } from '../compile/nft/targets.ts';
+import { makeStateDirectory } from './directory.ts';
 
 const NAME = 'image.json';
 const VERSION = 1;
 
 /** Keeps the plan for the next start and for `weir restore`; written whole or not at all. */
 export function saveImage(stateDirectory: string, plan: KernelPlan): void {
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+  makeStateDirectory(stateDirectory);
   const path = join(stateDirectory, NAME);
   writeFileSync(`${path}.new`, `${JSON.stringify({ format_version: VERSION, ...plan }, undefined, 1)}\n`, { mode: 0o600 });
   renameSync(`${path}.new`, path);

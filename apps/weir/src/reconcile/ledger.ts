@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Writer } from '@weir/wire/bytes';
 import { type Family, PrefixTable } from '@weir/wire/inet';
 import { eachPrefix } from '../compile/nft/prefix-columns.ts';
 import type { SetAddress, TableFamily } from '../kernel/backend.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
+import { makeStateDirectory } from './directory.ts';
 
 const FORMAT = 2;
 const ADD = 1;
@@ -61,7 +62,8 @@ export class Ledger {
   }
 
   static open(directory: string, key: LedgerKey): Ledger {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeStateDirectory(dirname(directory));
+    makeStateDirectory(directory);
     return new Ledger(key, join(directory, fileName(key)));
   }
 

@@ -105,7 +105,9 @@ export class Reconciler {
     this.#files.keep(sets);
     for (const set of sets) this.#files.touch(set);
     saveImage(this.#directory, plan);
-    this.#problems.keep(new Set([...this.#targets.values()].flatMap(({ target }) => problemKeys(target)).concat(this.#table.problem)));
+    this.#problems.keep(
+      new Set([...this.#targets.values()].flatMap(({ target }) => problemKeys(target)).concat(this.#table.problem, this.#table.fight)),
+    );
     return found;
   }
 
@@ -316,6 +318,9 @@ export class Reconciler {
         }
       }
     }
+    if (!tables) return;
+    this.#table.touch();
+    this.#struckTable(process);
   }
 
   #recheck(address: SetAddress): void {
@@ -329,7 +334,8 @@ export class Reconciler {
     if (!found?.slot.info || found.slot.recheck || found.slot.reread) return;
     const { slot, key } = found;
     const { view } = slot;
-    const set = this.#targets.get(key)?.target.set ?? address.set;
+    const target = this.#targets.get(key)?.target;
+    const set = target?.set ?? address.set;
     let ours = 0;
     let intruders = 0;
     for (let i = 0; i < ranges.count; i++) {
@@ -340,11 +346,12 @@ export class Reconciler {
     if (!present) slot.retryLeftOut();
     this.#drift.removed(set, ours, process);
     this.#drift.added(set, intruders, process);
+    if (target && ours + intruders > 0) this.#struck(slot, target, process);
   }
 
   /** Milliseconds until `poll` has something to do by itself; undefined when nothing is open. */
   nextDue(): number | undefined {
-    const times = [...this.#slots.values()].flatMap(({ slot }) => (slot.retry ? [slot.retry.at] : []));
+    const times = [...this.#slots.values()].flatMap(({ slot }) => [slot.retry?.at, slot.repairAt].filter((at) => at !== undefined));
     if (this.#table.dueAt !== undefined) times.push(this.#table.dueAt);
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now());
   }
@@ -393,8 +400,13 @@ function conflictKey(target: KernelTarget): string {
   return `${target.key} conflict`;
 }
 
+/** Of a fight over what Weir puts there. */
+function driftKey(target: KernelTarget): string {
+  return `${target.key} drift`;
+}
+
 function problemKeys(target: KernelTarget): string[] {
-  return [target.key, refusedKey(target), conflictKey(target)];
+  return [target.key, refusedKey(target), conflictKey(target), driftKey(target)];
 }
 
 /** Hosts go to the first slot and the rest to the second, where there are two. */

@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { printPrefix } from '@weir/wire/inet';
 import { prefixAt } from '../compile/nft/prefix-columns.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
+import { makeStateDirectory } from './directory.ts';
 
 const DIRECTORY = 'sets';
 /** Milliseconds from the first change to the file. */
@@ -50,7 +51,8 @@ export class SetFiles {
   }
 
   #write(set: string): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    makeStateDirectory(dirname(this.#directory));
+    makeStateDirectory(this.#directory);
     const lines: string[] = [];
     for (const columns of this.#members(set)) for (let i = 0; i < columns.count; i++) lines.push(`${printPrefix(prefixAt(columns, i))}\n`);
     const path = join(this.#directory, `${set}.txt`);

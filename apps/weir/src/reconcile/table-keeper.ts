@@ -32,6 +32,11 @@ export class TableKeeper {
     return PROBLEM;
   }
 
+  /** The key of the problem that another process keeps undoing it. */
+  get fight(): string {
+    return `${PROBLEM} drift`;
+  }
+
   /** The kernel's table is to be like this; `before` is the name of the one that was in force last. */
   configure(image: TableImage | undefined, before: string | undefined): void {
     const last = this.#image?.name ?? before;
