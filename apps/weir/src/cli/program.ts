@@ -112,7 +112,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
 
   daemonCommand(program, 'peers')
     .summary('show the BGP peers')
-    .description('Each peer with its state, its routes and its last error.')
+    .description('Each peer with its state, whether it has converged (said all that it has), its routes and its last error.')
     .action(async (o: Values) => {
       const { peers } = await import('./commands/peers.ts');
       done(await peers(view(o), io));

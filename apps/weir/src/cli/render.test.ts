@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { SetSummary, StatusAnswer } from '../api/index.ts';
+import type { PeerSummary, SetSummary, StatusAnswer } from '../api/index.ts';
+import { renderPeers } from './commands/peers.ts';
 import { renderMember, renderRefused, renderSets } from './commands/sets.ts';
 import { renderStatus } from './commands/status.ts';
 import { escapeControl } from './render/escape.ts';
@@ -56,6 +57,54 @@ const STATUS: StatusAnswer = {
   latency: { wire_to_kernel: { count: 2, p50_ms: 0.42, p99_ms: 15, max_ms: 15 }, commit: { count: 0, p50_ms: 0, p99_ms: 0, max_ms: 0 } },
   memory: { rss: 100 * 1048576, heap: 1 },
 };
+
+test('peers: what most of them do not have is below the table', () => {
+  const peer: PeerSummary = {
+    name: 'core',
+    address: '192.0.2.2',
+    port: 179,
+    as: 64513,
+    local_as: 64512,
+    state: 'Established',
+    since: '2026-01-01T00:09:00.000Z',
+    converged: true,
+    phases: { 'ipv4 unicast': 'converged' },
+    families: ['ipv4 unicast'],
+    routes: 2,
+    stale_routes: 0,
+    holds: [],
+    not_kept: { unneeded: 0, blocked: 0, overflow: 0 },
+    leaked: 0,
+    capabilities: [],
+    messages: { received: 3, sent: 2 },
+    errors: 0,
+  };
+  const head = 'PEER  ADDRESS       AS  STATE        FOR  CONVERGED  ROUTES  STALE  LAST ERROR\n';
+  const row = (name: string): string => `${name}  192.0.2.2  64513  Established   1m  yes             2      0\n`;
+  expect(renderPeers([peer], plain, NOW)).toBe(head + row('core'));
+  const both = renderPeers(
+    [
+      peer,
+      {
+        ...peer,
+        name: 'edge',
+        leaked: 4,
+        long_lived: [
+          { family: 'ipv4 unicast', stale_time: 60, asked: 3600, forwarding_preserved: false },
+          { family: 'ipv6 unicast', stale_time: 60, asked: 60, forwarding_preserved: true },
+        ],
+      },
+    ],
+    plain,
+    NOW,
+  );
+  expect(both).toBe(
+    `${head}${row('core')}${row('edge')}edge: ipv4 unicast long-lived stale time 60s of the 3600s asked for
+edge: ipv6 unicast long-lived stale time 60s, forwarding preserved
+edge: 4 announcements were route leaks (RFC 9234) and give nothing
+`,
+  );
+});
 
 test('status', () => {
   expect(renderStatus(STATUS, plain, NOW)).toBe(`weir     0.1.0, up 10m, pid 12, 100 MB

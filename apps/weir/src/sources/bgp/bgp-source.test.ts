@@ -418,6 +418,19 @@ describe('reload', () => {
     expect(s.members('mail')).toEqual([A]);
   });
 
+  it('a family that the session does not carry converges anew', () => {
+    const s = scene()
+      .up('core', { families: [FOUR] })
+      .eor(FOUR)
+      .wait(60_000);
+    s.speaker.peers = [status('core')];
+    const learned = (): unknown => [s.source.peers()[0]?.converged, s.state.counts().peers[0]?.families.map((f) => f.learned)];
+    expect(learned()).toEqual([true, [true, true]]);
+    s.source.reconfigure(testConfig([core], [forever, testSet('mail')]));
+    expect(learned()).toEqual([false, [false, false]]);
+    expect(s.wait(60_000) && learned()).toEqual([true, [true, true]]);
+  });
+
   it('says which peers cannot be asked', () => {
     const s = scene().up('core', { refresh: false });
     s.speaker.refreshes = false;

@@ -293,8 +293,9 @@ export class BgpSource {
 
   #askAgain(peer: string, family: FamilyName): void {
     const link = this.#links.get(peer);
-    if (!link?.negotiated?.families.includes(family)) return;
-    if (!this.#speaker.requestRefresh(peer, family)) link.unrefreshed.add(family);
+    if (!link?.negotiated) return;
+    // A family that the session does not carry has nothing to say, and converges anew like at the beginning of a session.
+    if (link.negotiated.families.includes(family) && !this.#speaker.requestRefresh(peer, family)) link.unrefreshed.add(family);
     link.step({ kind: 'refresh', at: this.#clock.now(), family });
   }
 
