@@ -1,7 +1,7 @@
 import { type FamilyName, family, type OpenMessage, sessionContext } from '@weir/bgp/codec';
 import type { Negotiated } from '@weir/bgp/fsm';
 import { BgpSpeaker, type PeerStatus, SessionConfigError, type SessionEvent } from '@weir/bgp/session';
-import { asn, parseIp } from '@weir/wire/inet';
+import { type Asn, asn, parseIp } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Config, MaxPrefixes, Peer } from '../../model/config.ts';
 import type { Event } from '../../model/event.ts';
@@ -635,6 +635,70 @@ describe('over sockets', () => {
   afterEach(async () => {
     for (const end of ends.splice(0)) await end();
   });
+
+  it('agrees on long-lived graceful restart and on roles with a speaker', async () => {
+    const loopback = parseIp('127.0.0.1')!;
+    const other = parseIp('127.0.0.3')!;
+    const announcer = new BgpSpeaker(
+      {
+        localAs: asn(64513),
+        routerId: other,
+        listen: [{ address: other, port: 0 }],
+        peers: [
+          {
+            name: 'weir',
+            address: loopback,
+            peerAs: asn(64512),
+            families: [FOUR],
+            passive: true,
+            role: 'customer',
+            strictRole: true,
+            gracefulRestart: { restartTime: 100 },
+            longLivedStaleTime: 7200,
+          },
+        ],
+      },
+      () => undefined,
+    );
+    ends.push(() => announcer.close());
+    announcer.start();
+    await until(() => announcer.listening[0]?.port !== undefined);
+    const port = announcer.listening[0]!.port!;
+    const peer = testPeer('core', 1, {
+      address: other,
+      port,
+      source: loopback,
+      families: [FOUR],
+      as: asn(64513),
+      role: 'provider',
+      longLivedStaleTime: 3_600_000,
+    });
+    const config = testConfig([peer], [testSet('web', { onSessionLoss: { kind: 'hold-long-lived' } })]);
+    const clock = { now: () => 1_000_000, setTimer: () => ({ cancel: () => undefined }) };
+    const state = new RouteState({ clock });
+    state.configure(config);
+    const source = new BgpSource({ config, state, events: () => undefined, restarting: false });
+    ends.push(() => source.close());
+    source.start();
+    const nextHop = { address: other };
+    const say = (text: string, otc: Asn | undefined): string => {
+      const { attributes, announce } = update({
+        announce: [text],
+        communities: ['64512:80'],
+        ...(otc === undefined ? {} : { attributes: { onlyToCustomer: otc } }),
+      });
+      return announcer.sendUpdate('weir', { attributes, announce: [{ nextHop, run: announce[0]!.run }] });
+    };
+    await until(() => say(A, undefined) === 'queued');
+    say(B, asn(64500));
+    await until(() => state.counts().peers[0]?.leaked === 1);
+    expect(state.refused('web')?.counts.leak).toBe(1);
+    expect(state.counts().sets[0]?.installed).toBe(1);
+    expect(source.peers()[0]?.status.negotiated?.longLived).toEqual([{ family: FOUR, forwardingPreserved: false, staleTime: 7200 }]);
+    announcer.resetPeer('weir');
+    await until(() => state.holds('core').length === 1);
+    expect(state.holds('core')).toEqual([{ set: 'web', routes: 1, endsAt: 1_000_000 + 100_000 + 3_600_000 }]);
+  }, 30_000);
 
   it('hears a speaker: announced, withdrawn, the session lost and back', async () => {
     const loopback = parseIp('127.0.0.1')!;
