@@ -120,6 +120,26 @@ describe('what was wrong once', () => {
   });
 });
 
+describe('a set of the user that is made anew', () => {
+  it('is known as another one before anything is sent to it, so that a start after a crash still takes it for its own', () => {
+    const kernel = kernelWith(true);
+    const first = start(kernel);
+    first.configure(userPlan);
+    kernel.foreign([{ kind: 'delete-table', address: USER }]);
+    kernel.foreign([
+      { kind: 'put-table', address: USER, comment: '', owned: false },
+      { kind: 'add-set', address: USER, set: { name: 's', family: 4, interval: true, size: undefined, comment: '' } },
+    ]);
+    first.apply([delta('web', [NET])]);
+    expect(elements(kernel, USER)).toEqual([NET_ELEMENT]);
+    backend.close();
+    const second = start(kernel);
+    expect(second.configure(userPlan).map((c) => c.count)).toEqual([1]);
+    second.apply([delta('web', [], { complete: true })]);
+    expect(elements(kernel, USER)).toEqual([]);
+  });
+});
+
 describe('another process undoes what Weir repairs', () => {
   it('repairs become rare, a problem says so, and it is over when the other stops', () => {
     const kernel = kernelWith(true);

@@ -69,7 +69,10 @@ export class Reconciler {
       problems: this.#problems,
       table: this.#table,
       targets: () => this.#targets.values(),
-      intake: () => this.#intake(),
+      intake: () => {
+        this.#intake();
+        this.#lookAtChanged();
+      },
       check: (slot, target) => this.#check(slot, target),
     });
   }
@@ -281,6 +284,13 @@ export class Reconciler {
     const who = process === undefined ? 'another process' : `the process ${process}`;
     const message = `${who} keeps changing ${what}, which Weir fills; it is put right less and less often, at least every 30 s`;
     this.#problems.raise(key, { kind: 'drift', subject, message, remedy: undefined });
+  }
+
+  /** A set that was made anew is another one: nothing is sent to it before that is known, for the ledger would be about the old one. */
+  #lookAtChanged(): void {
+    for (const { target, slots } of [...this.#targets.values()]) {
+      for (const slot of slots) if (slot.recheck && slot.info && !slot.owned) this.#look(slot, target, this.#now());
+    }
   }
 
   #look(slot: Slot, target: KernelTarget, now: number): void {
