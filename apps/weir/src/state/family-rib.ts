@@ -1,4 +1,4 @@
-import { type Family, PrefixTable } from '@weir/wire/inet';
+import { type Family, type Prefix, PrefixTable } from '@weir/wire/inet';
 import { grownU16, grownU32 } from './column.ts';
 import { NO_ROW } from './route-table.ts';
 
@@ -61,5 +61,12 @@ export class FamilyRib {
       if (difference !== 0) return difference;
     }
     return t.length(a) - t.length(b);
+  }
+
+  /** Whether an entry comes after a prefix of this family in that order. */
+  isAfter(id: number, { w0, w1, w2, w3, length }: Prefix): boolean {
+    const t = this.table;
+    const difference = t.word(id, 0) - w0 || (this.stride === 1 ? 0 : t.word(id, 1) - w1 || t.word(id, 2) - w2 || t.word(id, 3) - w3);
+    return (difference || t.length(id) - length) > 0;
   }
 }

@@ -1,5 +1,5 @@
 import type { FamilyName, NextHop, PathAttributes } from '@weir/bgp/codec';
-import { type Asn, comparePrefix, type Family, overlaps, type Prefix, printPrefix } from '@weir/wire/inet';
+import { type Asn, type Family, overlaps, type Prefix, printPrefix } from '@weir/wire/inet';
 import type { Provenance } from '../model/provenance.ts';
 import { decodeKey, nextHopOf, rawAttributesOf } from './attribute-key.ts';
 import { NO_ATTRIBUTES } from './attribute-store.ts';
@@ -128,11 +128,12 @@ function page(
     if (filter.family !== undefined && filter.family !== family) continue;
     if (filter.prefix && filter.prefix.family !== family) continue;
     if (filter.after && filter.after.family > family) continue;
-    const { prefix, after } = filter;
+    const { prefix } = filter;
+    const after = filter.after?.family === family ? filter.after : undefined;
     const smallest = new Smallest(Math.max(room, 1), (a, b) => rib.ribs[f].compare(a, b));
     offerAll(f, (id) => {
       if (prefix && !overlaps(prefix, table.prefix(id))) return;
-      if (after && comparePrefix(table.prefix(id), after) <= 0) return;
+      if (after && !rib.ribs[f].isAfter(id, after)) return;
       smallest.offer(id);
     });
     const { items, more } = smallest.result();
