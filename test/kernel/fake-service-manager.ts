@@ -1,34 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeFd, SystemError } from '@weir/sys';
-import koffi from 'koffi';
-
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const CLOEXEC_NONBLOCK = 0x80800;
-const EAGAIN = 11;
-
-const libc = koffi.load('libc.so.6');
-const socket = libc.func('int socket(int domain, int type, int protocol)');
-const bind = libc.func('int bind(int fd, const uint8_t *address, uint32_t length)');
-const iovec = koffi.struct('lab_iovec', { base: 'void *', length: 'size_t' });
-const msghdr = koffi.struct('lab_msghdr', {
-  name: 'void *',
-  nameLength: 'uint32_t',
-  parts: koffi.pointer(iovec),
-  partCount: 'size_t',
-  control: 'void *',
-  controlLength: 'size_t',
-  flags: 'int',
-});
-const recvmsg = libc.func('recvmsg', 'intptr_t', ['int', koffi.inout(koffi.pointer(msghdr)), 'int']);
+import { closeFd, NotificationListener, type ServiceNotification } from '@weir/sys';
 
 /** As much of a service manager as a service with a descriptor store sees of one: it listens to notifications, holds descriptors, and passes them on. */
 export class FakeServiceManager {
-  readonly #fd: number;
+  readonly #listener: NotificationListener;
   readonly #path: string;
   readonly #timer: NodeJS.Timeout;
-  readonly #text = koffi.alloc('uint8_t', 4096);
-  readonly #control = koffi.alloc('uint8_t', 64);
   /** Every notification as it came. */
   readonly messages: string[] = [];
   /** Held descriptors by name. */
@@ -38,9 +15,7 @@ export class FakeServiceManager {
 
   constructor(path: string) {
     this.#path = path;
-    this.#fd = socket(AF_UNIX, SOCK_DGRAM | CLOEXEC_NONBLOCK, 0) as number;
-    const name = Buffer.from(`\x01\x00${path}\0`, 'latin1');
-    if (bind(this.#fd, name, name.length) < 0) throw new SystemError('bind', koffi.errno(), path);
+    this.#listener = new NotificationListener(path);
     this.#timer = setInterval(() => this.#read(), 5);
   }
 
@@ -80,42 +55,23 @@ export class FakeServiceManager {
     await this.kill();
     clearInterval(this.#timer);
     for (const fd of this.store.values()) closeFd(fd);
-    closeFd(this.#fd);
+    this.#listener.close();
   }
 
   #read(): void {
-    for (let i = 0; i < 100; i++) {
-      const message = {
-        name: null,
-        nameLength: 0,
-        parts: [{ base: this.#text, length: 4096 }],
-        partCount: 1,
-        control: this.#control,
-        controlLength: 64,
-        flags: 0,
-      };
-      const length = Number(recvmsg(this.#fd, message, 0));
-      if (length < 0) {
-        if (koffi.errno() === EAGAIN) return;
-        throw new SystemError('recvmsg', koffi.errno());
-      }
-      this.#take(koffi.decode(this.#text, 'char', length) as string, Number(message.controlLength));
-    }
+    for (let next = this.#listener.receive(); next; next = this.#listener.receive()) this.#take(next);
   }
 
-  #take(text: string, controlLength: number): void {
+  #take({ text, fd }: ServiceNotification): void {
     this.messages.push(text);
     const name = /^FDNAME=(.*)$/m.exec(text)?.[1] ?? 'stored';
-    if (/^FDSTOREREMOVE=1$/m.test(text)) {
-      const held = this.store.get(name);
-      if (held !== undefined) closeFd(held);
+    const held = this.store.get(name);
+    if (held !== undefined && /^FDSTOREREMOVE=1$/m.test(text)) {
+      closeFd(held);
       this.store.delete(name);
     }
-    if (controlLength >= 20) {
-      const control = Buffer.from(koffi.decode(this.#control, koffi.array('uint8_t', 24)) as Uint8Array);
-      const fd = control.readInt32LE(16);
-      if (/^FDSTORE=1$/m.test(text)) this.store.set(name, fd);
-      else closeFd(fd);
-    }
+    if (fd === undefined) return;
+    if (/^FDSTORE=1$/m.test(text) && !this.store.has(name)) this.store.set(name, fd);
+    else closeFd(fd);
   }
 }

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 import { SystemError } from './libc.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink.ts';
+import { NotificationListener } from './notification-listener.ts';
 import { closeFd } from './tcp.ts';
 
 describe('passedDescriptors', () => {
@@ -40,6 +41,23 @@ describe('storeDescriptor', () => {
 
   it('does nothing without a manager', () => {
     expect(storeDescriptor(0, 'x', false, '')).toBe(false);
+  });
+
+  it('gives a descriptor that is the same file, and says what to forget before', () => {
+    const path = join(directory, 'socket');
+    const listener = new NotificationListener(path);
+    const file = openSync(join(directory, 'file'), 'w');
+    expect(storeDescriptor(file, 'weir-table', true, path)).toBe(true);
+    expect(listener.receive()).toEqual({ text: 'FDSTOREREMOVE=1\nFDNAME=weir-table', fd: undefined });
+    const stored = listener.receive();
+    expect(stored?.text).toBe('FDSTORE=1\nFDNAME=weir-table\nFDPOLL=0');
+    expect(stored?.fd).not.toBe(file);
+    expect(fstatSync(stored?.fd ?? -1).ino).toBe(fstatSync(file).ino);
+    expect(listener.receive()).toBeUndefined();
+    closeFd(stored?.fd ?? -1);
+    closeFd(file);
+    listener.close();
+    listener.close();
   });
 
   it('says why it could not', () => {

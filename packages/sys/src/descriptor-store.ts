@@ -1,5 +1,6 @@
 import { fstatSync, statSync } from 'node:fs';
-import { bind, check, libc, native, SystemError } from './libc.ts';
+import { bind, check, SystemError } from './libc.ts';
+import { messageCalls } from './message-header.ts';
 import { networkNamespacePath } from './netns.ts';
 import { notificationAddress } from './notify.ts';
 import { closeFd } from './tcp.ts';
@@ -17,27 +18,6 @@ const FIOCLEX = 0x5451;
 const SIOCGSKNS = 0x894c;
 
 type Environment = { readonly [name: string]: string | undefined };
-
-type SendMessage = (fd: number, message: unknown, flags: number) => number;
-let sendMessage: SendMessage | undefined;
-
-/** `struct msghdr` with one `struct iovec`, generic ABI of 64 bits. */
-function sendmsg(): SendMessage {
-  if (sendMessage) return sendMessage;
-  const koffi = native();
-  const iovec = koffi.struct({ base: 'uint8_t *', length: 'size_t' });
-  const msghdr = koffi.struct({
-    name: 'uint8_t *',
-    nameLength: 'uint32_t',
-    parts: koffi.pointer(iovec),
-    partCount: 'size_t',
-    control: 'uint8_t *',
-    controlLength: 'size_t',
-    flags: 'int',
-  });
-  sendMessage = libc().func('sendmsg', 'intptr_t', ['int', koffi.pointer(msghdr), 'int']) as unknown as SendMessage;
-  return sendMessage;
-}
 
 /** Descriptors that the service manager passed to this process, with the names that they were stored under (sd_listen_fds_with_names(3)). */
 export function passedDescriptors(env: Environment, pid: number): readonly { readonly fd: number; readonly name: string }[] {
@@ -92,7 +72,7 @@ function send(socket: number, name: Uint8Array, text: string, fd: number | undef
     controlLength: control.length,
     flags: 0,
   };
-  const sent = check('sendmsg', sendmsg()(socket, message, MSG_DONTWAIT | MSG_NOSIGNAL), text.split('\n')[0] ?? '');
+  const sent = check('sendmsg', messageCalls().sendmsg(socket, message, MSG_DONTWAIT | MSG_NOSIGNAL), text.split('\n')[0] ?? '');
   if (sent !== bytes.length) throw new SystemError('sendmsg', 0, `${sent} of ${bytes.length} bytes sent`);
 }
 

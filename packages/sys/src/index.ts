@@ -3,6 +3,7 @@ export { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 export { errnoName, SystemError } from './libc.ts';
 export { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkOptions, NetlinkSocket, type Received } from './netlink.ts';
 export { inNetworkNamespace, networkNamespacePath } from './netns.ts';
+export { NotificationListener, type ServiceNotification } from './notification-listener.ts';
 export { notifyServiceManager } from './notify.ts';
 export { interfaceIndex, isLinkLocal } from './sockaddr.ts';
 export { closeFd, openTcp, openTcpListener, socketFd, type TcpConnectOptions, type TcpListenOptions, type TcpOptions } from './tcp.ts';

@@ -14,8 +14,8 @@ export {
 export { NEVER_MEMBERS, SHORTEST } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from './refusals.ts';
-export { DEFAULT_LIMITS, type RibLimits } from './rib.ts';
-export { type ConfigureResult, RouteState, type RouteStateOptions, type SessionDown, type StateClock } from './route-state.ts';
+export { DEFAULT_LIMITS, type RibLimits } from './rib-limits.ts';
+export { type ConfigureResult, RouteState, type RouteStateOptions, type StateClock } from './route-state.ts';
 export type {
   Hold,
   Member,
@@ -27,3 +27,4 @@ export type {
   SetCounts,
   StateCounts,
 } from './route-view.ts';
+export type { SessionDown } from './session-loss.ts';

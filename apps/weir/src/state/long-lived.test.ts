@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { SessionLoss } from '../model/named-set.ts';
-import type { SessionDown } from './route-state.ts';
+import type { SessionDown } from './session-loss.ts';
 import { testConfig, testPeer, testSet } from './test-fixtures.ts';
 import { StateUnderTest } from './test-state.ts';
 

@@ -12,17 +12,9 @@ import type { OnlyToCustomer } from './only-to-customer.ts';
 import type { PeerState } from './peer-state.ts';
 import { familyIndex, familyName } from './peer-state.ts';
 import type { RefusalReason } from './refusals.ts';
+import type { RibLimits } from './rib-limits.ts';
 import { NO_ROW, ROW, RouteTable } from './route-table.ts';
 import type { FamilyIndex, SetState, SetSurroundings } from './set-state.ts';
-
-/** Bounds of what is stored (rows over all peers, rows of one peer, paths of one peer to one prefix). */
-export interface RibLimits {
-  readonly routes: number;
-  readonly routesPerPeer: number;
-  readonly pathsPerPrefix: number;
-}
-
-export const DEFAULT_LIMITS: RibLimits = { routes: 4_000_000, routesPerPeer: 2_000_000, pathsPerPrefix: 64 };
 
 /**
  * The tables behind `RouteState` and the operations that keep them in agreement: routes with their attributes, prefixes and feeds, and the
@@ -115,8 +107,7 @@ export class Rib implements SetSurroundings {
       peer.unneeded += run.count;
       return;
     }
-    const { stride } = familyDescriptor(run.family);
-    for (let i = 0; i < run.count; i++) this.#announceOne(peer, f, run, i, i * stride, id, asks, leak);
+    for (let i = 0; i < run.count; i++) this.#announceOne(peer, f, run, i, id, asks, leak);
     this.attributes.discardUnused(id);
   }
 
@@ -132,16 +123,8 @@ export class Rib implements SetSurroundings {
     }
   }
 
-  #announceOne(
-    peer: PeerState,
-    f: FamilyIndex,
-    run: NlriRun,
-    i: number,
-    at: number,
-    attributes: number,
-    asks: number,
-    leak: boolean,
-  ): void {
+  #announceOne(peer: PeerState, f: FamilyIndex, run: NlriRun, i: number, attributes: number, asks: number, leak: boolean): void {
+    const at = i * this.ribs[f].stride;
     const rib = this.ribs[f];
     const { routes } = this;
     const length = run.lengths[i] as number;

@@ -8,9 +8,10 @@ import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
 import { LedgerMembers } from './ledger-members.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
-import { familyIndex, NO_STALE_TIMES, type PeerState, type StaleTimes } from './peer-state.ts';
+import { familyIndex, type PeerState } from './peer-state.ts';
 import { type RefreshRequest, refreshRequests } from './reconfigure.ts';
-import { DEFAULT_LIMITS, Rib, type RibLimits } from './rib.ts';
+import { Rib } from './rib.ts';
+import { DEFAULT_LIMITS, type RibLimits } from './rib-limits.ts';
 import { ROW } from './route-table.ts';
 import {
   countState,
@@ -26,7 +27,7 @@ import {
   type RouteFilter,
   type StateCounts,
 } from './route-view.ts';
-import { endHolds, holdDeadline, makeStale } from './session-loss.ts';
+import { endHolds, holdDeadline, makeStale, type SessionDown } from './session-loss.ts';
 import type { FamilyIndex, SetState } from './set-state.ts';
 
 /** Time, handed in so that tests can rule it. */
@@ -54,20 +55,7 @@ export interface ConfigureResult {
   readonly changedSets: readonly string[];
 }
 
-/** How a session ended. */
-export interface SessionDown {
-  /** RFC 8538 section 4: nothing is held. */
-  readonly hard: boolean;
-  /** Families that graceful restart lets be kept, with the times for sets that go by them. */
-  readonly retained?: readonly (StaleTimes & { readonly family: FamilyName })[];
-}
-
-function staleTimes(loss: SessionDown, family: FamilyName): StaleTimes {
-  return loss.retained?.find((entry) => entry.family === family) ?? NO_STALE_TIMES;
-}
-
 const NOTHING_BLOCKED: { readonly blocked: readonly FamilyName[] } = { blocked: [] };
-
 /** Waiting members that one turn looks at. */
 const ADMISSIONS_PER_TURN = 10_000;
 /** Changes of one drain that are told as events. */
@@ -76,13 +64,12 @@ const MEMBER_EVENTS_PER_DRAIN = 256;
 /**
  * All that is known of members: routes from peers, what the ledger says the kernel had, and what follows from it for each set.
  *
- * - A route gives to the sets whose communities it carries and whose guard lets it in; a member is in a set while at least one route (of
+ * - A route that is no leak (RFC 9234 section 5) gives to the sets whose communities it carries and whose guard lets it in; a member is in a set while at least one route (of
  *   any peer and path) or the ledger gives it. All removals act at once.
  * - A session that is lost makes its routes stale. What a stale route gives to a set ends with that set's hold, with an explicit withdrawal, when it is
  *   relearned without it, or when the peer has converged without it; a hard reset and the removal of the peer or set end it at once. A
- *   graceful restart time (RFC 4724) neither shortens nor lengthens a hold, and a set that withdraws on loss does so though the peer restarts gracefully.
- *   Only a set with `hold long-lived` goes by the peer: restart time, then long-lived stale time, which a route with NO_LLGR does not have.
- * - A route that ONLY_TO_CUSTOMER shows to be a leak gives nothing (RFC 9234 section 5), to allow and deny sets alike.
+ *   graceful restart time (RFC 4724) neither shortens nor lengthens a hold, and a set that withdraws on loss does so though the peer restarts gracefully;
+ *   only one with `hold long-lived` goes by the peer (RFC 9494).
  * - The ledger's members stay until every peer that may fill the set has converged; in allow sets at most `startupHold`.
  *
  * What is stored: routes that give to a set, wait for room or churn, or are refused only because of protected addresses (which change by themselves);
@@ -170,10 +157,10 @@ export class RouteState {
     this.#rib.turn(this.#clock.now(), session.receivedAt);
     for (const run of message.withdraw) this.#rib.withdraw(state, run);
     const blocked: FamilyName[] = [];
-    const customer = checkOnlyToCustomer(state.definition, message.attributes.onlyToCustomer);
+    const otc = checkOnlyToCustomer(state.definition, message.attributes.onlyToCustomer);
     for (const announcement of message.announce) {
       const before = state.blocked;
-      this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, customer);
+      this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, otc);
       if (state.blocked > before) blocked.push(announcement.run.family);
     }
     this.#finish();
@@ -192,7 +179,7 @@ export class RouteState {
     this.#turn();
     state.up = false;
     if (loss.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
-    else makeStale(this.#rib, state, [staleTimes(loss, 'ipv4 unicast'), staleTimes(loss, 'ipv6 unicast')]);
+    else makeStale(this.#rib, state, loss);
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();

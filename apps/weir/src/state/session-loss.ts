@@ -1,18 +1,31 @@
+import type { FamilyName } from '@weir/bgp/codec';
 import { carriesCommunity } from './community-matcher.ts';
-import { type Epoch, holdEnd, type PeerState, type StaleTimes } from './peer-state.ts';
+import { type Epoch, holdEnd, NO_STALE_TIMES, type PeerState, type StaleTimes } from './peer-state.ts';
 import type { Rib } from './rib.ts';
 import { ROW } from './route-table.ts';
+
+/** How a session ended. */
+export interface SessionDown {
+  /** RFC 8538 section 4: nothing is held. */
+  readonly hard: boolean;
+  /** Families that graceful restart lets be kept, with the times for sets that go by them. */
+  readonly retained?: readonly (StaleTimes & { readonly family: FamilyName })[];
+}
+
+function staleTimes(loss: SessionDown, family: FamilyName): StaleTimes {
+  return loss.retained?.find((entry) => entry.family === family) ?? NO_STALE_TIMES;
+}
 
 /** NO_LLGR (RFC 9494 section 3.3): the route is not kept beyond the restart time. */
 const NO_LLGR = 0xffff0007;
 
 /**
  * The session of a peer is lost now: its fresh routes become stale, those that give nothing go. Routes that were stale already keep their time.
- * `times` says by family how long graceful restart lets routes be kept.
  */
-export function makeStale(rib: Rib, peer: PeerState, times: readonly [StaleTimes, StaleTimes]): void {
+export function makeStale(rib: Rib, peer: PeerState, loss: SessionDown): void {
   if (peer.fresh(0) + peer.fresh(1) === 0) return;
   const { routes } = rib;
+  const times = [staleTimes(loss, 'ipv4 unicast'), staleTimes(loss, 'ipv6 unicast')] as const;
   const epochs = new Map<string, Epoch>();
   const withoutLongLived = new Map<number, boolean>();
   const timesOf = (row: number): StaleTimes => {
