@@ -44,3 +44,8 @@ export class Fights {
     return over;
   }
 }
+
+export function fightText(what: string, process: string | undefined): string {
+  const who = process === undefined ? 'another process' : `the process ${process}`;
+  return `${who} keeps changing ${what}, which Weir fills; it is put right less and less often, at least every ${LAST / 1000} s`;
+}

@@ -1,23 +1,25 @@
 import { join } from 'node:path';
-import { eachPrefix, ipAt } from '../compile/nft/prefix-columns.ts';
+import { ipAt } from '../compile/nft/prefix-columns.ts';
 import { printUserTarget } from '../compile/nft/print.ts';
 import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
-import type { ForeignChange, ForeignCommit, KernelBackend, SetAddress } from '../kernel/backend.ts';
+import type { ForeignChange, ForeignCommit, KernelBackend } from '../kernel/backend.ts';
 import type { CommitReport, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
 import { nextRetry } from './backoff.ts';
 import { Committer, refusedKey } from './committer.ts';
 import { cutConnections } from './cut.ts';
 import { DriftNotes } from './drift-notes.ts';
-import { Fights } from './fights.ts';
+import { Fights, fightText } from './fights.ts';
 import { unfitReason } from './fitness.ts';
 import { loadImage, saveImage } from './image-file.ts';
 import { Ledger, type LedgerKey } from './ledger.ts';
+import { conflictKey, driftKey, problemKeys } from './problem-keys.ts';
 import { Problems } from './problems.ts';
 import { SetFiles } from './set-files.ts';
-import { Slot, slotKeys, type Target } from './slot.ts';
+import { addressKey, Slot, slotKeys, type Target } from './slot.ts';
 import { ruleStatus, setStatus } from './status.ts';
 import { TableKeeper } from './table-keeper.ts';
+import { wantMembers } from './want-members.ts';
 
 const LEDGERS = 'ledger';
 /** Milliseconds until members that were left out without a known reason are tried again. */
@@ -204,7 +206,7 @@ export class Reconciler {
       oldest = Math.min(oldest, delta.oldest);
       for (const { target, slots, retired } of this.#targets.values()) {
         if (retired || target.set !== delta.set || target.family !== delta.family) continue;
-        want(delta, slots);
+        wantMembers(delta, slots);
         // What is asked for goes at once, whoever undoes the rest.
         for (const slot of slots) slot.repairAt = undefined;
         if (delta.complete && this.#awaited.delete(target.key) && this.#awaited.size === 0) this.#table.proceed();
@@ -281,9 +283,7 @@ export class Reconciler {
   }
 
   #tellFight(key: string, subject: string, what: string, process: string | undefined): void {
-    const who = process === undefined ? 'another process' : `the process ${process}`;
-    const message = `${who} keeps changing ${what}, which Weir fills; it is put right less and less often, at least every 30 s`;
-    this.#problems.raise(key, { kind: 'drift', subject, message, remedy: undefined });
+    this.#problems.raise(key, { kind: 'drift', subject, message: fightText(what, process), remedy: undefined });
   }
 
   /** A set that was made anew is another one: nothing is sent to it before that is known, for the ledger would be about the old one. */
@@ -321,8 +321,10 @@ export class Reconciler {
     for (const change of changes) {
       if (this.#table.isAt(change.address) && change.kind !== 'elements') tables = true;
       if (change.kind === 'elements') this.#takeElements(change, process);
-      else if (change.kind === 'set') this.#recheck(change.address);
-      else if (change.kind === 'table') {
+      else if (change.kind === 'set') {
+        const found = this.#slots.get(addressKey(change.address));
+        if (found) found.slot.recheck = true;
+      } else if (change.kind === 'table') {
         for (const { slot } of this.#slots.values()) {
           if (slot.address.family === change.address.family && slot.address.table === change.address.table) slot.recheck = true;
         }
@@ -331,11 +333,6 @@ export class Reconciler {
     if (!tables) return;
     this.#table.touch();
     this.#struckTable(process);
-  }
-
-  #recheck(address: SetAddress): void {
-    const found = this.#slots.get(addressKey(address));
-    if (found) found.slot.recheck = true;
   }
 
   #takeElements({ address, present, ranges }: Extract<ForeignChange, { kind: 'elements' }>, process: string | undefined): void {
@@ -400,35 +397,4 @@ export class Reconciler {
     this.#targets.clear();
     this.#backend.close();
   }
-}
-
-function addressKey({ family, table, set }: SetAddress): string {
-  return `${family} ${table} ${set}`;
-}
-
-function conflictKey(target: KernelTarget): string {
-  return `${target.key} conflict`;
-}
-
-/** Of a fight over what Weir puts there. */
-function driftKey(target: KernelTarget): string {
-  return `${target.key} drift`;
-}
-
-function problemKeys(target: KernelTarget): string[] {
-  return [target.key, refusedKey(target), conflictKey(target), driftKey(target)];
-}
-
-/** Hosts go to the first slot and the rest to the second, where there are two. */
-function want(delta: MemberDelta, slots: readonly Slot[]): void {
-  const first = slots[0]?.view;
-  const second = slots[1]?.view ?? first;
-  if (!first || !second) return;
-  const bits = delta.family === 4 ? 32 : 128;
-  if (delta.complete) for (const { view } of slots) view.beginComplete();
-  const { wanted } = delta;
-  eachPrefix(delta, (w0, w1, w2, w3, length, i) => {
-    (length < bits ? second : first).want(w0, w1, w2, w3, length, wanted[i] === 1);
-  });
-  if (delta.complete) for (const { view } of slots) view.endComplete();
 }

@@ -188,3 +188,8 @@ export function slotKeys({ place, family }: KernelTarget): readonly { readonly k
     { key: key('inet', place.networks), interval: true },
   ];
 }
+
+/** What a kernel set is known by. */
+export function addressKey({ family, table, set }: SetAddress): string {
+  return `${family} ${table} ${set}`;
+}

@@ -55,7 +55,7 @@ class Refused extends Error {
  * with every other.
  */
 export class FakeRuleset {
-  readonly tables = new Map<string, FakeTable>();
+  readonly tables: Map<string, FakeTable> = new Map();
   #handle = 0;
 
   clone(): FakeRuleset {
