@@ -203,7 +203,6 @@ const DAEMONS = [
 const WAYS: readonly { readonly name: string; readonly options: Options }[] = [
   { name: 'we connect', options: { passive: true } },
   { name: 'it connects', options: { passive: false } },
-  { name: 'we connect, MD5 and TTL security', options: { passive: true, password: 'between-us', gtsm: true } },
   { name: 'it connects, MD5 and TTL security', options: { passive: false, password: 'between-us', gtsm: true } },
 ];
 

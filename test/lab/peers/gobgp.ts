@@ -71,7 +71,7 @@ class Gobgp extends PeerDaemon {
   }
 
   async shutdown(neighbor: string, message: string): Promise<void> {
-    await this.#gobgp('neighbor', neighbor, 'disable', message);
+    await this.#gobgp('neighbor', neighbor, 'disable', '--reason', message);
   }
 
   async enable(neighbor: string): Promise<void> {

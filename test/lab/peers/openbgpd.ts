@@ -13,6 +13,9 @@ import {
   type SessionState,
 } from './peer.ts';
 
+/** More prefixes than this go to it by command: a reload of as many network statements takes longer the more there are. */
+const BULK = 1000;
+
 /** OpenBGPD portable. What it announces are network statements; the configuration is reloaded for each change. */
 export async function startOpenbgpd(lab: Lab, host: Host, config: PeerConfig): Promise<Peer> {
   const daemon = new Openbgpd(lab, host, config);
@@ -22,21 +25,31 @@ export async function startOpenbgpd(lab: Lab, host: Host, config: PeerConfig): P
 
 class Openbgpd extends PeerDaemon {
   readonly kind = 'openbgpd';
+  /** What was announced by command. */
+  readonly #bulk = new Map<string, AnnounceOptions>();
 
   async start(): Promise<void> {
     const path = this.writeConfig('bgpd.conf', this.#configText());
     this.spawn('/usr/sbin/bgpd', ['-d', '-v', '-f', path]);
     await this.waitReady(() => this.#bgpctl('show'));
+    for (const { prefixes, options } of this.announcedGroups()) {
+      const some = prefixes.filter((prefix) => this.#bulk.has(prefix));
+      if (some.length > 0) await this.#network('add', some, options);
+    }
   }
 
   async announceMany(prefixes: readonly string[], options: AnnounceOptions = {}): Promise<void> {
     for (const prefix of prefixes) this.announced.set(prefix, options);
-    await this.#reload();
+    if (prefixes.length <= BULK) return await this.#reload();
+    for (const prefix of prefixes) this.#bulk.set(prefix, options);
+    await this.#network('add', prefixes, options);
   }
 
   async withdrawMany(prefixes: readonly string[]): Promise<void> {
+    const some = prefixes.filter((prefix) => this.#bulk.delete(prefix));
     for (const prefix of prefixes) this.announced.delete(prefix);
-    await this.#reload();
+    if (some.length > 0) await this.#network('delete', some, {});
+    if (some.length < prefixes.length) await this.#reload();
   }
 
   async sessionState(neighbor: string): Promise<SessionState> {
@@ -76,6 +89,17 @@ class Openbgpd extends PeerDaemon {
     return (await this.host.exec('bgpctl', ['-s', `${this.directory}/bgpd.sock`, ...args])).stdout;
   }
 
+  async #network(action: 'add' | 'delete', prefixes: readonly string[], options: AnnounceOptions): Promise<void> {
+    const settings = attributes(options)
+      .replace(/^ set \{ (.*) \}$/, '$1')
+      .split(' ')
+      .filter((word) => word !== '');
+    await this.host.exec('bgpctl', ['-s', `${this.directory}/bgpd.sock`, 'network', 'bulk', ...settings, action], {
+      input: `${prefixes.join('\n')}\n`,
+      timeoutMs: 120_000,
+    });
+  }
+
   async #reload(): Promise<void> {
     this.writeConfig('bgpd.conf', this.#configText());
     await this.#bgpctl('reload');
@@ -89,7 +113,9 @@ class Openbgpd extends PeerDaemon {
       `socket "${this.directory}/bgpd.sock"`,
       'fib-update no',
       ...listen.map((address) => `listen on ${address}`),
-      ...[...this.announced].map(([prefix, options]) => `network ${prefix}${attributes(options)}`),
+      ...[...this.announced]
+        .filter(([prefix]) => !this.#bulk.has(prefix))
+        .map(([prefix, options]) => `network ${prefix}${attributes(options)}`),
       ...extra,
       ...neighbors.flatMap((neighbor) => this.#neighborLines(neighbor)),
       'allow from any',
