@@ -71,7 +71,8 @@ class Gobgp extends PeerDaemon {
   }
 
   async shutdown(neighbor: string, message: string): Promise<void> {
-    await this.#gobgp('neighbor', neighbor, 'disable', '--reason', message);
+    // `disable` loses the reason.
+    await this.#gobgp('neighbor', neighbor, 'shutdown', '--reason', message);
   }
 
   async enable(neighbor: string): Promise<void> {

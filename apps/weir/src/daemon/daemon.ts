@@ -14,7 +14,6 @@ import { hostAddresses } from './host-addresses.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 import type { Notifier } from './notifier.ts';
-import { SetFiles } from './set-files.ts';
 
 /** How often the host's addresses are looked at: deny sets never cover them. */
 const ADDRESS_PERIOD_MS = 10_000;
@@ -69,7 +68,6 @@ export class Daemon {
   readonly #state: RouteState;
   readonly #source: BgpSource;
   readonly #scheduling: Scheduling;
-  readonly #files: SetFiles;
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
@@ -130,14 +128,6 @@ export class Daemon {
       events: this.#emit,
     });
     this.#state.configure(config);
-    this.#files = new SetFiles(
-      config.stateDirectory,
-      {
-        sets: () => this.#state.counts().sets.map((s) => ({ name: s.set, members: s.installed })),
-        text: (name) => this.#state.snapshotText(name),
-      },
-      (error) => this.#log.log('warn', `saving sets: ${error.message}`),
-    );
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock });
@@ -191,7 +181,6 @@ export class Daemon {
   }
 
   readonly #emit = (event: Event): void => {
-    if (event.kind === 'member') this.#files.changed();
     if (event.kind === 'listen') this.#listening.set(event.address, { ok: event.ok, message: event.message });
     this.#bus.emit(event);
     if (event.kind === 'peer-state' || event.kind === 'peer-converged') this.#tellStatus();
@@ -252,7 +241,6 @@ export class Daemon {
     await this.#reloading;
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
-    this.#files.close();
     this.#state.close();
     this.#bus.close();
     await this.#server.close();

@@ -201,13 +201,6 @@ describe('views', () => {
     expect(s.state.routes({ peer: 'nobody' }).routes).toEqual([]);
   });
 
-  it('a set as text, in order', () => {
-    const s = make();
-    s.say('core', { announce: ['2001:db8::1/128', '203.0.113.9/32', '203.0.113.0/24'] });
-    expect(s.state.snapshotText('web')).toBe('203.0.113.0/24\n203.0.113.9/32\n2001:db8::1/128\n');
-    expect(s.state.snapshotText('nothing')).toBe('');
-  });
-
   it('member events, bounded for each drain', () => {
     const s = make();
     s.say('core', { announce: Array.from({ length: 250 }, (_, i) => `203.0.113.${i}/32`) });

@@ -20,7 +20,6 @@ import {
   listMembers,
   listRoutes,
   type Member,
-  membersText,
   type Page,
   type RefusedView,
   type RouteEntry,
@@ -289,12 +288,6 @@ export class RouteState {
   /** Routes of the present session of a peer, for its prefix limit. */
   announced(peer: string, family: FamilyName): number {
     return this.#peer(peer)?.fresh(familyIndex(family)) ?? 0;
-  }
-
-  /** The members of a set as lines of text, for files. */
-  snapshotText(name: string): string {
-    const set = this.#set(name);
-    return set ? membersText(this.#rib, set) : '';
   }
 
   /** Stops the timer. */

@@ -1,5 +1,5 @@
 import type { FamilyName, NextHop, PathAttributes } from '@weir/bgp/codec';
-import { type Asn, type Family, overlaps, type Prefix, printPrefix } from '@weir/wire/inet';
+import { type Asn, type Family, overlaps, type Prefix } from '@weir/wire/inet';
 import type { Provenance } from '../model/provenance.ts';
 import { decodeKey, nextHopOf, rawAttributesOf } from './attribute-key.ts';
 import { NO_ATTRIBUTES } from './attribute-store.ts';
@@ -321,16 +321,4 @@ function peerCounts(peer: PeerState): PeerCounts {
     overflow: peer.overflow,
     leaked: peer.leaked,
   };
-}
-
-/** The members of a set as lines of text, in order: IPv4 first. */
-export function membersText(rib: Rib, set: SetState): string {
-  const lines: string[] = [];
-  for (const f of FAMILY_INDEXES) {
-    const ids: number[] = [];
-    set.forEachMember(f, (id) => ids.push(id));
-    ids.sort((a, b) => rib.ribs[f].compare(a, b));
-    for (const id of ids) lines.push(printPrefix(rib.ribs[f].table.prefix(id)));
-  }
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
