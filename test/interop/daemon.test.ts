@@ -56,7 +56,11 @@ const subjects: readonly Subject[] = [
   {
     name: 'ExaBGP',
     start: startExabgp,
-    without: { shutdown: 'ExaBGP 4.2 sends no text', reflects: 'ExaBGP passes no routes on; it announces several paths of its own' },
+    without: {
+      shutdown: 'ExaBGP 4.2 sends no text',
+      refresh: 'ExaBGP 4.2 ends the session when it is asked, by FRR too',
+      reflects: 'ExaBGP 4.2 passes no routes on; it announces several paths of its own',
+    },
     listen: [at.peer.v4, at.peer.v6],
   },
 ];
