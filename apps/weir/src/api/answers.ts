@@ -106,6 +106,8 @@ export interface PeerSummary {
   readonly families: readonly string[];
   /** Families with long-lived graceful restart (RFC 9494), where it was agreed on. */
   readonly long_lived?: readonly LongLivedSummary[];
+  /** Families that a reload wanted to hear again and that the peer did not send: complete after its next session. Absent where there are none. */
+  readonly not_refreshed?: readonly string[];
   /** Routes that are kept. */
   readonly routes: number;
   /** Of these, held since the session was lost or not yet heard again. */

@@ -70,7 +70,7 @@ function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): str
 
 export function summarizePeer(
   peer: Peer,
-  { status, converged, families: phases }: PeerView,
+  { status, converged, families: phases, unrefreshed }: PeerView,
   counts: PeerCounts | undefined,
   holds: readonly Hold[],
 ): PeerSummary {
@@ -89,6 +89,7 @@ export function summarizePeer(
     phases: Object.fromEntries(phases.map(({ family, phase }) => [family, phase])),
     families: negotiated?.families ?? [],
     ...(negotiated && negotiated.longLived.length > 0 ? { long_lived: negotiated.longLived.map((f) => longLived(peer, f)) } : {}),
+    ...(unrefreshed.length > 0 ? { not_refreshed: unrefreshed } : {}),
     routes: families.reduce((n, f) => n + f.stored, 0),
     stale_routes: families.reduce((n, f) => n + f.stale, 0),
     holds: holds.map((h) => ({ set: h.set, routes: h.routes, ...(h.endsAt === undefined ? {} : { ends: iso(h.endsAt) }) })),

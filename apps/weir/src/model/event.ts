@@ -4,6 +4,8 @@ import type { KernelEvent } from './kernel-port.ts';
 export type Event = { readonly at: number } & (
   | { readonly kind: 'peer-state'; readonly peer: string; readonly from: string; readonly to: string; readonly reason: string | undefined }
   | { readonly kind: 'peer-converged'; readonly peer: string; readonly routes: number }
+  /** Routes that a reload wants were not heard again: the peer cannot be asked, or was and sent nothing. */
+  | { readonly kind: 'not-refreshed'; readonly peer: string; readonly family: string; readonly asked: boolean }
   | {
       readonly kind: 'message-errors';
       readonly peer: string;

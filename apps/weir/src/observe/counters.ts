@@ -68,6 +68,7 @@ export class Counters {
         this.#countKernel(event.event);
         break;
       case 'peer-converged':
+      case 'not-refreshed':
       case 'max-prefixes':
       case 'listen':
         break;

@@ -25,6 +25,11 @@ export function describeEvent(event: Event): Described {
     }
     case 'peer-converged':
       return line('info', `peer ${event.peer} has converged with ${event.routes} routes`, kind, { peer: event.peer, routes: event.routes });
+    case 'not-refreshed': {
+      const why = event.asked ? 'was asked for its routes again and sent none' : 'cannot be asked for its routes again';
+      const text = `peer ${event.peer} ${why} (${event.family}): what no set wanted before is missing until its next session; keep_all keeps it`;
+      return line('warn', text, kind, { peer: event.peer, family: event.family, asked: event.asked });
+    }
     case 'message-errors': {
       const first = event.errors[0];
       return line(

@@ -285,6 +285,11 @@ export class RouteState {
     return state ? listHolds(this.#rib, state) : [];
   }
 
+  /** Announcements of a peer that were not kept because nothing asked for them. */
+  unneeded(peer: string): number {
+    return this.#peer(peer)?.unneeded ?? 0;
+  }
+
   /** Routes of the present session of a peer, for its prefix limit. */
   announced(peer: string, family: FamilyName): number {
     return this.#peer(peer)?.fresh(familyIndex(family)) ?? 0;

@@ -41,5 +41,8 @@ function notes(peer: PeerSummary): string {
     return `${peer.name}: ${l.family} long-lived stale time ${l.stale_time}s${shorter}${l.forwarding_preserved ? ', forwarding preserved' : ''}\n`;
   });
   if (peer.leaked > 0) lines.push(`${peer.name}: ${peer.leaked} announcements were route leaks (RFC 9234) and give nothing\n`);
+  for (const family of peer.not_refreshed ?? []) {
+    lines.push(`${peer.name}: ${family} was not sent again after a reload: what no set wanted before is missing until its next session\n`);
+  }
   return lines.join('');
 }

@@ -441,6 +441,30 @@ describe('reload', () => {
     expect(s.source.peers()[0]?.unrefreshed).toEqual([]);
   });
 
+  it.each([
+    { name: 'a peer that sends nothing when it is asked', answers: false, unneeded: true, want: [FOUR, SIX] },
+    { name: 'a peer that answers', answers: true, unneeded: true, want: [] },
+    { name: 'a peer that has nothing more to say', answers: false, unneeded: false, want: [] },
+  ])('tells of $name', ({ answers, unneeded, want }) => {
+    const s = scene()
+      .up()
+      .say({ announce: [A], communities: [unneeded ? '64512:25' : '64512:80'] })
+      .eor(FOUR)
+      .eor(SIX)
+      .wait(60_000);
+    s.speaker.peers = [status('core')];
+    s.source.reconfigure(testConfig([core], [forever, testSet('mail', { communities: [standard(64512, 25)] })]));
+    s.wait(10);
+    if (answers) s.say({ announce: [A], communities: ['64512:25'] });
+    s.wait(60_000);
+    expect(s.source.peers()[0]).toMatchObject({ converged: true, unrefreshed: want });
+    expect(s.events.flatMap((e) => (e.kind === 'not-refreshed' ? [[e.family, e.asked]] : []))).toEqual(
+      want.map((family) => [family, true]),
+    );
+    s.down().up();
+    expect(s.source.peers()[0]?.unrefreshed).toEqual([]);
+  });
+
   it('a peer by another name is held while its session is made anew', () => {
     const s = scene()
       .up()

@@ -33,7 +33,7 @@ export interface PeerView {
   readonly families: readonly { readonly family: FamilyName; readonly phase: FamilyPhase['kind'] }[];
   /** Every configured family of the present session has converged. */
   readonly converged: boolean;
-  /** Families that a reload wants to hear again from a peer that cannot be asked: they are complete after the next session. */
+  /** Families that a reload wants to hear again from a peer that cannot be asked, or sent nothing: they are complete after the next session. */
   readonly unrefreshed: readonly FamilyName[];
 }
 
@@ -295,13 +295,26 @@ export class BgpSource {
     const link = this.#links.get(peer);
     if (!link?.negotiated) return;
     // A family that the session does not carry has nothing to say, and converges anew like at the beginning of a session.
-    if (link.negotiated.families.includes(family) && !this.#speaker.requestRefresh(peer, family)) link.unrefreshed.add(family);
+    if (link.negotiated.families.includes(family)) {
+      if (this.#speaker.requestRefresh(peer, family)) link.asked(family);
+      else this.#notRefreshed(peer, link, family, false);
+    }
     link.step({ kind: 'refresh', at: this.#clock.now(), family });
   }
 
+  #notRefreshed(peer: string, link: PeerLink, family: FamilyName, asked: boolean): void {
+    link.unrefreshed.add(family);
+    this.#events({ at: this.#clock.now(), kind: 'not-refreshed', peer, family, asked });
+  }
+
   #converged(peer: string, families: readonly FamilyName[]): void {
-    for (const family of families) this.#state.converged(peer, family);
-    const phases = [...(this.#links.get(peer)?.convergence.phases ?? [])];
+    const link = this.#links.get(peer);
+    for (const family of families) {
+      this.#state.converged(peer, family);
+      // Silence says nothing of a peer all of whose routes are kept.
+      if (link?.endAsked(family) && this.#state.unneeded(peer) > 0) this.#notRefreshed(peer, link, family, true);
+    }
+    const phases = [...(link?.convergence.phases ?? [])];
     if (!phases.every(([, phase]) => phase.kind === 'converged')) return;
     const routes = phases.reduce((sum, [family]) => sum + this.#state.announced(peer, family), 0);
     this.#events({ at: this.#clock.now(), kind: 'peer-converged', peer, routes });

@@ -34,8 +34,10 @@ export class PeerLink {
   maxPrefixes: MaxPrefixes | undefined;
   /** Families over their prefix limit whose further routes are not taken. */
   readonly blocked: Set<FamilyName> = new Set();
-  /** Families that should be asked for again, from a peer that cannot be asked (RFC 2918 was not agreed on). */
+  /** Families that should have been heard again, from a peer that cannot be asked (RFC 2918 was not agreed on) or that sent nothing when it was. */
   readonly unrefreshed: Set<FamilyName> = new Set();
+  /** When families were asked for, while nothing has come of it. */
+  readonly #asked = new Map<FamilyName, number>();
 
   constructor(families: readonly FamilyName[], times: ConvergenceTimes, clock: StateClock, output: LinkOutput) {
     this.#convergence = initialConvergence(families);
@@ -61,6 +63,7 @@ export class PeerLink {
     this.#negotiated = negotiated;
     this.blocked.clear();
     this.unrefreshed.clear();
+    this.#asked.clear();
     const gracefulRestart = negotiated.gracefulRestart !== undefined;
     this.step({ kind: 'up', at: this.#clock.now(), gracefulRestart, families: negotiated.families });
   }
@@ -84,7 +87,19 @@ export class PeerLink {
     if (converged.length > 0) this.#output.converged(converged);
   }
 
+  /** The peer was asked for a family again. */
+  asked(family: FamilyName): void {
+    this.#asked.set(family, this.#clock.now());
+  }
+
+  /** Whether a family that has become quiet was asked for, and nothing at all came. */
+  endAsked(family: FamilyName): boolean {
+    const at = this.#asked.get(family);
+    return this.#asked.delete(family) && at !== undefined && this.#convergence.updatedAt <= at;
+  }
+
   beginRefresh(family: FamilyName): void {
+    this.#asked.delete(family);
     this.endRefresh(family);
     const timer = this.#clock.setTimer(REFRESH_BOUND, () => {
       this.#refreshes.delete(family);
