@@ -18,7 +18,14 @@ export default defineConfig({
       },
       ...['kernel', 'interop', 'e2e'].map((name) => ({
         extends: true as const,
-        test: { name, include: [`test/${name}/**/*.test.ts`], fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 },
+        test: {
+          name,
+          include: [`test/${name}/**/*.test.ts`],
+          // What mostly waits for daemons runs two files at a time.
+          ...(name === 'interop' ? { maxWorkers: 2 } : { fileParallelism: false }),
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
       })),
     ],
   },

@@ -16,8 +16,8 @@ export interface Group {
 }
 
 /**
- * What follows `npm run check` in `npm test`, one group after the other. The kernel and interop tests run at the same time: they mostly wait, each in
- * namespaces of its own. The end-to-end tests, which hold the system to its word under load, have the machine for themselves.
+ * What follows `npm run check` in `npm test`, one group after the other. The interop tests run two files at a time (vitest.config.ts): they mostly
+ * wait, each in namespaces of its own. The kernel tests and the end-to-end tests, which hold the system to its word under load, have the machine for themselves.
  * `root` is the checkout, `privileged` whether this is root on Linux.
  */
 export function testGroups(root: string, privileged: boolean, print: (text: string) => void): readonly Group[] {
@@ -28,10 +28,11 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
   });
   return [
     { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
-    { width: 2, steps: [project('interop', 15), project('kernel', 10)] },
     {
       width: 1,
       steps: [
+        project('interop', 15),
+        project('kernel', 10),
         project('e2e', 20),
         ...listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })),
         ...listBenches().map((name) => ({ name: `bench ${name} (smoke)`, run: () => bench(root, name, privileged) })),

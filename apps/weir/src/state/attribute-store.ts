@@ -60,17 +60,17 @@ export class AttributeStore {
    */
   intern(bytes: Uint8Array, hash: number = this.hash(bytes)): number {
     const known = this.#find(bytes, hash);
-    if (known !== NO_ATTRIBUTES) return known;
+    return known === NO_ATTRIBUTES ? this.add(bytes, hash) : known;
+  }
+
+  /** The same for bytes that `find` has just not found. */
+  add(bytes: Uint8Array, hash: number): number {
     if (this.#size >= MAX_ATTRIBUTE_SETS) return NO_ATTRIBUTES;
     const offset = this.#arena.add(bytes);
     if (offset < 0) return NO_ATTRIBUTES;
     if ((this.#size + 1) * 2 > this.#slots.length) this.#rehash();
     const id = this.#free.pop() ?? this.#limit++;
-    this.#offsets = grownU32(this.#offsets, id + 1);
-    this.#lengths = grownU32(this.#lengths, id + 1);
-    this.#hashes = grownI32(this.#hashes, id + 1);
-    this.#refs = grownU32(this.#refs, id + 1);
-    this.#asks = grownU32(this.#asks, id + 1);
+    if (id >= this.#offsets.length) this.#grow(id + 1);
     this.#offsets[id] = offset;
     this.#lengths[id] = bytes.length;
     this.#hashes[id] = hash;
@@ -79,6 +79,14 @@ export class AttributeStore {
     this.#place(id, hash);
     this.#size++;
     return id;
+  }
+
+  #grow(length: number): void {
+    this.#offsets = grownU32(this.#offsets, length);
+    this.#lengths = grownU32(this.#lengths, length);
+    this.#hashes = grownI32(this.#hashes, length);
+    this.#refs = grownU32(this.#refs, length);
+    this.#asks = grownU32(this.#asks, length);
   }
 
   retain(id: number): void {

@@ -93,7 +93,7 @@ export class Rib implements SetSurroundings {
     if (id === NO_ATTRIBUTES) {
       const list = this.matcher.match(raw);
       if (list.length > 0 || peer.definition.keepAll) {
-        id = this.attributes.intern(key, hash);
+        id = this.attributes.add(key, hash);
         if (id === NO_ATTRIBUTES) {
           peer.overflow += run.count;
           this.withdraw(peer, run);
