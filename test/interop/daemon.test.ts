@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { kernelSet } from '../e2e/kernel-set.ts';
 import { SpeakerPeer } from '../e2e/speaker-peer.ts';
 import { Weir } from '../e2e/weir.ts';
@@ -18,7 +18,7 @@ const six = { nextHop: at.peer.v6 };
 interface Subject {
   readonly name: string;
   readonly start: StartPeer;
-  readonly without: Readonly<Partial<Record<'shutdown' | 'extendedMessages' | 'refresh' | 'reflects', string>>>;
+  readonly without: Readonly<Partial<Record<'shutdown' | 'shows' | 'extendedMessages' | 'refresh' | 'reflects', string>>>;
   /** Addresses that it is told to listen on. */
   readonly listen?: readonly string[];
   /** It stays away for half a minute after a NOTIFICATION, unless it is told to come back. */
@@ -35,7 +35,11 @@ const subjects: readonly Subject[] = [
     shownText: async ({ other }, directory) =>
       (await other.exec('vtysh', ['--vty_socket', directory, '-d', 'bgpd', '-c', `show bgp neighbors ${at.weir.v4} json`])).stdout,
   },
-  { name: 'GoBGP', start: startGobgp, without: { extendedMessages: 'GoBGP 3.10 has no extended messages' } },
+  {
+    name: 'GoBGP',
+    start: startGobgp,
+    without: { extendedMessages: 'GoBGP 3.10 has no extended messages', shows: 'GoBGP 3.10 has no command that shows it' },
+  },
   {
     name: 'BIRD',
     start: startBird,
@@ -58,6 +62,7 @@ const subjects: readonly Subject[] = [
     start: startExabgp,
     without: {
       shutdown: 'ExaBGP 4.2 sends no text',
+      shows: 'ExaBGP 4.2 has no command that shows it',
       refresh: 'ExaBGP 4.2 ends the session when it is asked, by FRR too',
       reflects: 'ExaBGP 4.2 passes no routes on; it announces several paths of its own',
     },
@@ -94,6 +99,8 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
     await installed(core, 'web4', [V4]);
     await installed(core, 'web6', [V6]);
     await waitFor('convergence', async () => (await peers(weir))[0]?.converged);
+    // With graceful restart agreed on nothing but End-of-RIB ends the learning.
+    expect((await peers(weir))[0]?.capabilities.filter((one) => one.startsWith('graceful-restart'))).toHaveLength(1);
     expect((await peers(weir))[0]?.phases).toEqual({ 'ipv4 unicast': 'converged', 'ipv6 unicast': 'converged' });
     // A route that no set wanted is asked for again; the session goes on.
     await peer.announce('203.0.113.25/32', { communities: ['64512:25'] });
@@ -141,7 +148,12 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
     await pair.weir.stop();
     pair.weir.configure(configuration(lab, { ...options, sessions: [{ ...options.sessions[0], password: 'another' }] }));
     await pair.weir.start();
-    await sleep(3000);
+    if (sulks) await pair.peer.enable(at.weir.v4);
+    const refused = async (): Promise<number> => {
+      const [names = '', values = ''] = (await pair.core.exec('grep', ['^TcpExt:', '/proc/net/netstat'])).stdout.split('\n');
+      return Number(values.split(' ')[names.split(' ').indexOf('TCPMD5Failure')]);
+    };
+    await waitFor('the kernel to refuse it', async () => (await refused()) > 0, { timeoutMs: 60_000 });
     expect((await pair.weir.status()).bgp.established).toBe(0);
   });
 
@@ -176,6 +188,9 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
     await waitFor('convergence', async () => (await peers(weir))[0]?.converged);
     let watching = true;
     const gaps: string[][] = [];
+    onTestFinished(() => {
+      watching = false;
+    });
     const watch = (async () => {
       while (watching) {
         const seen = [...(await kernelSet(core, 'fw', 'web4'))].sort();
@@ -185,6 +200,7 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
     })();
     await peer.kill9();
     await waitFor('weir to notice', async () => (await weir.status()).bgp.established === 0);
+    expect((await peers(weir))[0]).toMatchObject({ routes: 2, stale_routes: 2 });
     await peer.restart();
     await weir.established(1);
     await waitFor('both routes again', async () => {
@@ -293,12 +309,18 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
     await again('warn');
     await weir.established(1);
     await waitFor('all routes', async () => (await peers(weir))[0]?.routes === 8);
+    const events = (await weir.ask((client) => client.call('events', {})))?.events ?? [];
+    expect(events.filter((event) => event.kind === 'max-prefixes').length).toBeGreaterThan(0);
     await again('block');
     await weir.established(1);
     await waitFor('three that are blocked', async () => (await peers(weir))[0]?.not_kept.blocked === 3);
     await waitFor('the set', async () => (await kernelSet(core, 'fw', 'web4')).size === 5);
     await again('restart');
     await waitFor('the end of the session', async () => /prefix/i.test((await peers(weir))[0]?.last_error ?? ''));
+    if (shownText && peer instanceof PeerDaemon) {
+      const shown = await shownText(pair, peer.directory);
+      expect(shown).toMatch(/max\w*[ -](number of )?prefix/i);
+    }
     for (const prefix of all.slice(4)) await peer.withdraw(prefix);
     if (sulks) await peer.enable(at.weir.v4);
     await weir.established(1);
