@@ -1,4 +1,4 @@
-import { asn, prefix } from '@weir/wire/inet';
+import { asn, ip4, prefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { standard, testConfig, testPeer, testSet } from './test-fixtures.ts';
 import { StateUnderTest } from './test-state.ts';
@@ -8,6 +8,16 @@ const make = (): StateUnderTest =>
   new StateUnderTest(testConfig(peers, [testSet('web'), testSet('mail', { communities: [standard(64512, 25)] })]));
 
 describe('counting', () => {
+  it('a route that a reflector sends back to its originator gives nothing, and takes out what it replaces', () => {
+    const s = make();
+    const from = (last: number) => ({ announce: ['203.0.113.7/32'], attributes: { originatorId: ip4(0xc0000200 + last) } });
+    s.say('core', from(1));
+    expect(s.members('web')).toEqual(['203.0.113.7/32']);
+    // The configured identifier is 192.0.2.254.
+    s.say('core', from(254));
+    expect([s.members('web'), s.state.unneeded('core')]).toEqual([[], 1]);
+  });
+
   it('a member stays until every path that asks for it is gone', () => {
     const s = make();
     s.say('core', { announce: ['203.0.113.7/32'], paths: [1] });

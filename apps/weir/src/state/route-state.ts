@@ -1,6 +1,6 @@
 import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
 import { type HashKey, randomHashKey } from '@weir/wire/bytes';
-import { type Ip, printPrefix } from '@weir/wire/inet';
+import { equalIp, type Ip, printPrefix } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -157,7 +157,15 @@ export class RouteState {
     for (const run of message.withdraw) this.#rib.withdraw(state, run);
     const blocked: FamilyName[] = [];
     const otc = checkOnlyToCustomer(state.definition, message.attributes.onlyToCustomer);
+    const { originatorId } = message.attributes;
+    // RFC 4456 section 8: what comes back to its originator is ignored.
+    const own = originatorId !== undefined && this.#config !== undefined && equalIp(originatorId, this.#config.bgp.routerId);
     for (const announcement of message.announce) {
+      if (own) {
+        this.#rib.withdraw(state, announcement.run);
+        state.unneeded += announcement.run.count;
+        continue;
+      }
       const before = state.blocked;
       this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, otc);
       if (state.blocked > before) blocked.push(announcement.run.family);

@@ -97,6 +97,7 @@ function isLinkLocal(family: 4 | 6, w0: number): boolean {
 function checkSet(set: Named<Table<RawSet>>, peers: ReadonlySet<string>, firewall: boolean, report: Report): void {
   const s = set.value.get;
   const guard = s.guard?.get;
+  // As RFC 8212 section 3 has it of routers: without a policy nothing is taken. Whose routes open something, and what, is said or it is a mistake.
   if (s.kind === 'allow') {
     const why = 'is required because the set is an allow set';
     const guardPlace = s.guard?.label ?? set.place;

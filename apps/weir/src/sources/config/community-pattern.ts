@@ -1,7 +1,7 @@
 import { parseAsn, parseIp } from '@weir/wire/inet';
 import type { CommunityPattern, PatternField } from '../../model/named-set.ts';
 
-/** Communities that have a name (RFC 1997, 3765, 7999, 8326, 9494). */
+/** Communities that have a name (RFC 1997, 3765, 8326, 9494; BLACKHOLE: RFC 7999 section 5). */
 export const WELL_KNOWN: ReadonlyMap<string, number> = new Map([
   ['graceful-shutdown', 0xffff0000],
   ['llgr-stale', 0xffff0006],
