@@ -1,12 +1,13 @@
 import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
 import { type HashKey, randomHashKey } from '@weir/wire/bytes';
-import { equalIp, type Ip, printPrefix } from '@weir/wire/inet';
+import { equalIp, type Ip } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
 import { LedgerMembers } from './ledger-members.ts';
+import { memberEvent } from './member-event.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
 import { familyIndex, type PeerState } from './peer-state.ts';
 import { type RefreshRequest, refreshRequests } from './reconfigure.ts';
@@ -27,7 +28,7 @@ import {
   type StateCounts,
 } from './route-view.ts';
 import { endHolds, holdDeadline, makeStale, type SessionDown } from './session-loss.ts';
-import type { FamilyIndex, SetState } from './set-state.ts';
+import type { SetState } from './set-state.ts';
 
 /** Time, handed in so that tests can rule it. */
 export interface StateClock {
@@ -246,7 +247,7 @@ export class RouteState {
       if (!set?.isDirty) continue;
       out.push(
         ...set.drain((f, prefix, present) => {
-          if (this.#events && events-- > 0) this.#tellMember(set, f, prefix, present);
+          if (events-- > 0) this.#events?.(memberEvent(this.#rib, set, f, prefix, present));
         }),
       );
     }
@@ -395,12 +396,5 @@ export class RouteState {
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();
-  }
-
-  #tellMember(set: SetState, f: FamilyIndex, prefix: number, present: boolean): void {
-    const [first] = present ? this.#rib.contributors(set.index, f, prefix) : [];
-    const peer = first === undefined ? undefined : this.#rib.peers[first]?.definition.name;
-    const text = printPrefix(this.#rib.ribs[f].table.prefix(prefix));
-    this.#events?.({ at: this.#rib.now(), kind: 'member', set: set.definition.name, prefix: text, present, peer });
   }
 }
