@@ -28,6 +28,7 @@ export const folderLevels: Readonly<Record<string, readonly (readonly string[])[
     ['main.ts'],
   ],
   'packages/wire/src': [['bytes'], ['inet']],
+  'packages/filter/src': [['scheme'], ['syntax', 'packet'], ['ir'], ['eval']],
   'packages/bgp/src': [['codec'], ['flowspec', 'capture'], ['fsm'], ['session']],
 };
 

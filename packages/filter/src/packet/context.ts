@@ -1,0 +1,13 @@
+import type { Int } from '../scheme/index.ts';
+
+export type ConnectionState = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
+
+/** What the bytes of a packet do not say. Everything is optional: what is absent is missing to expressions. */
+export interface PacketContext {
+  readonly iif?: string | undefined;
+  readonly oif?: string | undefined;
+  readonly mark?: number | undefined;
+  readonly state?: ConnectionState | undefined;
+  readonly uid?: number | undefined;
+  readonly cgroup?: Int | undefined;
+}

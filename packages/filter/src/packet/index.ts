@@ -1,0 +1,2 @@
+/** Packets: bytes to fields. */
+export type { PacketContext } from './context.ts';
