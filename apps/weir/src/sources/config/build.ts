@@ -2,9 +2,9 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { BgpConfig, Config, Peer } from '../../model/config.ts';
 import type { BaseRules, Border, Firewall } from '../../model/firewall.ts';
 import type { NamedSet, SetTarget } from '../../model/named-set.ts';
+import type { Item, Named, Table } from '../yaml/shape.ts';
+import { spanOf } from '../yaml/source-text.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawSet } from './raw.ts';
-import type { Item, Named, Table } from './shape.ts';
-import { spanOf } from './source-text.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
 export type ReadPassword = (item: Item<string>) => string | undefined;

@@ -1,11 +1,11 @@
 import { covers, type Ip, printIp } from '@weir/wire/inet';
+import type { Item, Named, Table } from '../yaml/shape.ts';
+import { quote } from '../yaml/shape.ts';
+import type { Place } from '../yaml/source-text.ts';
+import { suggest } from '../yaml/suggest.ts';
+import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
-import type { Item, Named, Table } from './shape.ts';
-import { quote } from './shape.ts';
-import type { Place } from './source-text.ts';
-import { suggest } from './suggest.ts';
-import type { Report } from './tree.ts';
 
 /** What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. */
 export function checkFile(raw: RawFile, report: Report): void {

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { printPrefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
-import { CODES } from './codes.ts';
-import { loadConfig, MAX_DIAGNOSTICS, MAX_FILE_BYTES } from './load.ts';
-import { loadText, memoryFiles, printAll } from './memory-files.ts';
-import { MAX_UNKNOWN_KEYS } from './shape.ts';
+import { CODES } from '../yaml/codes.ts';
+import { memoryFiles } from '../yaml/memory-files.ts';
+import { MAX_DIAGNOSTICS } from '../yaml/reading.ts';
+import { MAX_UNKNOWN_KEYS } from '../yaml/shape.ts';
+import { loadConfig, MAX_FILE_BYTES } from './load.ts';
+import { loadText, printAll } from './memory-files.ts';
 
 const BGP = 'bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.9, as: 64512 }] }\n';
 const PEER = '{ name: core, address: 192.0.2.9, as: 64512';

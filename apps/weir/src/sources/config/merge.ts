@@ -1,5 +1,5 @@
-import { quote } from './shape.ts';
-import type { ConfigNode, MapEntry, Report } from './tree.ts';
+import { quote } from '../yaml/shape.ts';
+import type { ConfigNode, MapEntry, Report } from '../yaml/tree.ts';
 
 /** What an included file may add to; the rest belongs to the main file. */
 const MERGED = new Set(['sets', 'bgp', 'bgp.peers', 'firewall', 'firewall.borders', 'protected']);

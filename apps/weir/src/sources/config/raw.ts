@@ -3,7 +3,7 @@ import type { Asn, Ip, Prefix } from '@weir/wire/inet';
 import type { Listen } from '../../model/config.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
-import type { Item, Named, Table } from './shape.ts';
+import type { Item, Named, Table } from '../yaml/shape.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {

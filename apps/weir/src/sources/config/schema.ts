@@ -1,22 +1,7 @@
 import type { FamilyName } from '@weir/bgp/codec';
-import {
-  address,
-  asNumber,
-  boolean,
-  communityPattern,
-  duration,
-  integer,
-  lengthRange,
-  listenAddress,
-  name,
-  portRange,
-  prefixShape,
-  routerId,
-  sessionLoss,
-  share,
-  text,
-  word,
-} from './leaves.ts';
+import { address, boolean, duration, integer, name, portRange, prefixShape, share, text, word } from '../yaml/leaves.ts';
+import { defaulted, list, mapping, optional, quote, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
+import { asNumber, communityPattern, lengthRange, listenAddress, routerId, sessionLoss } from './leaves.ts';
 import {
   DEFAULTS,
   type RawAllow,
@@ -35,7 +20,6 @@ import {
   type RawPeer,
   type RawSet,
 } from './raw.ts';
-import { defaulted, list, mapping, optional, quote, required, type Shape, type ShapeDoc, type Table, table } from './shape.ts';
 
 const DAY = 86_400_000;
 /** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { MAX_DURATION, parseDuration, printDuration } from '../yaml/duration.ts';
+import { editDistance, suggest } from '../yaml/suggest.ts';
 import { parseCommunityPattern, printCommunityPattern, WELL_KNOWN } from './community-pattern.ts';
-import { MAX_DURATION, parseDuration, printDuration } from './duration.ts';
-import { editDistance, suggest } from './suggest.ts';
 
 describe('durations', () => {
   const rows = [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { loadText } from '../config/memory-files.ts';
 import { findExcess, MAX_ALIASES, MAX_LINE, MAX_OPEN, MAX_TOKENS } from './bounds.ts';
-import { loadText } from './memory-files.ts';
 import { printDiagnostic } from './print-diagnostic.ts';
 
 /** What it says and where: offset of the start, and the text that is pointed at. */

@@ -7,6 +7,18 @@ export const MAX_TOKENS = 200_000;
 export const MAX_ALIASES = 1000;
 /** Brackets within brackets, and list markers on one line. Where the tree ends is `MAX_DEPTH`; this is what the parser is given at all. */
 export const MAX_OPEN = 500;
+/** Values that a file may have after its aliases are followed, and how deep they may nest. */
+export const MAX_VALUES = 200_000;
+export const MAX_DEPTH = 32;
+
+/** The bounds that differ between kinds of files. */
+export interface TreeBounds {
+  /** Words and signs. */
+  readonly tokens: number;
+  readonly values: number;
+}
+
+export const SMALL_TREE: TreeBounds = { tokens: MAX_TOKENS, values: MAX_VALUES };
 
 /** Where a text first exceeds a bound, in UTF-16 offsets. */
 export interface Excess {
@@ -16,9 +28,9 @@ export interface Excess {
   readonly message: string;
 }
 
-/** The first place where a text exceeds a bound; undefined when it may be parsed. Costs at most `MAX_TOKENS` tokens. */
-export function findExcess(text: string): Excess | undefined {
-  return findLongLine(text) ?? findExcessToken(text);
+/** The first place where a text exceeds a bound; undefined when it may be parsed. Costs at most `maxTokens` tokens. */
+export function findExcess(text: string, maxTokens: number = MAX_TOKENS): Excess | undefined {
+  return findLongLine(text) ?? findExcessToken(text, maxTokens);
 }
 
 function findLongLine(text: string): Excess | undefined {
@@ -33,7 +45,7 @@ function findLongLine(text: string): Excess | undefined {
   return undefined;
 }
 
-function findExcessToken(text: string): Excess | undefined {
+function findExcessToken(text: string, maxTokens: number): Excess | undefined {
   let at = 0;
   let tokens = 0;
   let aliases = 0;
@@ -43,7 +55,7 @@ function findExcessToken(text: string): Excess | undefined {
     // Marks of the lexer that are not in the text: the next scalar, the start of a document, an error.
     if (token === '\u001f' || token === '\u0002' || token === '\u0018') continue;
     const excess = (message: string): Excess => ({ code: 'E004', start: at, end: at + Math.max(1, token.length), message });
-    if (++tokens > MAX_TOKENS) return excess(`more than ${MAX_TOKENS} words and signs`);
+    if (++tokens > maxTokens) return excess(`more than ${maxTokens} words and signs`);
     switch (token[0]) {
       case '*':
         if (++aliases > MAX_ALIASES) return excess(`more than ${MAX_ALIASES} aliases`);

@@ -1,11 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
-import { findExcess } from './bounds.ts';
+import { findExcess, MAX_DEPTH, SMALL_TREE, type TreeBounds } from './bounds.ts';
 import type { Code } from './codes.ts';
 import type { Place, SourceText } from './source-text.ts';
-
-/** Values that a file may have after its aliases are followed, and how deep they may nest. */
-export const MAX_VALUES = 200_000;
-export const MAX_DEPTH = 32;
 
 export interface MapEntry {
   readonly key: string;
@@ -27,9 +23,9 @@ export type ConfigNode =
 export type Report = (code: Code, place: Place, message: string, hint?: string) => void;
 
 /** Parses one document. Mistakes are reported; what is left is returned, or undefined when nothing can be made of the text. Never throws. */
-export function parseTree(source: SourceText, report: Report): ConfigNode | undefined {
+export function parseTree(source: SourceText, report: Report, bounds: TreeBounds = SMALL_TREE): ConfigNode | undefined {
   const whole: Place = { source, start: 0, end: 0 };
-  const excess = findExcess(source.text);
+  const excess = findExcess(source.text, bounds.tokens);
   if (excess) {
     report(excess.code, { source, start: excess.start, end: excess.end }, excess.message);
     return undefined;
@@ -45,7 +41,7 @@ export function parseTree(source: SourceText, report: Report): ConfigNode | unde
   for (const problem of [...document.errors, ...document.warnings]) {
     report('E003', { source, start: problem.pos[0], end: Math.max(problem.pos[0] + 1, problem.pos[1]) }, firstLine(problem.message));
   }
-  const builder = new TreeBuilder(source, report);
+  const builder = new TreeBuilder(source, report, bounds.values);
   return builder.build(document.contents, 0, whole);
 }
 
@@ -57,19 +53,21 @@ function firstLine(text: string): string {
 class TreeBuilder {
   readonly #source: SourceText;
   readonly #report: Report;
+  readonly #maxValues: number;
   readonly #anchors = new Map<string, unknown>();
   #values = 0;
   #gaveUp = false;
 
-  constructor(source: SourceText, report: Report) {
+  constructor(source: SourceText, report: Report, maxValues: number) {
     this.#source = source;
     this.#report = report;
+    this.#maxValues = maxValues;
   }
 
   build(node: unknown, depth: number, parent: Place): ConfigNode | undefined {
     const place = this.#place(node, parent);
     if (this.#gaveUp) return undefined;
-    if (++this.#values > MAX_VALUES) return this.#giveUp(place, `more than ${MAX_VALUES} values, counting what aliases repeat`);
+    if (++this.#values > this.#maxValues) return this.#giveUp(place, `more than ${this.#maxValues} values, counting what aliases repeat`);
     if (depth > MAX_DEPTH) return this.#giveUp(place, `nested deeper than ${MAX_DEPTH} levels`);
     if (isAlias(node)) {
       if (!this.#anchors.has(node.source)) {
