@@ -2,7 +2,7 @@ import type { Int } from '../scheme/index.ts';
 
 export type ConnectionState = 'new' | 'established' | 'related' | 'invalid' | 'untracked';
 
-/** What the bytes of a packet do not say. Everything is optional: what is absent is missing to expressions. */
+/** What the bytes of a packet do not say. Everything is optional: what is absent is missing to expressions, but for `mark` (0) and `state` (false). */
 export interface PacketContext {
   readonly iif?: string | undefined;
   readonly oif?: string | undefined;
@@ -10,4 +10,6 @@ export interface PacketContext {
   readonly state?: ConnectionState | undefined;
   readonly uid?: number | undefined;
   readonly cgroup?: Int | undefined;
+  /** Octets that the bytes had on the wire, when a capture cut them short: lengths are judged by it, what was cut off is missing. */
+  readonly wireLength?: number | undefined;
 }

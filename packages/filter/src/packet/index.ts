@@ -1,2 +1,9 @@
 /** Packets: bytes to fields. */
-export type { PacketContext } from './context.ts';
+export type { ConnectionState, PacketContext } from './context.ts';
+export { isDnsQuery } from './dns.ts';
+export type { Headers } from './headers.ts';
+export type { Link } from './link.ts';
+export { isNtp } from './ntp.ts';
+export { type FieldValue, Packet } from './packet.ts';
+export { protocolName } from './protocol-name.ts';
+export { readSip, type SipOptions, type SipStart } from './sip.ts';
