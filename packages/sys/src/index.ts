@@ -5,6 +5,8 @@ export { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkOptions, NetlinkSocket, t
 export { inNetworkNamespace, networkNamespacePath } from './netns.ts';
 export { NotificationListener, type ServiceNotification } from './notification-listener.ts';
 export { notifyServiceManager } from './notify.ts';
+export { PacketSocket, type PacketSocketOptions } from './packet-socket.ts';
+export { type RawIpPacket, RawIpSocket, type RawIpSocketOptions } from './raw-ip-socket.ts';
 export { interfaceIndex, isLinkLocal } from './sockaddr.ts';
 export { closeFd, openTcp, openTcpListener, socketFd, type TcpConnectOptions, type TcpListenOptions, type TcpOptions } from './tcp.ts';
 export { getMinTtl, getTos, getTtl, type Md5Key, setMd5Key, setMinTtl, setTos, setTtl } from './tcp-options.ts';

@@ -1,0 +1,96 @@
+import type { Family, Ip } from '@weir/wire/inet';
+import { bind, check, SystemError } from './libc.ts';
+import { inNetworkNamespace } from './netns.ts';
+import { SendBatch } from './send-batch.ts';
+import { sockaddr } from './sockaddr.ts';
+import { closeFd } from './tcp.ts';
+import { AF_INET, AF_INET6, IPPROTO_IPV6, SOCK_CLOEXEC, SOL_SOCKET } from './tcp-constants.ts';
+
+const SOCK_RAW = 3;
+/** Sends only; the header is given with each packet. */
+const IPPROTO_RAW = 255;
+const IPV6_HDRINCL = 36;
+const SO_MARK = 36;
+
+const socket = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
+const setsockopt = bind<[number, number, number, Uint8Array, number], number>(
+  'int setsockopt(int fd, int level, int name, void *value, uint32_t length)',
+);
+
+export interface RawIpSocketOptions {
+  readonly family: Family;
+  /** A name as in `ip netns`, or a path. */
+  readonly netns?: string;
+}
+
+/** A packet with its IP header, and where the kernel is to route it. */
+export interface RawIpPacket {
+  readonly bytes: Uint8Array;
+  readonly to: Ip;
+}
+
+/**
+ * A raw socket that sends IP packets with their headers (raw(7)): they pass the output hook as what a local process sends. For IPv4 the kernel writes total length and header checksum, and the
+ * identification and source address where they are zero. Calls do not block. Needs CAP_NET_RAW. Throws SystemError.
+ */
+export class RawIpSocket {
+  readonly #fd: number;
+  readonly #batch: SendBatch;
+  #closed = false;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+    this.#batch = new SendBatch();
+  }
+
+  /** Opens a socket, inside `netns` where given. */
+  static open(options: RawIpSocketOptions): RawIpSocket {
+    const domain = options.family === 4 ? AF_INET : AF_INET6;
+    const make = (): number => check('socket', socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+    const fd = options.netns === undefined ? make() : inNetworkNamespace(options.netns, make);
+    try {
+      if (options.family === 6) setU32(fd, IPPROTO_IPV6, IPV6_HDRINCL, 1);
+      return new RawIpSocket(fd);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+  }
+
+  /** The mark (SO_MARK) of the packets that are sent from now on. */
+  setMark(mark: number): void {
+    setU32(this.#open(), SOL_SOCKET, SO_MARK, mark);
+  }
+
+  /** Sends one packet; returns false when a firewall of this machine refused it (EPERM). SystemError for other refusals: no route, a header that is no IP header. */
+  send(packet: RawIpPacket): boolean {
+    const fd = this.#open();
+    this.#batch.clear();
+    if (!this.#batch.add(packet.bytes, sockaddr(packet.to, 0))) throw new RangeError(`a packet of ${packet.bytes.length} bytes`);
+    try {
+      return this.#batch.send(fd, 0) === 1;
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'EPERM') return false;
+      throw error;
+    }
+  }
+
+  /** Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#batch.release();
+    closeFd(this.#fd);
+  }
+
+  #open(): number {
+    if (this.#closed) throw new SystemError('raw', 9, 'the socket is closed');
+    return this.#fd;
+  }
+}
+
+function setU32(fd: number, level: number, name: number, value: number): void {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  check('setsockopt', setsockopt(fd, level, name, bytes, 4), `level ${level} option ${name} value ${value}`);
+}

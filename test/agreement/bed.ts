@@ -1,0 +1,305 @@
+import type { ConnectionState } from '@weir/filter/packet';
+import { PacketSocket, RawIpSocket } from '@weir/sys';
+import type { Ip } from '@weir/wire/inet';
+import type { Host, Lab } from '../lab/index.ts';
+import { TraceReader, type TraceStep } from './trace-reader.ts';
+
+export type BedHook = 'prerouting' | 'input' | 'forward' | 'output';
+
+export interface BedOptions {
+  readonly hook: BedHook;
+  /** Of the policy's base chain; observers stand one before and one after it. */
+  readonly priority: number;
+  /** Connections are tracked, and so fragments are put together before priority -300. */
+  readonly conntrack: boolean;
+}
+
+/** What is sent: an Ethernet frame, whose addresses are overwritten; at `output` what follows its Ethernet header is. */
+export interface Shot {
+  readonly frame: Uint8Array;
+  readonly mark: number;
+}
+
+/** One matching rule (or the end of a base chain) on the way of a packet through the policy. */
+export interface Step {
+  readonly kind: 'rule' | 'policy';
+  readonly chain: string;
+  readonly handle: number;
+  readonly verdict: number;
+}
+
+/** What the kernel did with a packet. */
+export interface Sight {
+  /** Whether the packet came to the hook at all: the kernel drops what it cannot route or read before. */
+  readonly reached: boolean;
+  readonly state: ConnectionState | undefined;
+  readonly steps: readonly Step[];
+}
+
+const BEFORE = 'agreement_before';
+const AFTER = 'agreement_after';
+/** A packet that comes last and reaches every hook; when it has been seen, so have all before it. */
+const SENTINEL = 0xffff;
+const MAX_SHOTS = 900;
+const OWNER = 0x025717;
+const STATES: readonly ConnectionState[] = ['new', 'established', 'related', 'invalid', 'untracked'];
+const LOST: Sight = { reached: false, state: undefined, steps: [] };
+
+export const INGRESS = 'rx0';
+export const EGRESS = 'out0';
+/** VLANs that have a device of their own where the kernel can: frames of others reach no hook, but for VLAN 0. */
+export const VLANS: readonly number[] = [7, 100];
+const RX_ADDRESS = [2, 0, 0, 0, 0, 2] as const;
+
+/**
+ * A namespace in which packets run through one hook and are seen there one by one. `meta nftrace` is set by a chain just before the policy, so the policy itself is what
+ * would be loaded anywhere: nothing is added to it. Each frame's source address is its number. What is not dropped by the policy is dropped after it.
+ */
+export class Bed {
+  readonly options: BedOptions;
+  readonly host: Host;
+  readonly #reader: TraceReader;
+  readonly #socket: PacketSocket;
+  readonly #raw: readonly RawIpSocket[];
+  readonly #states = new Map<number, ConnectionState>();
+  #batch = 0;
+
+  private constructor(options: BedOptions, host: Host) {
+    this.options = options;
+    this.host = host;
+    this.#reader = new TraceReader(host.path);
+    this.#socket = PacketSocket.open({ interface: 'tx0', netns: host.path });
+    this.#raw = options.hook === 'output' ? ([4, 6] as const).map((family) => RawIpSocket.open({ family, netns: host.path })) : [];
+  }
+
+  static async open(lab: Lab, options: BedOptions): Promise<Bed> {
+    const host = await lab.host(`${options.hook}${Math.abs(options.priority)}${options.conntrack ? 'ct' : ''}`, {
+      forwarding: true,
+      sysctl: {
+        'net.ipv4.conf.all.rp_filter': 0,
+        'net.ipv4.conf.default.rp_filter': 0,
+        'net.ipv4.conf.all.accept_local': 1,
+        'net.ipv4.conf.default.accept_local': 1,
+        'net.ipv4.conf.all.route_localnet': 1,
+        'net.ipv4.conf.all.accept_source_route': 1,
+        'net.ipv4.conf.default.accept_source_route': 1,
+        'net.ipv4.ipfrag_time': 2,
+        'net.ipv6.ip6frag_time': 2,
+      },
+    });
+    await build(host, options);
+    const bed = new Bed(options, host);
+    bed.#readStates(await host.exec('nft', ['-j', '-a', 'list', 'table', 'inet', BEFORE]));
+    return bed;
+  }
+
+  /** Whether a packet comes to the policy put together from its fragments. */
+  assembles(family: 4 | 6): boolean {
+    const { hook, priority, conntrack } = this.options;
+    if (hook === 'input' && family === 4) return true;
+    return conntrack && (hook !== 'prerouting' || priority > -400);
+  }
+
+  /** Sends packets in order and tells what became of each. Throws when messages were lost twice. */
+  send(shots: readonly Shot[]): readonly Sight[] {
+    const out: Sight[] = [];
+    for (let from = 0; from < shots.length; from += MAX_SHOTS) {
+      const part = shots.slice(from, from + MAX_SHOTS);
+      out.push(...(this.options.hook === 'output' ? this.#emit(part) : this.#inject(part)));
+    }
+    return out;
+  }
+
+  close(): void {
+    this.#reader.close();
+    this.#socket.close();
+    for (const socket of this.#raw) socket.close();
+  }
+
+  #readStates(listed: { readonly stdout: string }): void {
+    const { nftables } = JSON.parse(listed.stdout) as {
+      nftables: readonly { readonly rule?: { readonly handle: number; readonly comment?: string } }[];
+    };
+    for (const { rule } of nftables) {
+      const state = STATES.find((one) => one === rule?.comment);
+      if (rule && state) this.#states.set(rule.handle, state);
+    }
+  }
+
+  #inject(shots: readonly Shot[]): Sight[] {
+    const batch = (this.#batch = (this.#batch + 1) & 0xff);
+    const sights = new Sights(this.#states, shots.length);
+    const frames = shots.map(({ frame }, index) => address(frame.slice(), batch, index));
+    this.#drain();
+    for (let from = 0; from < shots.length; ) {
+      const mark = shots[from]?.mark ?? 0;
+      let to = from + 1;
+      while (to < shots.length && shots[to]?.mark === mark) to++;
+      this.#socket.setMark(mark);
+      this.#sendAll(frames.slice(from, to));
+      from = to;
+    }
+    this.#socket.setMark(0);
+    this.#sendAll([address(sentinel(), batch, SENTINEL)]);
+    for (let tries = 0; tries < 50; tries++) {
+      const whole = this.#reader.read((step) => {
+        if (step.sourceHigh >= 0) {
+          if (step.sourceHigh !== OWNER || step.sourceLow >>> 16 !== batch) return;
+          sights.begin(step.id, step.sourceLow & 0xffff);
+        }
+        sights.add(step);
+      });
+      if (!whole) throw new Error('traces were lost');
+      if (sights.finished) return sights.all();
+      this.#reader.wait(20);
+    }
+    throw new Error('the last packet of a batch was not seen');
+  }
+
+  /** One packet at a time: a local packet has no link header, but it is judged before the call that sends it returns. */
+  #emit(shots: readonly Shot[]): Sight[] {
+    return shots.map(({ frame, mark }) => {
+      const packet = frame.subarray(14);
+      const family = (packet[0] ?? 0) >> 4;
+      const socket = this.#raw[family === 4 ? 0 : 1];
+      const to = destination(packet);
+      if (!socket || !to) return LOST;
+      const sights = new Sights(this.#states, 1);
+      this.#drain();
+      socket.setMark(mark);
+      try {
+        socket.send({ bytes: packet, to });
+      } catch (error) {
+        // What the kernel does not take as a packet reaches no hook.
+        if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      }
+      // The first is ours; what the kernel answers to it passes this hook as well.
+      let mine: number | undefined;
+      this.#reader.read((step) => {
+        if (step.table === BEFORE && mine === undefined) sights.begin((mine = step.id), 0);
+        if (step.id === mine) sights.add(step);
+      });
+      return sights.all()[0] ?? LOST;
+    });
+  }
+
+  #drain(): void {
+    this.#reader.read(() => undefined);
+  }
+
+  #sendAll(frames: readonly Uint8Array[]): void {
+    const sent = this.#socket.send(frames);
+    if (sent !== frames.length) throw new Error(`${sent} of ${frames.length} frames were sent`);
+  }
+}
+
+/** Gathers the steps of a batch by packet. */
+class Sights {
+  readonly #states: ReadonlyMap<number, ConnectionState>;
+  readonly #byId = new Map<number, number>();
+  readonly #found: (ConnectionState | undefined)[];
+  readonly #reached: boolean[];
+  readonly #steps: Step[][];
+  finished = false;
+
+  constructor(states: ReadonlyMap<number, ConnectionState>, count: number) {
+    this.#states = states;
+    this.#found = new Array<ConnectionState | undefined>(count).fill(undefined);
+    this.#reached = new Array<boolean>(count).fill(false);
+    this.#steps = Array.from({ length: count }, () => []);
+  }
+
+  begin(id: number, index: number): void {
+    if (index === SENTINEL) this.finished = true;
+    this.#byId.set(id, index);
+  }
+
+  add(step: TraceStep): void {
+    const index = this.#byId.get(step.id);
+    if (index === undefined || index >= this.#steps.length) return;
+    if (step.table === BEFORE) {
+      this.#reached[index] = true;
+      this.#found[index] = this.#states.get(step.handle);
+    } else if ((step.kind === 'rule' && step.handle !== 0) || step.kind === 'policy') {
+      this.#steps[index]?.push({ kind: step.kind, chain: step.chain, handle: step.handle, verdict: step.verdict });
+    }
+  }
+
+  all(): Sight[] {
+    return this.#steps.map((steps, i) => ({ reached: this.#reached[i] ?? false, state: this.#found[i], steps }));
+  }
+}
+
+async function build(host: Host, { hook, priority, conntrack }: BedOptions): Promise<void> {
+  await host.ip('link', 'add', 'tx0', 'type', 'veth', 'peer', 'name', INGRESS);
+  await host.ip('link', 'add', EGRESS, 'type', 'veth', 'peer', 'name', 'sink0');
+  await host.ip('link', 'set', INGRESS, 'address', RX_ADDRESS.map((octet) => octet.toString(16).padStart(2, '0')).join(':'));
+  for (const name of ['tx0', INGRESS, EGRESS, 'sink0']) await host.ip('link', 'set', name, 'mtu', '9000', 'up');
+  const vlans = await addVlans(host);
+  await host.ip('address', 'add', '192.0.2.254/24', 'dev', EGRESS);
+  await host.ip('address', 'add', '2001:db8:ffff::fe/64', 'dev', EGRESS, 'nodad');
+  for (const family of ['-4', '-6']) {
+    await host.ip(family, 'route', 'add', 'default', 'dev', EGRESS);
+    // Whatever comes in is for this host.
+    if (hook === 'input' || hook === 'prerouting') {
+      await host.ip(family, 'route', 'add', 'local', 'default', 'dev', 'lo', 'table', '100');
+      for (const name of [INGRESS, ...vlans]) {
+        await host.ip(family, 'rule', 'add', 'iif', name, 'lookup', '100', 'pref', '10');
+      }
+    }
+  }
+  await host.nft(observers(hook, priority, conntrack));
+}
+
+/** VLAN devices, where the kernel has them (8021q). Tags of VLAN 0 are stepped over by any kernel. */
+async function addVlans(host: Host): Promise<readonly string[]> {
+  const names = VLANS.map((tag) => `${INGRESS}.${tag}`);
+  for (const [i, name] of names.entries()) {
+    try {
+      await host.ip('link', 'add', 'link', INGRESS, 'name', name, 'type', 'vlan', 'id', String(VLANS[i]));
+    } catch (error) {
+      if (String(error).includes('Unknown device type')) return [];
+      throw error;
+    }
+    await host.ip('link', 'set', name, 'up');
+  }
+  return names;
+}
+
+function observers(hook: BedHook, priority: number, conntrack: boolean): string {
+  const mine = hook === 'output' ? `oifname "${EGRESS}"` : `iifname "${INGRESS}*"`;
+  const traced = conntrack
+    ? STATES.map((state) => `${mine} ct state ${state} meta nftrace set 1 accept comment "${state}"`)
+    : [`${mine} meta nftrace set 1 accept`];
+  const chain = (table: string, at: number, rules: readonly string[]): string =>
+    `table inet ${table} {\n chain c {\n type filter hook ${hook} priority ${at}; policy accept;\n${rules.join('\n')}\n }\n}\n`;
+  // Answers of the kernel to what it could not forward go nowhere.
+  const quiet =
+    hook === 'output' ? '' : 'table inet agreement_quiet {\n chain c {\n type filter hook output priority -500; policy drop;\n }\n}\n';
+  return chain(BEFORE, priority - 1, traced) + chain(AFTER, priority + 1, [`${mine} meta nftrace set 0 drop`]) + quiet;
+}
+
+/** Writes the Ethernet addresses: to the receiving interface, from the frame's number. */
+function address(frame: Uint8Array, batch: number, index: number): Uint8Array {
+  frame.set(RX_ADDRESS, 0);
+  frame.set([OWNER >>> 16, (OWNER >>> 8) & 0xff, OWNER & 0xff, batch, index >>> 8, index & 0xff], 6);
+  return frame;
+}
+
+/** A UDP datagram that nothing is wrong with. */
+function sentinel(): Uint8Array {
+  const frame = new Uint8Array(14 + 28);
+  frame.set([8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 198, 51, 100, 1, 203, 0, 113, 250, 0x30, 0x39, 0x30, 0x39, 0, 8, 0, 0], 12);
+  let sum = 0;
+  for (let at = 14; at < 34; at += 2) sum += ((frame[at] ?? 0) << 8) | (frame[at + 1] ?? 0);
+  sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+  frame.set([sum >>> 8, sum & 0xff], 24);
+  return frame;
+}
+
+function destination(packet: Uint8Array): Ip | undefined {
+  const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);
+  if (packet.length >= 20 && (packet[0] ?? 0) >> 4 === 4) return { family: 4, w0: view.getUint32(16), w1: 0, w2: 0, w3: 0 };
+  if (packet.length < 40 || (packet[0] ?? 0) >> 4 !== 6) return undefined;
+  return { family: 6, w0: view.getUint32(24), w1: view.getUint32(28), w2: view.getUint32(32), w3: view.getUint32(36) };
+}
