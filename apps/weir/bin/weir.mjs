@@ -20,8 +20,8 @@ function newerThan(folder, time) {
 }
 
 /** The source folders that the bundle was made of; none of them exists in an installed package. */
-const folders = [source, ...['wire', 'sys', 'bgp', 'netlink'].map((name) => here(`../../../packages/${name}/src`))].filter((folder) =>
-  existsSync(folder),
+const folders = [source, ...['wire', 'sys', 'filter', 'bgp', 'netlink'].map((name) => here(`../../../packages/${name}/src`))].filter(
+  (folder) => existsSync(folder),
 );
 const current = existsSync(bundle) && !folders.some((folder) => newerThan(folder, statSync(bundle).mtimeMs));
 

@@ -1,0 +1,66 @@
+import { type Command, Option } from 'commander';
+import { count, daemonCommand, type GroupContext, text, type Values, viewOptions, word } from '../options.ts';
+
+/** Commands that ask the daemon. */
+export function addDaemonCommands(program: Command, context: GroupContext): void {
+  const { done, io } = context;
+  daemonCommand(program, 'status')
+    .summary('show the state of the daemon')
+    .description('Sessions, sets, commits, latencies and what is wrong.')
+    .action(async (o: Values) => {
+      const { status } = await import('../commands/status.ts');
+      done(await status(viewOptions(context, o), io));
+    });
+
+  daemonCommand(program, 'peers')
+    .summary('show the BGP peers')
+    .description('Each peer with its state, whether it has converged (said all that it has), its routes and its last error.')
+    .action(async (o: Values) => {
+      const { peers } = await import('../commands/peers.ts');
+      done(await peers(viewOptions(context, o), io));
+    });
+
+  daemonCommand(program, 'routes')
+    .summary('show routes')
+    .description('Routes that are kept: those that a set asks for, and all of peers with keep_all.')
+    .argument('[prefix]', 'only this prefix')
+    .option('--longer', 'with a prefix: also what lies inside it')
+    .option('--peer <name>', 'only from this peer')
+    .option('--set <name>', 'only what fills this set')
+    .addOption(new Option('--family <family>', 'only one address family').choices(['ipv4', 'ipv6']))
+    .option('--limit <count>', 'at most so many', count)
+    .action(async (prefix: string | undefined, o: Values) => {
+      const { routes } = await import('../commands/routes.ts');
+      const family = o['family'] === undefined ? undefined : word(o, 'family', ['ipv4', 'ipv6'] as const);
+      const limit = typeof o['limit'] === 'number' ? o['limit'] : undefined;
+      done(
+        await routes(
+          prefix,
+          { ...viewOptions(context, o), peer: text(o, 'peer'), set: text(o, 'set'), family, longer: o['longer'] === true, limit },
+          io,
+        ),
+      );
+    });
+
+  daemonCommand(program, 'sets')
+    .summary('show sets and their members')
+    .description('All sets; or the members of one, each with the routes that put it there.')
+    .argument('[name]', 'a set')
+    .option('--refused', 'what the guard of the set refused, by reason')
+    .option('--watch', 'then print changes as they come, until interrupted')
+    .action(async (name: string | undefined, o: Values, command: Command) => {
+      if (o['refused'] === true && name === undefined && o['watch'] !== true) command.error('error: --refused needs the name of a set');
+      const { sets } = await import('../commands/sets.ts');
+      done(await sets(name, { ...viewOptions(context, o), refused: o['refused'] === true, watch: o['watch'] === true }, io));
+    });
+
+  daemonCommand(program, 'reload')
+    .summary('read the configuration again')
+    .description(
+      'Applies only the difference. A file with mistakes changes nothing, and they are printed. The same as SIGHUP, with an answer.',
+    )
+    .action(async (o: Values) => {
+      const { reload } = await import('../commands/reload.ts');
+      done(await reload(viewOptions(context, o), io));
+    });
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { configOption, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
+import { DEFAULT_CONFIG } from '../paths.ts';
+
+/** Commands that work on files of configuration. */
+export function addFileCommands(program: Command, context: GroupContext): void {
+  const { done, io, errPalette } = context;
+  program
+    .command('check')
+    .summary('check configuration files')
+    .description('Reports every mistake of each file in one pass, with its place. Exit code 2 when there is one.')
+    .argument('<file...>', 'files to check, each by itself; - is standard input')
+    .addOption(outputOption('sarif'))
+    .action(async (files: readonly string[], o: Values) => {
+      const { check } = await import('../commands/check.ts');
+      done(await check(files, { output: word(o, 'output', ['text', 'json', 'sarif']), palette: errPalette() }, io));
+    });
+
+  program
+    .command('setup')
+    .summary('print the nft text that a configuration needs')
+    .description("Prints what makes the user's sets that a configuration fills, and the table that Weir will own. Changes nothing.")
+    .addOption(configOption())
+    .option('--print', 'print to standard output (the only action)')
+    .addOption(outputOption())
+    .action(async (o: Values) => {
+      const { setup } = await import('../commands/setup.ts');
+      const options = {
+        config: text(o, 'config') ?? DEFAULT_CONFIG,
+        output: word(o, 'output', ['text', 'json'] as const),
+        palette: errPalette(),
+      };
+      done(await setup(options, io));
+    });
+}
