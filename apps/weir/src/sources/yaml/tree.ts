@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { findExcess, MAX_DEPTH, SMALL_TREE, type TreeBounds } from './bounds.ts';
 import type { Code } from './codes.ts';
+import { readPlainTree } from './plain-tree.ts';
 import type { Place, SourceText } from './source-text.ts';
 
 export interface MapEntry {
@@ -24,6 +25,11 @@ export type Report = (code: Code, place: Place, message: string, hint?: string) 
 
 /** Parses one document. Mistakes are reported; what is left is returned, or undefined when nothing can be made of the text. Never throws. */
 export function parseTree(source: SourceText, report: Report, bounds: TreeBounds = SMALL_TREE): ConfigNode | undefined {
+  return readPlainTree(source, bounds) ?? parseAnyTree(source, report, bounds);
+}
+
+/** The same for all of YAML; what `readPlainTree` returns is measured by it. */
+export function parseAnyTree(source: SourceText, report: Report, bounds: TreeBounds): ConfigNode | undefined {
   const whole: Place = { source, start: 0, end: 0 };
   const excess = findExcess(source.text, bounds.tokens);
   if (excess) {
