@@ -17,6 +17,17 @@ export interface Link {
   readonly family: Family | undefined;
   /** Undefined where the frame is too short to say. */
   readonly type: number | undefined;
+  /** VLAN numbers, outermost first. */
+  readonly vlans: readonly number[];
+}
+
+const NO_VLANS: readonly number[] = [];
+
+/** Of bytes that begin with an IP header, whose version says the family. */
+export function readNetwork(bytes: Uint8Array, at = 0): Link {
+  const version = (bytes[at] ?? 0) >> 4;
+  const family = version === 4 || version === 6 ? version : undefined;
+  return { network: Math.min(at, bytes.length), family, type: undefined, vlans: NO_VLANS };
 }
 
 /** Ethernet: destination 6 · source 6 · any number of { tag 2 · VLAN 2 } · type 2. A type below 1536 is a length (IEEE 802.3): not IP. */
@@ -29,20 +40,17 @@ export function readType(bytes: Uint8Array, at: number): Link {
   const end = bytes.length;
   let next = at;
   let type = u16At(bytes, next, end);
-  for (let i = 0; i < MAX_VLAN_TAGS && type !== undefined && TAGS.has(type); i++) {
+  let vlans = NO_VLANS;
+  while (type !== undefined && TAGS.has(type) && vlans.length < MAX_VLAN_TAGS) {
+    const tag = u16At(bytes, next + 2, end);
+    if (tag !== undefined) vlans = [...vlans, tag & 0xfff];
     next += 4;
     type = u16At(bytes, next, end);
   }
-  return { network: Math.min(next + 2, end), family: familyOf(type), type };
+  return { network: Math.min(next + 2, end), family: familyOf(type), type, vlans };
 }
 
 export function familyOf(ethertype: number | undefined): Family | undefined {
   if (ethertype === ETHERTYPE_IPV4) return 4;
   return ethertype === ETHERTYPE_IPV6 ? 6 : undefined;
-}
-
-/** Of bytes that begin with an IP header. */
-export function familyOfVersion(first: number | undefined): Family | undefined {
-  const version = (first ?? 0) >> 4;
-  return version === 4 || version === 6 ? version : undefined;
 }

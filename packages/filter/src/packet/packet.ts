@@ -3,7 +3,7 @@ import type { Int } from '../scheme/index.ts';
 import type { PacketContext } from './context.ts';
 import { FIELDS } from './fields.ts';
 import { findHeaders, type Headers } from './headers.ts';
-import { familyOfVersion, type Link, readEthernet } from './link.ts';
+import { type Link, readEthernet, readNetwork } from './link.ts';
 import { bitsAt } from './octets.ts';
 import { sliceStart } from './slice.ts';
 
@@ -31,7 +31,7 @@ export class Packet {
 
   /** Bytes that begin with the IP header, as the netfilter hooks see them. */
   static fromNetwork(bytes: Uint8Array, context: PacketContext = NOTHING): Packet {
-    return new Packet(bytes, { network: 0, family: familyOfVersion(bytes[0]), type: undefined }, context);
+    return new Packet(bytes, readNetwork(bytes), context);
   }
 
   /** An Ethernet frame, as XDP, tc and captures see it; VLAN tags are stepped over. The type field says the family. */
