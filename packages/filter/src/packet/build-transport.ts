@@ -4,6 +4,7 @@ import { crc32c, finishChecksum, sumWords } from './checksum.ts';
 import type { TcpDescription, Transport, UdpDescription } from './description.ts';
 
 const EMPTY = new Uint8Array(0);
+const MAX_OPTIONS = 40;
 const ICMP = 1;
 const ICMPV6 = 58;
 
@@ -63,6 +64,7 @@ export function buildTransport(transport: Transport, source: Ip, destination: Ip
 /** RFC 9293 section 3.1. */
 function writeTcp(w: Writer, tcp: TcpDescription): void {
   const options = tcp.options ?? EMPTY;
+  if (options.length > MAX_OPTIONS) throw new RangeError(`${options.length} octets of TCP options`);
   const words = 5 + Math.ceil(options.length / 4);
   w.u16(tcp.sourcePort)
     .u16(tcp.destinationPort)

@@ -12,7 +12,7 @@ const MAX_LENGTH = 0xffff;
 
 /**
  * The bytes of a packet. Numbers are cut to the width of their fields. Throws RangeError for what no header can carry: addresses of two families, options
- * of more than 40 octets, extension headers of more than 2,048 (AH 1,024), more than 65,535 octets in all.
+ * (IPv4's, TCP's) of more than 40 octets, extension headers of more than 2,048 (AH 1,024), more than 65,535 octets in all.
  */
 export function buildPacket(description: PacketDescription): Uint8Array {
   const { source, destination, cut, captured, ethernet } = description;
