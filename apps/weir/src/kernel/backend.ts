@@ -1,4 +1,4 @@
-import type { Expression } from '@weir/netlink/nftables';
+import type { Expression, SetTypeName } from '@weir/netlink/nftables';
 import type { Family } from '@weir/wire/inet';
 import type { PrefixColumns } from '../model/member-delta.ts';
 
@@ -72,10 +72,37 @@ export interface SetSpec {
   readonly comment: string;
 }
 
-/** Values or ranges of one field, both ends included, in order and apart. */
+/** Keys or ranges of keys, both ends included, in order and apart. */
 export interface AnonymousSetSpec {
-  readonly type: 'service' | 'icmp-type' | 'icmpv6-type';
-  readonly values: readonly { readonly from: number; readonly to: number }[];
+  /** As nft numbers types. */
+  readonly keyType: number;
+  /** Bytes. */
+  readonly keyLength: number;
+  readonly order: 'big' | 'host';
+  readonly interval: boolean;
+  readonly ranges: readonly { readonly first: Uint8Array; readonly last: Uint8Array }[];
+}
+
+/** A map from ranges of one field to chains. */
+export interface MapSpec {
+  readonly name: string;
+  readonly key: SetTypeName;
+}
+
+/** A range of keys, both ends included, and where it leads. */
+export interface MapEntry {
+  readonly first: Uint8Array;
+  readonly last: Uint8Array;
+  readonly verdict: { readonly kind: 'jump' | 'goto'; readonly chain: string };
+}
+
+/** A set that rules fill with addresses. */
+export interface MeterSpec {
+  readonly name: string;
+  readonly family: Family;
+  readonly size: number;
+  /** Milliseconds. */
+  readonly timeout: number;
 }
 
 /** A rule to add. A lookup expression with `setId` n means `sets[n]`. */
@@ -92,13 +119,23 @@ export type Operation =
   | { readonly kind: 'put-table'; readonly address: TableAddress; readonly comment: string; readonly owned: boolean }
   | { readonly kind: 'delete-table'; readonly address: TableAddress }
   | { readonly kind: 'add-set'; readonly address: TableAddress; readonly set: SetSpec }
+  | { readonly kind: 'add-map'; readonly address: TableAddress; readonly map: MapSpec }
+  | { readonly kind: 'add-meter'; readonly address: TableAddress; readonly meter: MeterSpec }
+  /** Of sets, maps and meters. */
   | { readonly kind: 'delete-set'; readonly address: SetAddress }
+  /** Refused when a range meets one that is there (EEXIST), or is not there (ENOENT). In order of their keys. */
+  | { readonly kind: 'add-entries' | 'delete-entries'; readonly address: SetAddress; readonly entries: readonly MapEntry[] }
   | {
       readonly kind: 'add-chain';
       readonly address: TableAddress;
       readonly name: string;
-      readonly hook: 'input' | 'forward' | 'output' | undefined;
+      readonly hook: 'prerouting' | 'input' | 'forward' | 'output' | undefined;
+      /** Of a hook; 0 when absent. */
+      readonly priority?: number;
     }
+  /** Deletes its rules. */
+  | { readonly kind: 'flush-chain'; readonly address: TableAddress; readonly name: string }
+  /** With its rules. */
   | { readonly kind: 'delete-chain'; readonly address: TableAddress; readonly name: string }
   /** Before the rule with the handle, else at the end. */
   | {
@@ -168,6 +205,8 @@ export interface KernelBackend {
   readSet(address: SetAddress): SetInfo | undefined;
   /** Every element. `complete` is false when commits of others kept coming in: elements may be missing then, none is wrong. */
   readElements(set: SetInfo): { readonly ranges: RangeColumns; readonly complete: boolean };
+  /** What a map leads to, in order of its keys. */
+  readMap(address: SetAddress): readonly MapEntry[];
   /** Which of these are elements of the set exactly as they are: 1 for those. */
   present(set: SetInfo, elements: PrefixColumns): Uint8Array;
   commit(operations: readonly Operation[]): Outcome;

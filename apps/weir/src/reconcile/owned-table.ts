@@ -1,6 +1,7 @@
-import { type CompiledRule, compileRule } from '../compile/nft/expressions.ts';
-import { type ChainImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
-import type { ChainInfo, Operation, RuleInfo, TableAddress, TableInfo } from '../kernel/backend.ts';
+import { compileRule, ruleFingerprint } from '../compile/nft/expressions.ts';
+import { type ChainImage, type MapImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
+import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
+import type { ChainInfo, MapEntry, Operation, RuleInfo, TableAddress, TableInfo } from '../kernel/backend.ts';
 
 /** What brings a table to its image, in two parts: the table with its sets, and what makes it judge packets. */
 export interface TablePlan {
@@ -12,11 +13,20 @@ export interface TablePlan {
   readonly building: boolean;
 }
 
+/** What a map of the table that is there leads to. */
+type ReadMap = (name: string) => readonly MapEntry[];
+
 /**
- * The difference between a table that Weir owns and what it should be. Rules that stay keep their handles and counters. A set that must change its kind or size
- * cannot stay under the rules that use it, so the table is then replaced as a whole, in the same transaction.
+ * The difference between a table that Weir owns and what it should be. Rules that stay keep their handles and counters, elements of maps that stay are not touched.
+ * A set that must change its kind or size cannot stay under the rules that use it, so the table is then replaced as a whole, in the same transaction.
  */
-export function planTable(address: TableAddress, image: TableImage, now: TableInfo | undefined, ownership: boolean): TablePlan {
+export function planTable(
+  address: TableAddress,
+  image: TableImage,
+  now: TableInfo | undefined,
+  ownership: boolean,
+  readMap: ReadMap = () => [],
+): TablePlan {
   const put: Operation = { kind: 'put-table', address, comment: TABLE_COMMENT, owned: ownership };
   if (!now) return build([put], address, image);
   // Flags of the kernel's own making cannot be changed on a table that is there.
@@ -25,23 +35,35 @@ export function planTable(address: TableAddress, image: TableImage, now: TableIn
   const prepare: Operation[] = [...takeOver(put, now)];
   const enforce: Operation[] = [];
   const chains = new Map(now.chains.map((chain) => [chain.name, chain]));
-  const wanted = new Set(image.chains.map((chain) => chain.name));
   const sets = new Set(now.sets.map((set) => set.set));
+  const { maps = [], meters = [] } = image;
   for (const set of image.sets) if (!sets.has(set.name)) prepare.push({ kind: 'add-set', address, set });
-  for (const chain of image.chains) {
-    if (!chains.has(chain.name)) enforce.push({ kind: 'add-chain', address, name: chain.name, hook: chain.hook });
-  }
+  for (const meter of meters) if (!sets.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
+  for (const map of maps) if (!sets.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
+  // What is led to is there before what leads to it, and goes after it.
+  for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
   for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? []));
-  // Entry chains go first: a chain that is still jumped to cannot be deleted.
-  const gone = now.chains
-    .filter((chain) => !wanted.has(chain.name))
-    .sort((a, b) => Number(a.hook === undefined) - Number(b.hook === undefined));
-  for (const chain of gone) enforce.push({ kind: 'delete-chain', address, name: chain.name });
-  const kept = new Set(image.sets.map((set) => set.name));
-  for (const set of now.sets) {
-    if (!kept.has(set.set)) enforce.push({ kind: 'delete-set', address: { ...address, set: set.set } });
-  }
+  for (const map of maps) enforce.push(...changeEntries(address, map, sets.has(map.name) ? readMap(map.name) : []));
+  enforce.push(...removals(address, image, now));
   return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
+}
+
+function addChain(address: TableAddress, { name, hook, priority }: ChainImage): Operation {
+  return { kind: 'add-chain', address, name, hook, ...(priority === undefined ? {} : { priority }) };
+}
+
+/** A chain or map that is still led to cannot be deleted: all are emptied first. */
+function removals(address: TableAddress, image: TableImage, now: TableInfo): Operation[] {
+  const wanted = new Set(image.chains.map((chain) => chain.name));
+  const kept = new Set([...image.sets, ...(image.maps ?? []), ...(image.meters ?? [])].map((set) => set.name));
+  const gone = now.chains.filter((chain) => !wanted.has(chain.name));
+  return [
+    ...gone.map((chain): Operation => ({ kind: 'flush-chain', address, name: chain.name })),
+    ...now.sets
+      .filter((set) => !kept.has(set.set))
+      .map((set): Operation => ({ kind: 'delete-set', address: { ...address, set: set.set } })),
+    ...gone.map((chain): Operation => ({ kind: 'delete-chain', address, name: chain.name })),
+  ];
 }
 
 /** What an earlier process left belongs to nobody until it is taken over. */
@@ -55,21 +77,34 @@ function mustReplace(image: TableImage, now: TableInfo): boolean {
   return (
     image.sets.some((set) => {
       const has = sets.get(set.name);
-      return has && (has.keyFamily !== set.family || has.interval !== set.interval || has.map || has.size !== set.size);
-    }) || image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))
+      return has && (has.keyFamily !== set.family || has.interval !== set.interval || has.map || has.dynamic || has.size !== set.size);
+    }) ||
+    (image.maps ?? []).some((map) => sets.get(map.name)?.map === false) ||
+    (image.meters ?? []).some((meter) => sets.get(meter.name)?.dynamic === false) ||
+    image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))
   );
 }
 
 function isOtherHook(chain: ChainImage, now: ChainInfo | undefined): boolean {
-  return now !== undefined && (now.hook !== chain.hook || (chain.hook !== undefined && (now.priority !== 0 || now.policy !== 'accept')));
+  return (
+    now !== undefined &&
+    (now.hook !== chain.hook || (chain.hook !== undefined && (now.priority !== (chain.priority ?? 0) || now.policy !== 'accept')))
+  );
 }
 
 function build(before: readonly Operation[], address: TableAddress, image: TableImage): TablePlan {
+  const { maps = [], meters = [] } = image;
   return {
-    prepare: [...before, ...image.sets.map((set): Operation => ({ kind: 'add-set', address, set }))],
+    prepare: [
+      ...before,
+      ...image.sets.map((set): Operation => ({ kind: 'add-set', address, set })),
+      ...meters.map((meter): Operation => ({ kind: 'add-meter', address, meter: meterSpec(meter) })),
+      ...maps.map((map): Operation => ({ kind: 'add-map', address, map: mapSpec(map) })),
+    ],
     enforce: [
-      ...image.chains.map((chain): Operation => ({ kind: 'add-chain', address, name: chain.name, hook: chain.hook })),
+      ...image.chains.map((chain) => addChain(address, chain)),
       ...image.chains.flatMap((chain) => changeRules(address, chain, [])),
+      ...maps.flatMap((map) => changeEntries(address, map, [])),
     ],
     fresh: true,
     building: true,
@@ -78,19 +113,41 @@ function build(before: readonly Operation[], address: TableAddress, image: Table
 
 /** The rules at the beginning and at the end that are the same stay; what is between is replaced. */
 function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[]): Operation[] {
-  const wanted = chain.rules.map(compileRule);
-  const same = (rule: CompiledRule | undefined, has: RuleInfo | undefined): boolean =>
-    rule !== undefined && rule.fingerprint === has?.fingerprint;
+  const wanted = chain.rules;
+  const prints = wanted.map(ruleFingerprint);
   let head = 0;
-  while (head < wanted.length && same(wanted[head], now[head])) head++;
+  while (head < wanted.length && head < now.length && prints[head] === now[head]?.fingerprint) head++;
   let tail = 0;
-  while (tail < wanted.length - head && tail < now.length - head && same(wanted[wanted.length - 1 - tail], now[now.length - 1 - tail]))
+  while (
+    tail < wanted.length - head &&
+    tail < now.length - head &&
+    prints[wanted.length - 1 - tail] === now[now.length - 1 - tail]?.fingerprint
+  )
     tail++;
   const before = now[now.length - tail]?.handle;
   return [
-    ...wanted.slice(head, wanted.length - tail).map((rule): Operation => ({ kind: 'add-rule', address, chain: chain.name, rule, before })),
+    ...wanted.slice(head, wanted.length - tail).map((rule, i): Operation => {
+      return { kind: 'add-rule', address, chain: chain.name, rule: compileRule(rule, prints[head + i]), before };
+    }),
     ...now
       .slice(head, now.length - tail)
       .map((rule): Operation => ({ kind: 'delete-rule', address, chain: chain.name, handle: rule.handle })),
   ];
+}
+
+/** Entries that are the same stay. */
+function changeEntries(address: TableAddress, map: MapImage, now: readonly MapEntry[]): Operation[] {
+  const target = { ...address, set: map.name };
+  const wanted = new Map(mapEntries(map).map((entry) => [entryKey(entry), entry]));
+  const has = new Map(now.map((entry) => [entryKey(entry), entry]));
+  const gone = [...has].filter(([key]) => !wanted.has(key)).map(([, entry]) => entry);
+  const added = [...wanted].filter(([key]) => !has.has(key)).map(([, entry]) => entry);
+  return [
+    ...(gone.length === 0 ? [] : [{ kind: 'delete-entries', address: target, entries: gone } as const]),
+    ...(added.length === 0 ? [] : [{ kind: 'add-entries', address: target, entries: added } as const]),
+  ];
+}
+
+function entryKey({ first, last, verdict }: MapEntry): string {
+  return `${first.join('.')}-${last.join('.')} ${verdict.kind} ${verdict.chain}`;
 }

@@ -97,7 +97,7 @@ export class TableKeeper {
     const address: TableAddress = { family: 'inet', table: this.#image.name };
     const found = this.#backend.readTable(address);
     if (found && this.#refuse(found, now)) return { ...NOTHING, prepare: removals };
-    const plan = planTable(address, this.#image, found, this.#backend.ownership);
+    const plan = planTable(address, this.#image, found, this.#backend.ownership, (set) => this.#backend.readMap({ ...address, set }));
     return { ...plan, prepare: [...removals, ...plan.prepare] };
   }
 

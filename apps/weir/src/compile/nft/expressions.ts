@@ -1,15 +1,11 @@
-import { CT_STATE, type Expression, encodeExpression } from '@weir/netlink/nftables';
-import { Writer } from '@weir/wire/bytes';
-import { type Family, ipBytes, mask32, prefix } from '@weir/wire/inet';
-import type { PortRange } from '../../model/firewall.ts';
-import type { Match, RuleImage } from './image.ts';
+import type { Expression, LimitExpression } from '@weir/netlink/nftables';
+import { FIELDS } from './fields.ts';
+import { fingerprint } from './fingerprint.ts';
+import type { LimitImage, RuleImage, RuleStatement, RuleVerdict } from './image.ts';
+import { type AnonymousSet, MatchCompiler, REGISTER } from './match-expressions.ts';
 import { PROTOCOL } from './numbers.ts';
 
-/** A set without a name that one rule brings along: values or ranges of one field, in order, both ends included. */
-export interface AnonymousSet {
-  readonly type: 'service' | 'icmp-type' | 'icmpv6-type';
-  readonly values: readonly PortRange[];
-}
+export type { AnonymousSet } from './match-expressions.ts';
 
 /** A rule as the kernel takes it. A lookup with `setId` n means `sets[n]`. */
 export interface CompiledRule {
@@ -20,184 +16,81 @@ export interface CompiledRule {
   readonly fingerprint: string;
 }
 
-const NFPROTO = { 4: 2, 6: 10 } as const;
-/** A 16-byte register, as nft uses it. */
-const REGISTER = 1;
-/** `__set%d` is what the kernel asks for: it puts a number in. */
-const ANONYMOUS = '__set%d';
-const IFNAMSIZ = 16;
-const TCP_FLAGS = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
+const REJECT_CODE = { 'port-unreachable': 1, 'admin-prohibited': 3 } as const;
 
-export function compileRule(rule: RuleImage): CompiledRule {
-  const compiler = new RuleCompiler();
+export function ruleFingerprint(rule: RuleImage): string {
+  return fingerprint(rule);
+}
+
+export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rule)): CompiledRule {
+  const compiler = new MatchCompiler();
   for (const match of rule.matches) compiler.match(match);
-  const { verdict } = rule;
-  compiler.expressions.push({ kind: 'counter', packets: 0n, bytes: 0n });
-  compiler.expressions.push({ kind: 'immediate', dreg: 0, data: { kind: 'verdict', verdict } });
+  const statements = rule.statements ?? [];
+  const limits = statements.filter(isLimit);
+  for (const statement of limits) limitExpressions(compiler, statement);
+  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(PROTOCOL.tcp);
+  if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
   const { expressions, sets } = compiler;
-  return { name: rule.name, expressions, sets, fingerprint: fingerprint(rule.name, expressions, sets) };
+  if (rule.count !== false) expressions.push({ kind: 'counter', packets: 0n, bytes: 0n });
+  for (const statement of statements) if (!isLimit(statement)) effect(expressions, statement);
+  verdict(expressions, rule.verdict);
+  return { name: rule.name, expressions, sets, fingerprint: print };
 }
 
-const FNV_PRIME = 0x100000001b3n;
-const FNV_OFFSET = 0xcbf29ce484222325n;
-
-/** FNV-1a, 64 bits: two rules that differ and share it would have to be in the same place of the same chain to matter. */
-function fingerprint(name: string, expressions: readonly Expression[], sets: readonly AnonymousSet[]): string {
-  const w = new Writer(512);
-  w.bytes(new TextEncoder().encode(`${name}\0${JSON.stringify(sets)}\0`));
-  for (const expression of expressions) encodeExpression(w, expression);
-  let hash = FNV_OFFSET;
-  for (const byte of w.view()) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * FNV_PRIME);
-  return hash.toString(16).padStart(16, '0');
+/** Statements that the packets over a limit do not come past. */
+export function isLimit(statement: RuleStatement): statement is Extract<RuleStatement, { kind: 'limit' | 'meter' }> {
+  return statement.kind === 'limit' || statement.kind === 'meter';
 }
 
-/** Writes expressions as nft does: a condition on a header first makes sure, once a rule, that the packet has one. */
-class RuleCompiler {
-  readonly expressions: Expression[] = [];
-  readonly sets: AnonymousSet[] = [];
-  #family: Family | undefined;
-  #protocol: number | undefined;
-
-  match(match: Match): void {
-    switch (match.kind) {
-      case 'interface':
-        this.expressions.push({ kind: 'meta', key: match.direction === 'in' ? 'iifname' : 'oifname', dreg: REGISTER });
-        this.#equal(interfaceBytes(match.name));
-        return;
-      case 'member':
-        this.#needFamily(match.family);
-        this.#address(match.family, match.side);
-        this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER, ...(match.absent ? { invert: true } : {}) });
-        return;
-      case 'address':
-        this.#needFamily(match.family);
-        this.#prefix(match.family, match.side, match.prefix);
-        return;
-      case 'protocol':
-        this.#needProtocol(PROTOCOL[match.protocol]);
-        return;
-      case 'port':
-        this.#needProtocol(PROTOCOL[match.protocol]);
-        this.#load('transport', match.side === 'source' ? 0 : 2, 2);
-        this.#oneOf('service', 2, match.ranges);
-        return;
-      case 'icmp':
-        this.#icmp(match.family, match.types, match.code);
-        return;
-      case 'hop-limit':
-        this.#needFamily(6);
-        this.#load('network', 7, 1);
-        this.#equal(new Uint8Array([match.value]));
-        return;
-      case 'tcp-not-first': {
-        const { fin, syn, rst, ack } = TCP_FLAGS;
-        this.#needProtocol(PROTOCOL.tcp);
-        this.#load('transport', 13, 1);
-        this.#mask(new Uint8Array([fin | syn | rst | ack]));
-        this.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'neq', data: new Uint8Array([syn]) });
-        return;
-      }
-      case 'connection': {
-        const bits = match.states.reduce((sum, state) => sum | CT_STATE[state], 0);
-        this.expressions.push({ kind: 'ct', key: 'state', dreg: REGISTER });
-        this.#mask(new Writer(4).u32LE(bits).finish());
-        this.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'neq', data: new Uint8Array(4) });
-        return;
-      }
-    }
+function limitExpressions(compiler: MatchCompiler, statement: Extract<RuleStatement, { kind: 'limit' | 'meter' }>): void {
+  if (statement.kind === 'limit') {
+    compiler.expressions.push(limitExpression(statement.limit));
+    return;
   }
+  const { set, family, side, limit } = statement;
+  compiler.loadField(FIELDS[side === 'source' ? (family === 4 ? 'saddr4' : 'saddr6') : family === 4 ? 'daddr4' : 'daddr6']);
+  compiler.expressions.push({ kind: 'dynset', set, op: 'update', sregKey: REGISTER, expressions: [limitExpression(limit)] });
+}
 
-  #icmp(family: Family, types: readonly number[], code: number | undefined): void {
-    this.#needFamily(family);
-    this.#needProtocol(family === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6);
-    if (code !== undefined && types.length === 1) {
-      // Adjacent fields are loaded at once, as nft does.
-      this.#load('transport', 0, 2);
-      this.#equal(new Uint8Array([types[0] ?? 0, code]));
+function limitExpression({ unit, rate, burst }: LimitImage): LimitExpression {
+  return { kind: 'limit', rate: BigInt(rate), unit: 1n, burst, of: unit };
+}
+
+function effect(expressions: Expression[], statement: Exclude<RuleStatement, { kind: 'limit' | 'meter' }>): void {
+  if (statement.kind === 'log') {
+    const { group, prefix } = statement;
+    expressions.push({ kind: 'log', prefix, group, snaplen: 0, queueThreshold: 0 });
+    return;
+  }
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, statement.mark, true);
+  expressions.push({ kind: 'immediate', dreg: REGISTER, data: { kind: 'value', bytes } });
+  expressions.push({ kind: 'meta', key: 'mark', sreg: REGISTER });
+}
+
+function verdict(expressions: Expression[], wanted: RuleVerdict): void {
+  switch (wanted.kind) {
+    case 'continue':
       return;
-    }
-    this.#load('transport', 0, 1);
-    const values = [...types].sort((a, b) => a - b).map((type) => ({ from: type, to: type }));
-    this.#oneOf(family === 4 ? 'icmp-type' : 'icmpv6-type', 1, values);
-    if (code === undefined) return;
-    this.#load('transport', 1, 1);
-    this.#equal(new Uint8Array([code]));
-  }
-
-  #needFamily(family: Family): void {
-    if (this.#family === family) return;
-    this.#family = family;
-    this.expressions.push({ kind: 'meta', key: 'nfproto', dreg: REGISTER });
-    this.#equal(new Uint8Array([NFPROTO[family]]));
-  }
-
-  #needProtocol(protocol: number): void {
-    if (this.#protocol === protocol) return;
-    this.#protocol = protocol;
-    this.expressions.push({ kind: 'meta', key: 'l4proto', dreg: REGISTER });
-    this.#equal(new Uint8Array([protocol]));
-  }
-
-  #address(family: Family, side: 'source' | 'destination'): void {
-    if (family === 4) this.#load('network', side === 'source' ? 12 : 16, 4);
-    else this.#load('network', side === 'source' ? 8 : 24, 16);
-  }
-
-  #prefix(family: Family, side: 'source' | 'destination', text: string): void {
-    const wanted = prefix(text);
-    this.#address(family, side);
-    if (wanted.length < (family === 4 ? 32 : 128)) {
-      const n = wanted.length;
-      this.#mask(ipBytes({ family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) }));
-    }
-    this.#equal(ipBytes(wanted));
-  }
-
-  #oneOf(type: AnonymousSet['type'], width: 1 | 2, values: readonly PortRange[]): void {
-    const [only] = values;
-    if (only && values.length === 1) {
-      if (only.from === only.to) this.#equal(bigEndian(only.from, width));
-      else {
-        this.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'gte', data: bigEndian(only.from, width) });
-        this.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'lte', data: bigEndian(only.to, width) });
-      }
+    case 'accept':
+    case 'drop':
+    case 'return':
+      expressions.push({ kind: 'immediate', dreg: 0, data: { kind: 'verdict', verdict: { kind: wanted.kind } } });
       return;
-    }
-    this.expressions.push({ kind: 'lookup', set: ANONYMOUS, sreg: REGISTER, setId: this.sets.length });
-    this.sets.push({ type, values });
+    case 'jump':
+    case 'goto':
+      expressions.push({
+        kind: 'immediate',
+        dreg: 0,
+        data: { kind: 'verdict', verdict: { kind: wanted.kind, chain: wanted.chain } },
+      });
+      return;
+    case 'reject':
+      if (wanted.with === 'tcp-reset') expressions.push({ kind: 'reject', with: 'tcp-reset', code: 0 });
+      else expressions.push({ kind: 'reject', with: 'icmpx', code: REJECT_CODE[wanted.with] });
+      return;
+    case 'map':
+      expressions.push({ kind: 'lookup', set: wanted.map, sreg: REGISTER, dreg: 0 });
+      return;
   }
-
-  #load(base: 'network' | 'transport', offset: number, length: number): void {
-    this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });
-  }
-
-  #mask(mask: Uint8Array): void {
-    const { length } = mask;
-    this.expressions.push({
-      kind: 'bitwise',
-      op: 'mask-xor',
-      sreg: REGISTER,
-      dreg: REGISTER,
-      length,
-      mask,
-      xor: new Uint8Array(length),
-    });
-  }
-
-  #equal(data: Uint8Array): void {
-    this.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'eq', data });
-  }
-}
-
-function bigEndian(value: number, width: 1 | 2): Uint8Array {
-  return width === 1 ? new Uint8Array([value]) : new Uint8Array([value >>> 8, value & 255]);
-}
-
-/** The whole register for a name, so that nothing may follow it; the bytes before the `*` for the start of names. */
-function interfaceBytes(name: string): Uint8Array {
-  const bytes = new TextEncoder().encode(name);
-  if (name.endsWith('*')) return bytes.subarray(0, bytes.length - 1);
-  const out = new Uint8Array(IFNAMSIZ);
-  out.set(bytes.subarray(0, IFNAMSIZ - 1));
-  return out;
 }

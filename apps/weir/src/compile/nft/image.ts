@@ -1,10 +1,21 @@
 import type { Family } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
+import type { FieldName, SliceField } from './fields.ts';
+
+/** A number, or an address as text. */
+export type FieldValue = number | string;
+
+/** Both ends included. */
+export type FieldRange = readonly [FieldValue, FieldValue];
+
+export type ConnectionState = 'established' | 'related' | 'new' | 'invalid';
 
 /** One condition of a rule. Plain data: an image is saved as JSON and compiled again when it is loaded. */
 export type Match =
   /** A trailing `*` matches every name that begins so. */
-  | { readonly kind: 'interface'; readonly direction: 'in' | 'out'; readonly name: string }
+  | { readonly kind: 'interface'; readonly direction: 'in' | 'out'; readonly name: string; readonly not?: true }
+  /** One of several whole names. */
+  | { readonly kind: 'interfaces'; readonly direction: 'in' | 'out'; readonly names: readonly string[]; readonly not?: true }
   | {
       readonly kind: 'member';
       readonly family: Family;
@@ -29,22 +40,65 @@ export type Match =
   | { readonly kind: 'hop-limit'; readonly value: number }
   /** A TCP segment that does not ask for a new connection. */
   | { readonly kind: 'tcp-not-first' }
-  | { readonly kind: 'connection'; readonly states: readonly ('established' | 'related' | 'new')[] };
+  | { readonly kind: 'connection'; readonly states: readonly ConnectionState[]; readonly not?: true }
+  | { readonly kind: 'family'; readonly family: Family }
+  /**
+   * The value lies in one of the ranges, which are in order and apart; with `not` in none. It implies the family and the protocol that the field has. A packet
+   * that is too short for it does not match in either case.
+   */
+  | { readonly kind: 'field'; readonly field: FieldName | SliceField; readonly ranges: readonly FieldRange[]; readonly not?: true }
+  /** The value has one of the bits; with `not` none. */
+  | { readonly kind: 'bits'; readonly field: FieldName | SliceField; readonly mask: number; readonly not?: true };
 
-export type RuleVerdict = { readonly kind: 'accept' | 'drop' } | { readonly kind: 'jump'; readonly chain: string };
+/** Packets or bytes a second, and how many may come at once. */
+export interface LimitImage {
+  readonly unit: 'packets' | 'bytes';
+  readonly rate: number;
+  readonly burst: number;
+}
 
-/** A rule; all its conditions must hold. Every rule counts. */
+/** What a rule does before its verdict. The first two end the rule for what is over the limit. */
+export type RuleStatement =
+  | { readonly kind: 'limit'; readonly limit: LimitImage }
+  /** A limit for each address. It ends the rule also where the set is full. */
+  | {
+      readonly kind: 'meter';
+      readonly set: string;
+      readonly family: Family;
+      readonly side: 'source' | 'destination';
+      readonly limit: LimitImage;
+    }
+  /** To an nfnetlink_log group. */
+  | { readonly kind: 'log'; readonly group: number; readonly prefix: string }
+  | { readonly kind: 'mark'; readonly mark: number };
+
+/** `continue`: goes on with the next rule. */
+export type RuleVerdict =
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
+  | { readonly kind: 'reject'; readonly with: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset' }
+  /** What the map says for the field; goes on with the next rule when it says nothing. */
+  | { readonly kind: 'map'; readonly map: string; readonly field: FieldName };
+
+/** A rule; all its conditions must hold. */
 export interface RuleImage {
   /** What counters, `nft list` and errors call it. Rules that do one thing for two families or sets share a name. */
   readonly name: string;
   readonly matches: readonly Match[];
+  readonly statements?: readonly RuleStatement[];
+  /** Every rule counts that does not only lead to others. */
+  readonly count?: false;
   readonly verdict: RuleVerdict;
 }
+
+export type ChainHook = 'prerouting' | 'input' | 'forward' | 'output';
 
 export interface ChainImage {
   readonly name: string;
   /** Where packets come in; undefined for a chain that is jumped to. Packets that no rule decides are accepted. */
-  readonly hook: 'input' | 'forward' | 'output' | undefined;
+  readonly hook: ChainHook | undefined;
+  /** Of a hook: lower runs earlier; 0 when absent. */
+  readonly priority?: number;
   readonly rules: readonly RuleImage[];
 }
 
@@ -58,10 +112,35 @@ export interface SetImage {
   readonly comment: string;
 }
 
+export interface MapElement {
+  readonly from: FieldValue;
+  readonly to: FieldValue;
+  readonly verdict: { readonly kind: 'jump' | 'goto'; readonly chain: string };
+}
+
+/** A map from the values of a field to chains. Its elements belong to the image. */
+export interface MapImage {
+  readonly name: string;
+  readonly field: FieldName;
+  /** In order and apart. */
+  readonly elements: readonly MapElement[];
+}
+
+/** A set that the kernel fills: addresses with a limit each. */
+export interface MeterImage {
+  readonly name: string;
+  readonly family: Family;
+  readonly size: number;
+  /** Seconds that an address is kept after its last packet. */
+  readonly timeout: number;
+}
+
 /** A whole table of the family inet, as Weir writes it. Chains come before the chains that jump to them. */
 export interface TableImage {
   readonly name: string;
   readonly sets: readonly SetImage[];
+  readonly meters?: readonly MeterImage[];
+  readonly maps?: readonly MapImage[];
   readonly chains: readonly ChainImage[];
 }
 

@@ -1,6 +1,19 @@
-import type { PortRange } from '../../model/firewall.ts';
-import { type ChainImage, type Match, type RuleImage, type SetImage, TABLE_COMMENT, type TableImage } from './image.ts';
-import { ICMP_CODES, ICMP_TYPES } from './numbers.ts';
+import { isLimit } from './expressions.ts';
+import { FIELDS } from './fields.ts';
+import {
+  type ChainImage,
+  type LimitImage,
+  type MapImage,
+  type MeterImage,
+  type RuleImage,
+  type RuleStatement,
+  type RuleVerdict,
+  type SetImage,
+  TABLE_COMMENT,
+  type TableImage,
+} from './image.ts';
+import { PROTOCOL } from './numbers.ts';
+import { MatchPrinter, printRange } from './print-match.ts';
 import type { KernelPlan, KernelTarget } from './targets.ts';
 
 /**
@@ -8,7 +21,12 @@ import type { KernelPlan, KernelTarget } from './targets.ts';
  */
 export function printTable(table: TableImage): string {
   const name = `inet ${table.name}`;
-  const parts = [...table.sets.map(printSet), ...table.chains.map(printChain)];
+  const parts = [
+    ...table.sets.map(printSet),
+    ...(table.meters ?? []).map(printMeter),
+    ...(table.maps ?? []).map(printMap),
+    ...table.chains.map(printChain),
+  ];
   return `table ${name}\ndelete table ${name}\ntable ${name} {\n\tcomment "${TABLE_COMMENT}"\n\n${parts.join('\n')}}\n`;
 }
 
@@ -50,51 +68,70 @@ function typeOf(family: 4 | 6): string {
   return family === 4 ? 'ipv4_addr' : 'ipv6_addr';
 }
 
+function printMap(map: MapImage): string {
+  const info = FIELDS[map.field];
+  const lines = map.elements.map(({ from, to, verdict }) => `\t\t\t${printRange(info, [from, to])} : ${verdict.kind} ${verdict.chain}`);
+  const elements = lines.length === 0 ? '' : `\t\telements = {\n${lines.join(',\n')}\n\t\t}\n`;
+  return `\tmap ${map.name} {\n\t\ttype ${info.typeName ?? 'integer'} : verdict\n\t\tflags interval\n${elements}\t}\n`;
+}
+
+function printMeter(meter: MeterImage): string {
+  const lines = [`type ${typeOf(meter.family)}`, `size ${meter.size}`, 'flags dynamic,timeout', `timeout ${meter.timeout}s`];
+  return `\tset ${meter.name} {\n${lines.map((line) => `\t\t${line}\n`).join('')}\t}\n`;
+}
+
 function printChain(chain: ChainImage): string {
-  const hook = chain.hook === undefined ? '' : `\t\ttype filter hook ${chain.hook} priority filter; policy accept;\n`;
+  const priority = chain.priority === undefined || chain.priority === 0 ? 'filter' : String(chain.priority);
+  const hook = chain.hook === undefined ? '' : `\t\ttype filter hook ${chain.hook} priority ${priority}; policy accept;\n`;
   return `\tchain ${chain.name} {\n${hook}${chain.rules.map((rule) => `\t\t${printRule(rule)}\n`).join('')}\t}\n`;
 }
 
 /** One rule as nft reads it. */
 export function printRule(rule: RuleImage): string {
-  const verdict = rule.verdict.kind === 'jump' ? `jump ${rule.verdict.chain}` : rule.verdict.kind;
-  return [...rule.matches.map(printMatch), 'counter', verdict, `comment "${rule.name}"`].join(' ');
+  const printer = new MatchPrinter();
+  const matches = rule.matches.map((match) => printer.print(match));
+  const statements = rule.statements ?? [];
+  const limits = statements.filter(isLimit).map(printStatement);
+  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') matches.push(printer.needProtocol(PROTOCOL.tcp));
+  const effects = statements.filter((statement) => !isLimit(statement)).map(printStatement);
+  const counter = rule.count === false ? '' : 'counter';
+  const parts = [...matches, ...limits, counter, ...effects, printVerdict(rule.verdict), `comment "${rule.name}"`];
+  return parts.filter((part) => part !== '').join(' ');
 }
 
-export function printMatch(match: Match): string {
-  switch (match.kind) {
-    case 'interface':
-      return `${match.direction === 'in' ? 'iifname' : 'oifname'} "${match.name}"`;
-    case 'member':
-      return `${match.family === 4 ? 'ip' : 'ip6'} ${match.side === 'source' ? 'saddr' : 'daddr'} ${match.absent ? '!= ' : ''}@${match.set}`;
-    case 'address':
-      return `${match.family === 4 ? 'ip' : 'ip6'} ${match.side === 'source' ? 'saddr' : 'daddr'} ${hostOrPrefix(match.prefix)}`;
-    case 'protocol':
-      return `meta l4proto ${match.protocol === 'icmpv6' ? 'ipv6-icmp' : match.protocol}`;
-    case 'port':
-      return `${match.protocol} ${match.side === 'source' ? 'sport' : 'dport'} ${choice(match.ranges.map(printRange))}`;
-    case 'icmp': {
-      const names = match.types.map((type) => ICMP_TYPES[match.family][type] ?? String(type));
-      const code = match.code === undefined ? '' : ` icmp code ${ICMP_CODES[match.code] ?? match.code}`;
-      return `${match.family === 4 ? 'icmp' : 'icmpv6'} type ${choice(names)}${code}`;
+function printStatement(statement: RuleStatement): string {
+  switch (statement.kind) {
+    case 'limit':
+      return printLimit(statement.limit);
+    case 'meter': {
+      const { family, side, set, limit } = statement;
+      return `update @${set} { ${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'} ${printLimit(limit)} }`;
     }
-    case 'hop-limit':
-      return `ip6 hoplimit ${match.value}`;
-    case 'tcp-not-first':
-      return 'tcp flags & (fin | syn | rst | ack) != syn';
-    case 'connection':
-      return `ct state ${match.states.join(',')}`;
+    case 'log':
+      return `log prefix "${statement.prefix}" group ${statement.group}`;
+    case 'mark':
+      return `meta mark set 0x${statement.mark.toString(16)}`;
   }
 }
 
-function hostOrPrefix(prefix: string): string {
-  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '');
+function printLimit({ unit, rate, burst }: LimitImage): string {
+  return unit === 'packets' ? `limit rate ${rate}/second burst ${burst} packets` : `limit rate ${rate} bytes/second burst ${burst} bytes`;
 }
 
-function printRange(range: PortRange): string {
-  return range.from === range.to ? String(range.from) : `${range.from}-${range.to}`;
-}
-
-function choice(values: readonly string[]): string {
-  return values.length === 1 ? (values[0] ?? '') : `{ ${values.join(', ')} }`;
+function printVerdict(verdict: RuleVerdict): string {
+  switch (verdict.kind) {
+    case 'continue':
+      return '';
+    case 'accept':
+    case 'drop':
+    case 'return':
+      return verdict.kind;
+    case 'jump':
+    case 'goto':
+      return `${verdict.kind} ${verdict.chain}`;
+    case 'reject':
+      return verdict.with === 'tcp-reset' ? 'reject with tcp reset' : `reject with icmpx ${verdict.with}`;
+    case 'map':
+      return `${FIELDS[verdict.field].text} vmap @${verdict.map}`;
+  }
 }

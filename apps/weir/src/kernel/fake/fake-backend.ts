@@ -4,6 +4,7 @@ import type {
   AddressTest,
   ForeignCommit,
   KernelBackend,
+  MapEntry,
   Operation,
   Outcome,
   PollOutcome,
@@ -52,11 +53,15 @@ export class FakeBackend implements KernelBackend {
       owner: table.owner !== undefined,
       persist: table.persist,
       ours: table.owner === undefined || table.owner === this.#connection.process,
-      sets: [...table.sets.values()].map((set) => infoOf(table, set)),
-      chains: [...table.chains.values()].map(({ name, hook, rules }) => ({
+      sets: [
+        ...[...table.sets.values()].map((set) => infoOf(table, set)),
+        ...[...table.maps.values()].map((map) => ({ ...otherInfo(table, map), map: true, interval: true })),
+        ...[...table.meters.values()].map((meter) => ({ ...otherInfo(table, meter), dynamic: true, expires: true, size: meter.size })),
+      ],
+      chains: [...table.chains.values()].map(({ name, hook, priority, rules }) => ({
         name,
         hook,
-        priority: hook && 0,
+        priority: hook && priority,
         policy: hook && 'accept',
         rules: rules.map((rule) => ({ handle: rule.handle, name: rule.name, fingerprint: rule.fingerprint, packets: 0, bytes: 0 })),
       })),
@@ -73,6 +78,11 @@ export class FakeBackend implements KernelBackend {
     const all = this.#kernel.elements(set);
     const partial = this.#kernel.partialListings;
     return { ranges: columnsOfRanges(set.keyFamily ?? 4, partial ? all.filter((_, i) => i % 2 === 1) : all), complete: !partial };
+  }
+
+  readMap(address: SetAddress): readonly MapEntry[] {
+    const entries = [...(this.#kernel.ruleset.table(address)?.maps.get(address.set)?.entries.values() ?? [])];
+    return entries.sort((a, b) => Buffer.compare(a.first, b.first));
   }
 
   present(set: SetInfo, elements: PrefixColumns): Uint8Array {
@@ -102,6 +112,23 @@ export class FakeBackend implements KernelBackend {
     this.#closed = true;
     this.#connection.leave();
   }
+}
+
+/** Of a map or meter: its keys are nobody's members. */
+function otherInfo(table: FakeTable, set: { readonly name: string; readonly handle: number }): SetInfo {
+  return {
+    family: table.family,
+    table: table.name,
+    set: set.name,
+    keyFamily: undefined,
+    interval: false,
+    map: false,
+    constant: false,
+    dynamic: false,
+    expires: false,
+    size: undefined,
+    identity: `${table.handle}/${set.handle}`,
+  };
 }
 
 function infoOf(table: FakeTable, set: FakeSet): SetInfo {

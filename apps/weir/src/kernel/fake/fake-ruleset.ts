@@ -1,5 +1,16 @@
 import type { Expression } from '@weir/netlink/nftables';
-import type { ForeignChange, Operation, Refusal, SetAddress, SetSpec, TableAddress, TableFamily } from '../backend.ts';
+import type {
+  ForeignChange,
+  MapEntry,
+  MapSpec,
+  MeterSpec,
+  Operation,
+  Refusal,
+  SetAddress,
+  SetSpec,
+  TableAddress,
+  TableFamily,
+} from '../backend.ts';
 import { columnsOfRanges, type FakeRange, rangesOfPrefixes } from './fake-ranges.ts';
 
 export interface FakeElement extends FakeRange {
@@ -13,6 +24,16 @@ export interface FakeSet extends SetSpec {
   readonly elements: Map<string, FakeElement>;
 }
 
+export interface FakeMap extends MapSpec {
+  readonly handle: number;
+  /** By `first-last` in hexadecimal digits. */
+  readonly entries: Map<string, MapEntry>;
+}
+
+export interface FakeMeter extends MeterSpec {
+  readonly handle: number;
+}
+
 export interface FakeRule {
   readonly handle: bigint;
   readonly name: string;
@@ -23,6 +44,7 @@ export interface FakeRule {
 export interface FakeChain {
   readonly name: string;
   readonly hook: Extract<Operation, { kind: 'add-chain' }>['hook'];
+  readonly priority: number;
   readonly rules: FakeRule[];
 }
 
@@ -35,6 +57,8 @@ export interface FakeTable {
   /** The process that owns it. */
   owner: string | undefined;
   readonly sets: Map<string, FakeSet>;
+  readonly maps: Map<string, FakeMap>;
+  readonly meters: Map<string, FakeMeter>;
   readonly chains: Map<string, FakeChain>;
 }
 
@@ -64,7 +88,8 @@ export class FakeRuleset {
     for (const [key, table] of this.tables) {
       const sets = new Map([...table.sets].map(([name, set]) => [name, { ...set, elements: new Map(set.elements) }]));
       const chains = new Map([...table.chains].map(([name, chain]) => [name, { ...chain, rules: [...chain.rules] }]));
-      copy.tables.set(key, { ...table, sets, chains });
+      const maps = new Map([...table.maps].map(([name, map]) => [name, { ...map, entries: new Map(map.entries) }]));
+      copy.tables.set(key, { ...table, sets, chains, maps, meters: new Map(table.meters) });
     }
     return copy;
   }
@@ -123,22 +148,53 @@ export class FakeRuleset {
       case 'delete-set': {
         const table = this.#writable(address, process);
         const { set } = operation.address;
-        if (!table.sets.has(set)) throw new Refused('ENOENT');
-        if (uses(table, (e) => e.kind === 'lookup' && e.setId === undefined && e.set === set)) throw new Refused('EBUSY');
-        table.sets.delete(set);
+        const kind = [table.sets, table.maps, table.meters].find((objects) => objects.has(set));
+        if (!kind) throw new Refused('ENOENT');
+        if (uses(table, (e) => refersTo(e) === set)) throw new Refused('EBUSY');
+        kind.delete(set);
         return [{ kind: 'set', present: false, address: operation.address }];
       }
       case 'add-chain': {
         const table = this.#writable(address, process);
         const known = table.chains.get(operation.name);
-        if (known && known.hook !== operation.hook) throw new Refused('EEXIST');
-        if (!known) table.chains.set(operation.name, { name: operation.name, hook: operation.hook, rules: [] });
+        const { name, hook, priority = 0 } = operation;
+        if (known && (known.hook !== hook || known.priority !== priority)) throw new Refused('EEXIST');
+        if (!known) table.chains.set(name, { name, hook, priority, rules: [] });
         return [structure];
       }
+      case 'flush-chain': {
+        const rules = this.#writable(address, process).chains.get(operation.name)?.rules;
+        if (!rules) throw new Refused('ENOENT');
+        rules.length = 0;
+        return [structure];
+      }
+      case 'add-map': {
+        const table = this.#writable(address, process);
+        const { map } = operation;
+        if ((table.maps.get(map.name)?.key ?? map.key) !== map.key || table.sets.has(map.name)) throw new Refused('EEXIST');
+        if (!table.maps.has(map.name)) table.maps.set(map.name, { ...map, handle: ++this.#handle, entries: new Map() });
+        return [structure];
+      }
+      case 'add-meter': {
+        const table = this.#writable(address, process);
+        const { meter } = operation;
+        if (table.sets.has(meter.name) || table.maps.has(meter.name)) throw new Refused('EEXIST');
+        if (!table.meters.has(meter.name)) table.meters.set(meter.name, { ...meter, handle: ++this.#handle });
+        return [structure];
+      }
+      case 'add-entries':
+      case 'delete-entries':
+        this.#entries(operation, process);
+        return [structure];
       case 'delete-chain': {
         const table = this.#writable(address, process);
         if (!table.chains.has(operation.name)) throw new Refused('ENOENT');
-        if (uses(table, (e) => jumpsTo(e) === operation.name)) throw new Refused('EBUSY');
+        const { name } = operation;
+        const others = [...table.chains.values()].filter((chain) => chain.name !== name);
+        if (others.some((chain) => chain.rules.some((rule) => rule.expressions.some((e) => jumpsTo(e) === name))))
+          throw new Refused('EBUSY');
+        if ([...table.maps.values()].some((map) => [...map.entries.values()].some((e) => e.verdict.chain === name)))
+          throw new Refused('EBUSY');
         table.chains.delete(operation.name);
         return [structure];
       }
@@ -177,6 +233,8 @@ export class FakeRuleset {
         persist: owned,
         owner: owned ? process : undefined,
         sets: new Map(),
+        maps: new Map(),
+        meters: new Map(),
         chains: new Map(),
       });
     } else {
@@ -209,12 +267,31 @@ export class FakeRuleset {
     for (const expression of rule.expressions) {
       const jump = jumpsTo(expression);
       if (jump !== undefined && !table.chains.has(jump)) throw new Refused('ENOENT');
-      if (expression.kind === 'lookup' && expression.setId === undefined && !table.sets.has(expression.set)) throw new Refused('ENOENT');
+      const set = refersTo(expression);
+      if (set !== undefined && !table.sets.has(set) && !table.maps.has(set) && !table.meters.has(set)) throw new Refused('ENOENT');
     }
     const at = before === undefined ? rules.length : rules.findIndex((r) => r.handle === before);
     if (at < 0) throw new Refused('ENOENT');
     const { name, fingerprint, expressions } = rule;
     rules.splice(at, 0, { handle: BigInt(++this.#handle), name, fingerprint, expressions });
+  }
+
+  #entries({ kind, address, entries }: Extract<Operation, { kind: 'add-entries' | 'delete-entries' }>, process: string): void {
+    const table = this.#writable(address, process);
+    const map = table.maps.get(address.set);
+    if (!map) throw new Refused('ENOENT');
+    entries.forEach((entry, i) => {
+      const key = `${hex(entry.first)}-${hex(entry.last)}`;
+      if (kind === 'delete-entries') {
+        if (!map.entries.delete(key)) throw new Refused('ENOENT', i);
+        return;
+      }
+      if (!table.chains.has(entry.verdict.chain)) throw new Refused('ENOENT', i);
+      for (const other of map.entries.values()) {
+        if (hex(entry.first) <= hex(other.last) && hex(other.first) <= hex(entry.last)) throw new Refused('EEXIST', i);
+      }
+      map.entries.set(key, entry);
+    });
   }
 
   #elements(operation: Extract<Operation, { kind: 'add-elements' | 'delete-elements' }>, process: string): ForeignChange[] {
@@ -255,6 +332,16 @@ function jumpsTo(expression: Expression): string | undefined {
   if (expression.kind !== 'immediate' || expression.data.kind !== 'verdict') return undefined;
   const { verdict } = expression.data;
   return verdict.kind === 'jump' || verdict.kind === 'goto' ? verdict.chain : undefined;
+}
+
+/** The named set, map or meter that an expression is about. */
+function refersTo(expression: Expression): string | undefined {
+  if (expression.kind === 'dynset') return expression.set;
+  return expression.kind === 'lookup' && expression.setId === undefined ? expression.set : undefined;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function uses(table: FakeTable, test: (expression: Expression) => boolean): boolean {

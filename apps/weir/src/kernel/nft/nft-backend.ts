@@ -1,6 +1,16 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConntrackClient, type ConntrackKey } from '@weir/netlink/conntrack';
-import { decodeNotification, NFT_MSG, NftClient, type NftSet, NftTransaction, nftType, setType, type Table } from '@weir/netlink/nftables';
+import {
+  decodeNotification,
+  NFT_MSG,
+  NftClient,
+  type NftSet,
+  NftTransaction,
+  nftType,
+  type Rule,
+  setType,
+  type Table,
+} from '@weir/netlink/nftables';
 import { type CommitResult, NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
 import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
@@ -9,6 +19,7 @@ import type {
   AddressTest,
   ForeignCommit,
   KernelBackend,
+  MapEntry,
   Operation,
   Outcome,
   PollOutcome,
@@ -21,6 +32,7 @@ import type {
 import { elementColumns, rangeColumns } from './element-shapes.ts';
 import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
+import { entriesOf } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
 
 /** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
@@ -105,23 +117,21 @@ export class NftBackend implements KernelBackend {
     // A kernel that has such a table need not be asked.
     if (table.flags?.owner && table.flags.persist) this.#ownership ??= true;
     const scope = { family: address.family, table: address.table };
-    const rules = this.#client.rules(scope);
+    const rules = byChain(this.#client.rules(scope));
     const chains = this.#client.chains(scope).map((chain) => ({
       name: chain.name,
       hook: chain.base?.hook,
       priority: chain.base?.priority,
       policy: chain.base ? (chain.base.policy ?? ('accept' as const)) : undefined,
-      rules: rules
-        .filter((rule) => rule.chain === chain.name)
-        .map((rule) => {
-          const counter = rule.expressions.find((e) => e.kind === 'counter');
-          return {
-            handle: rule.handle ?? 0n,
-            ...RuleMark.read(rule),
-            packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
-            bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
-          };
-        }),
+      rules: (rules.get(chain.name) ?? []).map((rule) => {
+        const counter = rule.expressions.find((e) => e.kind === 'counter');
+        return {
+          handle: rule.handle ?? 0n,
+          ...RuleMark.read(rule),
+          packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
+          bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
+        };
+      }),
     }));
     const sets = this.#client.sets(scope).filter((set) => !set.flags.anonymous);
     return {
@@ -148,7 +158,8 @@ export class NftBackend implements KernelBackend {
 
   #info(address: TableAddress, set: NftSet, table: Table): SetInfo {
     const family = keyFamily(set);
-    if (family) this.#followed.set(keyOf({ ...address, set: set.name }), { family, interval: set.flags.interval ?? false });
+    const filled = !set.flags.map && !set.flags.dynamic;
+    if (family && filled) this.#followed.set(keyOf({ ...address, set: set.name }), { family, interval: set.flags.interval ?? false });
     return {
       family: address.family,
       table: address.table,
@@ -170,6 +181,11 @@ export class NftBackend implements KernelBackend {
     if (!found) return { ranges: { family, count: 0, firsts: new Uint32Array(0), lasts: new Uint32Array(0) }, complete: true };
     const dump = this.#client.elementColumns(found);
     return { ranges: rangeColumns(family, dump.columns), complete: dump.consistent };
+  }
+
+  readMap(address: SetAddress): readonly MapEntry[] {
+    const ref = { family: address.family, table: address.table, name: address.set };
+    return entriesOf(this.#client.elements(ref));
   }
 
   present(set: SetInfo, elements: PrefixColumns): Uint8Array {
@@ -296,6 +312,16 @@ export class NftBackend implements KernelBackend {
     this.#conntrack?.close();
     this.#client.close();
   }
+}
+
+function byChain(rules: readonly Rule[]): ReadonlyMap<string, readonly Rule[]> {
+  const out = new Map<string, Rule[]>();
+  for (const rule of rules) {
+    const list = out.get(rule.chain);
+    if (list) list.push(rule);
+    else out.set(rule.chain, [rule]);
+  }
+  return out;
 }
 
 function keyFamily(set: NftSet): Family | undefined {

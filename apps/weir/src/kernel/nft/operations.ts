@@ -1,13 +1,15 @@
-import { defineSet, type Expression, type NftSet, type NftTransaction, type SetElement } from '@weir/netlink/nftables';
+import {
+  defineSet,
+  type Expression,
+  encodeSetDescription,
+  type NftSet,
+  type NftTransaction,
+  type SetElement,
+} from '@weir/netlink/nftables';
 import type { AnonymousSetSpec, Operation, TableAddress } from '../backend.ts';
 import { elementColumns } from './element-shapes.ts';
+import { entryElements, rangeElements } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
-
-const ANONYMOUS_TYPES = {
-  service: { key: 'inet_service', width: 2 },
-  'icmp-type': { key: 'icmp_type', width: 1 },
-  'icmpv6-type': { key: 'icmpv6_type', width: 1 },
-} as const;
 
 /** Adds one step to the transaction; its messages carry `index`, so that a refusal leads back to it. */
 export function encodeOperation(t: NftTransaction<number>, operation: Operation, index: number): void {
@@ -29,14 +31,38 @@ export function encodeOperation(t: NftTransaction<number>, operation: Operation,
       t.addSet(defineSet({ family, table, name, key, interval, comment, ...(size === undefined ? {} : { size }) }), { tag: index });
       return;
     }
+    case 'add-map': {
+      const { name, key } = operation.map;
+      t.addSet(defineSet({ family, table, name, key, value: 'verdict', interval: true }), { tag: index });
+      return;
+    }
+    case 'add-meter': {
+      const { name, size, timeout } = operation.meter;
+      const key = operation.meter.family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+      t.addSet(defineSet({ family, table, name, key, dynamic: true, size, timeout: BigInt(timeout) }), { tag: index });
+      return;
+    }
+    case 'add-entries':
+      t.addElements({ family, table, name: operation.address.set }, entryElements(operation.entries, true), {
+        tag: index,
+        exclusive: true,
+      });
+      return;
+    case 'delete-entries':
+      t.deleteElements({ family, table, name: operation.address.set }, entryElements(operation.entries, false), { tag: index });
+      return;
     case 'delete-set':
       t.deleteSet({ family, table, name: operation.address.set }, { tag: index });
       return;
     case 'add-chain': {
-      const base = operation.hook && ({ type: 'filter', hook: operation.hook, priority: 0, policy: 'accept' } as const);
+      const base =
+        operation.hook && ({ type: 'filter', hook: operation.hook, priority: operation.priority ?? 0, policy: 'accept' } as const);
       t.addChain({ family, table, name: operation.name, ...(base ? { base } : {}) }, { tag: index });
       return;
     }
+    case 'flush-chain':
+      t.flushChain({ family, table, name: operation.name }, { tag: index });
+      return;
     case 'delete-chain': {
       const chain = { family, table, name: operation.name };
       t.flushChain(chain, { tag: index }).deleteChain(chain, { tag: index });
@@ -86,32 +112,12 @@ function resolveSet(expression: Expression, ids: readonly number[]): Expression 
 }
 
 function addAnonymousSet(t: NftTransaction<number>, address: TableAddress, spec: AnonymousSetSpec, id: number, tag: number): void {
-  const { key, width } = ANONYMOUS_TYPES[spec.type];
-  const ranges = spec.values.some((v) => v.from !== v.to);
-  const defined = defineSet({ family: address.family, table: address.table, name: '__set%d', key, interval: ranges, constant: true, id });
-  const set: NftSet = { ...defined, flags: { ...defined.flags, anonymous: true } };
+  const { keyType, keyLength, order, interval, ranges } = spec;
+  const { family, table } = address;
+  const flags = { anonymous: true, constant: true, ...(interval ? { interval: true } : {}) };
+  const userdata = encodeSetDescription({ keyByteOrder: order });
+  const set: NftSet = { family, table, name: '__set%d', flags, keyType, keyLength, id, userdata };
   t.addSet(set, { tag });
-  t.addElements({ family: set.family, table: set.table, name: set.name, id }, ranges ? rangeElements(spec, width) : singles(spec, width), {
-    tag,
-  });
-}
-
-function singles(spec: AnonymousSetSpec, width: number): SetElement[] {
-  return spec.values.map(({ from }) => ({ key: bigEndian(from, width) }));
-}
-
-/** nft begins an interval set with the end of what is before its first range, and closes each range with the key after it. */
-function rangeElements(spec: AnonymousSetSpec, width: number): SetElement[] {
-  const top = 2 ** (8 * width) - 1;
-  const out: SetElement[] = [];
-  if ((spec.values[0]?.from ?? 0) > 0) out.push({ key: bigEndian(0, width), intervalEnd: true });
-  for (const { from, to } of spec.values) {
-    out.push({ key: bigEndian(from, width) });
-    if (to < top) out.push({ key: bigEndian(to + 1, width), intervalEnd: true });
-  }
-  return out;
-}
-
-function bigEndian(value: number, width: number): Uint8Array {
-  return width === 1 ? new Uint8Array([value]) : new Uint8Array([value >>> 8, value & 255]);
+  const elements: readonly SetElement[] = interval ? rangeElements(ranges) : ranges.map(({ first }) => ({ key: first }));
+  t.addElements({ family, table, name: set.name, id }, elements, { tag });
 }

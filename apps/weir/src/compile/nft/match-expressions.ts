@@ -1,0 +1,260 @@
+import { CT_STATE, type Expression } from '@weir/netlink/nftables';
+import { Writer } from '@weir/wire/bytes';
+import { type Family, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
+import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
+import { FIELDS, type FieldInfo, fieldInfo } from './fields.ts';
+import type { FieldRange, Match } from './image.ts';
+import { PROTOCOL } from './numbers.ts';
+
+/** A set without a name that one rule brings along: keys or ranges of keys, in order and apart, both ends included. */
+export interface AnonymousSet {
+  /** As nft numbers types. */
+  readonly keyType: number;
+  /** Bytes. */
+  readonly keyLength: number;
+  readonly order: 'big' | 'host';
+  /** Holds ranges. */
+  readonly interval: boolean;
+  readonly ranges: readonly { readonly first: Uint8Array; readonly last: Uint8Array }[];
+}
+
+const NFPROTO = { 4: 2, 6: 10 } as const;
+/** A 16-byte register, as nft uses it. */
+export const REGISTER = 1;
+/** `__set%d` is what the kernel asks for: it puts a number in. */
+const ANONYMOUS = '__set%d';
+const IFNAMSIZ = 16;
+const IFNAME_TYPE = 41;
+const TCP_FLAGS = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
+
+/** Writes conditions as nft does: one on a header first makes sure, once a rule, that the packet has one. */
+export class MatchCompiler {
+  readonly expressions: Expression[] = [];
+  readonly sets: AnonymousSet[] = [];
+  #family: Family | undefined;
+  #protocol: number | undefined;
+
+  match(match: Match): void {
+    switch (match.kind) {
+      case 'interface':
+        this.#meta(match.direction === 'in' ? 'iifname' : 'oifname');
+        this.#compare(match.not ? 'neq' : 'eq', interfaceBytes(match.name));
+        return;
+      case 'interfaces': {
+        const [only] = match.names;
+        this.#meta(match.direction === 'in' ? 'iifname' : 'oifname');
+        if (only !== undefined && match.names.length === 1) this.#compare(match.not ? 'neq' : 'eq', wholeName(only));
+        else {
+          const ranges = match.names.map((name) => ({ first: wholeName(name), last: wholeName(name) }));
+          this.#lookup({ keyType: IFNAME_TYPE, keyLength: IFNAMSIZ, order: 'host', interval: false, ranges }, match.not ?? false);
+        }
+        return;
+      }
+      case 'family':
+        this.needFamily(match.family);
+        return;
+      case 'member':
+        this.loadField(FIELDS[addressField(match.family, match.side)]);
+        this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER, ...(match.absent ? { invert: true } : {}) });
+        return;
+      case 'address':
+        this.loadField(FIELDS[addressField(match.family, match.side)]);
+        this.#prefix(match.prefix, false);
+        return;
+      case 'protocol':
+        this.needProtocol(PROTOCOL[match.protocol]);
+        return;
+      case 'port': {
+        const info = FIELDS[portField(match.protocol, match.side)];
+        this.loadField(info);
+        this.#oneOf(
+          info,
+          match.ranges.map(({ from, to }) => [from, to]),
+          false,
+        );
+        return;
+      }
+      case 'icmp':
+        this.#icmp(match.family, match.types, match.code);
+        return;
+      case 'hop-limit':
+        this.loadField(FIELDS.ttl6);
+        this.#compare('eq', new Uint8Array([match.value]));
+        return;
+      case 'tcp-not-first': {
+        const { fin, syn, rst, ack } = TCP_FLAGS;
+        this.loadField(FIELDS.tcpFlags);
+        this.#mask(new Uint8Array([fin | syn | rst | ack]));
+        this.#compare('neq', new Uint8Array([syn]));
+        return;
+      }
+      case 'connection': {
+        const bits = match.states.reduce((sum, state) => sum | CT_STATE[state], 0);
+        this.expressions.push({ kind: 'ct', key: 'state', dreg: REGISTER });
+        this.#mask(new Writer(4).u32LE(bits).finish());
+        this.#compare(match.not ? 'eq' : 'neq', new Uint8Array(4));
+        return;
+      }
+      case 'bits': {
+        const info = fieldInfo(match.field);
+        this.loadField(info, false);
+        const mask = placed(match.mask, info.shift, info.load.length);
+        this.#mask(info.order === 'host' ? reversed(mask) : mask);
+        this.#compare(match.not ? 'eq' : 'neq', new Uint8Array(mask.length));
+        return;
+      }
+      case 'field':
+        this.#field(fieldInfo(match.field), match.ranges, match.not ?? false);
+        return;
+    }
+  }
+
+  #field(info: FieldInfo, ranges: readonly FieldRange[], not: boolean): void {
+    const [only] = ranges;
+    const single = ranges.length === 1 ? only : undefined;
+    const value = single && single[0] === single[1] ? single[0] : undefined;
+    if (info.text === FIELDS.protocol.text && typeof value === 'number' && !not) {
+      this.needProtocol(value);
+      return;
+    }
+    this.loadField(info);
+    const prefixText = single && value === undefined ? asPrefix(single) : undefined;
+    if (prefixText !== undefined) this.#prefix(prefixText, not);
+    else this.#oneOf(info, ranges, not);
+  }
+
+  /** Loads the bytes of a field, once the packet is known to be one that has it; `whole`: without the bits beside it. */
+  loadField(info: FieldInfo, whole = true): void {
+    if (info.family !== undefined) this.needFamily(info.family);
+    if (info.protocol !== undefined) this.needProtocol(info.protocol);
+    const { load } = info;
+    if (load.kind === 'meta') this.#meta(load.key);
+    else if (load.kind === 'extension') {
+      this.expressions.push({ kind: 'exthdr', of: 'ipv6', type: load.type, offset: 0, length: 1, dreg: REGISTER, present: true });
+    } else {
+      const { base, offset, length } = load;
+      this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });
+    }
+    const mask = whole ? fieldMask(info) : undefined;
+    if (mask) this.#mask(mask);
+  }
+
+  #icmp(family: Family, types: readonly number[], code: number | undefined): void {
+    this.needFamily(family);
+    this.needProtocol(family === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6);
+    if (code !== undefined && types.length === 1) {
+      // Adjacent fields are loaded at once, as nft does.
+      this.#load('transport', 0, 2);
+      this.#compare('eq', new Uint8Array([types[0] ?? 0, code]));
+      return;
+    }
+    this.#load('transport', 0, 1);
+    const values = [...types].sort((a, b) => a - b).map((type): FieldRange => [type, type]);
+    this.#oneOf(family === 4 ? FIELDS.icmpType : FIELDS.icmpv6Type, values, false);
+    if (code === undefined) return;
+    this.#load('transport', 1, 1);
+    this.#compare('eq', new Uint8Array([code]));
+  }
+
+  needFamily(family: Family): void {
+    if (this.#family === family) return;
+    this.#family = family;
+    this.#meta('nfproto');
+    this.#compare('eq', new Uint8Array([NFPROTO[family]]));
+  }
+
+  needProtocol(protocol: number): void {
+    if (this.#protocol === protocol) return;
+    this.#protocol = protocol;
+    this.#meta('l4proto');
+    this.#compare('eq', new Uint8Array([protocol]));
+  }
+
+  #prefix(text: string, not: boolean): void {
+    const wanted = prefix(text);
+    const { family, length: n } = wanted;
+    if (n < (family === 4 ? 32 : 128)) {
+      this.#mask(ipBytes({ family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) }));
+    }
+    this.#compare(not ? 'neq' : 'eq', ipBytes(wanted));
+  }
+
+  /** The register, in the order that it was loaded in, holds one of the values. */
+  #oneOf(info: FieldInfo, ranges: readonly FieldRange[], not: boolean): void {
+    const interval = ranges.some(([first, last]) => first !== last);
+    const { length } = info.load;
+    // Ranges are compared as big-endian numbers; single values in the order that they have.
+    const host = info.order === 'host';
+    if (host && interval) this.expressions.push({ kind: 'byteorder', sreg: REGISTER, dreg: REGISTER, op: 'hton', length, size: length });
+    const bytesOf = (value: FieldRange[0]): Uint8Array => {
+      const bytes = fieldBytes(info, value);
+      return host && !interval ? reversed(bytes) : bytes;
+    };
+    const [only] = ranges;
+    if (only && ranges.length === 1) {
+      const [first, last] = [bytesOf(only[0]), bytesOf(only[1])];
+      if (!interval) this.#compare(not ? 'neq' : 'eq', first);
+      else if (not) this.expressions.push({ kind: 'range', sreg: REGISTER, op: 'neq', from: first, to: last });
+      else {
+        this.#compare('gte', first);
+        this.#compare('lte', last);
+      }
+      return;
+    }
+    const keys = ranges.map(([first, last]) => ({ first: bytesOf(first), last: bytesOf(last) }));
+    this.#lookup({ keyType: info.type, keyLength: length, order: info.order, interval, ranges: keys }, not);
+  }
+
+  #lookup(set: AnonymousSet, not: boolean): void {
+    this.expressions.push({ kind: 'lookup', set: ANONYMOUS, sreg: REGISTER, setId: this.sets.length, ...(not ? { invert: true } : {}) });
+    this.sets.push(set);
+  }
+
+  #meta(
+    key: 'iifname' | 'oifname' | 'nfproto' | 'l4proto' | 'mark' | 'len' | 'skuid' | Extract<FieldInfo['load'], { kind: 'meta' }>['key'],
+  ): void {
+    this.expressions.push({ kind: 'meta', key, dreg: REGISTER });
+  }
+
+  #load(base: 'network' | 'transport', offset: number, length: number): void {
+    this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });
+  }
+
+  #mask(mask: Uint8Array): void {
+    const { length } = mask;
+    this.expressions.push({ kind: 'bitwise', op: 'mask-xor', sreg: REGISTER, dreg: REGISTER, length, mask, xor: new Uint8Array(length) });
+  }
+
+  #compare(op: 'eq' | 'neq' | 'gte' | 'lte', data: Uint8Array): void {
+    this.expressions.push({ kind: 'cmp', sreg: REGISTER, op, data });
+  }
+}
+
+function addressField(family: Family, side: 'source' | 'destination'): 'saddr4' | 'daddr4' | 'saddr6' | 'daddr6' {
+  return side === 'source' ? (family === 4 ? 'saddr4' : 'saddr6') : family === 4 ? 'daddr4' : 'daddr6';
+}
+
+function portField(protocol: 'tcp' | 'udp', side: 'source' | 'destination'): 'tcpSport' | 'tcpDport' | 'udpSport' | 'udpDport' {
+  return protocol === 'tcp' ? (side === 'source' ? 'tcpSport' : 'tcpDport') : side === 'source' ? 'udpSport' : 'udpDport';
+}
+
+/** A range of addresses as the prefix that it is. */
+export function asPrefix([first, last]: FieldRange): string | undefined {
+  if (typeof first !== 'string' || typeof last !== 'string') return undefined;
+  const [from, to] = [parseIp(first), parseIp(last)];
+  const found = from && to && rangeAsPrefix(from, to);
+  return found && `${first}/${found.length}`;
+}
+
+/** The whole register for a name, so that nothing may follow it; the bytes before the `*` for the start of names. */
+function interfaceBytes(name: string): Uint8Array {
+  if (!name.endsWith('*')) return wholeName(name);
+  const bytes = new TextEncoder().encode(name);
+  return bytes.subarray(0, bytes.length - 1);
+}
+
+function wholeName(name: string): Uint8Array {
+  const out = new Uint8Array(IFNAMSIZ);
+  out.set(new TextEncoder().encode(name).subarray(0, IFNAMSIZ - 1));
+  return out;
+}

@@ -1,0 +1,131 @@
+import type { Family } from '@weir/wire/inet';
+import type { PortRange } from '../../model/firewall.ts';
+import { FIELDS, type FieldInfo, fieldInfo, impliesGuards } from './fields.ts';
+import type { FieldRange, Match } from './image.ts';
+import { asPrefix } from './match-expressions.ts';
+import { ICMP_CODES, ICMP_TYPES, PROTOCOL, PROTOCOL_NAMES } from './numbers.ts';
+
+/** One condition as nft reads it. */
+export function printMatch(match: Match): string {
+  return new MatchPrinter().print(match);
+}
+
+/** The conditions of one rule as nft reads them: what nft does not add by itself about family and protocol is written once. */
+export class MatchPrinter {
+  #family: Family | undefined;
+  #protocol: number | undefined;
+
+  print(match: Match): string {
+    switch (match.kind) {
+      case 'interface':
+        return `${nameOf(match.direction)} ${match.not ? '!= ' : ''}"${match.name}"`;
+      case 'interfaces':
+        return `${nameOf(match.direction)} ${match.not ? '!= ' : ''}${choice(match.names.map((name) => `"${name}"`))}`;
+      case 'family':
+        return this.needFamily(match.family);
+      case 'member':
+        this.#family = match.family;
+        return `${addressText(match.family, match.side)} ${match.absent ? '!= ' : ''}@${match.set}`;
+      case 'address':
+        this.#family = match.family;
+        return `${addressText(match.family, match.side)} ${hostOrPrefix(match.prefix)}`;
+      case 'protocol':
+        return this.needProtocol(PROTOCOL[match.protocol]);
+      case 'port':
+        this.#protocol = PROTOCOL[match.protocol];
+        return `${match.protocol} ${match.side === 'source' ? 'sport' : 'dport'} ${choice(match.ranges.map(printPorts))}`;
+      case 'icmp': {
+        this.#family = match.family;
+        this.#protocol = match.family === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6;
+        const names = match.types.map((type) => ICMP_TYPES[match.family][type] ?? String(type));
+        const code = match.code === undefined ? '' : ` icmp code ${ICMP_CODES[match.code] ?? match.code}`;
+        return `${match.family === 4 ? 'icmp' : 'icmpv6'} type ${choice(names)}${code}`;
+      }
+      case 'hop-limit':
+        this.#family = 6;
+        return `ip6 hoplimit ${match.value}`;
+      case 'tcp-not-first':
+        this.#protocol = PROTOCOL.tcp;
+        return 'tcp flags & (fin | syn | rst | ack) != syn';
+      case 'connection':
+        if (!match.not) return `ct state ${match.states.join(',')}`;
+        return match.states.length === 1 ? `ct state & ${match.states[0] ?? ''} == 0` : `ct state & (${match.states.join(' | ')}) == 0`;
+      case 'bits':
+        return this.#bits(fieldInfo(match.field), match.mask, match.not ?? false);
+      case 'field':
+        return this.#field(fieldInfo(match.field), match.ranges, match.not ?? false);
+    }
+  }
+
+  #field(info: FieldInfo, ranges: readonly FieldRange[], not: boolean): string {
+    const [only] = ranges;
+    if (info === FIELDS.protocol && ranges.length === 1 && only && only[0] === only[1] && !not) return this.needProtocol(Number(only[0]));
+    const guards = this.#guards(info);
+    if (info.load.kind === 'extension') return `${guards}${info.text} ${(only?.[0] === 1) !== not ? 'exists' : 'missing'}`;
+    return `${guards}${info.text} ${not ? '!= ' : ''}${choice(ranges.map((range) => printRange(info, range)))}`;
+  }
+
+  /** nft moves the bits of a field itself, but not the mask on it: what lies across bytes is written as the bytes. */
+  #bits(info: FieldInfo, mask: number, not: boolean): string {
+    const { load, shift, bits } = info;
+    const whole = load.kind !== 'payload' || (shift === 0 && bits === load.length * 8);
+    const guards = this.#guards(info, whole);
+    const text =
+      whole || load.kind !== 'payload' ? info.text : `@${load.base === 'network' ? 'nh' : 'th'},${load.offset * 8},${load.length * 8}`;
+    return `${guards}${text} & 0x${(mask * 2 ** shift).toString(16)} ${not ? '==' : '!='} 0`;
+  }
+
+  #guards(info: FieldInfo, named = true): string {
+    const implied = named && impliesGuards(info);
+    const family = info.family === undefined ? '' : this.needFamily(info.family);
+    const protocol = info.protocol === undefined ? '' : this.needProtocol(info.protocol);
+    return implied
+      ? ''
+      : [family, protocol]
+          .filter((text) => text !== '')
+          .map((text) => `${text} `)
+          .join('');
+  }
+
+  /** Empty when it is said already. */
+  needFamily(family: Family): string {
+    if (this.#family === family) return '';
+    this.#family = family;
+    return `meta nfproto ${family === 4 ? 'ipv4' : 'ipv6'}`;
+  }
+
+  needProtocol(protocol: number): string {
+    if (this.#protocol === protocol) return '';
+    this.#protocol = protocol;
+    return `meta l4proto ${PROTOCOL_NAMES[protocol] ?? protocol}`;
+  }
+}
+
+function nameOf(direction: 'in' | 'out'): string {
+  return direction === 'in' ? 'iifname' : 'oifname';
+}
+
+function addressText(family: Family, side: 'source' | 'destination'): string {
+  return `${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'}`;
+}
+
+export function hostOrPrefix(prefix: string): string {
+  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '');
+}
+
+function printPorts(range: PortRange): string {
+  return range.from === range.to ? String(range.from) : `${range.from}-${range.to}`;
+}
+
+/** A value or range as nft reads it for a field. */
+export function printRange(info: FieldInfo, range: FieldRange): string {
+  const [first, last] = range;
+  if (typeof first === 'string') return first === last ? first : (asPrefix(range) ?? `${first}-${last}`);
+  const text = (value: number): string =>
+    info === FIELDS.protocol ? (PROTOCOL_NAMES[value] ?? String(value)) : info === FIELDS.mark ? `0x${value.toString(16)}` : String(value);
+  return first === last ? text(first) : `${first}-${last}`;
+}
+
+function choice(values: readonly string[]): string {
+  return values.length === 1 ? (values[0] ?? '') : `{ ${values.join(', ')} }`;
+}
