@@ -127,7 +127,8 @@ export class Bed {
   }
 
   #inject(shots: readonly Shot[]): Sight[] {
-    const batch = (this.#batch = (this.#batch + 1) & 0xff);
+    this.#batch = (this.#batch + 1) & 0xff;
+    const batch = this.#batch;
     const sights = new Sights(this.#states, shots.length);
     const frames = shots.map(({ frame }, index) => address(frame.slice(), batch, index));
     this.#drain();
@@ -176,7 +177,10 @@ export class Bed {
       // The first is ours; what the kernel answers to it passes this hook as well.
       let mine: number | undefined;
       this.#reader.read((step) => {
-        if (step.table === BEFORE && mine === undefined) sights.begin((mine = step.id), 0);
+        if (step.table === BEFORE && mine === undefined) {
+          mine = step.id;
+          sights.begin(mine, 0);
+        }
         if (step.id === mine) sights.add(step);
       });
       return sights.all()[0] ?? LOST;

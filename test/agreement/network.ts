@@ -1,0 +1,25 @@
+import { fixIpv4Checksum } from './generate/checksum.ts';
+
+/** Where the IP header of a frame begins, after the VLAN tags, and where the packet ends by the length that it tells: the kernel cuts off what follows. */
+export function networkOf(frame: Uint8Array): Uint8Array {
+  let at = 12;
+  for (let type = wordAt(frame, at); type === 0x8100 || type === 0x88a8; type = wordAt(frame, at)) at += 4;
+  const packet = frame.subarray(at + 2);
+  const version = (packet[0] ?? 0) >> 4;
+  const told = version === 4 ? wordAt(packet, 2) : wordAt(packet, 4) + 40;
+  return told < packet.length && told >= (version === 4 ? 20 : 41) ? packet.subarray(0, told) : packet;
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+/** A packet as the forward hook sees it: one hop further. */
+export function forwarded(packet: Uint8Array): Uint8Array {
+  const out = packet.slice();
+  const v4 = (out[0] ?? 0) >> 4 === 4;
+  const at = v4 ? 8 : 7;
+  out[at] = (out[at] ?? 0) - 1;
+  if (v4) fixIpv4Checksum(out, 0);
+  return out;
+}
