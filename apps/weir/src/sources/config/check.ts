@@ -1,4 +1,5 @@
 import { covers, type Ip, printIp } from '@weir/wire/inet';
+import { Seen } from '../yaml/seen.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import { quote } from '../yaml/shape.ts';
 import type { Place } from '../yaml/source-text.ts';
@@ -15,22 +16,6 @@ export function checkFile(raw: RawFile, report: Report): void {
   checkTargets(raw, report);
   if (raw.firewall) checkBorders(raw, raw.firewall.get.borders, report);
   checkUse(raw, report);
-}
-
-/** Reports the second of two equal keys, naming the line of the first. */
-class Seen {
-  readonly #places = new Map<string, Place>();
-
-  /** Where `key` was first used, as text; or undefined, and it is remembered. */
-  add(key: string, place: Place): string | undefined {
-    const first = this.#places.get(key);
-    if (first) {
-      const line = first.source.span(first.start, first.end).line;
-      return first.source === place.source ? `on line ${line}` : `at ${first.source.file}:${line}`;
-    }
-    this.#places.set(key, place);
-    return undefined;
-  }
 }
 
 function checkPeers(bgp: Table<RawBgp>, report: Report): void {

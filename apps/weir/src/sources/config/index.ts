@@ -13,3 +13,4 @@ export { type PatternResult, parseCommunityPattern, printCommunityPattern, WELL_
 export { type Loaded, loadConfig, MAX_FILE_BYTES, MAX_INCLUDES } from './load.ts';
 export { DEFAULTS } from './raw.ts';
 export { describeFile } from './schema.ts';
+export { digestTexts, type Texts, textFiles } from './texts.ts';

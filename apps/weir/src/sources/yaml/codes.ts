@@ -1,4 +1,4 @@
-/** Every diagnostic of a configuration. Codes are stable: a code is never given another meaning. */
+/** Every diagnostic of a configuration or policy. Codes are stable: a code is never given another meaning. */
 export const CODES = {
   E001: 'a file cannot be read',
   E002: 'a file is larger than its bound',
@@ -31,9 +31,31 @@ export const CODES = {
   E029: 'a password that TCP MD5 cannot use',
   E030: 'a single value is given in two files',
   E031: 'a line is longer than its bound',
+  E032: 'a hook that needs the eBPF engine',
+  E033: 'not an expression of the filter language',
+  E034: 'an expression that exceeds a bound',
+  E035: 'a field that cannot be seen at a hook of its rule',
+  E036: 'a set or list that is not known',
+  E037: 'a list or set of the wrong type for its use',
+  E038: 'a rule to go on at that does not come later',
+  E039: 'a key that the action does not have',
+  E040: 'more rules, or more members of lists in them, than their bound',
+  E041: 'a field that needs a table which is not configured',
+  E042: 'a TCP reset for what need not be TCP',
+  E043: 'not a point in time',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
+  W004: 'host bits that are set and count as clear',
+  W005: 'a rule that allows everything',
+  W006: 'a rule that no packet reaches',
+  W007: 'a negated comparison that other protocols fulfil',
+  W008: 'a rule whose time is over',
+  W009: 'a rate for an action without one',
+  W010: 'an empty list that stands for everything',
+  W011: 'an expression, or a part of one, that always or never holds',
+  W012: 'a list that nothing uses',
+  W013: 'a pattern that no file matches',
 } as const;
 
 export type Code = keyof typeof CODES;

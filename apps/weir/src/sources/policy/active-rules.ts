@@ -1,0 +1,15 @@
+import type { Policy, PolicyRule } from '../../model/policy.ts';
+
+/** The rules that are enforced at `now` (milliseconds since the epoch): enabled, and their time not over. */
+export function activeRules(policy: Policy, now: number): readonly PolicyRule[] {
+  return policy.rules.filter((rule) => rule.enabled && (rule.until === undefined || now < rule.until));
+}
+
+/** When the next rule ends after `now`; undefined when none does. */
+export function nextExpiry(policy: Policy, now: number): number | undefined {
+  let next: number | undefined;
+  for (const { enabled, until } of policy.rules) {
+    if (enabled && until !== undefined && until > now && (next === undefined || until < next)) next = until;
+  }
+  return next;
+}

@@ -1,0 +1,120 @@
+import type { Hook } from '@weir/filter/scheme';
+import { printPrefix } from '@weir/wire/inet';
+import type { PortRange } from '../../model/firewall.ts';
+import type { PolicyFields, PolicyRule } from '../../model/policy.ts';
+import { type Item, quote, type Table } from '../yaml/shape.ts';
+import { spanOf } from '../yaml/source-text.ts';
+import type { Report } from '../yaml/tree.ts';
+import { buildAction } from './actions.ts';
+import { checkMeaning } from './check-meaning.ts';
+import { all, type Condition, fieldConditions, hasPorts } from './conditions.ts';
+import { readExpression } from './expression.ts';
+import type { Lists } from './lists.ts';
+import type { OrList, RawRule } from './raw.ts';
+
+/** A rule, and where its keys are written. */
+export interface BuiltRule {
+  readonly rule: PolicyRule;
+  readonly table: Table<RawRule>;
+}
+
+/** What rules are built with. */
+export interface RuleContext {
+  readonly lists: Lists;
+  /** The file that the rule is in only audits. */
+  readonly audit: boolean;
+  readonly now: number;
+  readonly report: Report;
+}
+
+const PACKET_HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting'];
+
+/** A rule with its conditions as one expression; every mistake in it is reported. Undefined when it cannot be told what the rule is. */
+export function buildRule(table: Table<RawRule>, context: RuleContext): BuiltRule | undefined {
+  const r = table.get;
+  const { lists, report } = context;
+  const hooks = buildHooks(r, report);
+  const action = buildAction(table, report);
+  checkFields(table, hooks, report);
+  const conditions: Condition[] = fieldConditions(r, lists, report);
+  const written =
+    r.expression === undefined
+      ? undefined
+      : readExpression(r.expression, table.place('expression'), { hooks, protocol: r.protocol, lists, report });
+  if (written) conditions.push(conditions.length === 0 ? written : { ...written, text: written.open ? `(${written.text})` : written.text });
+  const whole = all(conditions, () =>
+    report('W011', table.place('name'), 'the conditions of this rule exclude each other, so it takes no packet'),
+  );
+  if (r.name === undefined || !action || hooks.length === 0 || (r.expression !== undefined && !written)) return undefined;
+  const rule: PolicyRule = {
+    ref: r.ref ?? r.name,
+    name: r.name,
+    description: r.description,
+    hooks,
+    priority: r.priority,
+    expression: whole.expr,
+    text: whole.text,
+    action,
+    log: r.log,
+    audit: r.audit || context.audit,
+    enabled: r.enabled,
+    until: r.until,
+    fields: buildFields(r),
+    span: spanOf(table.place('name')),
+  };
+  const built = { rule, table };
+  checkMeaning(built, context);
+  return built;
+}
+
+function buildHooks(r: RawRule, report: Report): readonly Hook[] {
+  if (r.hook.length === 0) return ['input'];
+  for (const { value, place } of r.hook) {
+    if (!PACKET_HOOKS.includes(value))
+      report('E032', place, `the hook ${value} needs the eBPF engine, which is not there yet`, `the hooks are ${PACKET_HOOKS.join(', ')}`);
+  }
+  const given = new Set(r.hook.map((item) => item.value));
+  return PACKET_HOOKS.filter((hook) => given.has(hook));
+}
+
+/** Fields that say nothing together, or nothing at a hook. */
+function checkFields(table: Table<RawRule>, hooks: readonly Hook[], report: Report): void {
+  const r = table.get;
+  for (const key of ['source_ports', 'destination_ports'] as const) {
+    const given = r[key];
+    if (given === undefined) continue;
+    if (given.length > 0 && !hasPorts(r.protocol)) {
+      report('E026', table.place(key), `the protocol ${r.protocol} has no ports`, 'write protocol: tcp, udp, sctp or any');
+    } else if (given.length === 0 && table.at[key]?.source.text[table.at[key].start] === '[' && hasPorts(r.protocol)) {
+      report('W010', table.place(key), `an empty ${key} stands for every port`, `leave ${key} out`);
+    }
+  }
+  const blind: readonly { readonly key: 'in_interface' | 'out_interface'; readonly hooks: readonly Hook[]; readonly seen: string }[] = [
+    { key: 'in_interface', hooks: ['output'], seen: 'input, forward and prerouting' },
+    { key: 'out_interface', hooks: ['input', 'prerouting'], seen: 'forward and output' },
+  ];
+  for (const { key, hooks: not, seen } of blind) {
+    const hook = hooks.find((h) => not.includes(h));
+    if (r[key] !== undefined && hook !== undefined)
+      report('E035', table.place(key), `${key} cannot be seen at the hook ${hook}`, `it can at ${seen}`);
+  }
+}
+
+function buildFields(r: RawRule): PolicyFields {
+  const show = <T>(items: readonly Item<OrList<T>>[] | undefined, print: (value: T) => string): readonly string[] =>
+    (items ?? []).map(({ value }) => (value.kind === 'list' ? `$${value.name}` : print(value.value)));
+  const ports = ({ from, to }: PortRange): string => (from === to ? String(from) : `${from}-${to}`);
+  return {
+    source_cidrs: show(r.source_cidrs, printPrefix),
+    destination_cidrs: show(r.destination_cidrs, printPrefix),
+    source_ports: show(r.source_ports, ports),
+    destination_ports: show(r.destination_ports, ports),
+    protocol: r.protocol,
+    expression: r.expression,
+  };
+}
+
+/** The name of a rule in a message. */
+export function shownName(rule: PolicyRule): string {
+  return /^[\w.:/-]+$/.test(rule.name) ? rule.name : quote(rule.name);
+}
