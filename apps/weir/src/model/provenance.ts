@@ -26,4 +26,6 @@ export type Provenance =
     }
   | { readonly kind: 'ledger'; readonly prefix: Prefix }
   | { readonly kind: 'file'; readonly span: SourceSpan }
+  /** Part of the base that every default-deny chain starts with. */
+  | { readonly kind: 'builtin' }
   | { readonly kind: 'api'; readonly caller: string; readonly since: number };

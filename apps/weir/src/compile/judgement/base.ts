@@ -1,0 +1,54 @@
+import type { BgpConfig } from '../../model/config.ts';
+import type { BaseRules } from '../../model/firewall.ts';
+import { all, isHost, NOT_FIRST, onPorts } from './write.ts';
+
+/** A rule before its expression is read: what it is called, what it says. */
+export interface Draft {
+  readonly name: string;
+  readonly text: string;
+}
+
+const BGP = 179;
+const port = (number: number): { readonly from: number; readonly to: number } => ({ from: number, to: number });
+
+/**
+ * What is let through before anything is judged at a hook that decides about this host: what it needs to stay on its links and to speak with its BGP
+ * peers (DESIGN: the order of judgement).
+ */
+export function protectedDrafts(hook: 'input' | 'output', base: BaseRules, bgp: BgpConfig): Draft[] {
+  const drafts: Draft[] = [];
+  const [interfaceField, theirs, ours] = hook === 'input' ? (['iif', 'src', 'dst'] as const) : (['oif', 'dst', 'src'] as const);
+  if (base.loopback) drafts.push({ name: 'base loopback', text: `${interfaceField}.name == "lo"` });
+  // RFC 4861 section 6.1: what was routed has lost a hop and is not from this link.
+  if (base.neighbourDiscovery) drafts.push({ name: 'base neighbour discovery', text: 'ip.ttl == 255 and icmpv6.type in {133..136}' });
+  // RFC 2710 section 3, RFC 3810 section 5.
+  if (base.multicastListener) drafts.push({ name: 'base multicast listener', text: 'ip.ttl == 1 and icmpv6.type in {130..132 143}' });
+  if (base.dhcpClient) {
+    drafts.push({ name: 'base dhcp client', text: all(onPorts('udp', theirs, [port(67)]), onPorts('udp', ours, [port(68)])) });
+    const link = `ip.${theirs} in {${hook === 'input' ? 'fe80::/10' : 'ff02::/16 fe80::/10'}}`;
+    drafts.push({ name: 'base dhcp client', text: all(link, onPorts('udp', theirs, [port(547)]), onPorts('udp', ours, [port(546)])) });
+  }
+  if (base.bgpPeers) {
+    const listening = [...new Set(bgp.listen.map((listen) => listen.port))].sort((a, b) => a - b);
+    const local = (listening.length > 0 ? listening : [BGP]).map(port);
+    for (const peer of bgp.peers) {
+      const name = `base bgp ${peer.name}`;
+      const them = isHost(theirs, peer.address);
+      // Any port may be at the other end of a session; a new connection is let through only to the ports of BGP.
+      const [toUs, toThem] = [onPorts('tcp', ours, local), onPorts('tcp', theirs, [port(peer.port)])];
+      drafts.push({ name, text: all(them, toUs, ...(hook === 'output' ? [NOT_FIRST] : [])) });
+      drafts.push({ name, text: all(them, toThem, ...(hook === 'input' ? [NOT_FIRST] : [])) });
+    }
+  }
+  return drafts;
+}
+
+/** Errors without which path MTU discovery fails (RFC 4890 section 4.3.1); they are related to a connection only where that is tracked. */
+export function pathMtuDrafts(base: BaseRules): Draft[] {
+  if (!base.pathMtu) return [];
+  return [
+    { name: 'base path mtu', text: 'icmp.type == 3 and icmp.code == 4' },
+    { name: 'base path mtu', text: 'icmp.type in {11 12}' },
+    { name: 'base path mtu', text: 'icmpv6.type in {2..4}' },
+  ];
+}

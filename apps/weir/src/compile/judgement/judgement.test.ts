@@ -1,0 +1,253 @@
+import { readFileSync } from 'node:fs';
+import type { Lists } from '@weir/filter/eval';
+import { buildPacket, type ConnectionState, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
+import { parseIp } from '@weir/wire/inet';
+import { describe, expect, test } from 'vitest';
+import type { Config } from '../../model/config.ts';
+import { loadConfig } from '../../sources/config/index.ts';
+import { judge } from '../interpreter/index.ts';
+import { judgement } from './judgement.ts';
+
+const config = loadConfig('examples/owned-firewall.yaml').config as Config;
+const hooks = judgement(config, 0);
+
+const members: Readonly<Record<string, readonly string[]>> = {
+  web_allowed: ['203.0.113.7', '2001:db8:80::7'],
+  blackholed: ['198.51.100.66'],
+};
+const lists: Lists = {
+  has: (list, value) =>
+    typeof value === 'object' && 'w0' in value && (members[list] ?? []).some((m) => JSON.stringify(parseIp(m)) === JSON.stringify(value)),
+};
+
+interface Row {
+  readonly name: string;
+  readonly hook: 'input' | 'forward' | 'output';
+  readonly from: string;
+  readonly to: string;
+  readonly transport: PacketDescription['transport'];
+  readonly ttl?: number;
+  readonly iif?: string;
+  readonly oif?: string;
+  readonly state?: ConnectionState;
+  readonly want: string;
+}
+
+const syn = (destinationPort: number, sourcePort = 40_000): PacketDescription['transport'] => ({
+  kind: 'tcp',
+  sourcePort,
+  destinationPort,
+  flags: TCP_FLAGS.syn,
+});
+
+const rows: readonly Row[] = [
+  {
+    name: 'a service that is announced',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.7',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'allow: allow web_allowed tcp 80,443',
+  },
+  {
+    name: 'the same in IPv6',
+    hook: 'forward',
+    from: '2001:db8::7',
+    to: '2001:db8:80::7',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'allow: allow web_allowed tcp 80,443',
+  },
+  {
+    name: 'another port of it',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.7',
+    transport: syn(22),
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'deny: default inbound',
+  },
+  {
+    name: 'a service that is not announced',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.8',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'deny: default inbound',
+  },
+  {
+    name: 'from an address that is blackholed',
+    hook: 'forward',
+    from: '198.51.100.66',
+    to: '203.0.113.7',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'deny: deny blackholed',
+  },
+  {
+    name: 'blackholed, though established',
+    hook: 'forward',
+    from: '198.51.100.66',
+    to: '203.0.113.8',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    state: 'established',
+    want: 'deny: deny blackholed',
+  },
+  {
+    name: 'established',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.8',
+    transport: syn(443),
+    iif: 'eth0',
+    oif: 'wg0',
+    state: 'established',
+    want: 'allow: established',
+  },
+  {
+    name: 'another way through this host',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.8',
+    transport: syn(443),
+    iif: 'wg0',
+    oif: 'eth0',
+    want: 'allow: -',
+  },
+  {
+    name: 'path MTU',
+    hook: 'forward',
+    from: '198.51.100.7',
+    to: '203.0.113.8',
+    transport: { kind: 'icmp', type: 3, code: 4 },
+    iif: 'eth0',
+    oif: 'wg0',
+    want: 'allow: base path mtu',
+  },
+  {
+    name: 'to this host',
+    hook: 'input',
+    from: '198.51.100.7',
+    to: '192.0.2.1',
+    transport: syn(22),
+    iif: 'eth0',
+    want: 'deny: default host',
+  },
+  {
+    name: 'to this host by the other interface',
+    hook: 'input',
+    from: '198.51.100.7',
+    to: '192.0.2.1',
+    transport: syn(22),
+    iif: 'wg7',
+    want: 'deny: default host',
+  },
+  {
+    name: 'by an interface that no border has',
+    hook: 'input',
+    from: '198.51.100.7',
+    to: '192.0.2.1',
+    transport: syn(22),
+    iif: 'eth1',
+    want: 'allow: -',
+  },
+  {
+    name: 'neighbour discovery',
+    hook: 'input',
+    from: '2001:db8::2',
+    to: '2001:db8::1',
+    transport: { kind: 'icmp', type: 135, code: 0 },
+    ttl: 255,
+    iif: 'eth0',
+    want: 'allow: base neighbour discovery',
+  },
+  {
+    name: 'neighbour discovery that was routed',
+    hook: 'input',
+    from: '2001:db8::2',
+    to: '2001:db8::1',
+    transport: { kind: 'icmp', type: 135, code: 0 },
+    ttl: 254,
+    iif: 'eth0',
+    want: 'deny: default host',
+  },
+  { name: 'a BGP peer', hook: 'input', from: '192.0.2.9', to: '192.0.2.1', transport: syn(179), iif: 'eth0', want: 'allow: base bgp core' },
+  {
+    name: 'a BGP peer that answers',
+    hook: 'input',
+    from: '192.0.2.9',
+    to: '192.0.2.1',
+    transport: { kind: 'tcp', sourcePort: 179, destinationPort: 40_000, flags: 18 },
+    iif: 'eth0',
+    want: 'allow: base bgp core',
+  },
+  {
+    name: 'a new connection from the BGP port',
+    hook: 'input',
+    from: '192.0.2.9',
+    to: '192.0.2.1',
+    transport: syn(40_000, 179),
+    iif: 'eth0',
+    want: 'deny: default host',
+  },
+  {
+    name: 'the rest of a connection that was cut',
+    hook: 'forward',
+    from: '203.0.113.8',
+    to: '198.51.100.7',
+    transport: { kind: 'tcp', sourcePort: 443, destinationPort: 40_000, flags: 16 },
+    iif: 'wg0',
+    oif: 'eth0',
+    state: 'new',
+    want: 'deny: cut web_allowed',
+  },
+  {
+    name: 'the same of a service that is open',
+    hook: 'forward',
+    from: '203.0.113.7',
+    to: '198.51.100.7',
+    transport: { kind: 'tcp', sourcePort: 443, destinationPort: 40_000, flags: 16 },
+    iif: 'wg0',
+    oif: 'eth0',
+    state: 'new',
+    want: 'allow: -',
+  },
+];
+
+describe('the example of an owned firewall', () => {
+  test.each(rows)('$name', (row) => {
+    const rules = hooks.find((hook) => hook.hook === row.hook);
+    const bytes = buildPacket({ source: parseIp(row.from)!, destination: parseIp(row.to)!, ttl: row.ttl, transport: row.transport });
+    const packet = Packet.fromNetwork(bytes, { iif: row.iif, oif: row.oif, state: row.state ?? 'new' });
+    const { verdict, rule } = judge(rules!, packet, { lists });
+    expect(`${verdict}: ${rule?.name ?? '-'}`).toBe(row.want);
+  });
+
+  test('refs are unique in each hook', () => {
+    for (const { rules } of hooks) expect(new Set(rules.map((rule) => rule.ref)).size).toBe(rules.length);
+  });
+
+  test('stages come in the order of judgement', () => {
+    const order = ['protected', 'deny', 'established', 'policy', 'default'];
+    for (const { hook, rules } of hooks) {
+      const stages = rules.map((rule) => order.indexOf(rule.stage)).filter((stage) => stage < 3);
+      expect(stages, hook).toEqual([...stages].sort());
+    }
+  });
+
+  test('as text', () => {
+    expect(readFileSync('examples/owned-firewall.yaml', 'utf8')).toContain('blackholed');
+    expect(
+      hooks.flatMap(({ hook, rules }) => rules.map((rule) => `${hook} ${rule.stage} ${rule.name}: ${rule.action.kind} ${rule.text}`)),
+    ).toMatchSnapshot();
+  });
+});

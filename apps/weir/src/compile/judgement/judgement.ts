@@ -1,0 +1,222 @@
+import type { Hook } from '@weir/filter/scheme';
+import type { Config } from '../../model/config.ts';
+import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { Provenance } from '../../model/provenance.ts';
+import type { HookRules, Rule, Stage } from '../../model/rule.ts';
+import { type Draft, pathMtuDrafts, protectedDrafts } from './base.ts';
+import { closedReplyDrafts } from './closed-replies.ts';
+import { readExpression, type SetTypes } from './read-expression.ts';
+import { all, inSet, ofFamily, onInterface, onPorts, some } from './write.ts';
+
+/** What a policy is judged with where the configuration has no `firewall:`. */
+export const DEFAULT_FIREWALL: Firewall = {
+  table: 'weir',
+  base: {
+    loopback: true,
+    established: true,
+    neighbourDiscovery: true,
+    multicastListener: true,
+    pathMtu: true,
+    dhcpClient: true,
+    bgpPeers: true,
+  },
+  borders: [],
+};
+
+/**
+ * Priority of each hook's base chain: `filter`, and in prerouting `mangle`, where connections are already tracked and addresses are those of the wire. eBPF
+ * hooks have none.
+ */
+const PRIORITY: Readonly<Record<Hook, number>> = { prerouting: -150, input: 0, forward: 0, output: 0, xdp: 0, tc: 0, connect: 0 };
+const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output'];
+const BUILTIN: Provenance = { kind: 'builtin' };
+/** Stages of one hook in the order in which they judge. The defaults of borders end their border, so they are of the policy's stage. */
+const BASE_PRIORITY = 0;
+
+/** What a configuration and its policy ask of packets. `now` (milliseconds since the epoch) decides which rules have expired. */
+export type JudgementSource = Pick<Config, 'firewall' | 'sets' | 'bgp'> & { readonly policy?: Policy | undefined };
+
+/**
+ * Everything that is judged at each hook, in the order of judgement (DESIGN): protected traffic, deny sets, established and related, policy, allow sets, default.
+ * Deterministic; hooks at which nothing is judged are left out.
+ */
+export function judgement(source: JudgementSource, now: number): HookRules[] {
+  const firewall = source.firewall ?? DEFAULT_FIREWALL;
+  const builder = new Builder(source, firewall);
+  return HOOKS.flatMap((hook): HookRules[] => {
+    const rules = builder.hook(hook, now);
+    return rules.length === 0 ? [] : [{ hook, priority: PRIORITY[hook], rules }];
+  });
+}
+
+class Builder {
+  readonly #source: JudgementSource;
+  readonly #firewall: Firewall;
+  readonly #types: SetTypes;
+
+  constructor(source: JudgementSource, firewall: Firewall) {
+    this.#source = source;
+    this.#firewall = firewall;
+    this.#types = new Set(source.sets.map((set) => set.name));
+  }
+
+  hook(hook: Hook, now: number): Rule[] {
+    const { policy } = this.#source;
+    const { base } = this.#firewall;
+    const borders = this.#firewall.borders.filter((border) => hookOf(border) === hook);
+    const mine = (policy?.rules ?? []).filter((rule) => rule.hooks.includes(hook));
+    const judges = borders.length > 0 || mine.length > 0;
+    const rules: Rule[] = [];
+    if (judges && (hook === 'input' || hook === 'output'))
+      rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
+    rules.push(...this.#closedReplies(hook));
+    for (const border of borders) rules.push(...this.#denials(border));
+    if (judges) rules.push(...this.#established(hook, borders, mine.length > 0));
+    for (const rule of mine) {
+      if (!rule.enabled || (rule.until !== undefined && rule.until <= now)) continue;
+      const { ref, name, priority, expression, text, action, log, audit } = rule;
+      const provenance: Provenance = { kind: 'file', span: rule.span };
+      rules.push({ ref, name, stage: 'policy', priority, expression, text, action, log, audit, provenance });
+    }
+    for (const border of borders) rules.push(...this.#allowances(border));
+    if (policy && mine.length > 0) rules.push(defaultRule(policy));
+    return rules;
+  }
+
+  #builtin(stage: Stage, drafts: readonly Draft[]): Rule[] {
+    return drafts.map((draft, i) => this.#rule(stage, `${stage}:${i}`, draft, 'allow', BUILTIN));
+  }
+
+  #rule(stage: Stage, ref: string, draft: Draft, action: 'allow' | 'deny', provenance: Provenance): Rule {
+    return {
+      ref,
+      name: draft.name,
+      stage,
+      priority: BASE_PRIORITY,
+      expression: readExpression(draft.text, this.#types),
+      text: draft.text,
+      action: { kind: action },
+      log: false,
+      audit: false,
+      provenance,
+    };
+  }
+
+  #closedReplies(hook: Hook): Rule[] {
+    const back = hook === 'forward' || hook === 'output' ? hook : undefined;
+    return this.#firewall.borders
+      .filter((border) => (border.to === 'local' ? 'output' : 'forward') === back)
+      .flatMap((border) =>
+        closedReplyDrafts(border, this.#source.sets).map((draft, i) =>
+          this.#rule('deny', `border:${border.name}:cut:${i}`, draft, 'deny', { kind: 'file', span: border.span }),
+        ),
+      );
+  }
+
+  #denials(border: Border): Rule[] {
+    return border.deny.map((deny) =>
+      this.#rule(
+        'deny',
+        `border:${border.name}:deny:${deny.set}`,
+        { name: `deny ${deny.set}`, text: all(scope(border), inSet('src', deny.set)) },
+        'deny',
+        { kind: 'file', span: deny.span },
+      ),
+    );
+  }
+
+  #established(hook: Hook, borders: readonly Border[], policy: boolean): Rule[] {
+    const { base } = this.#firewall;
+    const known = some('ct.established', 'ct.related');
+    const rules: Rule[] = [];
+    const mtu = pathMtuDrafts(base);
+    if (policy) {
+      if (base.established) rules.push(...this.#builtin('established', [{ name: 'established', text: known }]));
+      if (hook !== 'prerouting') rules.push(...mtu.map((draft, i) => this.#rule('established', `mtu:${i}`, draft, 'allow', BUILTIN)));
+      return rules;
+    }
+    for (const border of borders) {
+      const from: Provenance = { kind: 'file', span: border.span };
+      const ref = `border:${border.name}`;
+      if (border.established && base.established)
+        rules.push(
+          this.#rule('established', `${ref}:established`, { name: 'established', text: all(scope(border), known) }, 'allow', from),
+        );
+      if (border.default === 'drop')
+        rules.push(
+          ...mtu.map((draft, i) =>
+            this.#rule('established', `${ref}:mtu:${i}`, { name: draft.name, text: all(scope(border), draft.text) }, 'allow', from),
+          ),
+        );
+    }
+    return rules;
+  }
+
+  #allowances(border: Border): Rule[] {
+    const ref = `border:${border.name}`;
+    const allowed = border.allow.map((allow, i) =>
+      this.#rule(
+        'policy',
+        `${ref}:allow:${i}`,
+        { name: allowName(allow), text: all(scope(border), inSet('dst', allow.set), service(allow)) },
+        'allow',
+        { kind: 'file', span: allow.span },
+      ),
+    );
+    const last = this.#rule(
+      'default',
+      `${ref}:default`,
+      { name: `default ${border.name}`, text: scope(border) },
+      border.default === 'drop' ? 'deny' : 'allow',
+      { kind: 'file', span: border.span },
+    );
+    return [...allowed, last];
+  }
+}
+
+function defaultRule(policy: Policy): Rule {
+  return {
+    ref: '<default>',
+    name: '<default>',
+    stage: 'default',
+    priority: 65_535,
+    expression: { kind: 'constant', value: true },
+    text: '',
+    action: { kind: policy.defaultAction },
+    log: false,
+    audit: policy.defaultAudit,
+    provenance: policy.defaultSpan ? { kind: 'file', span: policy.defaultSpan } : BUILTIN,
+  };
+}
+
+function hookOf(border: Border): Hook {
+  return border.to === 'local' ? 'input' : 'forward';
+}
+
+/** The traffic that a border is about. */
+function scope(border: Border): string {
+  const from = onInterface('iif', border.from);
+  return border.to === 'local' ? from : all(from, onInterface('oif', border.to));
+}
+
+function service(allow: BorderAllow): string {
+  switch (allow.protocol) {
+    case 'any':
+      return '';
+    case 'icmp':
+      return some(`(${all(ofFamily(4), 'ip.proto == "icmp"')})`, `(${all(ofFamily(6), 'ip.proto == "icmpv6"')})`);
+    case 'tcp':
+    case 'udp':
+      return onPorts(allow.protocol, 'dst', allow.ports);
+  }
+}
+
+/** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
+const MAX_NAME = 127;
+
+function allowName(allow: BorderAllow): string {
+  const ports = allow.ports.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+  const name = `allow ${allow.set}${allow.protocol === 'any' ? '' : ` ${allow.protocol}`}${ports && ` ${ports}`}`;
+  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 3)}...`;
+}
