@@ -35,6 +35,8 @@ export interface FunctionDefinition {
   readonly name: string;
   readonly parameters: readonly Parameter[];
   readonly returns: Type;
+  /** What is wrong with the values of the integer literals among the arguments, in order; undefined for nothing. */
+  readonly check?: ((literals: readonly Int[]) => string | undefined) | undefined;
   readonly doc: string;
 }
 

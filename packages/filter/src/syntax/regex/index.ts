@@ -1,0 +1,30 @@
+import { type ByteRegex, byteRegex } from './byte-regex.ts';
+import { parseRegex as parseSyntax } from './parse.ts';
+import { compileProgram, type Program } from './program.ts';
+import { RegexFailure, type RegexProblem } from './regex.ts';
+
+/** Regular expressions over octets, in Rust's dialect, in linear time. */
+export type { ByteRegex } from './byte-regex.ts';
+export type { RegexProblem } from './regex.ts';
+
+/**
+ * Checks the syntax and the size of a regular expression. The dialect is that of Rust's `regex` crate over octets, without Unicode: `.` is any octet but LF,
+ * `\w` is ASCII, a character that is not ASCII is the octets of its UTF-8, matching is unanchored.
+ */
+export function parseRegex(source: string): Program | RegexProblem {
+  const regex = parseSyntax(source);
+  if ('message' in regex) return regex;
+  try {
+    return compileProgram(regex);
+  } catch (error) {
+    if (error instanceof RegexFailure) return { ...error.problem, span: { start: 0, end: source.length } };
+    throw error;
+  }
+}
+
+/** A pattern as it is in a tree (octets of UTF-8), ready to be used. RangeError for what `parse` would have refused. */
+export function compileRegex(pattern: Uint8Array): ByteRegex {
+  const program = parseRegex(new TextDecoder().decode(pattern));
+  if ('message' in program) throw new RangeError(`not a regular expression: ${program.message}`);
+  return byteRegex(program);
+}
