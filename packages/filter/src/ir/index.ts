@@ -1,6 +1,8 @@
 /** The typed form of expressions. */
 export { type ExprBuilder, exprBuilder, packetExpr } from './build.ts';
 export { cost, MAX_COST } from './cost.ts';
+export { decodeExpr } from './decode-json.ts';
+export { encodeExpr, encodeIpRange, type Json } from './encode-json.ts';
 export type { Constant, Expr, IpSet, IrSpan, Operand, Range, RangeSet, Test } from './expr.ts';
 export type { Finding, ProblemCode, WarningCode } from './finding.ts';
 export type { Literal } from './fold.ts';
@@ -26,6 +28,7 @@ export {
   subtractIpSet,
   unionIpSets,
 } from './ip-set.ts';
+export { ExprFormatError } from './json-shape.ts';
 export type { ListDefinition, ListDefinitions, ListValues } from './lists.ts';
 export { type Lowered, type LowerOptions, lower } from './lower.ts';
 export type { Conflict } from './merge.ts';
