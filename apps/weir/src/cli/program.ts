@@ -4,6 +4,7 @@ import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
 import { addFileCommands } from './groups/files.ts';
+import { addFilterCommands } from './groups/filter.ts';
 import type { Io } from './io.ts';
 import { configOption, type GroupContext, outputOption, text, type Values, word } from './options.ts';
 import { DEFAULT_CONFIG } from './paths.ts';
@@ -96,6 +97,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   }
 
   addDecodeCommands(program, context);
+  addFilterCommands(program, context);
 
   program
     .command('completion')
