@@ -105,7 +105,7 @@ class PlainReader {
 
   #key(at: number): string | undefined {
     KEY.lastIndex = at;
-    return KEY.exec(this.#text)?.[0];
+    return KEY.test(this.#text) ? this.#text.slice(at, KEY.lastIndex) : undefined;
   }
 
   #map(column: number, depth: number): ConfigNode {

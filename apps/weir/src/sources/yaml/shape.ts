@@ -80,6 +80,9 @@ export const MAX_UNKNOWN_KEYS = 20;
 /** A mapping with exactly these keys. Nothing at all counts as an empty mapping. */
 export function table<V extends object>(what: string, fields: Fields<V>): Shape<Table<V>> {
   const names = Object.keys(fields) as (keyof V & string)[];
+  const known = new Map<string, keyof V & string>(names.map((name) => [name, name]));
+  const absent = {} as V;
+  for (const key of names) absent[key] = fields[key].absent;
   const doc: ShapeDoc = {
     type: 'mapping',
     keys: names.map((key) => {
@@ -95,14 +98,14 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
         report('E008', node.place, `${what} must be a mapping of keys, not ${kindOf(node)}`);
         return undefined;
       }
-      const get = {} as V;
+      const get = { ...absent };
       const at: { [K in keyof V]?: Place } = {};
-      const given = new Set<string>();
+      /** Keys that were misspelt, as they were probably meant. */
+      const meant = new Set<string>();
       let unknown = 0;
       let furthest = label;
-      for (const key of names) get[key] = fields[key].absent;
       for (const entry of entries) {
-        const key = names.find((name) => name === entry.key);
+        const key = known.get(entry.key);
         if (key === undefined) {
           if (++unknown > MAX_UNKNOWN_KEYS) {
             furthest = entry.keyPlace;
@@ -110,7 +113,7 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
           }
           const near = suggest(entry.key, names);
           // A misspelt key is one mistake: the key that was probably meant does not count as missing too.
-          if (near !== undefined) given.add(near);
+          if (near !== undefined) meant.add(near);
           report(
             'E006',
             entry.keyPlace,
@@ -119,16 +122,16 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
           );
           continue;
         }
-        given.add(key);
         at[key] = entry.value.place;
         const value = fields[key].shape.read(entry.value, entry.keyPlace, report);
         if (value !== undefined) get[key] = value;
       }
       if (unknown > MAX_UNKNOWN_KEYS) report('E006', furthest, `${unknown - MAX_UNKNOWN_KEYS} further keys of ${what} are unknown`);
+      const has = (key: keyof V): boolean => at[key] !== undefined || meant.has(String(key));
       for (const key of names) {
-        if (fields[key].required && !given.has(key)) report('E007', label, `${key} is missing in ${what}`);
+        if (fields[key].required && !has(key)) report('E007', label, `${key} is missing in ${what}`);
       }
-      return { label, get, at, has: (key) => given.has(String(key)), place: (key) => at[key] ?? label };
+      return { label, get, at, has, place: (key) => at[key] ?? label };
     },
   };
 }
