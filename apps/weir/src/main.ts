@@ -16,17 +16,21 @@ process.on('SIGINT', interrupt);
 /** What needs the whole program is loaded when it is asked for: the other commands start fast. */
 const entrypoints: Entrypoints = {
   run: async (options, i) => {
-    const [{ runDaemon }, { openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
+    const [{ runDaemon }, { startTimer }, { holdImage, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
       import('./daemon/run.ts'),
+      import('./daemon/start-timer.ts'),
       import('./reconcile/index.ts'),
     ]);
     const heldSocket = takeHeldSocket(process.env, process.pid);
     return runDaemon(options, i, {
       openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
       schedule: (parts) => new Scheduler(parts),
+      startTimer,
+      holdImage,
     });
   },
   restore: async (options, i) => (await import('./daemon/restore.ts')).runRestore(options, i),
+  expire: async (options, i) => (await import('./daemon/expire.ts')).runExpire(options, i),
   demo: async (options, i) => (await import('./cli/demo/index.ts')).runDemo(options, i),
 };
 

@@ -6,6 +6,7 @@ export { inNetworkNamespace, networkNamespacePath } from './netns.ts';
 export { NotificationListener, type ServiceNotification } from './notification-listener.ts';
 export { notifyServiceManager } from './notify.ts';
 export { PacketSocket, type PacketSocketOptions } from './packet-socket.ts';
+export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { type RawIpPacket, RawIpSocket, type RawIpSocketOptions } from './raw-ip-socket.ts';
 export { interfaceIndex, isLinkLocal } from './sockaddr.ts';
 export { closeFd, openTcp, openTcpListener, socketFd, type TcpConnectOptions, type TcpListenOptions, type TcpOptions } from './tcp.ts';

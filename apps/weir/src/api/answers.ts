@@ -157,7 +157,7 @@ export interface RoutesAnswer extends Versioned {
 
 /** A reason why a member is there. */
 export interface WhySummary {
-  readonly kind: 'route' | 'ledger' | 'file' | 'api';
+  readonly kind: 'route' | 'ledger' | 'file' | 'builtin' | 'api';
   readonly peer?: string;
   readonly prefix?: string;
   readonly path_id?: number;
@@ -207,4 +207,55 @@ export interface ReloadAnswer extends Versioned {
   /** What is different now, as short texts; empty when nothing is. */
   readonly changed: readonly string[];
   readonly warnings: readonly string[];
+}
+
+/** A configuration that was in force. */
+export interface GenerationSummary {
+  readonly number: number;
+  readonly at: string;
+  /** start, reload, apply, rollback. */
+  readonly cause: string;
+  readonly by: string;
+  /** SHA-256 of its files, hexadecimal. */
+  readonly digest: string;
+  readonly file: string;
+  readonly changes: readonly string[];
+  /** It was taken back because nobody confirmed it. */
+  readonly reverted: boolean;
+}
+
+export interface HistoryAnswer extends Versioned {
+  readonly in_force?: number;
+  /** A change that goes back to `previous` unless it is confirmed in time. */
+  readonly pending?: { readonly generation: number; readonly previous: number; readonly confirm_before: string };
+  /** Oldest first. */
+  readonly generations: readonly GenerationSummary[];
+}
+
+export interface GenerationAnswer extends Versioned {
+  readonly generation: number;
+  readonly digest: string;
+  readonly file: string;
+  /** The main file and all that it includes, by name; secrets are not among them. */
+  readonly texts: { readonly [file: string]: string };
+}
+
+export interface ApplyAnswer extends Versioned {
+  readonly generation: number;
+  readonly changed: readonly string[];
+  readonly warnings: readonly string[];
+  /** Until when it has to be confirmed; absent when it has not. */
+  readonly confirm_before?: string;
+}
+
+export interface ConfirmAnswer extends Versioned {
+  readonly generation: number;
+}
+
+export interface RollbackAnswer extends Versioned {
+  /** The generation in force now. */
+  readonly generation: number;
+  /** The one whose configuration it has. */
+  readonly to: number;
+  readonly changed: readonly string[];
 }

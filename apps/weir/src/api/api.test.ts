@@ -42,6 +42,11 @@ function stubBackend(bus = new EventBus()): Backend {
       throw new Error('broken');
     },
     reload: async () => ({ format_version: 1, changed: ['x'], warnings: [] }),
+    apply: never,
+    confirm: never,
+    rollback: never,
+    history: async () => ({ format_version: 1, generations: [] }),
+    generation: never,
     watch: (params) => bus.subscribe((event) => params.kinds?.includes(event.kind) ?? true),
   };
 }

@@ -1,10 +1,15 @@
 import type { Event } from '../model/event.ts';
 import type {
+  ApplyAnswer,
+  ConfirmAnswer,
   EventsAnswer,
+  GenerationAnswer,
+  HistoryAnswer,
   MembersAnswer,
   PeersAnswer,
   RefusedAnswer,
   ReloadAnswer,
+  RollbackAnswer,
   RoutesAnswer,
   SetsAnswer,
   StatusAnswer,
@@ -28,6 +33,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Who asks, as a text for the history: `uid 0, pid 4711`. */
+export type Caller = string;
+
 /** What the daemon answers, whatever carries the question. Methods may throw ApiError. */
 export interface Backend {
   status(): Promise<StatusAnswer>;
@@ -37,7 +45,12 @@ export interface Backend {
   members(params: Params<'members'>): Promise<MembersAnswer>;
   refused(params: Params<'refused'>): Promise<RefusedAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
-  reload(): Promise<ReloadAnswer>;
+  reload(caller: Caller): Promise<ReloadAnswer>;
+  apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer>;
+  confirm(caller: Caller): Promise<ConfirmAnswer>;
+  rollback(params: Params<'rollback'>, caller: Caller): Promise<RollbackAnswer>;
+  history(): Promise<HistoryAnswer>;
+  generation(params: Params<'generation'>): Promise<GenerationAnswer>;
   /** Events from now on; undefined when there are too many watchers. */
   watch(params: Params<'watch'>): Watch | undefined;
 }

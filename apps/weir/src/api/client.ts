@@ -1,10 +1,15 @@
 import { Socket } from 'node:net';
 import type {
+  ApplyAnswer,
+  ConfirmAnswer,
   EventsAnswer,
+  GenerationAnswer,
+  HistoryAnswer,
   MembersAnswer,
   PeersAnswer,
   RefusedAnswer,
   ReloadAnswer,
+  RollbackAnswer,
   RoutesAnswer,
   SetsAnswer,
   StatusAnswer,
@@ -25,6 +30,11 @@ interface Answers {
   refused: RefusedAnswer;
   events: EventsAnswer;
   reload: ReloadAnswer;
+  apply: ApplyAnswer;
+  confirm: ConfirmAnswer;
+  rollback: RollbackAnswer;
+  history: HistoryAnswer;
+  generation: GenerationAnswer;
 }
 
 /** The daemon cannot be reached, or went away. `code` is that of the system, or `CONNECTION_LOST`. */

@@ -1,7 +1,12 @@
 /** The control socket: its schema, server and client. */
 export type {
+  ApplyAnswer,
+  ConfirmAnswer,
   EventSummary,
   EventsAnswer,
+  GenerationAnswer,
+  GenerationSummary,
+  HistoryAnswer,
   LatencySummary,
   LongLivedSummary,
   MemberSummary,
@@ -10,6 +15,7 @@ export type {
   PeersAnswer,
   RefusedAnswer,
   ReloadAnswer,
+  RollbackAnswer,
   RouteSummary,
   RoutesAnswer,
   SetSummary,
@@ -19,7 +25,7 @@ export type {
   Versioned,
   WhySummary,
 } from './answers.ts';
-export { ApiError, type Backend, type Watch } from './backend.ts';
+export { ApiError, type Backend, type Caller, type Watch } from './backend.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { LineSplitter } from './line-splitter.ts';

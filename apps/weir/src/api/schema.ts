@@ -34,6 +34,26 @@ export interface MethodParams {
   readonly refused: { readonly set: string };
   readonly events: { readonly limit?: number | undefined };
   readonly reload: None;
+  /** Takes the configuration as its files say now. */
+  readonly apply: {
+    /** Digest of what was in force when the plan was made; another one makes the plan stale. */
+    readonly base?: string | undefined;
+    /** Digest of the files that the plan was made from. */
+    readonly digest?: string | undefined;
+    /** Goes back by itself unless it is confirmed within so many milliseconds. */
+    readonly confirm_timeout_ms?: number | undefined;
+    readonly allow_lockout?: boolean | undefined;
+    /** The caller's SSH session: client address and port, server address and port. */
+    readonly ssh?: string | undefined;
+  };
+  readonly confirm: None;
+  readonly rollback: {
+    readonly to?: number | undefined;
+    /** Only if this generation still waits for confirmation. */
+    readonly unconfirmed?: number | undefined;
+  };
+  readonly history: None;
+  readonly generation: { readonly number?: number | undefined };
   /** A stream: one answer for each batch of events until the connection ends or `cancel` comes. */
   readonly watch: { readonly kinds?: readonly string[] | undefined; readonly set?: string | undefined; readonly peer?: string | undefined };
   readonly cancel: { readonly request: number };
@@ -48,6 +68,8 @@ const limit = z.optional(z.int().check(z.minimum(1), z.maximum(MAX_PAGE)));
 const cursor = z.optional(z.string().check(z.maxLength(200)));
 const family = z.optional(z.enum(['ipv4', 'ipv6']));
 const prefix = z.string().check(z.maxLength(64));
+const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const number = z.int().check(z.minimum(1));
 const none: z.ZodMiniType<None> = z.strictObject({});
 
 const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
@@ -67,6 +89,17 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   refused: z.strictObject({ set: setName }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,
+  apply: z.strictObject({
+    base: z.optional(digest),
+    digest: z.optional(digest),
+    confirm_timeout_ms: z.optional(z.int().check(z.minimum(1000), z.maximum(86_400_000))),
+    allow_lockout: z.optional(z.boolean()),
+    ssh: z.optional(z.string().check(z.maxLength(128))),
+  }),
+  confirm: none,
+  rollback: z.strictObject({ to: z.optional(number), unconfirmed: z.optional(number) }),
+  history: none,
+  generation: z.strictObject({ number: z.optional(number) }),
   watch: z.strictObject({
     kinds: z.optional(z.array(z.string().check(z.maxLength(32))).check(z.maxLength(16))),
     set: z.optional(setName),
@@ -85,7 +118,17 @@ const envelope = z.strictObject({
 export type Request = { [M in Method]: { readonly id: number; readonly method: M; readonly params: Params<M> } }[Method];
 
 /** Stable codes of refused requests. */
-export type ApiErrorCode = 'bad-request' | 'unknown-method' | 'not-found' | 'busy' | 'failed' | 'too-large' | 'invalid-config';
+export type ApiErrorCode =
+  | 'bad-request'
+  | 'unknown-method'
+  | 'not-found'
+  | 'busy'
+  | 'failed'
+  | 'too-large'
+  | 'invalid-config'
+  | 'stale'
+  | 'lockout'
+  | 'refused';
 
 export interface ApiErrorBody {
   readonly code: ApiErrorCode;

@@ -1,7 +1,8 @@
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { ApiError, type Backend } from './backend.ts';
+import { peerCredentials, socketFd } from '@weir/sys';
+import { ApiError, type Backend, type Caller } from './backend.ts';
 import { summarizeEvent } from './event-summary.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -117,11 +118,13 @@ class Client {
   readonly #onError: (error: Error) => void;
   readonly #lines = new LineSplitter(MAX_REQUEST);
   readonly #watches = new Map<number, { close(): void }>();
+  readonly #caller: Caller;
   #inFlight = 0;
   #closed = false;
 
   constructor(socket: Socket, backend: Backend, onError: (error: Error) => void) {
     this.#socket = socket;
+    this.#caller = callerOf(socket);
     this.#backend = backend;
     this.#onError = onError;
     socket.on('error', () => this.close());
@@ -194,7 +197,17 @@ class Client {
       case 'events':
         return backend.events(request.params);
       case 'reload':
-        return backend.reload();
+        return backend.reload(this.#caller);
+      case 'apply':
+        return backend.apply(request.params, this.#caller);
+      case 'confirm':
+        return backend.confirm(this.#caller);
+      case 'rollback':
+        return backend.rollback(request.params, this.#caller);
+      case 'history':
+        return backend.history();
+      case 'generation':
+        return backend.generation(request.params);
     }
   }
 
@@ -254,6 +267,14 @@ class Client {
       this.#socket.on('close', done);
     });
   }
+}
+
+/** Who is at the other end, as the kernel says. */
+function callerOf(socket: Socket): Caller {
+  const fd = socketFd(socket);
+  if (fd === undefined) return 'unknown';
+  const { uid, pid } = peerCredentials(fd);
+  return `uid ${uid}, pid ${pid}`;
 }
 
 async function removeStale(path: string): Promise<void> {

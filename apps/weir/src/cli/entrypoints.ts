@@ -29,9 +29,19 @@ export interface DemoOptions {
   readonly peers: 'auto' | 'own';
 }
 
+export interface ExpireOptions {
+  readonly stateDirectory: string;
+  readonly socket: string;
+  readonly netns: string | undefined;
+  readonly generation: number;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
 /** Commands that need the whole program: main.ts brings them in. A command that is not given is not offered. */
 export interface Entrypoints {
   readonly run?: (options: RunOptions, io: Io) => Promise<ExitCode>;
   readonly restore?: (options: RestoreOptions, io: Io) => Promise<ExitCode>;
+  readonly expire?: (options: ExpireOptions, io: Io) => Promise<ExitCode>;
   readonly demo?: (options: DemoOptions, io: Io) => Promise<ExitCode>;
 }

@@ -1,12 +1,13 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
 import type { Entrypoints } from './entrypoints.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { addChangeCommands } from './groups/change.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
 import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
 import type { Io } from './io.ts';
-import { configOption, type GroupContext, outputOption, text, type Values, word } from './options.ts';
+import { configOption, count, type GroupContext, outputOption, text, type Values, word } from './options.ts';
 import { DEFAULT_CONFIG } from './paths.ts';
 import { escapeControl } from './render/escape.ts';
 import { type ColorChoice, type Palette, palette } from './render/paint.ts';
@@ -30,7 +31,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   const errPalette = (): Palette => palette(color(), io.errIsTerminal, io.env);
   const context: GroupContext = { io, done, color, outPalette, errPalette };
 
-  const { run, restore, demo } = entrypoints;
+  const { run, restore, expire, demo } = entrypoints;
   if (run) {
     program
       .command('run')
@@ -74,6 +75,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
 
   addFileCommands(program, context);
   addDaemonCommands(program, context);
+  addChangeCommands(program, context);
 
   if (restore) {
     program
@@ -93,6 +95,24 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
           color: color(),
         };
         done(await restore(options, io));
+      });
+  }
+
+  if (expire) {
+    // For the daemon's own use, beside a change that has to be confirmed.
+    program
+      .command('expire', { hidden: true })
+      .summary('take an unconfirmed change back')
+      .description('Waits until a change should have been confirmed, and takes it back when it was not.')
+      .requiredOption('--state-directory <directory>', 'where the history is')
+      .requiredOption('--socket <path>', 'control socket of the daemon')
+      .option('--netns <name>', 'network namespace whose nf_tables is managed')
+      .requiredOption('--generation <number>', 'the change', count)
+      .requiredOption('--deadline <ms>', 'milliseconds since the epoch', Number)
+      .action(async (o: Values) => {
+        const [generation, deadline] = [Number(o['generation']), Number(o['deadline'])];
+        const [stateDirectory, socket] = [text(o, 'stateDirectory') ?? '', text(o, 'socket') ?? ''];
+        done(await expire({ stateDirectory, socket, netns: text(o, 'netns'), generation, deadline }, io));
       });
   }
 

@@ -1,13 +1,19 @@
 import { covers, type Prefix, parsePrefix, printIp, printPrefix } from '@weir/wire/inet';
 import {
   ApiError,
+  type ApplyAnswer,
   type Backend,
+  type Caller,
+  type ConfirmAnswer,
   FORMAT_VERSION,
+  type GenerationAnswer,
+  type HistoryAnswer,
   type MembersAnswer,
   type Params,
   type PeersAnswer,
   type RefusedAnswer,
   type ReloadAnswer,
+  type RollbackAnswer,
   type RoutesAnswer,
   type SetSummary,
   type SetsAnswer,
@@ -21,15 +27,8 @@ import type { KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
+import type { Changes } from './changes.ts';
 import { iso, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
-
-/** How reloads went. */
-export interface ReloadRecord {
-  readonly loaded: number;
-  readonly ok: number;
-  readonly failed: number;
-  readonly lastError: readonly string[] | undefined;
-}
 
 /** The parts of a running daemon that questions are answered from. */
 export interface BackendParts {
@@ -41,8 +40,7 @@ export interface BackendParts {
   readonly listening: () => StatusAnswer['bgp']['listen'];
   readonly kernel: KernelPort;
   readonly events: EventBus;
-  readonly reloads: () => ReloadRecord;
-  readonly reload: () => Promise<ReloadAnswer>;
+  readonly changes: Changes;
 }
 
 const DEFAULT_PAGE = 1000;
@@ -62,7 +60,7 @@ export class DaemonBackend implements Backend {
     const counts = state.counts();
     const counters = events.counters();
     const peers = this.#peerSummaries(counts);
-    const reloads = this.#parts.reloads();
+    const { reloads } = this.#parts.changes;
     const memory = process.memoryUsage();
     return {
       format_version: FORMAT_VERSION,
@@ -188,8 +186,28 @@ export class DaemonBackend implements Backend {
     return { format_version: FORMAT_VERSION, events: this.#parts.events.recent(params.limit).map(summarizeEvent), lost: 0 };
   }
 
-  reload(): Promise<ReloadAnswer> {
-    return this.#parts.reload();
+  reload(caller: Caller): Promise<ReloadAnswer> {
+    return this.#parts.changes.reload(caller);
+  }
+
+  apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer> {
+    return this.#parts.changes.apply(params, caller);
+  }
+
+  confirm(caller: Caller): Promise<ConfirmAnswer> {
+    return this.#parts.changes.confirm(caller);
+  }
+
+  rollback(params: Params<'rollback'>, caller: Caller): Promise<RollbackAnswer> {
+    return this.#parts.changes.rollback(params, caller);
+  }
+
+  async history(): Promise<HistoryAnswer> {
+    return this.#parts.changes.history();
+  }
+
+  async generation(params: Params<'generation'>): Promise<GenerationAnswer> {
+    return this.#parts.changes.generation(params);
   }
 
   watch(params: Params<'watch'>): Watch | undefined {

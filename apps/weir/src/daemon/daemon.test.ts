@@ -11,8 +11,10 @@ import type { Config } from '../model/config.ts';
 import type { CommitReport, KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { openLog } from '../observe/index.ts';
+import { chooseStart } from './choose-start.ts';
 import { Daemon, type DaemonOptions, type Scheduling, type SchedulingParts } from './daemon.ts';
-import { loadDaemonConfig } from './load-daemon-config.ts';
+import { GenerationStore } from './generations/index.ts';
+import { loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
 
 /** A kernel in memory: what it was told to have. Outlives the daemon, as the kernel does. */
@@ -192,10 +194,16 @@ async function start(
   const notified: string[] = [];
   const read = (): ReturnType<typeof loadDaemonConfig> =>
     loadDaemonConfig(file, { socket: undefined, stateDirectory: undefined, netns: undefined });
+  const loaded = read();
   const daemon = await Daemon.start({
     version: '0.0.0',
-    config: read().config!,
+    config: loaded.config!,
+    loaded,
+    store: GenerationStore.open(join(directory, 'state')),
     reload: read,
+    readTexts: (name, texts) => loadGeneration(name, texts, { socket: undefined, stateDirectory: undefined, netns: undefined }),
+    startTimer: () => undefined,
+    holdImage: () => undefined,
     log: openLog({ level: 'debug', format: 'text', write: (line) => log.push(line) }),
     notifier: new Notifier((state) => notified.push(state), undefined),
     openKernel: async (_config, events) => kernel.open(events),
@@ -421,4 +429,112 @@ test('a kernel that refuses ends the start and leaves no socket', async () => {
   const refused = Object.assign(new Error('socket: EPERM'), { code: 'EPERM' });
   await expect(start(new MemoryKernel(), file, { openKernel: () => Promise.reject(refused) })).rejects.toBe(refused);
   await expect(ControlClient.connect(join(directory, 'weir.sock'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+const SECOND = '  more: { kind: deny, communities: "64512:80", nft: { table: core_fw, ipv4: more4 } }\n';
+
+test('a change that nobody confirms is taken back, and the files that it came from are not taken at the next start', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const file = write(port);
+  const held: boolean[] = [];
+  const timers: number[] = [];
+  const more = {
+    holdImage: (_: string, hold: boolean) => void held.push(hold),
+    startTimer: (_: unknown, n: number) => void timers.push(n),
+  };
+  const { client, daemon } = await start(kernel, file, more);
+  expect(await client.call('history', {})).toMatchObject({ in_force: 1, generations: [{ number: 1, cause: 'start', by: 'weir run' }] });
+
+  write(port, SECOND);
+  const applied = await client.call('apply', { confirm_timeout_ms: 1000 });
+  expect(applied).toMatchObject({ generation: 2, changed: ['set more added'], confirm_before: expect.any(String) });
+  expect((await client.call('sets', {})).sets.map((s) => s.name)).toEqual(['web', 'more']);
+  expect(await client.call('history', {})).toMatchObject({ in_force: 2, pending: { generation: 2, previous: 1 } });
+  await expect(client.call('reload', {})).rejects.toMatchObject({ code: 'busy' });
+  expect([held, timers]).toEqual([[true], [2]]);
+
+  await until(async () => (await client.call('history', {})).pending === undefined);
+  expect((await client.call('sets', {})).sets.map((s) => s.name)).toEqual(['web']);
+  expect(await client.call('history', {})).toMatchObject({
+    in_force: 1,
+    generations: [{ reverted: false }, { number: 2, reverted: true }],
+  });
+  expect(held).toEqual([true, false]);
+  await daemon.close({ clear: false, message: 'test' });
+
+  const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
+  const choose = (): ReturnType<typeof chooseStart> =>
+    chooseStart(GenerationStore.open(join(directory, 'state')), loadDaemonConfig(file, overrides), (f, t) =>
+      loadGeneration(f, t, overrides),
+    );
+  expect(choose().loaded.config?.sets.map((s) => s.name)).toEqual(['web']);
+  expect(choose().notice).toContain('generation 1 is in force');
+  write(port, SECOND.replace('more:', 'other:'));
+  expect(choose()).toMatchObject({ notice: undefined });
+  expect(choose().loaded.config?.sets.map((s) => s.name)).toEqual(['web', 'other']);
+});
+
+test('a change that waits when the daemon dies is taken back by the next one', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const file = write(port);
+  const { client, daemon } = await start(kernel, file);
+  write(port, SECOND);
+  await client.call('apply', { confirm_timeout_ms: 60_000 });
+  await daemon.close({ clear: false, message: 'test' });
+  const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
+  const store = GenerationStore.open(join(directory, 'state'));
+  const { loaded, notice } = chooseStart(store, loadDaemonConfig(file, overrides), (f, t) => loadGeneration(f, t, overrides));
+  expect(loaded.config?.sets.map((s) => s.name)).toEqual(['web']);
+  expect(notice).toContain('taken back because nobody confirmed it');
+  expect(store.index).toMatchObject({ inForce: 1, pending: undefined });
+});
+
+test('confirmed changes stay; a rollback goes back', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const { client } = await start(kernel, write(port));
+  await expect(client.call('confirm', {})).rejects.toMatchObject({ code: 'not-found' });
+  await expect(client.call('rollback', {})).rejects.toMatchObject({ message: 'there is nothing to go back to' });
+  write(port, SECOND);
+  await client.call('apply', { confirm_timeout_ms: 60_000 });
+  expect(await client.call('confirm', {})).toMatchObject({ generation: 2 });
+  expect(await client.call('rollback', {})).toMatchObject({ generation: 3, to: 1, changed: ['set more removed'] });
+  expect((await client.call('sets', {})).sets.map((s) => s.name)).toEqual(['web']);
+  expect(await client.call('rollback', { to: 2 })).toMatchObject({ generation: 4, to: 2, changed: ['set more added'] });
+  await expect(client.call('rollback', { to: 99 })).rejects.toMatchObject({ message: 'there is no generation 99' });
+  // Before its time it can be taken back as well.
+  write(port);
+  await client.call('apply', { confirm_timeout_ms: 60_000 });
+  expect(await client.call('rollback', {})).toMatchObject({ generation: 4, to: 4 });
+  const answer = await client.call('history', {});
+  expect(answer.generations.map((one) => `${one.number} ${one.cause}${one.reverted ? ' reverted' : ''}`)).toEqual([
+    '1 start',
+    '2 apply',
+    '3 rollback',
+    '4 rollback',
+    '5 apply reverted',
+  ]);
+  expect(answer.generations[1]?.by).toBe(`uid ${process.getuid?.()}, pid ${process.pid}`);
+});
+
+test('a stale plan is refused', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const { client } = await start(kernel, write(port));
+  const base = (await client.call('generation', {})).digest;
+  const file = write(port, SECOND);
+  const { digest } = loadDaemonConfig(file, { socket: undefined, stateDirectory: undefined, netns: undefined });
+  write(port, SECOND.replace('more:', 'other:'));
+  await expect(client.call('apply', { base, digest })).rejects.toMatchObject({
+    code: 'stale',
+    message: expect.stringContaining('the files'),
+  });
+  write(port, SECOND);
+  expect(await client.call('apply', { base, digest })).toMatchObject({ generation: 2 });
+  await expect(client.call('apply', { base, digest })).rejects.toMatchObject({
+    code: 'stale',
+    message: expect.stringContaining('in force'),
+  });
 });

@@ -1,19 +1,23 @@
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
-import { ApiError, ControlServer, FORMAT_VERSION, makeDirectory, type ReloadAnswer } from '../api/index.ts';
+import { ApiError, ControlServer, makeDirectory, type ReloadAnswer } from '../api/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { EventBus, type Log } from '../observe/index.ts';
 import { BgpSource, speakerConfig } from '../sources/bgp/index.ts';
+import type { Texts } from '../sources/config/index.ts';
 import { RouteState } from '../state/index.ts';
-import { DaemonBackend, type ReloadRecord } from './backend.ts';
-import { describeChanges, fixedKeys } from './config-changes.ts';
+import { DaemonBackend } from './backend.ts';
+import { Changes } from './changes.ts';
+import type { GenerationStore } from './generations/index.ts';
 import { hostAddresses } from './host-addresses.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
+import { findLockouts } from './lockouts.ts';
 import type { Notifier } from './notifier.ts';
+import { stateLists } from './state-lists.ts';
 
 /** How often the host's addresses are looked at: deny sets never cover them. */
 const ADDRESS_PERIOD_MS = 10_000;
@@ -41,7 +45,15 @@ export interface SchedulingParts {
 export interface DaemonOptions {
   readonly version: string;
   readonly config: Config;
+  /** What the configuration was loaded from. */
+  readonly loaded: DaemonConfig;
+  readonly store: GenerationStore;
   readonly reload: () => DaemonConfig;
+  readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
+  /** Starts the process that takes an unconfirmed change back when this one is gone. */
+  readonly startTimer: (config: Config, generation: number, deadline: number) => void;
+  /** Keeps what `weir restore` loads until a change is confirmed. */
+  readonly holdImage: (stateDirectory: string, hold: boolean) => void;
   readonly log: Log;
   readonly notifier: Notifier;
   readonly openKernel: (config: Config, events: (event: KernelEvent) => void) => Promise<KernelPort>;
@@ -72,8 +84,7 @@ export class Daemon {
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
   #addresses: readonly Ip[];
-  #reloads: ReloadRecord;
-  #reloading: Promise<unknown> = Promise.resolve();
+  readonly #changes: Changes;
   #statusTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #dead = false;
@@ -120,7 +131,6 @@ export class Daemon {
     this.#server = parts.server;
     this.#kernel = kernel;
     this.#bus = parts.bus;
-    this.#reloads = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
     this.#addresses = hostAddresses(config.netns);
     this.#state = new RouteState({
       clock: systemClock,
@@ -140,6 +150,21 @@ export class Daemon {
       setLagging: (lagging) => this.#source.setLagging(lagging),
       onError: (error) => this.#lookAtKernel(error),
     });
+    this.#changes = new Changes({
+      store: options.store,
+      log: options.log,
+      emit: this.#emit,
+      config: () => this.#config,
+      read: options.reload,
+      readTexts: options.readTexts,
+      adopt: (next) => this.#adopt(next),
+      lockouts: (before, after, ssh) => findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state) }),
+      holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
+      startTimer: (generation, deadline) => options.startTimer(this.#config, generation, deadline),
+      notifier: options.notifier,
+      settled: () => options.notifier.ready(this.#statusText()),
+    });
+    this.#changes.started(options.loaded);
     this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
     this.#addressTimer.unref();
   }
@@ -156,8 +181,7 @@ export class Daemon {
           [...this.#listening].map(([address, { ok, message }]) => ({ address, ok, ...(message === undefined ? {} : { message }) })),
         kernel: this.#kernel,
         events: this.#bus,
-        reloads: () => this.#reloads,
-        reload: () => this.reload(),
+        changes: this.#changes,
       }),
     );
     this.#source.start();
@@ -187,45 +211,23 @@ export class Daemon {
   };
 
   /** Reads the configuration again and applies the difference. Throws ApiError when it is refused: then nothing has changed. */
-  reload(): Promise<ReloadAnswer> {
-    const result = this.#reloading.then(() => this.#reload());
-    this.#reloading = result.catch(() => undefined);
-    return result;
+  reload(by: string): Promise<ReloadAnswer> {
+    return this.#changes.reload(by);
   }
 
-  async #reload(): Promise<ReloadAnswer> {
-    if (this.#closing) throw new ApiError('failed', 'the daemon is ending');
-    this.#options.notifier.reloading();
-    try {
-      const { config, errors, warnings } = this.#options.reload();
-      if (!config) throw this.#refuse('the configuration has mistakes and was not taken', errors);
-      const fixed = fixedKeys(this.#config, config);
-      if (fixed.length > 0)
-        throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
-      const changed = describeChanges(this.#config, config);
-      const unfit = unfitForSessions(config);
-      if (unfit) throw this.#refuse(unfit.message, [unfit.message]);
-      // The kernel side first: what the state sends next may be for sets that it does not know yet.
-      const ledger = await this.#kernel.configure(config);
-      this.#source.reconfigure(config);
-      this.#config = config;
-      this.#state.addLedger(ledger);
-      this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
-      for (const warning of warnings) this.#log.log('warn', warning.split('\n', 1)[0] ?? '', { detail: warning });
-      this.#emit({ at: Date.now(), kind: 'reload', ok: true, changed });
-      await this.#scheduling.idle();
-      return { format_version: FORMAT_VERSION, changed, warnings };
-    } finally {
-      this.#options.notifier.ready(this.#statusText());
-    }
-  }
-
-  #refuse(message: string, details: readonly string[]): ApiError {
-    this.#reloads = { ...this.#reloads, failed: this.#reloads.failed + 1, lastError: details };
-    this.#emit({ at: Date.now(), kind: 'reload', ok: false, changed: [] });
-    // The place and the message; the line and the carets are for whoever asks.
-    for (const detail of details) this.#log.log('error', detail.split('\n', 1)[0] ?? '', { detail });
-    return new ApiError('invalid-config', message, details);
+  async #adopt(config: Config): Promise<void> {
+    const unfit = unfitForSessions(config);
+    if (unfit) throw new ApiError('invalid-config', unfit.message);
+    // The kernel side first: what the state sends next may be for sets that it does not know yet.
+    const ledger = await this.#kernel.configure(config);
+    const refused = (await this.#kernel.status()).problems.find(
+      (problem) => problem.kind === 'refused' && problem.subject.startsWith('rule '),
+    );
+    if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
+    this.#source.reconfigure(config);
+    this.#config = config;
+    this.#state.addLedger(ledger);
+    await this.#scheduling.idle();
   }
 
   /** Ends the sessions with a shutdown communication and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
@@ -238,7 +240,8 @@ export class Daemon {
     this.#options.notifier.stopping(options.message);
     clearInterval(this.#addressTimer);
     clearTimeout(this.#statusTimer);
-    await this.#reloading;
+    this.#changes.close();
+    await this.#changes.idle();
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     this.#state.close();

@@ -1,4 +1,4 @@
-import type { Backend } from '../api/index.ts';
+import type { Backend, Caller } from '../api/index.ts';
 
 /** Stands in for a backend that does not exist yet: the control socket is opened before anything is touched, so that two daemons never meet in the kernel. Questions wait. */
 export class LateBackend implements Backend {
@@ -45,8 +45,28 @@ export class LateBackend implements Backend {
     return (await this.#ready).events(params);
   }
 
-  async reload(): ReturnType<Backend['reload']> {
-    return (await this.#ready).reload();
+  async reload(caller: Caller): ReturnType<Backend['reload']> {
+    return (await this.#ready).reload(caller);
+  }
+
+  async apply(params: Parameters<Backend['apply']>[0], caller: Caller): ReturnType<Backend['apply']> {
+    return (await this.#ready).apply(params, caller);
+  }
+
+  async confirm(caller: Caller): ReturnType<Backend['confirm']> {
+    return (await this.#ready).confirm(caller);
+  }
+
+  async rollback(params: Parameters<Backend['rollback']>[0], caller: Caller): ReturnType<Backend['rollback']> {
+    return (await this.#ready).rollback(params, caller);
+  }
+
+  async history(): ReturnType<Backend['history']> {
+    return (await this.#ready).history();
+  }
+
+  async generation(params: Parameters<Backend['generation']>[0]): ReturnType<Backend['generation']> {
+    return (await this.#ready).generation(params);
   }
 
   /** Too early for events: refused as busy. */

@@ -1,5 +1,5 @@
 import type { Config } from '../model/config.ts';
-import { type Loaded, loadConfig, printDiagnostic } from '../sources/config/index.ts';
+import { digestTexts, type Loaded, loadConfig, printDiagnostic, type Texts, textFiles } from '../sources/config/index.ts';
 
 /** What stands above the file: flags and the environment. */
 export interface Overrides {
@@ -13,6 +13,9 @@ export interface DaemonConfig {
   readonly config: Config | undefined;
   /** Whether the file itself could be read. */
   readonly readable: boolean;
+  /** Every file that it was read from. */
+  readonly texts: Texts;
+  readonly digest: string;
   readonly errors: readonly string[];
   readonly warnings: readonly string[];
 }
@@ -21,12 +24,20 @@ export function loadDaemonConfig(file: string, overrides: Overrides, load: (file
   const { config, diagnostics, sources } = load(file);
   const print = (severity: 'error' | 'warning'): readonly string[] =>
     diagnostics.filter((d) => d.severity === severity).map((d) => printDiagnostic(d, sources));
+  const texts = new Map([...sources.values()].map((source) => [source.file, source.text]));
   return {
+    texts,
+    digest: digestTexts(texts),
     config: config && withOverrides(config, overrides),
     readable: sources.has(file),
     errors: print('error'),
     warnings: print('warning'),
   };
+}
+
+/** A configuration as a generation's texts say. */
+export function loadGeneration(file: string, texts: Texts, overrides: Overrides): DaemonConfig {
+  return loadDaemonConfig(file, overrides, (name) => loadConfig(name, textFiles(texts)));
 }
 
 function withOverrides(config: Config, overrides: Overrides): Config {

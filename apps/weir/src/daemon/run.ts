@@ -1,14 +1,17 @@
-import { ApiError } from '../api/index.ts';
+import { ApiError, makeDirectory } from '../api/index.ts';
 import { EXIT, type ExitCode, type Io, type RunOptions } from '../cli/index.ts';
 import { version } from '../cli/version.ts';
 import { type Log, openLog } from '../observe/index.ts';
+import type { Texts } from '../sources/config/index.ts';
+import { chooseStart } from './choose-start.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { explainFailure } from './failure.ts';
-import { loadDaemonConfig } from './load-daemon-config.ts';
+import { GenerationStore } from './generations/index.ts';
+import { type DaemonConfig, loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
 
 /** What main.ts brings in. */
-export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule'>;
+export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule' | 'startTimer' | 'holdImage'>;
 
 /** `weir run`: until SIGTERM or SIGINT. An error that nobody handles is logged and ends the process; the kernel stays as it is. */
 export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): Promise<ExitCode> {
@@ -37,7 +40,25 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     });
     // From the start on: a hang-up that comes early must not end the process.
     const hangUps = new HangUps(log);
-    const daemon = await Daemon.start({ version: version(), config: first.config, reload: read, log, notifier, onFatal, ...parts });
+    makeDirectory(first.config.stateDirectory, 0o700);
+    const store = GenerationStore.open(first.config.stateDirectory);
+    const readTexts = (file: string, texts: Texts): DaemonConfig => loadGeneration(file, texts, options);
+    const { loaded, notice } = chooseStart(store, first, readTexts);
+    if (notice !== undefined) log.log('warn', notice);
+    parts.holdImage(first.config.stateDirectory, false);
+    const config = loaded.config ?? first.config;
+    const daemon = await Daemon.start({
+      version: version(),
+      config,
+      loaded,
+      store,
+      reload: read,
+      readTexts,
+      log,
+      notifier,
+      onFatal,
+      ...parts,
+    });
     hangUps.serve(daemon);
     const end = await Promise.race([untilEnd(io), fatal]);
     const reason = typeof end === 'string' ? end : end.message;
@@ -74,7 +95,7 @@ class HangUps {
   }
 
   #reload(daemon: Daemon): void {
-    daemon.reload().catch((error: unknown) => {
+    daemon.reload('SIGHUP').catch((error: unknown) => {
       // A refusal has been logged where it was found.
       if (!(error instanceof ApiError)) this.#log.log('error', `reload: ${error instanceof Error ? error.message : String(error)}`);
     });

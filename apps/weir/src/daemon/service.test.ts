@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
+import { describeChanges, fixedKeys } from '../compile/changes/index.ts';
 import { loadText } from '../sources/config/memory-files.ts';
-import { describeChanges, fixedKeys } from './config-changes.ts';
 import { explainFailure } from './failure.ts';
 import { Notifier } from './notifier.ts';
 

@@ -188,6 +188,8 @@ function summarizeWhy(why: Provenance): WhySummary {
       return { kind: 'ledger', prefix: printPrefix(why.prefix) };
     case 'file':
       return { kind: 'file', text: `${why.span.file}:${why.span.line}` };
+    case 'builtin':
+      return { kind: 'builtin' };
     case 'api':
       return { kind: 'api', text: why.caller, since: iso(why.since) };
   }

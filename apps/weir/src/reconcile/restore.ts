@@ -3,7 +3,7 @@ import type { KernelTarget } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 import type { MemberDelta } from '../model/member-delta.ts';
-import { loadImage } from './image-file.ts';
+import { loadConfirmedImage } from './image-file.ts';
 import { Ledger } from './ledger.ts';
 import { Reconciler } from './reconciler.ts';
 import { slotKeys } from './slot.ts';
@@ -20,7 +20,7 @@ export interface RestoreReport {
  * before links come up; what is there already stays, so a second run sends nothing.
  */
 export function restoreImage(backend: KernelBackend, stateDirectory: string): RestoreReport | undefined {
-  const plan = loadImage(stateDirectory);
+  const plan = loadConfirmedImage(stateDirectory);
   if (!plan) return undefined;
   const wanted = plan.targets.flatMap((target) => savedMembers(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });

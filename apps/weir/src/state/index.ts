@@ -15,7 +15,8 @@ export { NEVER_MEMBERS, SHORTEST } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
 export { REFUSAL_REASONS, type Refusal, type RefusalReason } from './refusals.ts';
 export { DEFAULT_LIMITS, type RibLimits } from './rib-limits.ts';
-export { type ConfigureResult, RouteState, type RouteStateOptions, type StateClock } from './route-state.ts';
+export { RouteState } from './route-state.ts';
+export type { ConfigureResult, RouteStateOptions, StateClock } from './route-state-options.ts';
 export type {
   Hold,
   Member,

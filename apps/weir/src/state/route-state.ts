@@ -1,5 +1,5 @@
 import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
-import { type HashKey, randomHashKey } from '@weir/wire/bytes';
+import { randomHashKey } from '@weir/wire/bytes';
 import { equalIp, type Ip } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
@@ -10,12 +10,14 @@ import { LedgerMembers } from './ledger-members.ts';
 import { memberEvent } from './member-event.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
 import { familyIndex, type PeerState } from './peer-state.ts';
-import { type RefreshRequest, refreshRequests } from './reconfigure.ts';
+import { refreshRequests } from './reconfigure.ts';
 import { Rib } from './rib.ts';
-import { DEFAULT_LIMITS, type RibLimits } from './rib-limits.ts';
+import { DEFAULT_LIMITS } from './rib-limits.ts';
+import type { ConfigureResult, RouteStateOptions, StateClock } from './route-state-options.ts';
 import { ROW } from './route-table.ts';
 import {
   countState,
+  findMember,
   type Hold,
   listHolds,
   listMembers,
@@ -29,31 +31,6 @@ import {
 } from './route-view.ts';
 import { endHolds, holdDeadline, makeStale, type SessionDown } from './session-loss.ts';
 import type { SetState } from './set-state.ts';
-
-/** Time, handed in so that tests can rule it. */
-export interface StateClock {
-  /** Milliseconds since the epoch, never stepping back. */
-  now(): number;
-  setTimer(ms: number, action: () => void): { cancel(): void };
-}
-
-export interface RouteStateOptions {
-  readonly clock: StateClock;
-  /** This host's own addresses; deny sets never cover them. Asked at each configuration and at `hostAddressesChanged`. */
-  readonly hostAddresses?: () => readonly Ip[];
-  /** Gets `refused` (at most 10 a second for each set) and `member` (at most 256 for each drain). */
-  readonly events?: EventSink;
-  /** Key of the hash of attributes; random when absent. */
-  readonly hashKey?: HashKey;
-  readonly limits?: Partial<RibLimits>;
-}
-
-export interface ConfigureResult {
-  /** Peers to ask for route refresh; their `learned` starts anew. */
-  readonly refresh: readonly RefreshRequest[];
-  /** Names of sets that are new, gone or other than before. */
-  readonly changedSets: readonly string[];
-}
 
 const NOTHING_BLOCKED: { readonly blocked: readonly FamilyName[] } = { blocked: [] };
 /** Waiting members that one turn looks at. */
@@ -273,6 +250,12 @@ export class RouteState {
   members(name: string, page: Page = {}): { readonly members: readonly Member[]; readonly more: boolean } {
     const set = this.#set(name);
     return set ? listMembers(this.#rib, set, page) : { members: [], more: false };
+  }
+
+  /** The longest member of a set that covers an address; undefined when none does, or for an unknown set. */
+  memberOf(name: string, address: Ip): Member | undefined {
+    const set = this.#set(name);
+    return set && findMember(this.#rib, set, address);
   }
 
   routes(filter: RouteFilter = {}): { readonly routes: readonly RouteEntry[]; readonly more: boolean } {

@@ -1,5 +1,5 @@
 import type { FamilyName, NextHop, PathAttributes } from '@weir/bgp/codec';
-import { type Asn, type Family, overlaps, type Prefix } from '@weir/wire/inet';
+import { type Asn, bitsOf, type Family, type Ip, makePrefix, overlaps, type Prefix } from '@weir/wire/inet';
 import type { Provenance } from '../model/provenance.ts';
 import { decodeKey, nextHopOf, rawAttributesOf } from './attribute-key.ts';
 import { NO_ATTRIBUTES } from './attribute-store.ts';
@@ -155,6 +155,18 @@ export function listMembers(rib: Rib, set: SetState, filter: Page): { members: M
     (f, id) => members.push({ prefix: rib.ribs[f].table.prefix(id), provenance: provenance(rib, set, f, id) }),
   );
   return { members, more };
+}
+
+/** The longest member that covers an address. */
+export function findMember(rib: Rib, set: SetState, address: Ip): Member | undefined {
+  const f = address.family === 4 ? 0 : 1;
+  const { table } = rib.ribs[f];
+  for (let length: number = bitsOf(address.family); length >= 0; length--) {
+    const { w0, w1, w2, w3 } = makePrefix(address, length);
+    const id = table.find(w0, w1, w2, w3, length);
+    if (id >= 0 && set.isInstalled(f, id)) return { prefix: table.prefix(id), provenance: provenance(rib, set, f, id) };
+  }
+  return undefined;
 }
 
 function provenance(rib: Rib, set: SetState, f: FamilyIndex, id: number): Provenance[] {

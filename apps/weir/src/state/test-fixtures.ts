@@ -12,7 +12,7 @@ import { asn, type Prefix, parseIp, prefix, prefixFromWords, printPrefix } from 
 import type { Config, Peer } from '../model/config.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { CommunityPattern, NamedSet } from '../model/named-set.ts';
-import type { StateClock } from './route-state.ts';
+import type { StateClock } from './route-state-options.ts';
 
 /** Values for the tests of this folder: a clock that is moved by hand, configurations, UPDATEs, and members as text. */
 const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
@@ -115,6 +115,7 @@ export function testConfig(peers: readonly Peer[], sets: readonly NamedSet[], gi
     sets,
     firewall: undefined,
     protected: [],
+    policy: undefined,
     convergence: { settle: 30_000, settleWithoutRestart: 10_000, startupHold: 300_000 },
     stateDirectory: '/var/lib/weir',
     socket: '/run/weir/weir.sock',

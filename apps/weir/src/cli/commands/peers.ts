@@ -2,10 +2,10 @@ import type { PeerSummary } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import type { ViewOptions } from '../options.ts';
 import type { Palette } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import { ago } from '../render/units.ts';
-import type { ViewOptions } from './status.ts';
 
 export async function peers(options: ViewOptions, io: Io): Promise<ExitCode> {
   const answer = await withDaemon(options, (client) => client.call('peers', {}));

@@ -1,8 +1,8 @@
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
-import type { ViewOptions } from './status.ts';
 
 /** Asks the daemon to read its configuration again. A file with mistakes changes nothing: exit code 2 and the mistakes on stderr. */
 export async function reload(options: ViewOptions, io: Io): Promise<ExitCode> {

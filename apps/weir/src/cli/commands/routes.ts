@@ -2,8 +2,8 @@ import type { RouteSummary } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import type { ViewOptions } from '../options.ts';
 import { renderTable } from '../render/table.ts';
-import type { ViewOptions } from './status.ts';
 
 export interface RoutesOptions extends ViewOptions {
   readonly peer: string | undefined;

@@ -2,11 +2,11 @@ import type { ControlClient, MemberSummary, RefusedAnswer, SetSummary, WhySummar
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import { ago } from '../render/units.ts';
-import type { ViewOptions } from './status.ts';
 
 export interface SetsOptions extends ViewOptions {
   readonly refused: boolean;

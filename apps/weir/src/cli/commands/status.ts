@@ -1,15 +1,11 @@
 import type { LatencySummary, StatusAnswer } from '../../api/index.ts';
-import { type DaemonOptions, withDaemon } from '../daemon-client.ts';
+import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { ago, humanDuration, plural } from '../render/units.ts';
-
-export interface ViewOptions extends DaemonOptions {
-  readonly output: 'text' | 'json';
-  readonly palette: Palette;
-}
 
 export async function status(options: ViewOptions, io: Io): Promise<ExitCode> {
   const answer = await withDaemon(options, (client) => client.call('status', {}));

@@ -1,4 +1,4 @@
-import type { Config, Peer } from '../model/config.ts';
+import type { Config, Peer } from '../../model/config.ts';
 
 /** What is different between two configurations, as short texts for a person; nothing when a reload would change nothing. */
 export function describeChanges(before: Config, after: Config): readonly string[] {

@@ -1,0 +1,2 @@
+/** Rules in words. */
+export { printAction, printRule, ruleLabel } from './describe-rule.ts';

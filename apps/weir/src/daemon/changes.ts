@@ -1,0 +1,341 @@
+import {
+  ApiError,
+  type ApplyAnswer,
+  type ConfirmAnswer,
+  FORMAT_VERSION,
+  type GenerationAnswer,
+  type HistoryAnswer,
+  type Params,
+  type ReloadAnswer,
+  type RollbackAnswer,
+} from '../api/index.ts';
+import { describeChanges, fixedKeys } from '../compile/changes/index.ts';
+import type { Config } from '../model/config.ts';
+import type { Event } from '../model/event.ts';
+import type { Log } from '../observe/index.ts';
+import type { Texts } from '../sources/config/index.ts';
+import { type GenerationRecord, type GenerationStore, HistoryError } from './generations/index.ts';
+import type { DaemonConfig } from './load-daemon-config.ts';
+import { iso } from './summaries.ts';
+
+/** A revert that fails is tried again after this long. */
+const RETRY_MS = 5000;
+const RETRIES = 120;
+
+/** Who asks, as the history says it. */
+const DAEMON = 'weir run';
+
+/** How reloads went. */
+export interface ReloadRecord {
+  readonly loaded: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly lastError: readonly string[] | undefined;
+}
+
+export interface ChangesOptions {
+  readonly store: GenerationStore;
+  readonly log: Log;
+  readonly emit: (event: Event) => void;
+  readonly config: () => Config;
+  /** The configuration as its files say now. */
+  readonly read: () => DaemonConfig;
+  /** The configuration as texts say. */
+  readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
+  /** Puts a configuration into force. Throws ApiError when it cannot: then what was is still in force. */
+  readonly adopt: (config: Config) => Promise<void>;
+  /** Traffic of operators and peers that one configuration lets in and another does not, a line each. */
+  readonly lockouts: (before: Config, after: Config, ssh: string | undefined) => readonly string[];
+  /** Keeps what is loaded at boot as it is until the change is confirmed, or no longer. */
+  readonly holdImage: (hold: boolean) => void;
+  /** Starts the process that takes the change back when this one is gone. */
+  readonly startTimer: (generation: number, deadline: number) => void;
+  readonly notifier: { reloading(): void };
+  /** Tells the service manager how things are now. */
+  readonly settled: () => void;
+}
+
+/** Changes of the configuration while the daemon runs: one at a time, each with a record, and taken back where that was asked for and nobody confirms. */
+export class Changes {
+  readonly #options: ChangesOptions;
+  #reloads: ReloadRecord = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
+  #running: Promise<unknown> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: ChangesOptions) {
+    this.#options = options;
+  }
+
+  get reloads(): ReloadRecord {
+    return this.#reloads;
+  }
+
+  /** Writes down what the daemon has started with. */
+  started(loaded: DaemonConfig): void {
+    this.#record(() => {
+      const { store } = this.#options;
+      if (store.current?.digest === loaded.digest) return;
+      const texts = loaded.texts;
+      store.add({ at: Date.now(), cause: 'start', by: DAEMON, file: this.#options.config().file, changes: [] }, texts);
+    });
+  }
+
+  /** Resolves when no change is under way. */
+  idle(): Promise<unknown> {
+    return this.#running;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Reads the configuration again and applies the difference. Throws ApiError when it is refused: then nothing has changed. */
+  reload(by: string): Promise<ReloadAnswer> {
+    return this.#queue(async () => {
+      this.#refuseWhilePending();
+      const loaded = this.#load();
+      const { changed } = await this.#put(loaded, 'reload', by, undefined);
+      return { format_version: FORMAT_VERSION, changed, warnings: loaded.warnings };
+    });
+  }
+
+  apply(params: Params<'apply'>, by: string): Promise<ApplyAnswer> {
+    return this.#queue(async () => {
+      this.#refuseWhilePending();
+      const { store, lockouts } = this.#options;
+      if (params.base !== undefined && params.base !== store.current?.digest)
+        throw new ApiError('stale', 'the plan is stale: another configuration is in force than it was made for; make a new plan');
+      const loaded = this.#load();
+      if (params.digest !== undefined && params.digest !== loaded.digest)
+        throw new ApiError('stale', 'the plan is stale: the files are not what it was made from; make a new plan');
+      const locked = loaded.config ? lockouts(this.#options.config(), loaded.config, params.ssh) : [];
+      if (locked.length > 0 && !params.allow_lockout)
+        throw new ApiError('lockout', 'this would lock out whoever has to mend it; --allow-lockout does it all the same', locked);
+      const deadline = params.confirm_timeout_ms === undefined ? undefined : Date.now() + params.confirm_timeout_ms;
+      const { record, changed } = await this.#put(loaded, 'apply', by, deadline);
+      return {
+        format_version: FORMAT_VERSION,
+        generation: written(record),
+        changed,
+        warnings: [...loaded.warnings, ...locked],
+        ...(deadline === undefined || !store.index.pending ? {} : { confirm_before: iso(deadline) }),
+      };
+    });
+  }
+
+  confirm(by: string): Promise<ConfirmAnswer> {
+    return this.#queue(async () => {
+      const { store, log } = this.#options;
+      const { pending } = store.index;
+      if (!pending) throw new ApiError('not-found', 'nothing waits for confirmation');
+      store.confirm();
+      clearTimeout(this.#timer);
+      this.#options.holdImage(false);
+      log.log('info', `generation ${pending.generation} is confirmed by ${by}`);
+      return { format_version: FORMAT_VERSION, generation: pending.generation };
+    });
+  }
+
+  /** Goes back: to a generation, or to the one before. A change that waits for confirmation is taken back. */
+  rollback(params: Params<'rollback'>, by: string): Promise<RollbackAnswer> {
+    return this.#queue(async () => {
+      const { store } = this.#options;
+      const { pending, inForce } = store.index;
+      if (params.unconfirmed !== undefined && pending?.generation !== params.unconfirmed)
+        throw new ApiError('not-found', `generation ${params.unconfirmed} does not wait for confirmation`);
+      if (pending && (params.to === undefined || params.to === pending.previous)) return this.#takeBack(by);
+      this.#refuseWhilePending();
+      const target = params.to === undefined ? store.before(inForce ?? 0) : store.find(params.to);
+      if (!target)
+        throw new ApiError('not-found', params.to === undefined ? 'there is nothing to go back to' : `there is no generation ${params.to}`);
+      const { record, changed } = await this.#put(this.#loadGeneration(target), 'rollback', by, undefined);
+      return { format_version: FORMAT_VERSION, generation: written(record), to: target.number, changed };
+    });
+  }
+
+  history(): HistoryAnswer {
+    const { inForce, pending, records } = this.#options.store.index;
+    return {
+      format_version: FORMAT_VERSION,
+      ...(inForce === undefined ? {} : { in_force: inForce }),
+      ...(pending
+        ? { pending: { generation: pending.generation, previous: pending.previous, confirm_before: iso(pending.deadline) } }
+        : {}),
+      generations: records.map(({ at, ...rest }) => ({ ...rest, at: iso(at) })),
+    };
+  }
+
+  /** The texts of a generation; of the one in force when none is named. */
+  generation(params: Params<'generation'>): GenerationAnswer {
+    const { store } = this.#options;
+    const record = params.number === undefined ? store.current : store.find(params.number);
+    if (!record)
+      throw new ApiError(
+        'not-found',
+        params.number === undefined ? 'no generation is recorded' : `there is no generation ${params.number}`,
+      );
+    const texts = this.#texts(record);
+    return {
+      format_version: FORMAT_VERSION,
+      generation: record.number,
+      digest: record.digest,
+      file: record.file,
+      texts: Object.fromEntries(texts),
+    };
+  }
+
+  #queue<T>(change: () => Promise<T>): Promise<T> {
+    const result = this.#running.then(async () => {
+      if (this.#closed) throw new ApiError('failed', 'the daemon is ending');
+      this.#options.notifier.reloading();
+      try {
+        return await change();
+      } finally {
+        this.#options.settled();
+      }
+    });
+    this.#running = result.catch(() => undefined);
+    return result;
+  }
+
+  #refuseWhilePending(): void {
+    const { pending } = this.#options.store.index;
+    if (pending) throw new ApiError('busy', `generation ${pending.generation} waits for weir confirm or weir rollback`);
+  }
+
+  #load(): DaemonConfig {
+    const loaded = this.#options.read();
+    if (!loaded.config) throw this.#refuse('the configuration has mistakes and was not taken', loaded.errors);
+    return loaded;
+  }
+
+  #texts(record: GenerationRecord): Texts {
+    try {
+      return this.#options.store.texts(record.number);
+    } catch (error) {
+      if (error instanceof HistoryError) throw new ApiError('not-found', error.message);
+      throw error;
+    }
+  }
+
+  #loadGeneration(record: GenerationRecord): DaemonConfig {
+    const loaded = this.#options.readTexts(record.file, this.#texts(record));
+    if (!loaded.config) throw this.#refuse(`generation ${record.number} cannot be taken any more`, loaded.errors);
+    return loaded;
+  }
+
+  /** Puts a configuration into force and writes it down. */
+  async #put(
+    loaded: DaemonConfig,
+    cause: 'reload' | 'apply' | 'rollback',
+    by: string,
+    deadline: number | undefined,
+  ): Promise<{ readonly record: GenerationRecord | undefined; readonly changed: readonly string[] }> {
+    const { store, holdImage, startTimer } = this.#options;
+    const { config } = loaded;
+    if (!config) throw this.#refuse('the configuration has mistakes and was not taken', loaded.errors);
+    const before = this.#options.config();
+    const fixed = fixedKeys(before, config);
+    if (fixed.length > 0)
+      throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
+    const changed = describeChanges(before, config);
+    const last = store.current;
+    const waits = deadline !== undefined && last !== undefined;
+    if (waits) holdImage(true);
+    let record = last;
+    try {
+      // On disk before it is in force: whoever starts after a crash in between goes back, and not on.
+      if (waits) record = store.add({ at: Date.now(), cause, by, file: config.file, changes: changed }, loaded.texts, deadline);
+      await this.#adopt(config);
+      if (!waits && (last?.digest !== loaded.digest || cause !== 'reload')) {
+        record = undefined;
+        this.#record(() => {
+          record = store.add({ at: Date.now(), cause, by, file: config.file, changes: changed }, loaded.texts);
+        });
+      }
+    } catch (error) {
+      if (waits) {
+        store.takeBack();
+        holdImage(false);
+      }
+      throw error;
+    }
+    if (waits && record && deadline !== undefined) {
+      startTimer(record.number, deadline);
+      this.#wait(deadline);
+    }
+    this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
+    for (const warning of loaded.warnings) this.#options.log.log('warn', warning.split('\n', 1)[0] ?? '', { detail: warning });
+    this.#options.emit({ at: Date.now(), kind: 'reload', ok: true, changed });
+    return { record, changed };
+  }
+
+  /** Kernel refusals are not final: what was in force is put back. */
+  async #adopt(config: Config): Promise<void> {
+    const before = this.#options.config();
+    try {
+      await this.#options.adopt(config);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'refused') await this.#options.adopt(before);
+      throw error;
+    }
+  }
+
+  #wait(deadline: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#expire(RETRIES), Math.max(0, deadline - Date.now()));
+  }
+
+  /** Nobody has confirmed: back to what was. What stands in the way is told of, and tried again. */
+  async #expire(retries: number): Promise<void> {
+    const { log, store } = this.#options;
+    if (this.#closed || !store.index.pending) return;
+    try {
+      await this.#queue(() => this.#takeBack(DAEMON));
+    } catch (error) {
+      log.log('error', `a change that nobody confirmed cannot be taken back: ${error instanceof Error ? error.message : String(error)}`);
+      if (retries > 0 && !this.#closed) this.#timer = setTimeout(() => void this.#expire(retries - 1), RETRY_MS);
+    }
+  }
+
+  async #takeBack(by: string): Promise<RollbackAnswer> {
+    const { store, log, holdImage, emit } = this.#options;
+    const { pending } = store.index;
+    const previous = store.find(pending?.previous);
+    if (!pending || !previous) throw new ApiError('not-found', 'nothing waits for confirmation');
+    const loaded = this.#loadGeneration(previous);
+    if (!loaded.config) throw this.#refuse(`generation ${previous.number} cannot be taken any more`, loaded.errors);
+    const changed = describeChanges(this.#options.config(), loaded.config);
+    await this.#options.adopt(loaded.config);
+    clearTimeout(this.#timer);
+    store.takeBack();
+    holdImage(false);
+    log.log('warn', `generation ${pending.generation} was not confirmed: generation ${previous.number} is in force again`, { by });
+    emit({ at: Date.now(), kind: 'reload', ok: true, changed });
+    return { format_version: FORMAT_VERSION, generation: previous.number, to: previous.number, changed };
+  }
+
+  /** A record that cannot be written does not stop the daemon, but is told of. */
+  #record(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#options.log.log('error', `history: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #refuse(message: string, details: readonly string[]): ApiError {
+    this.#reloads = { ...this.#reloads, failed: this.#reloads.failed + 1, lastError: details };
+    this.#options.emit({ at: Date.now(), kind: 'reload', ok: false, changed: [] });
+    // The place and the message; the line and the carets are for whoever asks.
+    for (const detail of details) this.#options.log.log('error', detail.split('\n', 1)[0] ?? '', { detail });
+    return new ApiError('invalid-config', message, details);
+  }
+}
+
+function written(record: GenerationRecord | undefined): number {
+  if (record) return record.number;
+  throw new ApiError('failed', 'the configuration is in force, but its record could not be written: see the log');
+}

@@ -1,0 +1,72 @@
+import { ApiError, ConnectionError, ControlClient } from '../api/index.ts';
+import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
+import { EXIT } from '../cli/index.ts';
+import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { holdImage, restoreImage } from '../reconcile/index.ts';
+import { GenerationStore } from './generations/index.ts';
+
+/** The daemon itself is given so long to take a change back in time. */
+const GRACE_MS = 1000;
+const RETRY_MS = 5000;
+/** Tries after the deadline: for an hour. */
+const TRIES = 720;
+
+/**
+ * Sleeps until a change should have been confirmed, and takes it back when it was not: through the daemon where one answers, else by itself, by loading what was in force
+ * before. Started beside every change that has to be confirmed, so that the death of the daemon does not make it permanent.
+ */
+export async function runExpire(options: ExpireOptions, io: Io): Promise<ExitCode> {
+  for (let left = options.deadline + GRACE_MS - Date.now(); left > 0; left = options.deadline + GRACE_MS - Date.now()) {
+    // A long sleep in steps, so that a clock that was set is noticed.
+    await sleep(Math.min(left, RETRY_MS));
+    if (!waits(options)) return EXIT.ok;
+  }
+  for (let i = 0; i < TRIES && waits(options); i++) {
+    try {
+      await askDaemon(options);
+      return EXIT.ok;
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'not-found') return EXIT.ok;
+      if (error instanceof ConnectionError && takeBack(options, io)) return EXIT.ok;
+    }
+    await sleep(RETRY_MS);
+  }
+  return waits(options) ? EXIT.error : EXIT.ok;
+}
+
+function waits({ stateDirectory, generation }: ExpireOptions): boolean {
+  return GenerationStore.open(stateDirectory).index.pending?.generation === generation;
+}
+
+async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
+  const client = await ControlClient.connect(socket);
+  try {
+    await client.call('rollback', { unconfirmed: generation });
+  } finally {
+    client.close();
+  }
+}
+
+/** Without a daemon: the kernel first, then the record, so that whatever fails in between is tried again. */
+function takeBack({ stateDirectory, netns }: ExpireOptions, io: Io): boolean {
+  try {
+    const backend = new NftBackend({ netns });
+    let refused: boolean;
+    try {
+      refused = (restoreImage(backend, stateDirectory)?.problems ?? []).some((p) => p.kind === 'not-permitted' || p.kind === 'refused');
+    } finally {
+      backend.close();
+    }
+    if (refused) return false;
+    GenerationStore.open(stateDirectory).takeBack();
+    holdImage(stateDirectory, false);
+    return true;
+  } catch (error) {
+    io.err(`weir: ${error instanceof Error ? error.message : String(error)}\n`);
+    return false;
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,103 @@
+import { networkInterfaces } from 'node:os';
+import type { Lists } from '@weir/filter/eval';
+import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
+import { inNetworkNamespace } from '@weir/sys';
+import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
+import { judge } from '../compile/interpreter/index.ts';
+import { judgement } from '../compile/judgement/index.ts';
+import type { Config } from '../model/config.ts';
+import type { HookRules } from '../model/rule.ts';
+
+/** A connection that has to stay possible. */
+interface Lifeline {
+  readonly what: string;
+  readonly client: Ip;
+  readonly server: Ip;
+  readonly port: number;
+  /** Whether this host is the server. */
+  readonly incoming: boolean;
+}
+
+export interface LockoutContext {
+  /** `$SSH_CONNECTION` of whoever asks: client address and port, server address and port. */
+  readonly ssh: string | undefined;
+  readonly now: number;
+  readonly lists: Lists;
+}
+
+const EPHEMERAL = 50_000;
+
+/**
+ * New connections of the operator who asks (by SSH) and of the BGP peers that `before` lets through and `after` does not, a line each with the rule that
+ * would deny it. Chains of others are not modelled.
+ */
+export function findLockouts(before: Config, after: Config, context: LockoutContext): readonly string[] {
+  const then = judgement(before, context.now);
+  const soon = judgement(after, context.now);
+  return lifelines(after, context.ssh).flatMap((line) => {
+    const denied = denial(line, soon, after, context);
+    if (denied === undefined || denial(line, then, before, context) !== undefined) return [];
+    return [`${line.what}: tcp ${printIp(line.client)} -> ${printIp(line.server)} port ${line.port} would be denied by ${denied}`];
+  });
+}
+
+function lifelines(config: Config, ssh: string | undefined): Lifeline[] {
+  const [client, , server, port] = (ssh ?? '').split(' ');
+  const [from, to] = [parseIp(client ?? ''), parseIp(server ?? '')];
+  const lines: Lifeline[] = [];
+  if (from && to && from.family === to.family && /^\d{1,5}$/.test(port ?? ''))
+    lines.push({ what: 'your SSH session', client: from, server: to, port: Number(port), incoming: true });
+  for (const peer of config.bgp.peers) {
+    const local = peer.source ?? config.bgp.listen.find((one) => one.address.family === peer.address.family)?.address;
+    if (!local) continue;
+    const listening = config.bgp.listen.map((one) => one.port);
+    const what = `BGP peer ${peer.name}`;
+    for (const own of new Set(listening.length > 0 ? listening : [179]))
+      lines.push({ what, client: peer.address, server: local, port: own, incoming: true });
+    if (!peer.passive) lines.push({ what, client: local, server: peer.address, port: peer.port, incoming: false });
+  }
+  return lines;
+}
+
+/** The rule that denies the first packet of a connection, or the answer to it; undefined when none does. */
+function denial(line: Lifeline, hooks: readonly HookRules[], config: Config, context: LockoutContext): string | undefined {
+  const there = packet(line.client, line.server, EPHEMERAL, line.port, TCP_FLAGS.syn);
+  const back = packet(line.server, line.client, line.port, EPHEMERAL, TCP_FLAGS.syn + TCP_FLAGS.ack);
+  const name = interfaceOf(line.incoming ? line.server : line.client, config.netns);
+  const judged = line.incoming
+    ? [
+        { hook: 'prerouting', bytes: there, state: 'new', iif: name },
+        { hook: 'input', bytes: there, state: 'new', iif: name },
+        { hook: 'output', bytes: back, state: 'established', oif: name },
+      ]
+    : [
+        { hook: 'output', bytes: there, state: 'new', oif: name },
+        { hook: 'prerouting', bytes: back, state: 'established', iif: name },
+        { hook: 'input', bytes: back, state: 'established', iif: name },
+      ];
+  for (const { hook, bytes, ...seen } of judged) {
+    const rules = hooks.find((one) => one.hook === hook);
+    if (!rules) continue;
+    const state = seen.state === 'new' ? 'new' : 'established';
+    const { verdict, rule } = judge(rules, Packet.fromNetwork(bytes, { ...seen, state }), { lists: context.lists });
+    if (verdict !== 'allow') return `${hook} ${rule?.name ?? ''}`;
+  }
+  return undefined;
+}
+
+function packet(source: Ip, destination: Ip, sourcePort: number, destinationPort: number, flags: number): Uint8Array {
+  const description: PacketDescription = { source, destination, transport: { kind: 'tcp', sourcePort, destinationPort, flags } };
+  return buildPacket(description);
+}
+
+/** The interface that has an address, as far as is known. */
+function interfaceOf(address: Ip, netns: string | undefined): string | undefined {
+  const all = netns === undefined ? networkInterfaces() : inNetworkNamespace(netns, networkInterfaces);
+  const found = Object.entries(all).find(([, list]) =>
+    list?.some((one) => {
+      const ip = parseIp(one.address.split('%')[0] ?? '');
+      return ip !== undefined && equalIp(ip, address);
+    }),
+  );
+  return found?.[0];
+}
