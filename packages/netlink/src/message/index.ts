@@ -47,4 +47,5 @@ export {
   NFNL_MSG_BATCH_END,
   NFNL_SUBSYS_CTNETLINK,
   NFNL_SUBSYS_NFTABLES,
+  NFNL_SUBSYS_ULOG,
 } from './nfgenmsg.ts';

@@ -2,6 +2,7 @@ import type { Reader, Writer } from '@weir/wire/bytes';
 
 /** Subsystems of NETLINK_NETFILTER: the high byte of a message's type (`linux/netfilter/nfnetlink.h`). */
 export const NFNL_SUBSYS_CTNETLINK = 1;
+export const NFNL_SUBSYS_ULOG = 4;
 export const NFNL_SUBSYS_NFTABLES = 10;
 
 export const NFNL_MSG_BATCH_BEGIN = 16;
