@@ -70,6 +70,7 @@ const config: Config = {
   ],
   firewall: undefined,
   protected: [],
+  policy: undefined,
   convergence: { settle: 30_000, settleWithoutRestart: 10_000, startupHold: 300_000 },
   stateDirectory: '/nonexistent',
   socket: '/nonexistent',

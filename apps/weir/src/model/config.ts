@@ -2,6 +2,7 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
 import type { Firewall } from './firewall.ts';
 import type { NamedSet } from './named-set.ts';
+import type { Policy } from './policy.ts';
 import type { SourceSpan } from './provenance.ts';
 
 export interface Listen {
@@ -74,6 +75,8 @@ export interface Config {
   readonly bgp: BgpConfig;
   readonly sets: readonly NamedSet[];
   readonly firewall: Firewall | undefined;
+  /** The rules of the policy files; undefined when none are named. */
+  readonly policy: Policy | undefined;
   /** Deny sets never cover these. */
   readonly protected: readonly Prefix[];
   readonly convergence: Convergence;

@@ -2,6 +2,7 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { BgpConfig, Config, Peer } from '../../model/config.ts';
 import type { BaseRules, Border, Firewall } from '../../model/firewall.ts';
 import type { NamedSet, SetTarget } from '../../model/named-set.ts';
+import type { Policy } from '../../model/policy.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawSet } from './raw.ts';
@@ -15,7 +16,7 @@ const ALL_FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
  * A whole configuration from a file that was read key by key, with every default filled in. Undefined when a required value is missing or
  * unusable: that was reported where it was read.
  */
-export function buildConfig(fileName: string, raw: RawFile, readPassword: ReadPassword): Config | undefined {
+export function buildConfig(fileName: string, raw: RawFile, policy: Policy | undefined, readPassword: ReadPassword): Config | undefined {
   const bgp = buildBgp(raw, readPassword);
   const sets = raw.sets.map(buildSet);
   const firewall = raw.firewall ? buildFirewall(raw.firewall.get) : undefined;
@@ -26,6 +27,7 @@ export function buildConfig(fileName: string, raw: RawFile, readPassword: ReadPa
     bgp,
     sets,
     firewall,
+    policy,
     protected: values(raw.protected),
     convergence: { settle: c.settle, settleWithoutRestart: c.settle_without_restart, startupHold: c.startup_hold },
     stateDirectory: raw.state_directory,

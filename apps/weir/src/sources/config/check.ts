@@ -8,14 +8,22 @@ import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
 
-/** What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. */
-export function checkFile(raw: RawFile, report: Report): void {
+/**
+ * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. `used` are the sets that
+ * the policy names.
+ */
+export function checkFile(raw: RawFile, used: ReadonlySet<string>, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
   const peers = new Set((raw.bgp?.get.peers ?? []).flatMap((item) => item.value.get.name ?? []));
-  for (const set of raw.sets) checkSet(set, peers, raw.firewall !== undefined, report);
+  for (const set of raw.sets) checkSet(set, peers, ownsTable(raw), report);
   checkTargets(raw, report);
   if (raw.firewall) checkBorders(raw, raw.firewall.get.borders, report);
-  checkUse(raw, report);
+  checkUse(raw, used, report);
+}
+
+/** Whether there is a table that Weir owns: for a firewall, or for a policy. */
+function ownsTable(raw: RawFile): boolean {
+  return raw.firewall !== undefined || raw.policy !== undefined;
 }
 
 function checkPeers(bgp: Table<RawBgp>, report: Report): void {
@@ -136,7 +144,8 @@ function checkTargets(raw: RawFile, report: Report): void {
     const nft = set.value.get.nft;
     if (!nft || nft.get.table === undefined) continue;
     const { family, table } = nft.get;
-    if (family === 'inet' && table === raw.firewall?.get.table) {
+    const owned = raw.firewall ? raw.firewall.get.table : raw.policy === undefined ? undefined : 'weir';
+    if (family === 'inet' && table === owned) {
       report('E026', nft.place('table'), `inet ${table} is the table that Weir owns`, 'leave nft out to use a set of the owned table');
     }
     for (const key of ['ipv4', 'ipv6'] as const) {
@@ -191,15 +200,20 @@ function checkBorders(raw: RawFile, borders: readonly Item<Table<RawBorder>>[], 
 }
 
 /** Warnings: things that are allowed and probably not meant. */
-function checkUse(raw: RawFile, report: Report): void {
-  if (!raw.firewall) return;
-  const used = new Set<string>();
-  for (const { value: border } of raw.firewall.get.borders) {
+function checkUse(raw: RawFile, policySets: ReadonlySet<string>, report: Report): void {
+  if (!ownsTable(raw)) return;
+  const used = new Set(policySets);
+  for (const { value: border } of raw.firewall?.get.borders ?? []) {
     for (const item of border.get.deny) used.add(item.value);
     for (const item of border.get.allow) if (item.value.get.set !== undefined) used.add(item.value.get.set);
   }
   for (const set of raw.sets) {
-    if (!set.value.has('nft') && !used.has(set.name)) report('W001', set.place, `no border uses the set ${quote(set.name)}`);
+    if (!set.value.has('nft') && !used.has(set.name))
+      report(
+        'W001',
+        set.place,
+        `${raw.policy === undefined ? 'no border uses' : 'neither a border nor the policy uses'} the set ${quote(set.name)}`,
+      );
     for (const { value, place } of set.value.get.kind === 'deny' ? (set.value.get.guard?.get.prefixes ?? []) : []) {
       const shield = raw.protected.find((p) => covers(p.value, value));
       if (shield) report('W003', place, 'this prefix is protected, so the set can never have a member in it');

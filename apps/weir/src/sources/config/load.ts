@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import type { Policy } from '../../model/policy.ts';
+import { loadPolicy } from '../policy/load.ts';
 import { SMALL_TREE } from '../yaml/bounds.ts';
 import { type Files, matchFiles, relativeTo, systemFiles } from '../yaml/files.ts';
 import { Reading } from '../yaml/reading.ts';
@@ -10,6 +12,7 @@ import type { ConfigNode } from '../yaml/tree.ts';
 import { buildConfig } from './build.ts';
 import { checkFile } from './check.ts';
 import { mergeTrees } from './merge.ts';
+import type { RawFile } from './raw.ts';
 import { fileShape } from './schema.ts';
 
 /** Bounds of what is read: one file, all files together in bytes and by number, one password. */
@@ -25,18 +28,20 @@ export interface Loaded {
   readonly sources: ReadonlyMap<string, SourceText>;
 }
 
-/** Loads a configuration and everything it includes. Never throws for what a file contains; every mistake is a diagnostic. */
-export function loadConfig(file: string, files: Files = systemFiles): Loaded {
-  return new Loader(file, files).load();
+/** Loads a configuration, everything it includes and its policy; `now` (milliseconds since the epoch) is for rules whose time is over. Never throws for what a file contains; every mistake is a diagnostic. */
+export function loadConfig(file: string, files: Files = systemFiles, now: number = Date.now()): Loaded {
+  return new Loader(file, files, now).load();
 }
 
 class Loader {
   readonly #file: string;
   readonly #files: Files;
+  readonly #now: number;
   readonly #reading: Reading;
 
-  constructor(file: string, files: Files) {
+  constructor(file: string, files: Files, now: number) {
     this.#file = file;
+    this.#now = now;
     this.#files = files;
     const bounds = { fileBytes: MAX_FILE_BYTES, totalBytes: MAX_TOTAL_BYTES, tree: SMALL_TREE };
     this.#reading = new Reading(files, bounds, 'the configuration');
@@ -55,8 +60,9 @@ class Loader {
         const whole = this.#include(main);
         const table = shape.read(whole, { ...whole.place, end: whole.place.start }, reading.report);
         if (table) {
-          checkFile(table.get, reading.report);
-          config = buildConfig(this.#file, table.get, (item) => this.#password(item));
+          const { policy, uses } = this.#policy(table.get);
+          checkFile(table.get, uses, reading.report);
+          config = buildConfig(this.#file, table.get, policy, (item) => this.#password(item));
         }
       }
     }
@@ -88,6 +94,27 @@ class Loader {
       }
     }
     return whole;
+  }
+
+  /** The policy that the configuration names, and the sets that the policy names. */
+  #policy(raw: RawFile): { readonly policy: Policy | undefined; readonly uses: ReadonlySet<string> } {
+    const reading = this.#reading;
+    if (raw.policy === undefined) return { policy: undefined, uses: new Set() };
+    const files = raw.policy.flatMap(({ value, place }) => {
+      const errors = reading.errors;
+      const paths = matchFiles(this.#files, this.#file, value, place, reading.report);
+      if (paths.length === 0 && reading.errors === errors) reading.report('W013', place, `no file matches ${value}`);
+      return paths.map((path) => ({ path, place }));
+    });
+    const sets = new Map<string, 'Ip'>();
+    const elsewhere = new Set<string>();
+    for (const { name, value } of raw.sets) {
+      if (value.has('nft')) elsewhere.add(name);
+      else sets.set(name, 'Ip');
+    }
+    const loaded = loadPolicy(files, this.#files, { sets, elsewhere, now: this.#now });
+    reading.add(loaded.diagnostics, loaded.sources);
+    return loaded;
   }
 
   #password(item: Item<string>): string | undefined {

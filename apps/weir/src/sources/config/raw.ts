@@ -11,6 +11,7 @@ export interface RawFile {
   bgp: Table<RawBgp> | undefined;
   sets: readonly Named<Table<RawSet>>[];
   firewall: Table<RawFirewall> | undefined;
+  policy: readonly Item<string>[] | undefined;
   protected: readonly Item<Prefix>[];
   convergence: Table<RawConvergence> | undefined;
   state_directory: string;

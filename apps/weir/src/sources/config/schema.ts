@@ -249,6 +249,11 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
     'Named sets, filled by routes.',
   ),
   firewall: optional(firewall, 'A table that Weir owns.', 'none'),
+  policy: optional(
+    list(text('a file name', 4096), { alone: true, atLeastOne: true }),
+    'Policy files (docs/policy.md), judged as one policy in the table that Weir owns; a `*` in the last part of the name matches many. Relative to this file. Expressions may name the sets that have no `nft`.',
+    'none',
+  ),
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
   convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
   state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),

@@ -67,11 +67,14 @@ export function readExpression(written: string, place: Place, context: Expressio
   }
   const { tree } = parsed;
   const named = listUses(tree.root);
+  for (const { name, start, end } of named) {
+    if (!lists.find(name)) lists.reportUnknown(name, placeInScalar(place, written, start, end), report);
+  }
   const constants = named.filter(({ name }) => lists.find(name)?.kind === 'constant');
   const guarded = NUMBERS[context.protocol];
   const { expr, warnings, problems } = lower(tree, PACKET_SCHEME, { lists: lists.definitions, hooks: context.hooks, guarded });
   for (const { code, message, span } of problems) {
-    tell(PROBLEMS[code], message, span, code === 'unknown-list' ? 'the sets of the daemon are known with --config FILE' : undefined);
+    if (code !== 'unknown-list') tell(PROBLEMS[code], message, span);
   }
   for (const { code, message, span } of warnings) tell(WARNINGS[code], message, span);
   const { root } = tree;

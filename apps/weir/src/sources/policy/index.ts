@@ -9,6 +9,7 @@ export {
   MAX_POLICY_FILE_BYTES,
   MAX_POLICY_FILES,
   MAX_RULES,
+  type PolicyFile,
   type PolicyOptions,
 } from './load.ts';
 export { describePolicy } from './schema.ts';

@@ -22,10 +22,13 @@ const PLURALS: { readonly [T in SetType]: string } = { Ip: 'prefixes', Int: 'num
 export class Lists {
   readonly #lists = new Map<string, List>();
   readonly #definitions = new Map<string, ListDefinition>();
+  readonly #elsewhere: ReadonlySet<string>;
   readonly #used = new Set<string>();
   #inlined = 0;
 
-  constructor(sets: ReadonlyMap<string, SetType>) {
+  /** `elsewhere` are sets that cannot be used. */
+  constructor(sets: ReadonlyMap<string, SetType>, elsewhere: ReadonlySet<string>) {
+    this.#elsewhere = elsewhere;
     for (const [name, type] of sets) {
       this.#lists.set(name, { kind: 'set', type });
       this.#definitions.set(name, { kind: 'named', type: TYPES[type] });
@@ -75,6 +78,15 @@ export class Lists {
   }
 
   reportUnknown(name: string, place: Place, report: Report): void {
+    if (this.#elsewhere.has(name)) {
+      report(
+        'E026',
+        place,
+        `${name} fills a table of the user (nft), so the owned table has no such set`,
+        'leave its nft out to use it here',
+      );
+      return;
+    }
     const near = suggest(name, this.#lists.keys());
     report(
       'E036',
@@ -82,6 +94,11 @@ export class Lists {
       `no list or set is named ${name}`,
       near === undefined ? 'the sets of the daemon are known with --config FILE' : `did you mean $${near}?`,
     );
+  }
+
+  /** The named sets that were asked for. */
+  setsInUse(): ReadonlySet<string> {
+    return new Set([...this.#used].filter((name) => this.#lists.get(name)?.kind === 'set' || this.#elsewhere.has(name)));
   }
 
   reportUnused(report: Report): void {

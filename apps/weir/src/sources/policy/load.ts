@@ -1,6 +1,6 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
-import { type Files, matchFiles, systemFiles } from '../yaml/files.ts';
+import { type Files, matchFiles } from '../yaml/files.ts';
 import { Reading } from '../yaml/reading.ts';
 import { Seen } from '../yaml/seen.ts';
 import type { Item, Table } from '../yaml/shape.ts';
@@ -27,6 +27,8 @@ const BOUNDS = {
 export interface PolicyOptions {
   /** The named sets that something else fills, with what they hold: what `$name` may stand for besides the lists of the files. */
   readonly sets?: ReadonlyMap<string, SetType> | undefined;
+  /** Names of sets that are not in the table that Weir owns, and so cannot be used. */
+  readonly elsewhere?: ReadonlySet<string> | undefined;
   /** Milliseconds since the epoch, for rules whose time is over. */
   readonly now: number;
 }
@@ -34,8 +36,16 @@ export interface PolicyOptions {
 /** The result of loading: `policy` is there exactly when no diagnostic is an error. `sources` are the texts that spans point into, by file. */
 export interface LoadedPolicy {
   readonly policy: Policy | undefined;
+  /** The named sets that the policy uses. */
+  readonly uses: ReadonlySet<string>;
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: ReadonlyMap<string, SourceText>;
+}
+
+/** A file to load, and where it is named. */
+export interface PolicyFile {
+  readonly path: string;
+  readonly place: Place;
 }
 
 /** One file, read key by key. */
@@ -45,19 +55,22 @@ interface Part {
 }
 
 /** Loads policy files and everything that they include as one policy. Never throws for what a file contains; every mistake is a diagnostic. */
-export function loadPolicy(files: readonly string[], system: Files = systemFiles, options: PolicyOptions): LoadedPolicy {
-  return new PolicyLoader(files, system, options).load();
+export function loadPolicy(files: readonly (string | PolicyFile)[], system: Files, options: PolicyOptions): LoadedPolicy {
+  const places = files.map((file) =>
+    typeof file === 'string' ? { path: file, place: { source: new SourceText(file, ''), start: 0, end: 0 } } : file,
+  );
+  return new PolicyLoader(places, system, options).load();
 }
 
 class PolicyLoader {
-  readonly #files: readonly string[];
+  readonly #files: readonly PolicyFile[];
   readonly #system: Files;
   readonly #options: PolicyOptions;
   readonly #reading: Reading;
   readonly #parts: Part[] = [];
   readonly #named = new Set<string>();
 
-  constructor(files: readonly string[], system: Files, options: PolicyOptions) {
+  constructor(files: readonly PolicyFile[], system: Files, options: PolicyOptions) {
     this.#files = files;
     this.#system = system;
     this.#options = options;
@@ -66,9 +79,8 @@ class PolicyLoader {
 
   load(): LoadedPolicy {
     const reading = this.#reading;
-    const nowhere: Place = { source: new SourceText(this.#files[0] ?? '', ''), start: 0, end: 0 };
-    for (const file of this.#files) this.#read(file, { ...nowhere, source: new SourceText(file, '') }, undefined);
-    const lists = new Lists(this.#options.sets ?? new Map());
+    for (const { path, place } of this.#files) this.#read(path, place, undefined);
+    const lists = new Lists(this.#options.sets ?? new Map(), this.#options.elsewhere ?? new Set());
     for (const { table } of this.#parts)
       for (const { name, place, value } of table.get.lists) lists.add(name, value, place, reading.report);
     const refs = checkNames(this.#parts, reading.report);
@@ -77,8 +89,8 @@ class PolicyLoader {
     checkOrder(built, refs, reading.report);
     lists.reportUnused(reading.report);
     const policy = this.#assemble(built.map(({ rule }) => rule));
-    const diagnostics = reading.diagnostics(this.#files[0] ?? '');
-    return { policy: reading.errors > 0 ? undefined : policy, diagnostics, sources: reading.sources };
+    const diagnostics = reading.diagnostics(this.#files[0]?.path ?? '');
+    return { policy: reading.errors > 0 ? undefined : policy, uses: lists.setsInUse(), diagnostics, sources: reading.sources };
   }
 
   /** One file, and after it what it includes; `from` is where it was named, `by` the file that did. */
