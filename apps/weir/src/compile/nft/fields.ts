@@ -5,8 +5,8 @@ import type { Family } from '@weir/wire/inet';
 export type Load =
   | { readonly kind: 'payload'; readonly base: 'network' | 'transport'; readonly offset: number; readonly length: number }
   | { readonly kind: 'meta'; readonly key: MetaKey; readonly length: number }
-  /** Whether an IPv6 extension header is there: 1 or 0. */
-  | { readonly kind: 'extension'; readonly type: number; readonly length: number };
+  /** In an IPv6 extension header. */
+  | { readonly kind: 'extension'; readonly type: number; readonly offset: number; readonly length: number };
 
 /** A field as nf_tables and nft know it. */
 export interface FieldInfo {
@@ -109,7 +109,11 @@ const table = {
   /** More fragments, and the offset. */
   fragment4: network('@nh,48,16', 4, 6, 2),
   fragmentOffset4: network('@nh,51,13', 4, 6, 2, { bits: 13 }),
-  fragment6: define('exthdr frag', { kind: 'extension', type: 44, length: 1 }, 6, undefined, 'big', {}),
+  fragmentOffset6: define('frag frag-off', { kind: 'extension', type: 44, offset: 2, length: 2 }, 6, undefined, 'big', {
+    bits: 13,
+    shift: 3,
+  }),
+  moreFragments6: define('frag more-fragments', { kind: 'extension', type: 44, offset: 3, length: 1 }, 6, undefined, 'big', { bits: 1 }),
   option4: network('@nh,160,8', 4, 20, 1),
   flowLabel6: network('ip6 flowlabel', 6, 1, 3, { bits: 20 }),
   nextHeader6: network('ip6 nexthdr', 6, 6, 1, { type: 'inet_proto' }),

@@ -4,12 +4,12 @@ import type { BaseRules, Border, BorderAllow, Firewall } from '../../model/firew
 import type { NamedSet } from '../../model/named-set.ts';
 import { pathMtuRules, protectedRules } from './base.ts';
 import { closedReplies, closedReplyEntries } from './closed-replies.ts';
-import type { ChainImage, Match, RuleImage, SetImage, TableImage } from './image.ts';
+import type { ChainImage, Match, RuleImage, TableImage } from './image.ts';
+import { ownedSets } from './owned-sets.ts';
 import { mergeRanges } from './ports.ts';
 import { ownedSetNames } from './set-names.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
-const MIN_SIZE = 65_536;
 /** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
 const MAX_NAME = 127;
 
@@ -33,24 +33,7 @@ export function compileFirewall(firewall: Firewall, sets: readonly NamedSet[], b
   if (local.length > 0) chains.push({ name: 'input', hook: 'input', rules: local.flatMap(entryRules) });
   if (forward.length > 0) chains.push({ name: 'forward', hook: 'forward', rules: [...replies.forward, ...forward.flatMap(entryRules)] });
   if (replies.output.length > 0) chains.push({ name: 'output', hook: 'output', rules: replies.output });
-  return { name: firewall.table, sets: owned.flatMap(setImages), chains };
-}
-
-function setImages(set: NamedSet): SetImage[] {
-  return FAMILIES.flatMap((family): SetImage[] => {
-    const names = ownedSetNames(set.name, family);
-    return [
-      { name: names.hosts, family, interval: false, size: hashSize(set.guard.maxMembers), comment: `hosts of ${set.name}` },
-      { name: names.networks, family, interval: true, size: undefined, comment: `networks of ${set.name}` },
-    ];
-  });
-}
-
-/** A power of two, so that a small change of the limit does not ask for a new set. */
-function hashSize(members: number): number {
-  let size = MIN_SIZE;
-  while (size < members) size *= 2;
-  return size;
+  return { name: firewall.table, sets: owned.flatMap(ownedSets), chains };
 }
 
 function chainOf(border: Border): string {

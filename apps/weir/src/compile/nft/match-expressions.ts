@@ -130,7 +130,8 @@ export class MatchCompiler {
     const { load } = info;
     if (load.kind === 'meta') this.#meta(load.key);
     else if (load.kind === 'extension') {
-      this.expressions.push({ kind: 'exthdr', of: 'ipv6', type: load.type, offset: 0, length: 1, dreg: REGISTER, present: true });
+      const { type, offset, length } = load;
+      this.expressions.push({ kind: 'exthdr', of: 'ipv6', type, offset, length, dreg: REGISTER });
     } else {
       const { base, offset, length } = load;
       this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });

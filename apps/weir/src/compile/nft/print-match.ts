@@ -61,7 +61,6 @@ export class MatchPrinter {
     const [only] = ranges;
     if (info === FIELDS.protocol && ranges.length === 1 && only && only[0] === only[1] && !not) return this.needProtocol(Number(only[0]));
     const guards = this.#guards(info);
-    if (info.load.kind === 'extension') return `${guards}${info.text} ${(only?.[0] === 1) !== not ? 'exists' : 'missing'}`;
     return `${guards}${info.text} ${not ? '!= ' : ''}${choice(ranges.map((range) => printRange(info, range)))}`;
   }
 

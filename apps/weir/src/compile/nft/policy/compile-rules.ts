@@ -1,0 +1,119 @@
+import type { Hook } from '@weir/filter/scheme';
+import type { NamedSet } from '../../../model/named-set.ts';
+import type { HookRules } from '../../../model/rule.ts';
+import { fieldInfo } from '../fields.ts';
+import type { ChainHook, ChainImage, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
+import { ownedSets } from '../owned-sets.ts';
+import { ChainBook } from './chains.ts';
+import type { NftProblem } from './problem.ts';
+import { type Arrange, Sequence } from './sequence.ts';
+
+export interface CompileOptions {
+  /** Name of the table, of the family inet. */
+  readonly table: string;
+  /** nfnetlink_log group that logged packets go to. */
+  readonly logGroup?: number;
+  /** One rule after another, as they are written: what long lists are measured against. */
+  readonly linear?: boolean;
+}
+
+export interface CompiledRules {
+  /** Without the rules that `problems` are about: not to be used when there is one. */
+  readonly table: TableImage;
+  readonly problems: readonly NftProblem[];
+}
+
+export const LOG_GROUP = 64;
+
+const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output'];
+/** Conntrack puts fragments together here; before it they are seen. */
+const DEFRAGMENTATION = -400;
+
+/**
+ * Rules in the order of judgement as a table: a base chain for each hook, and the chains and maps that they lead to. Deterministic; names come from what is in them,
+ * so that a change of one rule changes few of them.
+ */
+export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
+  const owned = sets.filter((set) => set.target.kind === 'owned');
+  const names = new Set(owned.map((set) => set.name));
+  const book = new ChainBook();
+  const problems: NftProblem[] = [];
+  const meters: MeterImage[] = [];
+  const base: ChainImage[] = [];
+  const arrange: Arrange = (rules) => rules.flatMap(({ images }) => images);
+  const effects = { group: options.logGroup ?? LOG_GROUP };
+  for (const hook of hooks) {
+    const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
+    if (!name) {
+      const message = `nf_tables has no hook ${hook.hook}: use the eBPF engine for its rules`;
+      problems.push({
+        code: 'nft-hook',
+        hook: hook.hook,
+        rule: undefined,
+        construct: hook.hook,
+        message,
+        span: undefined,
+        provenance: undefined,
+      });
+      continue;
+    }
+    const sequence = new Sequence(hook, { book, hasList: (list) => names.has(list), effects, arrange, problems, meters });
+    const { priority } = hook;
+    base.push({ name: baseName(name, priority), hook: name, ...(priority === 0 ? {} : { priority }), rules: sequence.compile() });
+  }
+  const chains = [...book.chains, ...base];
+  const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
+  const transport = chains.some((chain) => chain.rules.some(readsTransport));
+  if (transport) for (const hook of early) problems.push(tooEarly(hook));
+  if (transport && !chains.some((chain) => chain.rules.some(readsState))) chains.unshift(DEFRAGMENT);
+  const table: TableImage = {
+    name: options.table,
+    sets: owned.flatMap(ownedSets),
+    ...(meters.length === 0 ? {} : { meters: unique(meters) }),
+    ...(book.maps.length === 0 ? {} : { maps: book.maps }),
+    chains,
+  };
+  return { table, problems };
+}
+
+/** `input`, and `input_m150` for a priority of -150. */
+function baseName(hook: ChainHook, priority: number): string {
+  return priority === 0 ? hook : `${hook}_${priority < 0 ? 'm' : ''}${Math.abs(priority)}`;
+}
+
+/**
+ * Nothing jumps to it. That a rule asks for the state of connections has fragments put together before the hooks; the kernel would read the ports of a later fragment
+ * where its data are.
+ */
+const DEFRAGMENT: ChainImage = {
+  name: 'defragment',
+  hook: undefined,
+  rules: [
+    { name: 'fragments are put together', matches: [{ kind: 'connection', states: ['new'] }], count: false, verdict: { kind: 'continue' } },
+  ],
+};
+
+function tooEarly({ hook, priority }: HookRules): NftProblem {
+  const message = `at priority ${priority} fragments are not put together yet, and nf_tables reads ports where there are none: use a priority above ${DEFRAGMENTATION}`;
+  return { code: 'nft-unsupported', hook, rule: undefined, construct: 'priority', message, span: undefined, provenance: undefined };
+}
+
+function readsTransport(rule: RuleImage): boolean {
+  if (rule.verdict.kind === 'map') return isTransport({ kind: 'field', field: rule.verdict.field, ranges: [] });
+  return rule.matches.some(isTransport);
+}
+
+function isTransport(match: Match): boolean {
+  if (match.kind !== 'field' && match.kind !== 'bits')
+    return match.kind === 'port' || match.kind === 'icmp' || match.kind === 'tcp-not-first';
+  const { load } = fieldInfo(match.field);
+  return load.kind === 'payload' && load.base === 'transport';
+}
+
+function readsState(rule: RuleImage): boolean {
+  return rule.matches.some((match) => match.kind === 'connection');
+}
+
+function unique<T extends { readonly name: string }>(items: readonly T[]): T[] {
+  return [...new Map(items.map((item) => [item.name, item])).values()];
+}

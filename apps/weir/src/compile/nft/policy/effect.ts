@@ -1,0 +1,121 @@
+import type { HookRules, RateLimit, Rule } from '../../../model/rule.ts';
+import { digest } from '../fingerprint.ts';
+import type { LimitImage, Match, MeterImage, RuleImage, RuleStatement, RuleVerdict } from '../image.ts';
+import { slugOf } from './chains.ts';
+
+/** What one rule of a chain does with the packets that come to it. */
+export type Tail = Omit<RuleImage, 'name'>;
+
+/** What a rule does with the packets that its expression accepts. */
+export interface Effect {
+  readonly tails: readonly Tail[];
+  /** Nothing after it sees these packets. */
+  readonly ends: boolean;
+  readonly meters: readonly MeterImage[];
+}
+
+export interface EffectOptions {
+  /** nfnetlink_log group. */
+  readonly group: number;
+}
+
+/** Addresses that have a bucket of their own; all others share one. */
+const METER_SIZE = 65_535;
+/** Seconds that an idle address keeps its bucket, at least and at most: it is full again then. */
+const METER_TIMEOUT = { least: 60, most: 3600 } as const;
+/** nf_tables keeps comments of 127 bytes; NFLOG prefixes are as long. */
+const MOST_LABEL = 127;
+
+/** What nft can read between quotation marks, in as many bytes as the kernel keeps. */
+export function label(text: string, most: number = MOST_LABEL): string {
+  const plain = text.replace(/["\\]/g, "'").replace(/[\u0000-\u001f\u007f]/g, ' ');
+  if (new TextEncoder().encode(plain).length <= most) return plain;
+  let out = '';
+  let length = 3;
+  for (const character of plain) {
+    length += new TextEncoder().encode(character).length;
+    if (length > most) break;
+    out += character;
+  }
+  return `${out}...`;
+}
+
+/** `weir input web-1 deny: ` */
+export function logPrefix(hook: string, ref: string, verdict: string): string {
+  const end = ` ${verdict}: `;
+  return `${label(`weir ${hook} ${ref}`, MOST_LABEL - end.length)}${end}`;
+}
+
+export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): Effect {
+  const { action, audit } = rule;
+  const log = (verdict: string): RuleStatement[] => [
+    { kind: 'log', group: options.group, prefix: logPrefix(hook.hook, rule.ref, verdict) },
+  ];
+  const logged = (verdict: string): RuleStatement[] => (rule.log ? log(verdict) : []);
+  const one = (statements: readonly RuleStatement[], verdict: RuleVerdict, ends: boolean): Effect => {
+    return { tails: [tail([], statements, verdict)], ends, meters: [] };
+  };
+  const watched = (verdict: string): Effect => one(log(`audit ${verdict}`), { kind: 'continue' }, false);
+  switch (action.kind) {
+    case 'allow':
+      return one(logged('allow'), { kind: 'accept' }, true);
+    case 'deny':
+      return audit ? watched('deny') : one(logged('deny'), { kind: 'drop' }, true);
+    case 'reject': {
+      if (audit) return watched('reject');
+      const statements = logged('reject');
+      const other: RuleVerdict = { kind: 'reject', with: action.with === 'tcp-reset' ? 'port-unreachable' : action.with };
+      if (action.with !== 'tcp-reset') return one(statements, other, true);
+      // Only TCP can be reset.
+      const tcp: Match = { kind: 'protocol', protocol: 'tcp' };
+      return {
+        tails: [tail([tcp], statements, { kind: 'reject', with: 'tcp-reset' }), tail([], statements, other)],
+        ends: true,
+        meters: [],
+      };
+    }
+    case 'log':
+      return one(log('log'), { kind: 'continue' }, false);
+    case 'mark':
+      return one([...logged('mark'), { kind: 'mark', mark: action.mark }], { kind: 'continue' }, false);
+    case 'skip':
+      return one(logged('skip'), { kind: 'return' }, true);
+    case 'rate-limit': {
+      const under = logged('allow');
+      const over = audit ? log('audit deny') : logged('deny');
+      const rest: RuleVerdict = audit ? { kind: 'continue' } : { kind: 'drop' };
+      return { ...limited(hook, rule, action.limit, under, tail([], over, rest)), ends: !audit };
+    }
+  }
+}
+
+function tail(matches: readonly Match[], statements: readonly RuleStatement[], verdict: RuleVerdict): Tail {
+  return { matches, ...(statements.length === 0 ? {} : { statements }), verdict };
+}
+
+/** Under the rate a packet is accepted; over it `over` has it. */
+function limited(hook: HookRules, rule: Rule, rate: RateLimit, under: readonly RuleStatement[], over: Tail): Omit<Effect, 'ends'> {
+  const limit: LimitImage = { unit: rate.unit, rate: rate.rate, burst: rate.burst };
+  const accept: RuleVerdict = { kind: 'accept' };
+  const shared = tail([], [{ kind: 'limit', limit }, ...under], accept);
+  const { per } = rate;
+  if (per === 'rule') return { tails: [shared, over], meters: [] };
+  const refill = Math.ceil(rate.burst / Math.max(1, rate.rate));
+  const timeout = Math.min(METER_TIMEOUT.most, Math.max(METER_TIMEOUT.least, refill));
+  const meters = ([4, 6] as const).map((family): MeterImage => {
+    // Buckets keep the rate that they were made with: another rate is another set.
+    const key = digest(JSON.stringify([hook.hook, hook.priority, rule.ref, rate, family])).slice(0, 12);
+    return { name: `${slugOf(rule.ref)}_v${family}_${key}`, family, size: METER_SIZE, timeout };
+  });
+  const own = meters.flatMap(({ name: set, family }): Tail[] => [
+    tail([], [{ kind: 'meter', set, family, side: per, limit }, ...under], accept),
+    // It has a bucket, and that is empty.
+    {
+      ...over,
+      matches: [{ kind: 'member', family, side: per, set }],
+      verdict: over.verdict.kind === 'continue' ? { kind: 'return' } : over.verdict,
+    },
+  ]);
+  // There was no room for a bucket of its own.
+  return { tails: [...own, shared, over], meters };
+}
