@@ -6,7 +6,7 @@ import type { Constant, Expr, IpSet, IrSpan, Operand, Range, RangeSet, Test } fr
 import { nextInt } from './int.ts';
 import { ipRanges, ipSet } from './ip-set.ts';
 import { booleanOf, fail, fieldsOf, intOf, ipRangeOf, type JsonPlace, listOf, nameOf, numberOf, octetsOf, wordOf } from './json-shape.ts';
-import { compareOctets } from './octets.ts';
+import { compareOctets, equalOctets } from './octets.ts';
 import { hasEach, operandInfo } from './operand.ts';
 
 /** Bounds of what is decoded: nesting, and nodes, operands and members of sets together. */
@@ -136,7 +136,7 @@ function decodeQuestion(
       return { kind, operand, needle: octetsOf(get('needle')) };
     case 'matches': {
       const pattern = octetsOf(get('pattern'));
-      const program = parseRegex(new TextDecoder().decode(pattern));
+      const program = parseRegex(textOf(pattern) ?? fail(get('pattern'), 'a regular expression is UTF-8'));
       return 'message' in program ? fail(get('pattern'), program.message) : { kind, operand, pattern };
     }
     case 'wildcard': {
@@ -147,6 +147,12 @@ function decodeQuestion(
     case 'list':
       return { kind, operand, list: nameOf(get('list')) };
   }
+}
+
+/** Undefined for what is not UTF-8. */
+function textOf(octets: Uint8Array): string | undefined {
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(octets);
+  return equalOctets(new TextEncoder().encode(text), octets) ? text : undefined;
 }
 
 function decodeSet(place: JsonPlace, context: Context): RangeSet {

@@ -1,5 +1,6 @@
 /** The typed form of expressions. */
 export { type ExprBuilder, exprBuilder, packetExpr } from './build.ts';
+export { type Box, boxOf, conjunctionOf, toBoxes } from './conjunction.ts';
 export { cost, MAX_COST } from './cost.ts';
 export { decodeExpr } from './decode-json.ts';
 export { encodeExpr, encodeIpRange, type Json } from './encode-json.ts';
@@ -51,3 +52,4 @@ export {
   subtractSet,
   unionSets,
 } from './range-set.ts';
+export { exprToTree, printExpr } from './text.ts';

@@ -150,7 +150,7 @@ function lowerComparison(
 ): Expr | undefined {
   const typed = lowerOperand(node.left, context);
   if (!typed) return undefined;
-  const { operand, type } = inside ? eachOfCall(typed) : typed;
+  const { operand, type } = inside ? eachOfArray(typed) : typed;
   if (hasEach(operand) !== inside) {
     const message = inside
       ? 'what any() and all() go through has [*]'
@@ -167,9 +167,9 @@ function lowerComparison(
   return compared(lowered.test, lowered.notEqual, negated, node, context);
 }
 
-/** `any(f(x[*]) == y)` means `any(f(x[*])[*] == y)`. */
-function eachOfCall({ operand, type }: TypedOperand): TypedOperand {
-  if (operand.kind !== 'call' || type.kind !== 'Array') return { operand, type };
+/** An array is taken value by value: `any(not flags)` means `any(not flags[*])`. */
+function eachOfArray({ operand, type }: TypedOperand): TypedOperand {
+  if (hasEach(operand) || type.kind !== 'Array') return { operand, type };
   return { operand: { kind: 'index', of: operand, key: 'each' }, type: type.of };
 }
 
@@ -255,7 +255,7 @@ function firstOperand(node: Expression, context: Context): Operand | undefined {
   if (at.kind === 'combine') return at.items[0] && firstOperand(at.items[0], context);
   if (at.kind !== 'comparison') return undefined;
   const typed = lowerOperand(at.left, { ...context, problems: [] });
-  return typed && eachOfCall(typed).operand;
+  return typed && eachOfArray(typed).operand;
 }
 
 function warnUnguarded(expr: Expr, guarded: readonly number[], context: Context): void {
