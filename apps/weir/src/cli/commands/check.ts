@@ -1,7 +1,8 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import { CODES, type Loaded, loadConfig, printDiagnostic } from '../../sources/config/index.ts';
+import { CODES, printDiagnostic, type SourceText } from '../../sources/config/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { knownSets, type LoadedFile, loadAny } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { plural } from '../render/units.ts';
 import { version } from '../version.ts';
@@ -9,20 +10,24 @@ import { version } from '../version.ts';
 export interface CheckOptions {
   readonly output: 'text' | 'json' | 'sarif';
   readonly palette: Palette;
+  /** The configuration whose sets policy files may name. */
+  readonly config: string | undefined;
 }
 
-/** Checks each file by itself and prints every mistake. Exit code 2 when there is one, 1 when a file cannot be read. */
+/** Checks each file, a configuration or a policy, by itself and prints every mistake. Exit code 2 when there is one, 1 when a file cannot be read. */
 export async function check(files: readonly string[], options: CheckOptions, io: Io): Promise<ExitCode> {
-  const results = files.map((file) => ({ file, loaded: loadConfig(file) }));
+  const now = Date.now();
+  const known = options.config === undefined ? {} : knownSets(options.config, now);
+  const results = files.map((file) => ({ file, loaded: loadAny(file, known, now) }));
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(results))}\n`);
   else if (options.output === 'sarif') await io.out(`${JSON.stringify(asSarif(results.flatMap((r) => r.loaded.diagnostics)), null, 2)}\n`);
   else for (const { file, loaded } of results) await printText(file, loaded, options.palette, io);
   if (results.some(({ file, loaded }) => !loaded.sources.has(file))) return EXIT.error;
-  return results.every(({ loaded }) => loaded.config !== undefined) ? EXIT.ok : EXIT.finding;
+  return results.every(({ loaded }) => loaded.usable) ? EXIT.ok : EXIT.finding;
 }
 
 /** Diagnostics go to stderr, the verdict on each file to stdout. */
-async function printText(file: string, loaded: Loaded, palette: Palette, io: Io): Promise<void> {
+async function printText(file: string, loaded: LoadedFile, palette: Palette, io: Io): Promise<void> {
   io.err(printDiagnostics(loaded, palette));
   const errors = loaded.diagnostics.filter((d) => d.severity === 'error').length;
   const warnings = loaded.diagnostics.length - errors;
@@ -34,17 +39,20 @@ async function printText(file: string, loaded: Loaded, palette: Palette, io: Io)
 }
 
 /** Every diagnostic of a file as text, in the colours of `palette`. */
-export function printDiagnostics(loaded: Loaded, palette: Palette): string {
+export function printDiagnostics(
+  loaded: { readonly diagnostics: readonly Diagnostic[]; readonly sources: ReadonlyMap<string, SourceText> },
+  palette: Palette,
+): string {
   const paint = { error: palette.red, warning: palette.yellow, strong: palette.bold, faint: palette.dim };
   return loaded.diagnostics.map((d) => `${printDiagnostic(d, loaded.sources, paint)}\n`).join('');
 }
 
-function asJson(results: readonly { readonly file: string; readonly loaded: Loaded }[]): unknown {
+function asJson(results: readonly { readonly file: string; readonly loaded: LoadedFile }[]): unknown {
   return {
     format_version: 1,
     files: results.map(({ file, loaded }) => ({
       file,
-      ok: loaded.config !== undefined,
+      ok: loaded.usable,
       diagnostics: loaded.diagnostics.map((d) => ({
         severity: d.severity,
         code: d.code,

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { configOption, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
@@ -7,13 +7,30 @@ export function addFileCommands(program: Command, context: GroupContext): void {
   const { done, io, errPalette } = context;
   program
     .command('check')
-    .summary('check configuration files')
+    .summary('check configuration and policy files')
     .description('Reports every mistake of each file in one pass, with its place. Exit code 2 when there is one.')
     .argument('<file...>', 'files to check, each by itself; - is standard input')
+    .addOption(setsOption())
     .addOption(outputOption('sarif'))
     .action(async (files: readonly string[], o: Values) => {
       const { check } = await import('../commands/check.ts');
-      done(await check(files, { output: word(o, 'output', ['text', 'json', 'sarif']), palette: errPalette() }, io));
+      done(
+        await check(files, { output: word(o, 'output', ['text', 'json', 'sarif']), palette: errPalette(), config: text(o, 'config') }, io),
+      );
+    });
+
+  program
+    .command('compile')
+    .summary('print what a policy comes to')
+    .description(
+      'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing.',
+    )
+    .argument('<file...>', 'policy files, or a configuration; - is standard input')
+    .addOption(new Option('--to <form>', 'the form: ir is JSON with each rule as one expression').choices(['ir']).makeOptionMandatory())
+    .addOption(setsOption())
+    .action(async (files: readonly string[], o: Values) => {
+      const { compile } = await import('../commands/compile.ts');
+      done(await compile(files, { to: word(o, 'to', ['ir']), palette: errPalette(), config: text(o, 'config') }, io));
     });
 
   program
@@ -32,4 +49,9 @@ export function addFileCommands(program: Command, context: GroupContext): void {
       };
       done(await setup(options, io));
     });
+}
+
+/** The configuration whose sets policy files may name as `$name`. */
+function setsOption(): Option {
+  return new Option('-c, --config <file>', 'configuration whose sets policy files may name');
 }

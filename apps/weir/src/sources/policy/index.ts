@@ -12,4 +12,7 @@ export {
   type PolicyFile,
   type PolicyOptions,
 } from './load.ts';
+export { type BeforePolicy, POLICY_FORMAT, policyToJson } from './print-json.ts';
+export { PolicyFormatError, policyFromJson } from './read-json.ts';
+export { isPolicyText } from './recognise.ts';
 export { describePolicy } from './schema.ts';

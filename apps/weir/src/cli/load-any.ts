@@ -1,0 +1,61 @@
+import type { Config } from '../model/config.ts';
+import type { Diagnostic } from '../model/diagnostic.ts';
+import type { Policy } from '../model/policy.ts';
+import { type Files, loadConfig, type SourceText, systemFiles } from '../sources/config/index.ts';
+import { isPolicyText, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
+import { CliError, EXIT } from './exit.ts';
+
+/** A file that is a configuration or a policy, loaded. `usable`: no diagnostic is an error. */
+export interface LoadedFile {
+  readonly kind: 'configuration' | 'policy';
+  readonly usable: boolean;
+  readonly config: Config | undefined;
+  /** Of a policy file, or of a configuration that names some. */
+  readonly policy: Policy | undefined;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly sources: ReadonlyMap<string, SourceText>;
+}
+
+/** The sets that policy files may name: those of a configuration's own table. Undefined where no configuration is given. */
+export type KnownSets = Pick<PolicyOptions, 'sets' | 'elsewhere'>;
+
+/** Loads a file, which its keys say to be a policy or a configuration. Standard input (`-`) is read once. */
+export function loadAny(file: string, known: KnownSets, now: number): LoadedFile {
+  const files = keepInput(systemFiles);
+  const read = files.read(file, MAX_POLICY_FILE_BYTES);
+  if (!('error' in read) && isPolicyText(new TextDecoder().decode(read.bytes))) {
+    const { policy, diagnostics, sources } = loadPolicy([file], files, { ...known, now });
+    return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources };
+  }
+  const { config, diagnostics, sources } = loadConfig(file, files, now);
+  return { kind: 'configuration', usable: config !== undefined, config, policy: config?.policy, diagnostics, sources };
+}
+
+/** The sets of a configuration file, which must be without mistakes. */
+export function knownSets(configFile: string, now: number): KnownSets & { readonly config: Config } {
+  const { config, sources } = loadConfig(configFile, systemFiles, now);
+  if (!config)
+    throw new CliError(
+      sources.has(configFile) ? EXIT.finding : EXIT.error,
+      `${configFile} cannot be used: weir check ${configFile} says why`,
+    );
+  const mine = config.sets.filter((set) => set.target.kind === 'owned');
+  return {
+    config,
+    sets: new Map(mine.map((set) => [set.name, 'Ip'])),
+    elsewhere: new Set(config.sets.filter((set) => set.target.kind !== 'owned').map((set) => set.name)),
+  };
+}
+
+/** The same files; what was read from standard input is given again. */
+function keepInput(files: Files): Files {
+  let input: ReturnType<Files['read']> | undefined;
+  return {
+    names: (directory) => files.names(directory),
+    read: (path, max) => {
+      if (path !== '-') return files.read(path, max);
+      input ??= files.read(path, Math.max(max, MAX_POLICY_FILE_BYTES));
+      return 'error' in input ? input : { ...input, bytes: input.bytes.subarray(0, max + 1) };
+    },
+  };
+}

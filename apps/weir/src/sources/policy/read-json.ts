@@ -1,0 +1,158 @@
+import { decodeExpr, type Expr, ExprFormatError } from '@weir/filter/ir';
+import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
+import * as z from 'zod/mini';
+import type { Policy, PolicyRule } from '../../model/policy.ts';
+import type { Action } from '../../model/rule.ts';
+import { parseTime } from './leaves.ts';
+import { MAX_POLICY_FILES, MAX_RULES } from './load.ts';
+import { POLICY_FORMAT } from './print-json.ts';
+import { ACTIONS, COUNTED, REJECTIONS } from './raw.ts';
+
+/** JSON that is no compiled policy. `path` leads to what is wrong: `rules[2].ir.items[0]`. */
+export class PolicyFormatError extends Error {
+  readonly code = 'POLICY_FORMAT';
+  readonly path: string;
+
+  constructor(message: string, path: string) {
+    super(`${path === '' ? 'policy' : path}: ${message}`);
+    this.name = 'PolicyFormatError';
+    this.path = path;
+  }
+}
+
+const HOOKS: readonly [Hook, ...Hook[]] = ['prerouting', 'input', 'forward', 'output'];
+const text = z.string().check(z.maxLength(1_000_000));
+const name = z.string().check(z.minLength(1), z.maxLength(4096));
+const count = (min: number, max: number): z.ZodMiniNumber => z.number().check(z.int(), z.gte(min), z.lte(max));
+const u32 = z.nullable(count(0, 0xffffffff));
+const texts = z.array(text).check(z.maxLength(1_000_000));
+const ports = z.array(z.union([count(0, 65535), text])).check(z.maxLength(1_000_000));
+const source = z.object({ file: name, line: count(1, 2 ** 31), column: count(1, 2 ** 31), length: count(1, 2 ** 31) });
+const rule = z.object({
+  name,
+  ref: name,
+  description: z.nullable(text),
+  hooks: z.array(z.enum(HOOKS)).check(z.minLength(1), z.maxLength(HOOKS.length)),
+  priority: count(0, 65535),
+  source_cidrs: texts,
+  destination_cidrs: texts,
+  source_ports: ports,
+  destination_ports: ports,
+  protocol: name,
+  expression: z.nullable(text),
+  action: z.enum(ACTIONS),
+  rate_limit_pps: u32,
+  rate_limit_bps: z.nullable(count(1, 2 ** 40)),
+  rate_limit_burst: u32,
+  rate_limit_per: z.nullable(z.enum(COUNTED)),
+  reject_with: z.nullable(z.enum(REJECTIONS)),
+  mark: u32,
+  skip_to: z.nullable(name),
+  log: z.boolean(),
+  audit: z.boolean(),
+  enabled: z.boolean(),
+  until: z.nullable(name),
+  source,
+  text,
+  ir: z.unknown(),
+});
+const policy = z.object({
+  format_version: z.literal(POLICY_FORMAT),
+  default_action: z.enum(['allow', 'deny']),
+  default_audit: z.boolean(),
+  default_source: z.nullable(source),
+  generated_at: z.nullable(name),
+  files: z.array(name).check(z.maxLength(MAX_POLICY_FILES)),
+  rules: z.array(rule).check(z.maxLength(MAX_RULES)),
+});
+
+/**
+ * A policy from its compiled form. Keys that are not known are passed over. PolicyFormatError for what is damaged: shapes, bounds and expressions are checked;
+ * that the texts of a rule say what its typed form says is not.
+ */
+export function policyFromJson(json: unknown): Policy {
+  const read = z.safeParse(policy, json);
+  if (!read.success) {
+    const [issue] = read.error.issues;
+    throw new PolicyFormatError(issue?.message ?? 'not a compiled policy', (issue?.path ?? []).reduce(joinPath, ''));
+  }
+  const p = read.data;
+  return {
+    files: p.files,
+    defaultAction: p.default_action,
+    defaultSpan: p.default_source ?? undefined,
+    defaultAudit: p.default_audit,
+    generatedAt: p.generated_at ?? undefined,
+    rules: p.rules.map((r, i) => readRule(r, `rules[${i}]`)),
+  };
+}
+
+function joinPath(path: string, key: PropertyKey): string {
+  if (typeof key === 'number') return `${path}[${key}]`;
+  return path === '' ? String(key) : `${path}.${String(key)}`;
+}
+
+type JsonRule = z.infer<typeof rule>;
+
+function readRule(r: JsonRule, path: string): PolicyRule {
+  const until = r.until === null ? undefined : parseTime(r.until);
+  if (r.until !== null && until === undefined) throw new PolicyFormatError('not a point in time', `${path}.until`);
+  return {
+    ref: r.ref,
+    name: r.name,
+    description: r.description ?? undefined,
+    hooks: r.hooks,
+    priority: r.priority,
+    expression: readExpr(r.ir, path),
+    text: r.text,
+    action: readAction(r, path),
+    log: r.log,
+    audit: r.audit,
+    enabled: r.enabled,
+    until,
+    fields: {
+      source_cidrs: r.source_cidrs,
+      destination_cidrs: r.destination_cidrs,
+      source_ports: r.source_ports.map(String),
+      destination_ports: r.destination_ports.map(String),
+      protocol: r.protocol,
+      expression: r.expression ?? undefined,
+    },
+    span: r.source,
+  };
+}
+
+function readExpr(ir: unknown, path: string): Expr {
+  try {
+    return decodeExpr(ir, PACKET_SCHEME);
+  } catch (error) {
+    if (!(error instanceof ExprFormatError)) throw error;
+    throw new PolicyFormatError(error.message, error.path === '' ? `${path}.ir` : `${path}.ir.${error.path}`);
+  }
+}
+
+function readAction(r: JsonRule, path: string): Action {
+  const needed = (key: string): never => {
+    throw new PolicyFormatError(`action ${r.action} needs it`, `${path}.${key}`);
+  };
+  switch (r.action) {
+    case 'allow':
+    case 'deny':
+    case 'log':
+      return { kind: r.action };
+    case 'reject':
+      return { kind: 'reject', with: r.reject_with ?? needed('reject_with') };
+    case 'rate_limit': {
+      const unit = r.rate_limit_pps === null ? 'bytes' : 'packets';
+      const rate = r.rate_limit_pps ?? r.rate_limit_bps ?? needed('rate_limit_pps');
+      return {
+        kind: 'rate-limit',
+        limit: { unit, rate, burst: r.rate_limit_burst ?? needed('rate_limit_burst'), per: r.rate_limit_per ?? needed('rate_limit_per') },
+      };
+    }
+    case 'mark':
+      return { kind: 'mark', mark: r.mark ?? needed('mark') };
+    case 'skip':
+      return { kind: 'skip', to: r.skip_to ?? undefined };
+  }
+}
