@@ -1,4 +1,4 @@
-import { printIp, printPrefix } from '@weir/wire/inet';
+import { isHost, printIp, printPrefix } from '@weir/wire/inet';
 import type { Int } from '../scheme/index.ts';
 import type { Argument, Expression, IndexKey, Literal, Operand, Relation, SetItem, Tree } from './tree.ts';
 
@@ -107,7 +107,8 @@ function setItem(item: SetItem): Json {
     case 'ip-range':
       return { start: printIp(item.first), end: printIp(item.last) };
     case 'prefix':
-      return printPrefix(item.value);
+      // As the original engine has it, a prefix of one address is that address.
+      return isHost(item.value) ? printIp(item.value) : printPrefix(item.value);
     default:
       return literal(item);
   }

@@ -9,6 +9,13 @@ import { type Operator, seeComparison, TAKES } from './operators.ts';
 import type { Expression, Literal, Relation, SetItem } from './tree.ts';
 
 const LIST = /[a-z0-9_.]*/y;
+const TAB = 'a tab is no white space here: only space, CR and LF are';
+const MISTAKES = [
+  ['\t', TAB],
+  ['=', 'equality is written == or eq'],
+  ['strict', 'strict wildcard is written with one space'],
+  ['not', 'the opposite of == is !=, that of the others is not before the field'],
+] as const;
 const OPERATORS: Readonly<Record<string, string>> = {
   Int: 'one of == != >= <= > < & in',
   Ip: 'one of == != >= <= > < in',
@@ -59,8 +66,8 @@ function parseRelation(p: Context, type: Type, name: string): Relation {
   c.skipSpace();
   const operator = seeComparison(c);
   if (!operator) {
-    const tab = c.sees('\t') ? 'a tab is no white space here: only space, CR and LF are' : undefined;
-    return c.fail(tab ?? `${name} is of type ${printType(type)}: expected ${OPERATORS[type.kind]}`, c.at, c.at + 1);
+    const hint = MISTAKES.find(([word]) => c.sees(word))?.[1];
+    return c.fail(hint ?? `${name} is of type ${printType(type)}: expected ${OPERATORS[type.kind]}`, c.at, c.at + 1);
   }
   const at = c.at;
   c.take(operator.word);
@@ -68,7 +75,7 @@ function parseRelation(p: Context, type: Type, name: string): Relation {
     c.fail(`${operator.word} is for ${TAKES[operator.kind].join(', ')}; ${name} is of type ${printType(type)}`, at);
   }
   c.skipSpace();
-  if (c.sees('\t')) c.fail('a tab is no white space here: only space, CR and LF are', c.at, c.at + 1);
+  if (c.sees('\t')) c.fail(TAB, c.at, c.at + 1);
   if (operator.kind === 'in') return parseIn(p, type, start);
   const spelling = [c.from(start), ''];
   return simpleRelation(c, operator, type, spelling);
@@ -108,7 +115,7 @@ function parseIn(p: Context, type: Type, start: number): Relation {
     if (c.take('}')) return { kind: 'in', items, spelling: [...spelling, c.from(from)] };
     if (c.atEnd) c.fail('this { is not closed', open, open + 1);
     if (c.sees(',')) c.fail('values are separated by white space, without commas', c.at, c.at + 1);
-    if (c.sees('\t')) c.fail('a tab is no white space here: only space, CR and LF are', c.at, c.at + 1);
+    if (c.sees('\t')) c.fail(TAB, c.at, c.at + 1);
     spelling.push(c.from(from));
     items.push(lexItem(c, type));
     from = c.at;

@@ -108,7 +108,7 @@ export function parseValue(p: Context, depth: number): TypedExpression | TypedOp
 }
 
 /** White space and the `)` of the `(` at `open`. */
-export function closing(p: Context, open: number, expected = 'expected and, xor, or or the ) of'): string {
+export function closing(p: Context, open: number, expected = 'expected and, or, xor or the ) of'): string {
   const { c } = p;
   const start = c.at;
   c.skipSpace();

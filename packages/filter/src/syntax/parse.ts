@@ -37,7 +37,7 @@ export function parseAt(c: Cursor, scheme: Scheme, text: string = c.text): Parse
   const p: Context = { c, scheme, last: undefined };
   try {
     const { node, array } = parseExpression(p, 0);
-    if (!c.atEnd) unexpected(p, c.at, 'expected and, xor, or or the end of the expression');
+    if (!c.atEnd) unexpected(p, c.at, 'expected and, or, xor or the end of the expression');
     if (array) c.fail('the expression is an Array(Bool): any(...) or all(...) makes a Bool of it', start);
     return { tree: { text, root: node, spelling: [text.slice(0, start), text.slice(c.text.length)] } };
   } catch (error) {
