@@ -21,8 +21,8 @@ export type Condition =
   /** Names; a `*` at the end is a wildcard. */
   | { readonly kind: 'interface'; readonly way: 'in' | 'out'; readonly names: readonly string[]; readonly negated: boolean }
   | { readonly kind: 'state'; readonly states: readonly State[] }
-  /** In the filter language, such that `and` may stand beside it. `mark`: it looks at the packet's mark. */
-  | { readonly kind: 'text'; readonly text: string; readonly mark?: boolean };
+  /** In the filter language, such that `and` may stand beside it. `mark`: it looks at the packet's mark. `user`: at the user of its socket, which only hook output sees. */
+  | { readonly kind: 'text'; readonly text: string; readonly mark?: boolean; readonly user?: boolean };
 
 /** Holds for no packet. */
 export const NEVER: Condition = { kind: 'protocol', numbers: [], negated: false };

@@ -147,6 +147,14 @@ function bigints(_key: string, value: unknown): unknown {
 function step(walk: Walk, clause: Clause, call: Call): void {
   const { entry, action, limit } = clause;
   if (++walk.steps > 10 * walk.maxRules) throw tooMany(walk, entry);
+  if (beforeTracking(call.base) && clause.conditions.some((c) => c.kind === 'state')) {
+    note(entry, 'the chain comes before connection tracking', 'unsupported');
+    return;
+  }
+  if (walk.hook !== 'output' && clause.conditions.some((c) => c.kind === 'text' && c.user === true)) {
+    note(entry, `a policy sees the user of a socket at hook output alone, not at ${walk.hook}`, 'unsupported');
+    return;
+  }
   const conditions = [...call.conditions, ...clause.conditions];
   const match = conjoin(conditions, walk.hook);
   if (!match) {
@@ -155,14 +163,18 @@ function step(walk: Walk, clause: Clause, call: Call): void {
   }
   const entries = [...call.entries, entry];
   const comment = clause.comment ?? call.comment;
-  if (action.kind === 'jump' || action.kind === 'goto') {
-    enter(walk, clause, action, conditions, match, call);
-    return;
-  }
-  push(walk, { kind: 'rule', match, action: flatAction(action, call), limit, policy: false, entries, comment }, entry);
+  const flat = flatAction(action, call);
+  if (flat) push(walk, { kind: 'rule', match, action: flat, limit, policy: false, entries, comment }, entry);
+  else if (action.kind === 'jump' || action.kind === 'goto') enter(walk, clause, action, conditions, match, call);
 }
 
-function flatAction(action: Exclude<ClauseAction, { readonly kind: 'jump' | 'goto' }>, call: Call): FlatAction {
+/** Connections are looked up at priority -200 of these hooks. */
+function beforeTracking({ hook, priority }: BaseChain): boolean {
+  return priority <= -200 && (hook === 'prerouting' || hook === 'output');
+}
+
+/** Undefined for calls of chains. */
+function flatAction(action: ClauseAction, call: Call): FlatAction | undefined {
   switch (action.kind) {
     case 'accept':
       return call.accepted ? { kind: 'skip', to: call.accepted } : { kind: 'allow' };
@@ -170,7 +182,13 @@ function flatAction(action: Exclude<ClauseAction, { readonly kind: 'jump' | 'got
       return { kind: 'deny' };
     case 'return':
       return { kind: 'skip', to: call.back };
-    default:
+    case 'jump':
+    case 'goto':
+      return undefined;
+    case 'log':
+      return { kind: 'log' };
+    case 'reject':
+    case 'mark':
       return action;
   }
 }

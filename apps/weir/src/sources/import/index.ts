@@ -1,7 +1,9 @@
 /** Firewalls of other systems as policies: what was translated, what was approximated and what was not. */
 export { assemble, type ImportedPolicy, type ImportedRule } from './assemble.ts';
+export { type Imported, importPrograms } from './convert.ts';
 export { readSave } from './iptables/read-save.ts';
 export { MAX_INPUT, MAX_RULES } from './limits.ts';
+export { readRuleset } from './nft/read-ruleset.ts';
 export { printPolicy } from './print-policy.ts';
 export type { NamedSet, Program } from './program.ts';
 export { type Counts, countEntries, type Entry, place, type Status } from './report.ts';

@@ -95,7 +95,7 @@ function portFields(c: Conjunction, texts: string[]): PortFields {
   };
   for (const test of c.ports) {
     const known = test.protocols.every((p) => PORT_PROTOCOLS.has(p));
-    if (protocol !== undefined && known && fields[test.side] === undefined && (test.ranges[0]?.first ?? 0n) > 0n) {
+    if (protocol !== undefined && known && fields[test.side] === undefined) {
       fields[test.side] = test.ranges.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
     } else texts.push(portText(test, c.protocols));
   }
@@ -140,7 +140,7 @@ function protocolField(c: Conjunction, ofPorts: string | undefined, texts: strin
   // The field means both protocols; a test of one of them says which.
   if (one === PROTOCOL.icmp && c.texts.some((t) => t.startsWith('icmp.'))) return 'icmp';
   if (one === PROTOCOL.icmpv6 && c.texts.some((t) => t.startsWith('icmpv6.'))) return 'icmp';
-  if (c.ports.some((p) => p.protocols.every((n) => c.protocols?.has(n)))) return undefined;
+  if (c.ports.length > 0) return undefined;
   const words = numbers.map((n) => PROTOCOL_WORDS.get(n));
   if (words.every((w) => w !== undefined)) {
     texts.push(words.length === 1 ? `ip.proto == "${words[0]}"` : `ip.proto in {${words.map((w) => `"${w}"`).join(' ')}}`);

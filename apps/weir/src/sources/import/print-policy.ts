@@ -73,7 +73,7 @@ function flow(values: readonly string[]): string {
 function scalar(text: string): string {
   if (/^[a-z][a-z0-9_.-]*$/.test(text) && !/^(true|false|null|yes|no|on|off|y|n|nan|inf)$/.test(text)) return text;
   if (/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/.test(text)) return text;
-  if (/^[1-9]\d{0,4}(-[1-9]\d{0,4})?$/.test(text)) return text;
+  if (/^(0|[1-9]\d{0,4})(-[1-9]\d{0,4})?$/.test(text)) return text;
   if (!/['\p{Cc}]/u.test(text) && /["\\]/.test(text)) return `'${text}'`;
   return JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff]|[\ud800-\udfff]/g, (c) =>
     /[\ud800-\udfff]/.test(c) ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,

@@ -16,7 +16,13 @@ export function ruleName(
     return `${hook}-policy-${action['action']}${fields.source_cidrs?.[0] === '::/0' ? '-ipv6' : fields.source_cidrs ? '-ipv4' : ''}`;
   if (other !== undefined) return `${hook}-ipv${other}-not-judged`;
   const some = (prefix: string, values: readonly string[] | undefined): string[] =>
-    values === undefined ? [] : [...(prefix === '' ? [] : [prefix]), ...values.slice(0, 2), ...(values.length > 2 ? ['more'] : [])];
+    values === undefined
+      ? []
+      : [
+          ...(prefix === '' ? [] : [prefix]),
+          ...values.slice(0, 2).map((v) => (v === '0.0.0.0/0' ? 'ipv4' : v === '::/0' ? 'ipv6' : v)),
+          ...(values.length > 2 ? ['more'] : []),
+        ];
   const words = [
     hook,
     `${action['action']}`.replace('_', '-'),

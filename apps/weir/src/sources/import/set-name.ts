@@ -5,6 +5,7 @@ export function setName(original: string): string | undefined {
   const name = original
     .toLowerCase()
     .replace(/[^a-z0-9_.]+/g, '_')
+    .replace(/\.{2,}/g, '.')
     .replace(/^[._]+|[._]+$/g, '')
     .slice(0, MAX_NAME)
     .replace(/[._]+$/g, '');

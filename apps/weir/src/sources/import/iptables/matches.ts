@@ -125,7 +125,6 @@ function icmpOf(token: Token, family: 4 | 6): readonly [number | undefined, Rang
 
 const states: OptionReader = (draft, words, option, negated) => {
   const token = words.value(option);
-  if (draft.table === 'raw') throw new UntranslatableError('the raw table comes before connection tracking');
   const wanted = token.text.split(',').map((name): State => {
     const state = named(STATE_NAMES, name.toUpperCase());
     if (state !== undefined) return state;
@@ -253,7 +252,7 @@ const owner: Options = {
     const token = words.value(option);
     if (/^[a-z_]/i.test(token.text)) throw new UntranslatableError(`write the number of user ${token.text}`);
     const text = intText('process.uid', [rangeOf(token, 0xffffffff, 'a user', '-')]);
-    draft.conditions.push({ kind: 'text', text: negated ? `not ${text}` : text });
+    draft.conditions.push({ kind: 'text', text: negated ? `not ${text}` : text, user: true });
   },
   '--gid-owner': unseen('the group of the socket'),
   '--socket-exists': unseen('whether there is a socket'),
