@@ -11,7 +11,7 @@ export interface PacketDescription {
   readonly ttl?: number | undefined;
   /** TOS or traffic class. */
   readonly tos?: number | undefined;
-  /** IPv4: identification. */
+  /** IPv4: identification; in `buildFragments` of IPv6 too. */
   readonly id?: number | undefined;
   readonly dontFragment?: boolean | undefined;
   /** IPv4: options, filled up to a multiple of four with zeros; at most 40 octets. */

@@ -123,7 +123,9 @@ function findTransport(bytes: Uint8Array, network: number, end: number): Pick<He
     next = step.next;
     at = step.at;
   }
-  return at - network > MOST_OFFSET ? none : { protocol: next, transport: at };
+  // AH must at least say how long it is.
+  if (at - network > MOST_OFFSET || (next === AUTHENTICATION && at + 2 > end)) return none;
+  return { protocol: next, transport: at };
 }
 
 /** Where the first fragment header of an IPv6 packet begins, also behind AH; undefined when there is none that can be reached. */

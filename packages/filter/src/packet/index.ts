@@ -17,10 +17,12 @@ export {
   type WrongHeader,
 } from './description.ts';
 export { isDnsQuery } from './dns.ts';
+export { buildFragments } from './fragments.ts';
 export type { Headers } from './headers.ts';
 export { icmpTypeName, icmpTypeNumber } from './icmp-names.ts';
 export type { Link } from './link.ts';
 export { isNtp } from './ntp.ts';
 export { type FieldValue, Packet } from './packet.ts';
 export { protocolName } from './protocol-name.ts';
+export { inputRefusal, type Refusal } from './refusal.ts';
 export { readSip, type SipOptions, type SipStart } from './sip.ts';
