@@ -2,7 +2,7 @@ import type { ConnectionState } from '@weir/filter/packet';
 import { PacketSocket, RawIpSocket } from '@weir/sys';
 import type { Ip } from '@weir/wire/inet';
 import type { Host, Lab } from '../lab/index.ts';
-import { TraceReader, type TraceStep } from './trace-reader.ts';
+import { type TraceKind, TraceReader, type TraceStep } from './trace-reader.ts';
 
 export type BedHook = 'prerouting' | 'input' | 'forward' | 'output';
 
@@ -22,7 +22,7 @@ export interface Shot {
 
 /** One matching rule (or the end of a base chain) on the way of a packet through the policy. */
 export interface Step {
-  readonly kind: 'rule' | 'policy';
+  readonly kind: TraceKind;
   readonly chain: string;
   readonly handle: number;
   readonly verdict: number;
@@ -58,15 +58,18 @@ const RX_ADDRESS = [2, 0, 0, 0, 0, 2] as const;
 export class Bed {
   readonly options: BedOptions;
   readonly host: Host;
+  /** Whether frames of VLANS come in. */
+  readonly hasVlans: boolean;
   readonly #reader: TraceReader;
   readonly #socket: PacketSocket;
   readonly #raw: readonly RawIpSocket[];
   readonly #states = new Map<number, ConnectionState>();
   #batch = 0;
 
-  private constructor(options: BedOptions, host: Host) {
+  private constructor(options: BedOptions, host: Host, hasVlans: boolean) {
     this.options = options;
     this.host = host;
+    this.hasVlans = hasVlans;
     this.#reader = new TraceReader(host.path);
     this.#socket = PacketSocket.open({ interface: 'tx0', netns: host.path });
     this.#raw = options.hook === 'output' ? ([4, 6] as const).map((family) => RawIpSocket.open({ family, netns: host.path })) : [];
@@ -87,8 +90,8 @@ export class Bed {
         'net.ipv6.ip6frag_time': 2,
       },
     });
-    await build(host, options);
-    const bed = new Bed(options, host);
+    const vlans = await build(host, options);
+    const bed = new Bed(options, host, vlans.length > 0);
     bed.#readStates(await host.exec('nft', ['-j', '-a', 'list', 'table', 'inet', BEFORE]));
     return bed;
   }
@@ -224,7 +227,7 @@ class Sights {
     if (step.table === BEFORE) {
       this.#reached[index] = true;
       this.#found[index] = this.#states.get(step.handle);
-    } else if ((step.kind === 'rule' && step.handle !== 0) || step.kind === 'policy') {
+    } else if (step.kind === 'policy' || step.handle !== 0) {
       this.#steps[index]?.push({ kind: step.kind, chain: step.chain, handle: step.handle, verdict: step.verdict });
     }
   }
@@ -234,7 +237,7 @@ class Sights {
   }
 }
 
-async function build(host: Host, { hook, priority, conntrack }: BedOptions): Promise<void> {
+async function build(host: Host, { hook, priority, conntrack }: BedOptions): Promise<readonly string[]> {
   await host.ip('link', 'add', 'tx0', 'type', 'veth', 'peer', 'name', INGRESS);
   await host.ip('link', 'add', EGRESS, 'type', 'veth', 'peer', 'name', 'sink0');
   await host.ip('link', 'set', INGRESS, 'address', RX_ADDRESS.map((octet) => octet.toString(16).padStart(2, '0')).join(':'));
@@ -253,6 +256,7 @@ async function build(host: Host, { hook, priority, conntrack }: BedOptions): Pro
     }
   }
   await host.nft(observers(hook, priority, conntrack));
+  return vlans;
 }
 
 /** VLAN devices, where the kernel has them (8021q). Tags of VLAN 0 are stepped over by any kernel. */

@@ -131,10 +131,10 @@ function ofNumber(value: bigint): Ip {
 }
 
 /** A prefix around an address, or a range that begins with it. */
-function network(random: Random, context: AtomContext): string {
+function network(random: Random, context: AtomContext, prefixes = false): string {
   const one = address(random, context);
   if (one.family === 4) {
-    if (random.below(3) === 0) {
+    if (!prefixes && random.below(3) === 0) {
       const last = one.w0 + random.below(300);
       context.hints.addV4(last);
       return `${printIp(one)}..${printIp(ip4(last))}`;
@@ -146,7 +146,7 @@ function network(random: Random, context: AtomContext): string {
     return `${printIp(ip4(first))}/${length}`;
   }
   const value = [one.w0, one.w1, one.w2, one.w3].reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-  if (random.below(3) === 0) {
+  if (!prefixes && random.below(3) === 0) {
     const last = value + BigInt(random.below(300)) * 2n ** BigInt(random.pick([0, 16, 64]));
     context.hints.addV6(last);
     return `${printIp(one)}..${printIp(ofNumber(last))}`;
@@ -172,6 +172,18 @@ function ipAtom(random: Random, context: AtomContext): Node {
     return node.kind === 'atom' ? { ...node, key: `cidr(${field}) in {}` } : node;
   }
   return atom(field, '{', items.join(' '));
+}
+
+/** Members of a list, as between { and }. */
+export function listItems(random: Random, context: AtomContext, type: 'Ip' | 'Int'): string {
+  const count = 1 + random.below(6);
+  if (type === 'Ip') return Array.from({ length: count }, () => network(random, context, true)).join(' ');
+  return Array.from({ length: count }, () => {
+    const field = random.pick(INT_FIELDS);
+    const value = Math.max(0, constant(random, field));
+    context.hints.addInt(field.name, value);
+    return random.below(3) === 0 ? `${value}..${value + random.below(10)}` : String(value);
+  }).join(' ');
 }
 
 function protocolAtom(random: Random): Node {

@@ -1,0 +1,123 @@
+import type { Lists } from '@weir/filter/eval';
+import { containsInt, containsIp, type Expr, type IpSet, ipSet, type ListDefinition, type ListDefinitions, lower, type RangeSet } from '@weir/filter/ir';
+import { PACKET_SCHEME } from '@weir/filter/scheme';
+import { parse } from '@weir/filter/syntax';
+import { type Ip, lastIp, parseIp, prefix } from '@weir/wire/inet';
+import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
+import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
+import type { BedHook } from './bed.ts';
+import { printNode } from './generate/expressions.ts';
+import type { CaseList, CaseRule, PolicyCase } from './generate/policy.ts';
+
+/** A policy as the compiler and the interpreter take it. */
+export interface Built {
+  readonly hook: HookRules;
+  /** Only those that are asked for. */
+  readonly sets: readonly NamedSet[];
+  readonly members: ReadonlyMap<string, IpSet>;
+  readonly lists: Lists;
+  readonly definitions: ListDefinitions;
+}
+
+const INT = { kind: 'Int' } as const;
+const IP = { kind: 'Ip' } as const;
+const NOWHERE = { file: 'agreement.yaml', line: 1, column: 1, length: 1 } as const;
+
+/** Throws where the policy is none: generators make policies that are. */
+export function build(policy: PolicyCase, hook: BedHook, priority: number): Built {
+  const addresses = new Map(policy.lists.filter((list) => list.type === 'Ip').map((list) => [list.name, ipsOf(list)] as const));
+  const numbers = new Map(policy.lists.filter((list) => list.type === 'Int').map((list) => [list.name, numbersOf(list)] as const));
+  const definitions = new Map(policy.lists.map((list) => [list.name, define(list, addresses, numbers)]));
+  const rules = policy.rules.map((rule): Rule => ruleOf(rule, definitions));
+  const used = policy.lists.filter((list) => list.kind === 'named' && rules.some((rule) => rule.text.includes(`$${list.name}`)));
+  const last: Rule = {
+    ref: '<default>',
+    name: '<default>',
+    stage: 'default',
+    priority: 65_535,
+    expression: { kind: 'constant', value: true },
+    text: '',
+    action: { kind: policy.defaultAction },
+    log: false,
+    audit: false,
+    provenance: { kind: 'builtin' },
+  };
+  return {
+    hook: { hook, priority, rules: [...rules, last] },
+    sets: used.map((list) => namedSet(list.name)),
+    members: addresses,
+    definitions,
+    lists: {
+      has: (name, value) => {
+        const ips = addresses.get(name);
+        if (ips) return typeof value === 'object' && 'family' in value && containsIp(ips, value);
+        const set = numbers.get(name);
+        return set !== undefined && (typeof value === 'number' || typeof value === 'bigint') && containsInt(set, value);
+      },
+    },
+  };
+}
+
+/** A text as a typed expression. */
+export function expression(text: string, definitions: ListDefinitions): Expr {
+  const parsed = parse(text, PACKET_SCHEME);
+  if (!('tree' in parsed)) throw new Error(`${text}: ${parsed.problem.message}`);
+  const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, { lists: definitions });
+  if (!expr) throw new Error(`${text}: ${problems.map((problem) => problem.message).join('; ')}`);
+  return expr;
+}
+
+function ruleOf({ ref, node, action, log, audit }: CaseRule, definitions: ListDefinitions): Rule {
+  const text = printNode(node);
+  const provenance = { kind: 'file', span: NOWHERE } as const;
+  return { ref, name: ref, stage: 'policy', priority: 1000, expression: expression(text, definitions), text, action, log, audit, provenance };
+}
+
+function define(list: CaseList, addresses: ReadonlyMap<string, IpSet>, numbers: ReadonlyMap<string, RangeSet>): ListDefinition {
+  if (list.kind === 'named') return { kind: 'named', type: list.type === 'Ip' ? IP : INT };
+  const ips = addresses.get(list.name);
+  if (ips) return { kind: 'constant', values: { type: 'Ip', set: ips } };
+  return { kind: 'constant', values: { type: 'Int', set: numbers.get(list.name) ?? [] } };
+}
+
+function ipsOf(list: CaseList): IpSet {
+  const ranges = list.items.split(' ').map((item) => {
+    const [first = '', last] = item.split('..');
+    if (last !== undefined) return { first: ip(first), last: ip(last) };
+    if (!item.includes('/')) return { first: ip(item), last: undefined };
+    const one = prefix(item);
+    return { first: one, last: lastIp(one) };
+  });
+  return ipSet(ranges);
+}
+
+function ip(text: string): Ip {
+  const found = parseIp(text);
+  if (!found) throw new Error(`not an address: ${text}`);
+  return found;
+}
+
+function numbersOf(list: CaseList): RangeSet {
+  const expr = expression(`meta.len in {${list.items}}`, new Map());
+  // What no packet can be asked for leaves nothing.
+  return expr.kind === 'literal' && expr.test.kind === 'int' ? expr.test.set : [];
+}
+
+function namedSet(name: string): NamedSet {
+  return {
+    name,
+    kind: 'allow',
+    communities: [],
+    guard: {
+      peers: [],
+      prefixes: [],
+      lengths: { 4: { min: 0, max: 32 }, 6: { min: 0, max: 128 } },
+      maxMembers: 100,
+      churn: { rate: 100, burst: 100 },
+    },
+    onSessionLoss: { kind: 'withdraw' },
+    onWithdraw: 'keep',
+    target: { kind: 'owned' },
+    span: NOWHERE,
+  };
+}

@@ -1,0 +1,80 @@
+import { ipSetPrefixes } from '@weir/filter/ir';
+import { NftClient } from '@weir/netlink/nftables';
+import { bitsOf, type Family, type Prefix } from '@weir/wire/inet';
+import { compileRules, type NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { ownedSetNames } from '../../apps/weir/src/compile/nft/set-names.ts';
+import type { Operation } from '../../apps/weir/src/kernel/backend.ts';
+import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import type { PrefixColumns } from '../../apps/weir/src/model/member-delta.ts';
+import { planTable } from '../../apps/weir/src/reconcile/owned-table.ts';
+import type { Built } from './built.ts';
+
+const TABLE = 'weir_agreement';
+const ADDRESS = { family: 'inet', table: TABLE } as const;
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** What the kernel's rules stand for: those that have an effect on packets, by handle. */
+export type EffectRules = ReadonlyMap<number, string>;
+
+/** Loads policies into a namespace, one after the other, as the daemon would: compiled, encoded, in one transaction. */
+export class Loader {
+  readonly #backend: NftBackend;
+  readonly #client: NftClient;
+  #loaded = false;
+
+  constructor(netns: string) {
+    this.#backend = new NftBackend({ netns, ownership: false });
+    this.#client = new NftClient({ netns });
+  }
+
+  /** What the compiler cannot express; nothing is loaded then. */
+  problems(built: Built): readonly NftProblem[] {
+    return compileRules([built.hook], built.sets, { table: TABLE }).problems;
+  }
+
+  /** Replaces what was loaded before. Throws when the kernel refuses. */
+  load(built: Built): EffectRules {
+    const { table, problems } = compileRules([built.hook], built.sets, { table: TABLE });
+    const [problem] = problems;
+    if (problem) throw new Error(problem.message);
+    const plan = planTable(ADDRESS, table, undefined, false);
+    const operations: Operation[] = [];
+    if (this.#loaded) operations.push({ kind: 'delete-table', address: ADDRESS });
+    operations.push(...plan.prepare, ...fill(built), ...plan.enforce);
+    const outcome = this.#backend.commit(operations);
+    if (outcome.kind !== 'committed') throw new Error(`the kernel did not take it: ${JSON.stringify(outcome)}`);
+    this.#loaded = true;
+    const effects = new Map<number, string>();
+    for (const rule of this.#client.rules({ family: 'inet', table: TABLE })) {
+      if (rule.expressions?.some((one) => one.kind === 'counter')) effects.set(Number(rule.handle), rule.comment ?? '');
+    }
+    return effects;
+  }
+
+  close(): void {
+    this.#backend.close();
+    this.#client.close();
+  }
+}
+
+/** The members of the named sets, hosts and networks apart. */
+function fill(built: Built): Operation[] {
+  return built.sets.flatMap(({ name }) => {
+    const prefixes = ipSetPrefixes(built.members.get(name) ?? { v4: [], v6: [] });
+    return FAMILIES.flatMap((family): Operation[] => {
+      const mine = prefixes.filter((one) => one.family === family);
+      const names = ownedSetNames(name, family);
+      const add = (set: string, interval: boolean, some: readonly Prefix[]): Operation[] =>
+        some.length === 0 ? [] : [{ kind: 'add-elements', address: { ...ADDRESS, set }, interval, elements: columns(family, some) }];
+      return [
+        ...add(names.hosts, false, mine.filter((one) => one.length === bitsOf(family))),
+        ...add(names.networks, true, mine.filter((one) => one.length < bitsOf(family))),
+      ];
+    });
+  });
+}
+
+function columns(family: Family, prefixes: readonly Prefix[]): PrefixColumns {
+  const words = prefixes.flatMap((one) => (family === 4 ? [one.w0] : [one.w0, one.w1, one.w2, one.w3]));
+  return { family, count: prefixes.length, words: Uint32Array.from(words), lengths: Uint8Array.from(prefixes, (one) => one.length) };
+}

@@ -1,0 +1,46 @@
+import { Packet } from '@weir/filter/packet';
+import type { ConnectionState } from '@weir/filter/packet';
+import { type Bed, EGRESS, INGRESS, type Sight } from './bed.ts';
+import type { Specimen } from './generate/packets.ts';
+import { forwarded, networkOf, vlanOf } from './network.ts';
+
+/** One packet that may come to the hook: the frames that carry it, and its octets there. */
+export interface Subject {
+  readonly frames: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
+  readonly mark: number;
+}
+
+/** What comes to the hook of a specimen: the packet put together where fragments are, else each frame. */
+export function subjectsOf(specimen: Specimen, mark: number, bed: Bed): readonly Subject[] {
+  const { frames, whole } = specimen;
+  const hop = (bytes: Uint8Array): Uint8Array => (bed.options.hook === 'forward' ? forwarded(bytes) : bytes);
+  const family = ((whole?.[0] ?? 0) >> 4) as 4 | 6;
+  if (whole && bed.assembles(family)) return [{ frames, bytes: hop(whole), mark }];
+  return frames.map((frame) => ({ frames: [frame], bytes: hop(networkOf(frame)), mark }));
+}
+
+/** The sights of each subject, one for all of its frames: the one that came to the hook, if any did. */
+export function sightsOf(subjects: readonly Subject[], bed: Bed): readonly Sight[] {
+  const shots = subjects.flatMap(({ frames, mark }) => frames.map((frame) => ({ frame, mark })));
+  const sights = bed.send(shots);
+  let at = 0;
+  return subjects.map(({ frames }) => {
+    const mine = sights.slice(at, at + frames.length);
+    at += frames.length;
+    return mine.find((sight) => sight.reached) ?? { reached: false, state: undefined, steps: [] };
+  });
+}
+
+/** The packet with all that the hook knows of it. */
+export function packetOf(subject: Subject, state: ConnectionState | undefined, bed: Bed): Packet {
+  const { hook } = bed.options;
+  const tag = vlanOf(subject.frames[0] ?? new Uint8Array());
+  const iif = tag === 0 ? INGRESS : `${INGRESS}.${tag}`;
+  return Packet.fromNetwork(subject.bytes, {
+    mark: subject.mark,
+    state,
+    ...(hook === 'output' ? {} : { iif }),
+    ...(hook === 'output' || hook === 'forward' ? { oif: EGRESS } : {}),
+  });
+}
