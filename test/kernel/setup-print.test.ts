@@ -64,7 +64,7 @@ describe('what `weir setup --print` prints, loaded by nft, is what Weir writes i
     writeFileSync(path, head + firewall);
     const { config, diagnostics } = loadConfig(path);
     expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
-    const plan = compileKernelPlan(config!);
+    const plan = compileKernelPlan(config!, 0);
     await byNft.nft('flush ruleset');
     await byWeir.nft('flush ruleset');
     await byNft.nft(printSetup(plan));
@@ -102,7 +102,7 @@ describe('what `weir setup --print` prints, loaded by nft, is what Weir writes i
     const { config, diagnostics } = loadConfig(path);
     expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
     await byNft.nft('flush ruleset');
-    await byNft.nft(printSetup(compileKernelPlan(config!)));
+    await byNft.nft(printSetup(compileKernelPlan(config!, 0)));
     const sets = (await byNft.nftJson('sets')).filter((o) => 'set' in o).map((o) => o['set']!);
     expect(sets.map((s) => [s['family'], s['table'], s['name'], s['type'], s['flags']])).toEqual([
       ['inet', 'core_fw', 'web4', 'ipv4_addr', ['interval']],

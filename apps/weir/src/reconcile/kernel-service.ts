@@ -29,7 +29,7 @@ export class KernelService implements KernelPort {
   }
 
   async configure(config: Config): Promise<readonly MemberColumns[]> {
-    const found = this.#reconciler.configure(compileKernelPlan(config));
+    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now()));
     this.#loop ??= this.#watch();
     return found;
   }

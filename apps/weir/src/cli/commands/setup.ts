@@ -17,7 +17,7 @@ export async function setup(options: SetupOptions, io: Io): Promise<ExitCode> {
   const loaded = loadConfig(options.config);
   io.err(printDiagnostics(loaded, options.palette));
   if (!loaded.config) return loaded.sources.has(options.config) ? EXIT.finding : EXIT.error;
-  const nft = printSetup(compileKernelPlan(loaded.config));
+  const nft = printSetup(compileKernelPlan(loaded.config, Date.now()));
   await io.out(options.output === 'json' ? `${JSON.stringify({ format_version: 1, nft })}\n` : nft);
   return EXIT.ok;
 }

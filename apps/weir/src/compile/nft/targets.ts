@@ -1,8 +1,9 @@
 import type { Family } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { NamedSet } from '../../model/named-set.ts';
-import { compileFirewall } from './firewall.ts';
+import { DEFAULT_FIREWALL, judgement } from '../judgement/index.ts';
 import type { TableImage } from './image.ts';
+import { compileRules } from './policy/index.ts';
 import { ownedSetNames } from './set-names.ts';
 
 /** Where the members of one set and family go. */
@@ -24,12 +25,21 @@ export interface KernelPlan {
   readonly table: TableImage | undefined;
 }
 
-/** What a configuration asks of the kernel, members aside. Deterministic: in the order of the configuration, IPv4 first. */
-export function compileKernelPlan(config: Config): KernelPlan {
+/**
+ * What a configuration asks of the kernel, members aside. `now` (milliseconds since the epoch) decides which rules have expired. Deterministic: in the order of the configuration,
+ * IPv4 first.
+ */
+export function compileKernelPlan(config: Config, now: number): KernelPlan {
+  const table = ownedTable(config);
   return {
-    targets: config.sets.flatMap((set) => targetsOf(set, config.firewall?.table)),
-    table: config.firewall && compileFirewall(config.firewall, config.sets, config.bgp),
+    targets: config.sets.flatMap((set) => targetsOf(set, table)),
+    table: table === undefined ? undefined : compileRules(judgement(config, now), config.sets, { table }).table,
   };
+}
+
+/** The table that Weir writes: for a firewall, or for a policy. */
+function ownedTable({ firewall, policy }: Config): string | undefined {
+  return firewall?.table ?? (policy && DEFAULT_FIREWALL.table);
 }
 
 function targetsOf(set: NamedSet, ownedTable: string | undefined): KernelTarget[] {
