@@ -34,7 +34,18 @@ export type { ListDefinition, ListDefinitions, ListValues } from './lists.ts';
 export { type Lowered, type LowerOptions, lower } from './lower.ts';
 export type { Conflict } from './merge.ts';
 export { compareOctets, equalOctets, keyOctets, octetSet, octetsKey } from './octets.ts';
-export { field, hasEach, type OperandInfo, operandInfo, operandKey, type Presence, presence, rootField, testOperand } from './operand.ts';
+export {
+  field,
+  hasEach,
+  type OperandInfo,
+  operandInfo,
+  operandKey,
+  operandLeaves,
+  type Presence,
+  presence,
+  rootField,
+  testOperand,
+} from './operand.ts';
 export {
   clampSet,
   complementSet,

@@ -5,7 +5,7 @@ import { type GroupContext, text, type Values } from '../options.ts';
 export function addFilterCommands(program: Command, { io, done }: GroupContext): void {
   const filter = program
     .command('filter')
-    .summary('parse filter expressions')
+    .summary('parse and evaluate filter expressions')
     .description('Works on expressions of the filter language by themselves.')
     .helpCommand(false);
 
@@ -17,6 +17,17 @@ export function addFilterCommands(program: Command, { io, done }: GroupContext):
     .action(async (expression: string, o: Values) => {
       const { filterParse } = await import('../commands/filter-parse.ts');
       done(await filterParse(expression, { scheme: text(o, 'scheme') }, io));
+    });
+
+  expressionCommand(filter, 'eval')
+    .summary('tell whether an expression is true of given fields')
+    .description(
+      'Prints true or false. An expression that is wrong, or fields that do not fit the scheme, are told of on standard error; exit code 2.',
+    )
+    .requiredOption('--fields <json>', 'JSON object of field names to values; what is not there is missing')
+    .action(async (expression: string, o: Values) => {
+      const { filterEval } = await import('../commands/filter-eval.ts');
+      done(await filterEval(expression, { fields: text(o, 'fields') ?? '{}', scheme: text(o, 'scheme') }, io));
     });
 }
 
