@@ -10,12 +10,14 @@ import { checkMeaning } from './check-meaning.ts';
 import { all, type Condition, fieldConditions, hasPorts } from './conditions.ts';
 import { readExpression } from './expression.ts';
 import type { Lists } from './lists.ts';
-import type { OrList, RawRule } from './raw.ts';
+import type { OrList, RawRule, ReadRule } from './raw.ts';
 
 /** A rule, and where its keys are written. */
 export interface BuiltRule {
   readonly rule: PolicyRule;
   readonly table: Table<RawRule>;
+  /** Nothing in it is a mistake: what it comes to can be judged. */
+  readonly sound: boolean;
 }
 
 /** What rules are built with. */
@@ -30,20 +32,27 @@ export interface RuleContext {
 const PACKET_HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting'];
 
 /** A rule with its conditions as one expression; every mistake in it is reported. Undefined when it cannot be told what the rule is. */
-export function buildRule(table: Table<RawRule>, context: RuleContext): BuiltRule | undefined {
+export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | undefined {
+  const { table } = read;
   const r = table.get;
-  const { lists, report } = context;
+  const { lists } = context;
+  let { sound } = read;
+  const report: Report = (code, place, message, hint) => {
+    if (!code.startsWith('W')) sound = false;
+    context.report(code, place, message, hint);
+  };
   const hooks = buildHooks(r, report);
   const action = buildAction(table, report);
-  checkFields(table, hooks, report);
+  checkFields(table, hooks, read.sound, report);
   const conditions: Condition[] = fieldConditions(r, lists, report);
   const written =
     r.expression === undefined
       ? undefined
       : readExpression(r.expression, table.place('expression'), { hooks, protocol: r.protocol, lists, report });
   if (written) conditions.push(conditions.length === 0 ? written : { ...written, text: written.open ? `(${written.text})` : written.text });
-  const whole = all(conditions, () =>
-    report('W011', table.place('name'), 'the conditions of this rule exclude each other, so it takes no packet'),
+  const whole = all(
+    conditions,
+    () => sound && report('W011', table.place('name'), 'the conditions of this rule exclude each other, so it takes no packet'),
   );
   if (r.name === undefined || !action || hooks.length === 0 || (r.expression !== undefined && !written)) return undefined;
   const rule: PolicyRule = {
@@ -62,8 +71,8 @@ export function buildRule(table: Table<RawRule>, context: RuleContext): BuiltRul
     fields: buildFields(r),
     span: spanOf(table.place('name')),
   };
-  const built = { rule, table };
-  checkMeaning(built, context);
+  const built = { rule, table, sound };
+  if (sound) checkMeaning(built, context);
   return built;
 }
 
@@ -78,14 +87,14 @@ function buildHooks(r: RawRule, report: Report): readonly Hook[] {
 }
 
 /** Fields that say nothing together, or nothing at a hook. */
-function checkFields(table: Table<RawRule>, hooks: readonly Hook[], report: Report): void {
+function checkFields(table: Table<RawRule>, hooks: readonly Hook[], sound: boolean, report: Report): void {
   const r = table.get;
   for (const key of ['source_ports', 'destination_ports'] as const) {
     const given = r[key];
     if (given === undefined) continue;
     if (given.length > 0 && !hasPorts(r.protocol)) {
       report('E026', table.place(key), `the protocol ${r.protocol} has no ports`, 'write protocol: tcp, udp, sctp or any');
-    } else if (given.length === 0 && table.at[key]?.source.text[table.at[key].start] === '[' && hasPorts(r.protocol)) {
+    } else if (sound && given.length === 0 && table.at[key]?.source.text[table.at[key].start] === '[' && hasPorts(r.protocol)) {
       report('W010', table.place(key), `an empty ${key} stands for every port`, `leave ${key} out`);
     }
   }

@@ -8,7 +8,7 @@ export function checkMeaning({ rule, table }: BuiltRule, { now, report }: RuleCo
   if (action.kind === 'allow' && rule.enabled) {
     const what = everything(expression);
     if (what !== undefined)
-      report('W005', table.place('name'), `this rule allows ${what}`, 'a default_action of allow would say so to everyone');
+      report('W005', table.place('name'), `this rule allows ${what}`, 'say for what it is: sources, ports, an interface');
   }
   if (action.kind === 'reject' && action.with === 'tcp-reset' && !onlyTcp(expression)) {
     report('E042', table.place('reject_with'), 'tcp-reset answers TCP, and this rule takes other protocols too', 'write protocol: tcp');

@@ -13,7 +13,7 @@ export function checkOrder(rules: readonly BuiltRule[], refs: ReadonlySet<string
   /** For each rule the hooks at which it is covered, and by which rule first. */
   const found = new Map<BuiltRule, { hooks: number; by: PolicyRule }>();
   for (const hook of hooks) {
-    const here = rules.filter((built) => built.rule.hooks.includes(hook));
+    const here = rules.filter((built) => built.sound && built.rule.hooks.includes(hook));
     for (const [i, by] of covered(here.map((built) => built.rule))) {
       const built = here[i];
       if (!built) continue;

@@ -6,6 +6,7 @@ import { quote as shown } from '../yaml/shape.ts';
 import type { Place } from '../yaml/source-text.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
+import { isListName } from './leaves.ts';
 import type { RawList } from './raw.ts';
 
 /** What a named set holds. */
@@ -103,7 +104,8 @@ export class Lists {
 
   reportUnused(report: Report): void {
     for (const [name, list] of this.#lists) {
-      if (list.kind === 'constant' && !this.#used.has(name)) report('W012', list.place, `nothing uses the list ${shown(name)}`);
+      if (list.kind === 'constant' && isListName(name) && !this.#used.has(name))
+        report('W012', list.place, `nothing uses the list ${shown(name)}`);
     }
   }
 }

@@ -176,7 +176,8 @@ function checkNames(parts: readonly Part[], report: Report): ReadonlySet<string>
   const names = new Seen();
   const refs = new Seen();
   const all = new Set<string>();
-  for (const { value: rule } of parts.flatMap(({ table }) => table.get.rules)) {
+  for (const { value } of parts.flatMap(({ table }) => table.get.rules)) {
+    const rule = value.table;
     const { name } = rule.get;
     const first = name === undefined ? undefined : names.add(name, rule.place('name'));
     if (first) report('E020', rule.place('name'), `a rule is already called ${name} ${first}`);

@@ -10,7 +10,13 @@ export interface RawPolicy {
   mode: 'enforce' | 'audit';
   include: readonly Item<string>[];
   lists: readonly Named<RawList>[];
-  rules: readonly Item<Table<RawRule>>[];
+  rules: readonly Item<ReadRule>[];
+}
+
+/** `sound`: nothing in it was a mistake so far. */
+export interface ReadRule {
+  readonly table: Table<RawRule>;
+  readonly sound: boolean;
 }
 
 export const PROTOCOLS = ['tcp', 'udp', 'icmp', 'sctp', 'gre', 'esp', 'any'] as const;

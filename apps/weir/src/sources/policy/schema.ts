@@ -2,7 +2,7 @@ import type { Hook } from '@weir/filter/scheme';
 import { boolean, integer, name, text, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, mapping, optional, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
 import { checkListName, cidr, listShape, orList, orNothing, ports, time } from './leaves.ts';
-import { ACTIONS, COUNTED, PROTOCOLS, type RawPolicy, type RawRule, REJECTIONS, STATES } from './raw.ts';
+import { ACTIONS, COUNTED, PROTOCOLS, type RawPolicy, type RawRule, REJECTIONS, type ReadRule, STATES } from './raw.ts';
 
 const U32 = 0xffffffff;
 const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting', 'xdp', 'tc', 'connect'];
@@ -94,6 +94,18 @@ const rule = table<RawRule>('a rule', {
   audit: defaulted(orNothing(boolean()), false, 'false', 'What the rule would drop is counted and logged, and goes on to the next rules.'),
 });
 
+const readRule: Shape<ReadRule> = {
+  doc: rule.doc,
+  read(node, label, report) {
+    let sound = true;
+    const read = rule.read(node, label, (code, place, message, hint) => {
+      if (!code.startsWith('W')) sound = false;
+      report(code, place, message, hint);
+    });
+    return read && { table: read, sound };
+  },
+};
+
 /** A description may have line breaks. */
 function textOfLines(): Shape<string> {
   return leaf('description', (written, _value, place, report) => {
@@ -129,7 +141,7 @@ const file: Shape<Table<RawPolicy>> = table<RawPolicy>('the policy', {
     'Lists by name, for every file of the policy: `$name` in fields and expressions stands for the members.',
   ),
   rules: defaulted(
-    orNothing(list(rule)),
+    orNothing(list(readRule)),
     [],
     '[]',
     'The rules. All of the fields of a rule and its expression must hold for it to take a packet.',

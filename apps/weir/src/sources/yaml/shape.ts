@@ -146,7 +146,7 @@ export function list<T>(
     read(node, label, report) {
       const nothing = node.kind === 'scalar' && node.value === null;
       if (options.atLeastOne && (nothing || (node.kind === 'list' && node.items.length === 0))) {
-        report('E028', node.place, `expected a list with at least one ${bare(inner.doc.type)}`);
+        report('E028', node.place, `expected a list with at least ${oneOf(inner.doc.type)}`);
         return undefined;
       }
       if (nothing) return [];
@@ -235,6 +235,11 @@ export function article(type: string): string {
 export function quote(text: string): string {
   const cut = text.length > 60 ? `${text.slice(0, 60)}...` : text;
   return JSON.stringify(cut);
+}
+
+/** `one interface` of `an interface`; `one of a, b` stays. */
+function oneOf(type: string): string {
+  return type.startsWith('one of ') ? type : `one ${bare(type)}`;
 }
 
 /** `an interface` without its article. */
