@@ -27,7 +27,7 @@ export const folderLevels: Readonly<Record<string, readonly (readonly string[])[
     ['daemon'],
     ['main.ts'],
   ],
-  'packages/wire/src': [['bytes'], ['inet']],
+  'packages/wire/src': [['bytes'], ['inet'], ['capture']],
   'packages/filter/src': [['scheme'], ['syntax', 'packet'], ['ir'], ['eval']],
   'packages/bgp/src': [['codec'], ['flowspec', 'capture'], ['fsm'], ['session']],
 };

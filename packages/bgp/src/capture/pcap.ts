@@ -1,9 +1,9 @@
 import { DecodeError } from '@weir/wire/bytes';
+import { readFrames, readsLinkType } from '@weir/wire/capture';
 import { compareIp, printIp } from '@weir/wire/inet';
 import { Conversation } from './conversation.ts';
 import type { CaptureEntry, CaptureOptions } from './entry.ts';
-import { readPackets } from './packets.ts';
-import { decodeSegment, readsLinkType, type Segment } from './segment.ts';
+import { decodeSegment, type Segment } from './segment.ts';
 
 const BGP_PORT = 179;
 /** Connections that are followed at once; the one that has been silent longest is given up first. */
@@ -24,9 +24,9 @@ export function* readPcap(bytes: Uint8Array, options: CaptureOptions = {}): Gene
   const port = options.port ?? BGP_PORT;
   const followed = new Map<string, Followed>();
   const unread = new Set<number>();
-  for (const packet of readPackets(bytes)) {
-    if (!('bytes' in packet)) {
-      yield { kind: 'problem', time: 0, ...packet };
+  for (const packet of readFrames(bytes)) {
+    if (packet.kind === 'problem') {
+      yield { time: 0, ...packet };
       continue;
     }
     const { time, offset, linkType } = packet;

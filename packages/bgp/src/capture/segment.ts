@@ -1,4 +1,5 @@
 import { DecodeError, Reader } from '@weir/wire/bytes';
+import { readLink } from '@weir/wire/capture';
 import { decodeIp, type Ip } from '@weir/wire/inet';
 
 /** A TCP segment and where it goes. */
@@ -13,65 +14,17 @@ export interface Segment {
   readonly data: Uint8Array;
 }
 
-const ETHERTYPE_IPV4 = 0x0800;
-const ETHERTYPE_IPV6 = 0x86dd;
-const VLAN_TAGS: ReadonlySet<number> = new Set([0x8100, 0x88a8, 0x9100]);
-const MAX_TAGS = 4;
 const PROTOCOL_TCP = 6;
-
-/** Steps over the link layer; undefined where what follows is not IP. */
-const LINK_LAYERS: Readonly<Record<number, (r: Reader) => Reader | undefined>> = {
-  // BSD loopback: an address family in the capturing machine's order. The version of what follows says as much.
-  0: (r) => afterFixed(r, 4),
-  1: (r) => {
-    r.skip(12, 'ethernet');
-    return afterType(r);
-  },
-  12: (r) => r,
-  101: (r) => r,
-  // Linux cooked v1: type 2 · hardware 2 · length 2 · address 8 · protocol 2.
-  113: (r) => {
-    r.skip(14, 'cooked header');
-    return afterType(r);
-  },
-  228: (r) => r,
-  229: (r) => r,
-  // Linux cooked v2: protocol 2 · reserved 2 · interface 4 · hardware 2 · type 1 · length 1 · address 8.
-  276: (r) => {
-    const protocol = r.u16('cooked header');
-    r.skip(18, 'cooked header');
-    return isIp(protocol) ? r : undefined;
-  },
-};
-
-/** Whether frames of this link type can be read. */
-export function readsLinkType(linkType: number): boolean {
-  return linkType in LINK_LAYERS;
-}
-
-function afterFixed(r: Reader, size: number): Reader {
-  r.skip(size, 'link header');
-  return r;
-}
-
-function isIp(type: number): boolean {
-  return type === ETHERTYPE_IPV4 || type === ETHERTYPE_IPV6;
-}
-
-function afterType(r: Reader): Reader | undefined {
-  let type = r.u16('ethertype');
-  for (let i = 0; i < MAX_TAGS && VLAN_TAGS.has(type); i++) {
-    r.skip(2, 'VLAN tag');
-    type = r.u16('ethertype');
-  }
-  return isIp(type) ? r : undefined;
-}
 
 /** The TCP segment in a frame; undefined where there is none. DecodeError where headers are cut short or the packet is a fragment of a larger one. */
 export function decodeSegment(frame: Uint8Array, linkType: number): Segment | undefined {
-  const r = LINK_LAYERS[linkType]?.(new Reader(frame));
-  if (!r || r.done) return undefined;
-  const version = (r.bytes[r.pos] ?? 0) >> 4;
+  const link = readLink(frame, linkType);
+  if (!link) return undefined;
+  if (link.network >= frame.length && frame.length > 0 && link.type === undefined)
+    throw new DecodeError('link header cut short', 0, 'link header');
+  if (!link.family || link.network >= frame.length) return undefined;
+  const r = new Reader(frame, link.network);
+  const version = (frame[link.network] ?? 0) >> 4;
   if (version === 4) return decodeIpv4(r);
   return version === 6 ? decodeIpv6(r) : undefined;
 }

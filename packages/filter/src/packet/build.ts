@@ -1,10 +1,10 @@
 import { Writer } from '@weir/wire/bytes';
+import { ETHERTYPE_8021Q, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from '@weir/wire/capture';
 import { encodeIp, ipBytes } from '@weir/wire/inet';
 import { buildTransport } from './build-transport.ts';
 import { finishChecksum, sumWords } from './checksum.ts';
 import type { EthernetDescription, Extension, FragmentDescription, PacketDescription } from './description.ts';
 import { AUTHENTICATION, DESTINATION_OPTIONS, FRAGMENT, HOP_BY_HOP, ROUTING } from './headers.ts';
-import { ETHERTYPE_8021Q, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './link.ts';
 
 const EMPTY = new Uint8Array(0);
 const MAX_OPTIONS = 40;

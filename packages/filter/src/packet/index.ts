@@ -20,7 +20,6 @@ export { isDnsQuery } from './dns.ts';
 export { buildFragments } from './fragments.ts';
 export type { Headers } from './headers.ts';
 export { icmpTypeName, icmpTypeNumber } from './icmp-names.ts';
-export type { Link } from './link.ts';
 export { isNtp } from './ntp.ts';
 export { type FieldValue, Packet } from './packet.ts';
 export { protocolName } from './protocol-name.ts';

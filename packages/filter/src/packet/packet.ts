@@ -1,9 +1,9 @@
+import { type Link, readEthernet, readLink, readNetwork } from '@weir/wire/capture';
 import type { Ip } from '@weir/wire/inet';
 import type { Int } from '../scheme/index.ts';
 import type { PacketContext } from './context.ts';
 import { FIELDS } from './fields.ts';
 import { findHeaders, type Headers } from './headers.ts';
-import { type Link, readEthernet, readNetwork } from './link.ts';
 import { bitsAt } from './octets.ts';
 import { sliceStart } from './slice.ts';
 
@@ -39,9 +39,10 @@ export class Packet {
     return new Packet(bytes, readEthernet(bytes), context);
   }
 
-  /** Bytes of any link layer whose header has been read. */
-  static fromLink(bytes: Uint8Array, link: Link, context: PacketContext = NOTHING): Packet {
-    return new Packet(bytes, link, context);
+  /** A captured frame of any link type that is read (`readsLinkType`); undefined for one of another. */
+  static fromCapture(bytes: Uint8Array, linkType: number, context: PacketContext = NOTHING): Packet | undefined {
+    const link = readLink(bytes, linkType);
+    return link && new Packet(bytes, link, context);
   }
 
   /** Where its headers are; found at the first call. */
