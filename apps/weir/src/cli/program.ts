@@ -5,6 +5,7 @@ import { addChangeCommands } from './groups/change.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
 import { addFileCommands } from './groups/files.ts';
+import { addImportCommands } from './groups/import.ts';
 import { addFilterCommands } from './groups/filter.ts';
 import type { Io } from './io.ts';
 import { configOption, count, type GroupContext, outputOption, text, type Values, word } from './options.ts';
@@ -117,6 +118,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   }
 
   addDecodeCommands(program, context);
+  addImportCommands(program, context);
   addFilterCommands(program, context);
 
   program

@@ -5,8 +5,11 @@ import {
   type Entry,
   type Imported,
   importPrograms,
+  itemText,
   MAX_INPUT,
   place,
+  readManifests,
+  readRuleset,
   readSave,
   type Status,
 } from '../../sources/import/index.ts';
@@ -40,6 +43,19 @@ export async function importIptables(file: string, options: IptablesOptions, io:
   if (ip6tables !== undefined) programs.push(readSave(await readInput(ip6tables, io), label(ip6tables), 6));
   const names = [label(file), ...(ip6tables === undefined ? [] : [label(ip6tables)])];
   return await finish(importPrograms(programs, names), options, io);
+}
+
+/** What `nft -j list ruleset` printed as a policy. */
+export async function importNft(file: string, options: ImportOptions, io: Io): Promise<ExitCode> {
+  return await finish(importPrograms([readRuleset(await readInput(file, io), label(file))], [label(file)]), options, io);
+}
+
+/** Network policies of Kubernetes and Cilium as one policy. */
+export async function importNetworkPolicies(files: readonly string[], options: ImportOptions, io: Io): Promise<ExitCode> {
+  if (files.filter((f) => f === '-').length > 1) throw new CliError(EXIT.usage, 'only one of the files can be standard input');
+  const inputs: { readonly file: string; readonly text: string }[] = [];
+  for (const file of files) inputs.push({ file: label(file), text: await readInput(file, io) });
+  return await finish(importPrograms([readManifests(inputs)], files.map(label)), options, io);
 }
 
 function label(file: string): string {
@@ -99,7 +115,8 @@ function printReport({ policy, entries }: Imported, palette: Palette): string {
   const lines = entries
     .filter((e) => e.status !== 'nothing')
     .map(
-      (e) => `${place(e)}: ${paint[e.status](e.status)}: ${itemText(e)}${e.reasons.length === 0 ? '' : `\n    ${e.reasons.join('; ')}`}`,
+      (e) =>
+        `${place(e)}: ${paint[e.status](e.status)}: ${escapeControl(itemText(e))}${e.reasons.length === 0 ? '' : `\n    ${e.reasons.join('; ')}`}`,
     );
   for (const { hook, family } of policy?.unjudged ?? []) {
     lines.push(`${palette.yellow('note')}: the input says nothing about IPv${family} at hook ${hook}; a rule lets it through`);
@@ -113,10 +130,6 @@ function printReport({ policy, entries }: Imported, palette: Palette): string {
   );
   if (!policy) lines.push('nothing is imported while there is an error');
   return lines.map((line) => `${line}\n`).join('');
-}
-
-function itemText(entry: Entry): string {
-  return escapeControl(entry.where === undefined ? entry.text : `${entry.where}: ${entry.text}`);
 }
 
 function asJson({ policy, text, entries }: Imported, file: string | undefined): unknown {

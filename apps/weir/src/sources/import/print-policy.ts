@@ -1,5 +1,5 @@
 import type { ImportedPolicy, ImportedRule } from './assemble.ts';
-import { type Entry, place, printable } from './report.ts';
+import { type Entry, itemText, place, printable } from './report.ts';
 
 /** The policy as a YAML file. Above each rule stands what it came of. */
 export function printPolicy(policy: ImportedPolicy, entries: readonly Entry[], sources: readonly string[]): string {
@@ -9,7 +9,7 @@ export function printPolicy(policy: ImportedPolicy, entries: readonly Entry[], s
   }
   const lost = entries.filter((e) => e.status === 'unsupported');
   if (lost.length > 0) out.push(`# Not translated (${lost.length}):`);
-  for (const entry of lost.slice(0, MAX_LOST)) out.push(`#   ${itemText(entry)}: ${entry.reasons.join('; ')}`);
+  for (const entry of lost.slice(0, MAX_LOST)) out.push(`#   ${place(entry)} ${itemText(entry)}: ${entry.reasons.join('; ')}`);
   if (lost.length > MAX_LOST) out.push(`#   and ${lost.length - MAX_LOST} more`);
   out.push(`default_action: ${policy.defaultAction}`);
   printLists(policy, out);
@@ -36,7 +36,7 @@ function printRule(rule: ImportedRule, out: string[]): void {
   const shown = rule.entries.slice(0, MAX_SHOWN);
   for (const entry of shown) {
     const loss = entry.status === 'approximated' ? ` (approximated: ${entry.reasons.join('; ')})` : '';
-    out.push(`  # ${itemText(entry)}${loss}`);
+    out.push(`  # ${place(entry)} ${itemText(entry)}${loss}`);
   }
   if (rule.entries.length > shown.length) out.push(`  # and ${rule.entries.length - shown.length} more`);
   const fields: [string, string | number | readonly string[] | undefined][] = [
@@ -60,10 +60,6 @@ function printRule(rule: ImportedRule, out: string[]): void {
 
 const MAX_SHOWN = 8;
 const MAX_LOST = 200;
-
-function itemText(entry: Entry): string {
-  return `${place(entry)}${entry.where === undefined ? '' : ` ${entry.where}`}: ${entry.text}`;
-}
 
 function flow(values: readonly string[]): string {
   return `[${values.map(scalar).join(', ')}]`;

@@ -65,6 +65,11 @@ export function place(entry: Entry): string {
   return `${entry.file}${line}${entry.column === undefined ? '' : `:${entry.column}`}`;
 }
 
+/** What the item is: where in the input, and its text. */
+export function itemText(entry: Entry): string {
+  return [entry.where, entry.text].filter((part) => part !== undefined && part !== '').join(': ');
+}
+
 /** How many items have each status. */
 export type Counts = Readonly<Record<Status, number>>;
 
