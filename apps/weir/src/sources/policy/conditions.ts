@@ -1,9 +1,9 @@
-import { type Expr, packetExpr } from '@weir/filter/ir';
+import { type Expr, ipSetOfPrefixes, packetExpr, unionIpSets, unionSets } from '@weir/filter/ir';
 import type { Prefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
 import type { Item } from '../yaml/shape.ts';
 import type { Report } from '../yaml/tree.ts';
-import { addressSet, type List, type Lists, octets, portSet, printMember, printRange, printText } from './lists.ts';
+import { type List, type Lists, octets, portSet, printMember, printRange, printText } from './lists.ts';
 import type { OrList, Protocol, RawRule } from './raw.ts';
 
 /** Something that must hold for a rule to take a packet: in the typed form, and as text of the filter language that can stand in a conjunction. */
@@ -76,11 +76,15 @@ function addresses(
   report: Report,
 ): Condition | undefined {
   const { values, constants, sets } = resolve(items, 'Ip', key, lists, report);
-  const prefixes = [...values, ...constants.flatMap((c) => (c.values.type === 'Ip' ? c.values.prefixes : []))];
   const parts = sets.map((name) => inSet(field, name));
-  if (prefixes.length > 0) {
+  if (values.length + constants.length > 0) {
+    const sets = constants.flatMap((c) => (c.typed.type === 'Ip' ? [c.typed.set] : []));
+    if (values.length > 0) sets.push(ipSetOfPrefixes(values));
     const text = members(values.map(printMember), constants);
-    parts.unshift({ expr: packetExpr.ip(field, addressSet(prefixes)), text: `${field} in {${text}}` });
+    parts.unshift({
+      expr: packetExpr.ip(field, sets.length === 1 && sets[0] ? sets[0] : unionIpSets(sets)),
+      text: `${field} in {${text}}`,
+    });
   }
   return some(parts);
 }
@@ -119,13 +123,14 @@ function oneOf(field: string, texts: readonly string[]): Condition {
 
 function onPorts(field: string, resolved: Resolved<PortRange>): Condition | undefined {
   const { values, constants, sets } = resolved;
-  const ranges = [...values, ...constants.flatMap((c) => (c.values.type === 'Int' ? c.values.ranges : []))];
   const parts = sets.map((name) => inSet(field, name));
-  const [only] = ranges;
-  if (ranges.length === 1 && only && only.from === only.to)
-    parts.unshift({ expr: packetExpr.int(field, portSet(ranges)), text: `${field} == ${only.from}` });
-  else if (ranges.length > 0) {
-    parts.unshift({ expr: packetExpr.int(field, portSet(ranges)), text: `${field} in {${members(values.map(printRange), constants)}}` });
+  const [only] = values;
+  if (only && values.length === 1 && constants.length === 0 && only.from === only.to)
+    parts.unshift({ expr: packetExpr.int(field, portSet(values)), text: `${field} == ${only.from}` });
+  else if (values.length + constants.length > 0) {
+    const sets = constants.flatMap((c) => (c.typed.type === 'Int' ? [c.typed.set] : []));
+    if (values.length > 0) sets.push(portSet(values));
+    parts.unshift({ expr: packetExpr.int(field, unionSets(sets)), text: `${field} in {${members(values.map(printRange), constants)}}` });
   }
   return some(parts);
 }

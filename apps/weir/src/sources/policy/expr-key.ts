@@ -46,7 +46,20 @@ function edge(at: { readonly value: Uint8Array; readonly included: boolean } | u
   return at ? `${hex(at.value)}${at.included ? '=' : ''}` : '';
 }
 
+/** Sets are shared between rules and may be large. */
+const KEYS = new WeakMap<RangeSet, string>();
+
 function rangesKey(set: RangeSet): string {
+  if (set.length < 8) return printRanges(set);
+  let key = KEYS.get(set);
+  if (key === undefined) {
+    key = printRanges(set);
+    KEYS.set(set, key);
+  }
+  return key;
+}
+
+function printRanges(set: RangeSet): string {
   return set.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
 }
 

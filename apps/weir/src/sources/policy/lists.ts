@@ -1,4 +1,4 @@
-import { type IpSet, ipSetOfPrefixes, type ListDefinition, type RangeSet, rangeSet } from '@weir/filter/ir';
+import { ipSetOfPrefixes, type ListDefinition, type ListValues, type RangeSet, rangeSet } from '@weir/filter/ir';
 import { BYTES, INT, IP } from '@weir/filter/scheme';
 import { isHost, type Prefix, printIp, printPrefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
@@ -14,7 +14,16 @@ export type SetType = 'Ip' | 'Int' | 'Bytes';
 
 export type List =
   | { readonly kind: 'set'; readonly type: SetType }
-  | { readonly kind: 'constant'; readonly values: RawList; readonly text: string; readonly members: number; readonly place: Place };
+  | {
+      readonly kind: 'constant';
+      readonly values: RawList;
+      /** The members as lowering wants them. */
+      readonly typed: ListValues;
+      /** As they stand between { and }. */
+      readonly text: string;
+      readonly members: number;
+      readonly place: Place;
+    };
 
 const TYPES = { Ip: IP, Int: INT, Bytes: BYTES };
 const PLURALS: { readonly [T in SetType]: string } = { Ip: 'prefixes', Int: 'numbers', Bytes: 'texts' };
@@ -54,8 +63,9 @@ export class Lists {
       return;
     }
     const members = values.type === 'Ip' ? values.prefixes.length : values.type === 'Int' ? values.ranges.length : values.texts.length;
-    this.#lists.set(name, { kind: 'constant', values, text: printMembers(values), members, place });
-    this.#definitions.set(name, { kind: 'constant', values: constantValues(values) });
+    const typed = typedValues(values);
+    this.#lists.set(name, { kind: 'constant', values, typed, text: printMembers(values), members, place });
+    this.#definitions.set(name, { kind: 'constant', values: typed });
   }
 
   /** The list that a field names, of the type that the field needs; reports and returns undefined when there is none. */
@@ -114,7 +124,7 @@ function lineOf(place: Place): string {
   return `${place.source.file}:${place.source.span(place.start, place.end).line}`;
 }
 
-function constantValues(values: RawList): Extract<ListDefinition, { kind: 'constant' }>['values'] {
+function typedValues(values: RawList): ListValues {
   switch (values.type) {
     case 'Ip':
       return { type: 'Ip', set: ipSetOfPrefixes(values.prefixes) };
@@ -133,10 +143,6 @@ export function octets(text: string): Uint8Array {
 
 export function portSet(ranges: readonly PortRange[]): RangeSet {
   return rangeSet(ranges.map(({ from, to }) => ({ first: from, last: to })));
-}
-
-export function addressSet(prefixes: readonly Prefix[]): IpSet {
-  return ipSetOfPrefixes(prefixes);
 }
 
 /** Members as they stand between `{` and `}`. */

@@ -127,14 +127,14 @@ class PolicyLoader {
   #buildRules(lists: Lists): BuiltRule[] {
     const { report } = this.#reading;
     const out: BuiltRule[] = [];
-    let count = 0;
+    const excess = this.#parts.flatMap(({ table }) => table.get.rules)[MAX_RULES];
+    if (excess) {
+      report('E040', excess.place, `more than ${MAX_RULES} rules`);
+      return out;
+    }
     for (const { table } of this.#parts) {
       const context = { lists, audit: table.get.mode === 'audit', now: this.#options.now, report };
       for (const { value, place } of table.get.rules) {
-        if (++count > MAX_RULES) {
-          report('E040', place, `more than ${MAX_RULES} rules`);
-          return out;
-        }
         const rule = buildRule(value, context);
         if (rule) out.push(rule);
         if (lists.inlined > MAX_INLINED) {
