@@ -165,7 +165,7 @@ function merge(items: readonly Expr[], build: ExprBuilder): readonly Literal[] |
 }
 
 /** What is true of every packet that passes the test. */
-function impliedBy(test: Test, scheme: Scheme): Presence {
+export function impliedBy(test: Test, scheme: Scheme): Presence {
   const implied = presence(testOperand(test), scheme);
   if (test.kind !== 'ip' || !isPacketAddress(test)) return implied;
   const { v4, v6 } = test.set;

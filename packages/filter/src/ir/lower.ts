@@ -6,6 +6,7 @@ import type { Expr, IrSpan, Operand, Test } from './expr.ts';
 import type { Finding, ProblemCode, WarningCode } from './finding.ts';
 import { presenceTest } from './fold.ts';
 import { unguardedNegations } from './guards.ts';
+import { impossibleParts } from './impossible.ts';
 import type { ListDefinitions } from './lists.ts';
 import { lowerOperand, type OperandContext, type TypedOperand } from './lower-operand.ts';
 import { lowerTest, type TestContext } from './lower-test.ts';
@@ -34,7 +35,7 @@ export interface Lowered {
 
 interface Context extends OperandContext, TestContext {
   readonly build: ExprBuilder;
-  /** Spans of nodes that were found to be constant. */
+  /** Spans of nodes that were found, and told, to be constant. */
   readonly constants: Set<string>;
 }
 
@@ -60,6 +61,7 @@ export function lower(tree: Tree, scheme: Scheme = PACKET_SCHEME, options: Lower
     if (expr.kind === 'constant' && !context.constants.has(spanKey(root.span))) {
       warnings.push(constantWarning(expr.value, tree.root.span, 'the whole expression'));
     }
+    warnImpossible(expr, tree, context);
     warnUnguarded(expr, options.guarded ?? [], context);
     checkCost(expr, tree, options.maxCost ?? MAX_COST, context);
   }
@@ -127,9 +129,10 @@ function lowerCombination(node: Combination, negated: boolean, inside: boolean, 
     const kind = (node.op === 'and') === negated ? 'or' : 'and';
     expr = build[kind](items, span, note);
   }
-  if (expr.kind === 'constant') {
+  // Where an item is constant already, that has been told.
+  if (expr.kind === 'constant' && items.every((item) => item.kind !== 'constant')) {
     context.constants.add(spanKey(span));
-    if (items.every((item) => item.kind !== 'constant')) context.warnings.push(combinedWarning(expr.value !== negated, span, conflict));
+    context.warnings.push(combinedWarning(expr.value !== negated, span, conflict));
   }
   return expr;
 }
@@ -256,6 +259,14 @@ function firstOperand(node: Expression, context: Context): Operand | undefined {
   if (at.kind !== 'comparison') return undefined;
   const typed = lowerOperand(at.left, { ...context, problems: [] });
   return typed && eachOfArray(typed).operand;
+}
+
+function warnImpossible(expr: Expr, tree: Tree, context: Context): void {
+  for (const part of impossibleParts(expr, context.scheme)) {
+    const span = part.span ?? { start: tree.root.span.start, end: tree.root.span.end };
+    const message = 'this is never true: what it asks for is of different protocols or address families';
+    context.warnings.push({ code: 'never-true', message, span });
+  }
 }
 
 function warnUnguarded(expr: Expr, guarded: readonly number[], context: Context): void {

@@ -77,13 +77,14 @@ export function complementSet(set: RangeSet, min: Int, max: Int): RangeSet {
 
 /** What of the set lies between `min` and `max`, both included. */
 export function clampSet(set: RangeSet, min: Int, max: Int): RangeSet {
+  const [least, most] = [canonicalInt(min), canonicalInt(max)];
   const first = set[0];
   const last = set.at(-1);
   if (!first || !last || (first.first >= min && last.last <= max)) return set;
   const out: Range[] = [];
   for (const range of set) {
     if (range.last < min || range.first > max) continue;
-    out.push({ first: maxInt(range.first, min), last: minInt(range.last, max) });
+    out.push({ first: maxInt(range.first, least), last: minInt(range.last, most) });
   }
   return out;
 }
