@@ -1,6 +1,6 @@
 import type { HookRules, Rule } from '../../../model/rule.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
-import type { Product } from './alternative.ts';
+import { type Alternative, ANY, type Product } from './alternative.ts';
 import { type ChainBook, slugOf } from './chains.ts';
 import { type Effect, type EffectOptions, effectOf, label } from './effect.ts';
 import { Graph, RETURN, type Target } from './graph.ts';
@@ -77,7 +77,13 @@ export class Sequence {
         if (images.length > 0) run.push({ rule, images });
         continue;
       }
-      if (target === undefined || target === i + 1) continue;
+      if (target === undefined) continue;
+      if (target === i + 1) {
+        // It goes where it would go anyway, but it counts and logs.
+        const images = this.#guard(rule, () => this.#place(rule, passing(effectOf(this.#hook, rule, this.#context.effects)))) ?? [];
+        if (images.length > 0) run.push({ rule, images });
+        continue;
+      }
       flush();
       const known = labels.get(target);
       if (known) {
@@ -144,10 +150,9 @@ export class Sequence {
   }
 
   /** In a list, a rule that does not end goes on with the next one. */
-  #place(rule: Rule): RuleImage[] {
+  #place(rule: Rule, effect: Effect = effectOf(this.#hook, rule, this.#context.effects)): RuleImage[] {
     const name = label(rule.name);
     const graph = this.#graph(rule);
-    const effect = effectOf(this.#hook, rule, this.#context.effects);
     const split = graph.split(itemsOf(rule));
     if (split.product.alternatives.length === 0) return [];
     this.#context.meters.push(...effect.meters);
@@ -163,10 +168,9 @@ export class Sequence {
     const yes = (): Target => (only && effect.tails.length === 1 ? { kind: 'tail', tail: only } : graph.chain(own));
     if (simple && (effect.ends || once)) return graph.lead(product.alternatives, jumpTo(graph.chain(own)));
     if (once && product.alternatives.length > 0) {
-      return graph.lead(product.alternatives, jumpTo(graph.chain(graph.emitRest(split, yes(), RETURN))));
+      return leadInto(graph, product.alternatives, graph.chain(graph.emitRest(split, yes(), RETURN)));
     }
-    const whole = graph.chain(graph.emit(rule.expression, yes(), RETURN));
-    return graph.lead([{ family: undefined, protocol: undefined, matches: [] }], jumpTo(whole));
+    return leadInto(graph, [ANY], graph.chain(graph.emit(rule.expression, yes(), RETURN)));
   }
 }
 
@@ -177,6 +181,16 @@ function itemsOf(rule: Rule): Parameters<Graph['split']>[0] {
 
 function isEverything({ alternatives }: Product): boolean {
   return alternatives.length === 1 && alternatives[0]?.matches.length === 0;
+}
+
+/** The effect of a rule that goes on with the next one. */
+function passing(effect: Effect): Effect {
+  return { ...effect, tails: effect.tails.map((tail) => ({ ...tail, verdict: { kind: 'continue' } })), ends: false };
+}
+
+/** A chain without rules does nothing. */
+function leadInto(graph: Graph, alternatives: readonly Alternative[], chain: Target): RuleImage[] {
+  return chain.kind === 'return' ? [] : graph.lead(alternatives, jumpTo(chain));
 }
 
 /** A list comes back to its next rule. */
