@@ -2,6 +2,7 @@ import type { ConnectionState } from '@weir/filter/packet';
 import { PacketSocket, RawIpSocket } from '@weir/sys';
 import type { Ip } from '@weir/wire/inet';
 import type { Host, Lab } from '../lab/index.ts';
+import { cutToLength, forwarded } from './network.ts';
 import { type TraceKind, TraceReader, type TraceStep } from './trace-reader.ts';
 
 export type BedHook = 'prerouting' | 'input' | 'forward' | 'output';
@@ -101,6 +102,12 @@ export class Bed {
     const { hook, priority, conntrack } = this.options;
     if (hook === 'input' && family === 4) return true;
     return conntrack && (hook !== 'prerouting' || priority > -400);
+  }
+
+  /** A packet that came in with these octets, as the hook sees it. */
+  atHook(packet: Uint8Array): Uint8Array {
+    const cut = cutToLength(packet);
+    return this.options.hook === 'forward' ? forwarded(cut) : cut;
   }
 
   /** Sends packets in order and tells what became of each. Throws when messages were lost twice. */

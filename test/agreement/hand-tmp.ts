@@ -14,11 +14,18 @@ try {
   const r = run(bed, loader, { seed: Number(seed), policies: Number(policies), packets: Number(packets), rules: 6 });
   const ms = performance.now() - t;
   console.log({ pairs: r.pairs, sent: r.sent, ms, perSecond: (r.pairs / ms) * 1000, verdicts: r.verdicts, refused: r.refused });
-  for (const d of r.differences) {
-    for (const x of d.policy.rules) console.log('  ', x.ref, x.action, x.log ? 'log' : '', x.audit ? 'audit' : '', printNode(x.node));
-    console.log(printHex(d.subject.bytes), d.subject.mark, d.subject.frames.length, 'interpreter', printOpinion(d.interpreter), 'kernel', printOpinion(d.kernel));
+  if (r.differences[0]) {
+    const { Shrinker, printDifference } = await import('./shrink.ts');
+    const d = new Shrinker(bed, loader).shrink(r.differences[0]);
+    console.log(printDifference(d, hook));
+    const { build } = await import('./built.ts');
+    const { sightsOf } = await import('./subject.ts');
+    const built = build(d.policy, bed.options.hook, bed.options.priority);
+    const effects = loader.load(built);
+    console.log(effects, JSON.stringify(sightsOf([d.subject], bed)));
+    console.log((await bed.host.exec('nft', ['-a', 'list', 'table', 'inet', 'weir_agreement'])).stdout);
   }
-  for (const [k, v] of [...r.seen].sort()) if (v.true === 0 || v.true === v.asked) console.log(k, v);
+  if (process.env['COVERAGE']) for (const [k, v] of [...r.seen].sort()) if (v.true === 0 || v.true === v.asked) console.log(k, v);
 } finally {
   await lab.dispose();
 }

@@ -1,10 +1,14 @@
 import { fixIpv4Checksum } from './generate/checksum.ts';
 
-/** Where the IP header of a frame begins, after the VLAN tags, and where the packet ends by the length that it tells: the kernel cuts off what follows. */
+/** The IP packet in a frame, without VLAN tags and without what follows its end. */
 export function networkOf(frame: Uint8Array): Uint8Array {
   let at = 12;
   for (let type = wordAt(frame, at); type === 0x8100 || type === 0x88a8; type = wordAt(frame, at)) at += 4;
-  const packet = frame.subarray(at + 2);
+  return cutToLength(frame.subarray(at + 2));
+}
+
+/** The kernel cuts off what follows the length that a packet tells. */
+export function cutToLength(packet: Uint8Array): Uint8Array {
   const version = (packet[0] ?? 0) >> 4;
   const told = version === 4 ? wordAt(packet, 2) : wordAt(packet, 4) + 40;
   return told < packet.length && told >= (version === 4 ? 20 : 41) ? packet.subarray(0, told) : packet;

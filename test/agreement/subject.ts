@@ -2,7 +2,7 @@ import { Packet } from '@weir/filter/packet';
 import type { ConnectionState } from '@weir/filter/packet';
 import { type Bed, EGRESS, INGRESS, type Sight } from './bed.ts';
 import type { Specimen } from './generate/packets.ts';
-import { forwarded, networkOf, vlanOf } from './network.ts';
+import { networkOf, vlanOf } from './network.ts';
 
 /** One packet that may come to the hook: the frames that carry it, and its octets there. */
 export interface Subject {
@@ -14,10 +14,9 @@ export interface Subject {
 /** What comes to the hook of a specimen: the packet put together where fragments are, else each frame. */
 export function subjectsOf(specimen: Specimen, mark: number, bed: Bed): readonly Subject[] {
   const { frames, whole } = specimen;
-  const hop = (bytes: Uint8Array): Uint8Array => (bed.options.hook === 'forward' ? forwarded(bytes) : bytes);
   const family = ((whole?.[0] ?? 0) >> 4) as 4 | 6;
-  if (whole && bed.assembles(family)) return [{ frames, bytes: hop(whole), mark }];
-  return frames.map((frame) => ({ frames: [frame], bytes: hop(networkOf(frame)), mark }));
+  if (whole && bed.assembles(family)) return [{ frames, bytes: bed.atHook(whole), mark }];
+  return frames.map((frame) => ({ frames: [frame], bytes: bed.atHook(networkOf(frame)), mark }));
 }
 
 /** The sights of each subject, one for all of its frames: the one that came to the hook, if any did. */

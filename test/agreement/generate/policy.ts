@@ -58,7 +58,7 @@ export function makePolicy(random: Random, options: PolicyOptions, hints: Hints)
   const count = 1 + random.below(options.rules);
   const refs = Array.from({ length: count }, (_, i) => `r${i}`);
   const rules = refs.map((ref, i): CaseRule => {
-    const action = makeAction(random, refs.slice(i + 1), hints);
+    const action = makeAction(random, refs.slice(i + (process.env['NEXT'] ? 1 : 2)), hints);
     return { ref, node: makeExpression(random, context), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
   });
   return { lists, rules, defaultAction: random.pick(['allow', 'deny']) };
@@ -74,7 +74,7 @@ function makeAction(random: Random, later: readonly string[], hints: Hints): Cas
     hints.addInt('meta.mark', mark);
     return { kind: 'mark', mark };
   }
-  if (kind === 14) return { kind: 'skip', to: later.length === 0 || random.below(4) === 0 ? undefined : random.pick(later) };
+  if (kind === 14 && (process.env['NEXT'] || later.length > 0)) return { kind: 'skip', to: later.length === 0 || random.below(4) === 0 ? undefined : random.pick(later) };
   return { kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset']) };
 }
 

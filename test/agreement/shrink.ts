@@ -1,0 +1,168 @@
+import { printHex } from '@weir/wire/bytes';
+import type { Bed } from './bed.ts';
+import { type Built, build } from './built.ts';
+import { interpreted, observed, type Opinion, printOpinion, sameOpinion } from './compare.ts';
+import { fixIpv4Checksum } from './generate/checksum.ts';
+import { printNode, smallerNodes } from './generate/expressions.ts';
+import { type CaseRule, type PolicyCase, withRules } from './generate/policy.ts';
+import type { Loader } from './loaded.ts';
+import type { Difference } from './run.ts';
+import { type Subject, sightsOf } from './subject.ts';
+
+/** Steps that are taken at most; each loads a policy or sends a batch. */
+const MOST_STEPS = 400;
+
+/** Makes a difference small: rules, expressions, actions and octets are left out for as long as the two sides still differ. */
+export class Shrinker {
+  readonly #bed: Bed;
+  readonly #loader: Loader;
+  #steps = MOST_STEPS;
+
+  constructor(bed: Bed, loader: Loader) {
+    this.#bed = bed;
+    this.#loader = loader;
+  }
+
+  shrink(difference: Difference): Difference {
+    let best = difference;
+    for (let again = true; again && this.#steps > 0; ) {
+      const before = size(best);
+      best = this.#shrinkPacket(this.#shrinkPolicy(best));
+      again = size(best) < before;
+    }
+    return best;
+  }
+
+  #shrinkPolicy(difference: Difference): Difference {
+    let best = difference;
+    for (let again = true; again && this.#steps > 0; ) {
+      again = false;
+      for (const policy of smallerPolicies(best.policy)) {
+        if (this.#steps <= 0) break;
+        const [found] = this.#differences(policy, [best.subject]);
+        if (!found) continue;
+        best = found;
+        again = true;
+        break;
+      }
+    }
+    return best;
+  }
+
+  #shrinkPacket(difference: Difference): Difference {
+    let best = difference;
+    // Fragments are what they are.
+    if (best.subject.frames.length > 1) return best;
+    for (let again = true; again && this.#steps > 0; ) {
+      const [found] = this.#differences(best.policy, smallerSubjects(best.subject, this.#bed));
+      again = found !== undefined;
+      if (found) best = found;
+    }
+    return best;
+  }
+
+  /** Those of the packets on which the two sides differ. A policy that cannot be compiled makes none. */
+  #differences(policy: PolicyCase, subjects: readonly Subject[]): readonly Difference[] {
+    this.#steps--;
+    if (subjects.length === 0) return [];
+    let built: Built;
+    try {
+      built = build(policy, this.#bed.options.hook, this.#bed.options.priority);
+      if (this.#loader.problems(built).length > 0) return [];
+    } catch {
+      // A part of an expression may be no expression: a test that can never hold has no form.
+      return [];
+    }
+    const effects = this.#loader.load(built);
+    const sights = sightsOf(subjects, this.#bed);
+    return subjects.flatMap((subject, i): Difference[] => {
+      const sight = sights[i];
+      if (!sight?.reached) return [];
+      const interpreter = interpreted(subject, sight, built, this.#bed);
+      const kernel = observed(sight, effects);
+      return sameOpinion(interpreter, kernel) ? [] : [{ policy, subject, interpreter, kernel }];
+    });
+  }
+}
+
+function size({ policy, subject }: Difference): number {
+  const zeros = subject.bytes.filter((octet) => octet === 0).length;
+  return policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0) + 2 * subject.bytes.length - zeros;
+}
+
+function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
+  const { rules } = policy;
+  const fewer = rules.map((_, i) => withRules(policy, rules.filter((__, k) => k !== i)));
+  const changed = rules.flatMap((rule, i) => smallerRules(rule).map((one) => withRules(policy, rules.map((old, k) => (k === i ? one : old)))));
+  return [...(rules.length > 1 ? fewer : []), ...changed];
+}
+
+function smallerRules(rule: CaseRule): readonly CaseRule[] {
+  return [
+    ...smallerNodes(rule.node).map((node) => ({ ...rule, node })),
+    ...(rule.log ? [{ ...rule, log: false }] : []),
+    ...(rule.audit ? [{ ...rule, audit: false }] : []),
+    ...(rule.action.kind === 'reject' ? [{ ...rule, action: { kind: 'deny' } as const }] : []),
+  ];
+}
+
+/** Shorter packets, then packets with one octet less. */
+function smallerSubjects(subject: Subject, bed: Bed): readonly Subject[] {
+  const [frame] = subject.frames;
+  if (!frame) return [];
+  const start = frame.length - networkLength(frame);
+  const packet = frame.subarray(start);
+  const v4 = (packet[0] ?? 0) >> 4 === 4;
+  const header = v4 ? 20 : 40;
+  const candidates: Uint8Array[] = [];
+  for (const length of [header, header + 8, packet.length >> 1, packet.length - 8, packet.length - 1]) {
+    if (length < header || length >= packet.length) continue;
+    const shorter = packet.slice(0, length);
+    const value = v4 ? length : length - 40;
+    shorter.set([value >>> 8, value & 0xff], v4 ? 2 : 4);
+    candidates.push(shorter);
+  }
+  for (const [i, octet] of packet.entries()) {
+    // Version and lengths stay.
+    if (octet === 0 || i < (v4 ? 4 : 1) || (!v4 && (i === 4 || i === 5)) || (v4 && (i === 10 || i === 11))) continue;
+    const simpler = packet.slice();
+    simpler[i] = 0;
+    candidates.push(simpler);
+  }
+  const marks = subject.mark === 0 ? [] : [{ ...subject, mark: 0 }];
+  return [
+    ...marks,
+    ...candidates.map((one): Subject => {
+      if (v4) fixIpv4Checksum(one, 0);
+      const whole = new Uint8Array(14 + one.length);
+      whole.set(v4 ? [8, 0] : [0x86, 0xdd], 12);
+      whole.set(one, 14);
+      return { frames: [whole], bytes: bed.atHook(one), mark: subject.mark };
+    }),
+  ];
+}
+
+/** Octets from the IP header on, padding of the link included. */
+function networkLength(frame: Uint8Array): number {
+  let at = 12;
+  while ((frame[at] === 0x81 && frame[at + 1] === 0) || (frame[at] === 0x88 && frame[at + 1] === 0xa8)) at += 4;
+  return frame.length - at - 2;
+}
+
+/** A difference as text: the policy, the packet, both opinions. */
+export function printDifference({ policy, subject, interpreter, kernel }: Difference, hook: string): string {
+  const rules = policy.rules.map(({ ref, action, log, audit, node }) => {
+    const what = [action.kind, 'to' in action ? (action.to ?? 'default') : '', 'mark' in action ? action.mark : '', 'with' in action ? action.with : ''];
+    return `  ${ref}: ${[...what, log ? 'log' : '', audit ? 'audit' : ''].filter((word) => word !== '').join(' ')} if ${printNode(node)}`;
+  });
+  const text = rules.join('\n');
+  const lists = policy.lists.filter(({ name }) => text.includes(`$${name}`)).map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
+  return [
+    `policy at ${hook}, default ${policy.defaultAction}:`,
+    ...lists,
+    ...rules,
+    `packet: ${printHex(subject.bytes)}${subject.mark === 0 ? '' : `, mark ${subject.mark}`}${subject.frames.length > 1 ? `, in ${subject.frames.length} fragments` : ''}`,
+    `interpreter: ${printOpinion(interpreter)}`,
+    `kernel: ${printOpinion(kernel)}`,
+  ].join('\n');
+}
