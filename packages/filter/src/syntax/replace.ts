@@ -27,9 +27,10 @@ function expression(node: Expression, from: Part, to: Part): Expression {
       return at === undefined ? node : { ...node, items, spelling: apart(node.spelling, at, items[at]) };
     }
     case 'not': {
-      const arg = expression(node.arg, from, to);
-      if (arg === node.arg) return node;
-      return { ...node, arg: arg.kind === 'combine' ? group(arg) : arg, spelling: apart(node.spelling, 0, arg) };
+      const inner = expression(node.arg, from, to);
+      if (inner === node.arg) return node;
+      const arg = inner.kind === 'combine' ? group(inner) : inner;
+      return { ...node, arg, spelling: apart(node.spelling, 0, arg) };
     }
     case 'group': {
       const inner = expression(node.inner, from, to);

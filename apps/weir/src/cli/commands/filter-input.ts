@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { PACKET_SCHEME, parseScheme, type Scheme } from '@weir/filter/scheme';
 import { CliError, EXIT } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { escapeControl } from '../render/escape.ts';
 
 /** Octets that are read of an expression or a scheme. */
 const MAX_INPUT = 1 << 20;
@@ -17,7 +18,7 @@ export async function readScheme(file: string | undefined): Promise<Scheme> {
   if (file === undefined) return PACKET_SCHEME;
   const result = parseScheme(parseJson(await readText(createReadStream(file), file), file));
   if ('scheme' in result) return result.scheme;
-  throw new CliError(EXIT.finding, `${file} is not a scheme`, result.problems);
+  throw new CliError(EXIT.finding, `${file} is not a scheme`, result.problems.map(escapeControl));
 }
 
 function parseJson(text: string, file: string): unknown {
