@@ -259,3 +259,8 @@ export interface RollbackAnswer extends Versioned {
   readonly to: number;
   readonly changed: readonly string[];
 }
+
+/** The longest member of each set that covers an address. */
+export interface LookupAnswer extends Versioned {
+  readonly members: readonly { readonly set: string; readonly address: string; readonly member: MemberSummary }[];
+}

@@ -38,6 +38,7 @@ function stubBackend(bus = new EventBus()): Backend {
     sets: async () => ({ format_version: 1, sets: [] }),
     members: never,
     refused: never,
+    lookup: never,
     events: async () => {
       throw new Error('broken');
     },

@@ -5,6 +5,7 @@ import type {
   EventsAnswer,
   GenerationAnswer,
   HistoryAnswer,
+  LookupAnswer,
   MembersAnswer,
   PeersAnswer,
   RefusedAnswer,
@@ -44,6 +45,7 @@ export interface Backend {
   sets(): Promise<SetsAnswer>;
   members(params: Params<'members'>): Promise<MembersAnswer>;
   refused(params: Params<'refused'>): Promise<RefusedAnswer>;
+  lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;
   apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer>;

@@ -5,6 +5,7 @@ import type {
   EventsAnswer,
   GenerationAnswer,
   HistoryAnswer,
+  LookupAnswer,
   MembersAnswer,
   PeersAnswer,
   RefusedAnswer,
@@ -28,6 +29,7 @@ interface Answers {
   sets: SetsAnswer;
   members: MembersAnswer;
   refused: RefusedAnswer;
+  lookup: LookupAnswer;
   events: EventsAnswer;
   reload: ReloadAnswer;
   apply: ApplyAnswer;

@@ -6,6 +6,9 @@ export const FORMAT_VERSION = 1;
 /** Items of one page, and how many there are when nothing is asked. */
 export const MAX_PAGE = 10_000;
 
+/** Addresses of one lookup. */
+export const MAX_LOOKUP = 256;
+
 /** No parameters. */
 type None = Readonly<Record<string, never>>;
 
@@ -32,6 +35,8 @@ export interface MethodParams {
     readonly cursor?: string | undefined;
   };
   readonly refused: { readonly set: string };
+  /** Which sets cover addresses. */
+  readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
   readonly reload: None;
   /** Takes the configuration as its files say now. */
@@ -87,6 +92,7 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   sets: none,
   members: z.strictObject({ set: setName, family, limit, cursor }),
   refused: z.strictObject({ set: setName }),
+  lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,
   apply: z.strictObject({

@@ -194,6 +194,8 @@ class Client {
         return backend.members(request.params);
       case 'refused':
         return backend.refused(request.params);
+      case 'lookup':
+        return backend.lookup(request.params);
       case 'events':
         return backend.events(request.params);
       case 'reload':

@@ -31,6 +31,21 @@ export function loadAny(file: string, known: KnownSets, now: number): LoadedFile
   return { kind: 'configuration', usable: config !== undefined, config, policy: config?.policy, diagnostics, sources };
 }
 
+/**
+ * Policy files, which together are one policy, or one configuration. `configFile` names the configuration whose sets policy files may use; it is the result's then.
+ * Throws CliError when that has mistakes.
+ */
+export function loadFiles(files: readonly string[], configFile: string | undefined, now: number): LoadedFile {
+  const known = configFile === undefined ? undefined : knownSets(configFile, now);
+  const [first] = files;
+  if (files.length === 1 && first !== undefined) {
+    const loaded = loadAny(first, known ?? {}, now);
+    return { ...loaded, config: loaded.config ?? known?.config };
+  }
+  const { policy, diagnostics, sources } = loadPolicy(files, systemFiles, { ...known, now });
+  return { kind: 'policy', usable: policy !== undefined, config: known?.config, policy, diagnostics, sources };
+}
+
 /** The sets of a configuration file, which must be without mistakes. */
 export function knownSets(configFile: string, now: number): KnownSets & { readonly config: Config } {
   const { config, sources } = loadConfig(configFile, systemFiles, now);

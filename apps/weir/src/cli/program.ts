@@ -4,9 +4,10 @@ import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { addChangeCommands } from './groups/change.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
+import { addExplainCommands } from './groups/explain.ts';
 import { addFileCommands } from './groups/files.ts';
-import { addImportCommands } from './groups/import.ts';
 import { addFilterCommands } from './groups/filter.ts';
+import { addImportCommands } from './groups/import.ts';
 import type { Io } from './io.ts';
 import { configOption, count, type GroupContext, outputOption, text, type Values, word } from './options.ts';
 import { DEFAULT_CONFIG } from './paths.ts';
@@ -77,6 +78,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   addFileCommands(program, context);
   addDaemonCommands(program, context);
   addChangeCommands(program, context);
+  addExplainCommands(program, context);
 
   if (restore) {
     program

@@ -1,4 +1,4 @@
-import { covers, type Prefix, parsePrefix, printIp, printPrefix } from '@weir/wire/inet';
+import { covers, type Prefix, parseIp, parsePrefix, printIp, printPrefix } from '@weir/wire/inet';
 import {
   ApiError,
   type ApplyAnswer,
@@ -8,6 +8,7 @@ import {
   FORMAT_VERSION,
   type GenerationAnswer,
   type HistoryAnswer,
+  type LookupAnswer,
   type MembersAnswer,
   type Params,
   type PeersAnswer,
@@ -180,6 +181,20 @@ export class DaemonBackend implements Backend {
       waiting: view?.waiting ?? 0,
       recent: (view?.recent ?? []).map((r) => ({ prefix: printPrefix(r.prefix), peer: r.peer, reason: r.reason, at: iso(r.at) })),
     };
+  }
+
+  async lookup({ addresses }: Params<'lookup'>): Promise<LookupAnswer> {
+    const { state } = this.#parts;
+    const sets = this.#parts.config().sets.map((set) => set.name);
+    const members = addresses.flatMap((address) => {
+      const ip = parseIp(address);
+      if (!ip) throw new ApiError('bad-request', `${address} is not an address`);
+      return sets.flatMap((set) => {
+        const member = state.memberOf(set, ip);
+        return member ? [{ set, address, member: summarizeMember(member) }] : [];
+      });
+    });
+    return { format_version: FORMAT_VERSION, members };
   }
 
   async events(params: Params<'events'>): ReturnType<Backend['events']> {

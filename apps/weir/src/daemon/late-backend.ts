@@ -41,6 +41,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).refused(params);
   }
 
+  async lookup(params: Parameters<Backend['lookup']>[0]): ReturnType<Backend['lookup']> {
+    return (await this.#ready).lookup(params);
+  }
+
   async events(params: Parameters<Backend['events']>[0]): ReturnType<Backend['events']> {
     return (await this.#ready).events(params);
   }

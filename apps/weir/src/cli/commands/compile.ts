@@ -1,12 +1,10 @@
-import { asn, ip4 } from '@weir/wire/inet';
-import { judgement } from '../../compile/judgement/judgement.ts';
-import type { BgpConfig, Config } from '../../model/config.ts';
+import { judgement, NO_PEERS } from '../../compile/judgement/index.ts';
+import type { Config } from '../../model/config.ts';
 import type { Policy } from '../../model/policy.ts';
-import { systemFiles } from '../../sources/config/index.ts';
-import { type BeforePolicy, loadPolicy, policyToJson } from '../../sources/policy/index.ts';
+import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { knownSets, type LoadedFile, loadAny } from '../load-any.ts';
+import { loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { printDiagnostics } from './check.ts';
 
@@ -34,8 +32,7 @@ export interface CompileOptions {
 /** Prints what policy files, or a configuration that names some, come to. Exit code 2 when they have mistakes, 1 when one cannot be read. */
 export async function compile(files: readonly string[], options: CompileOptions, io: Io): Promise<ExitCode> {
   const now = Date.now();
-  const known = options.config === undefined ? undefined : knownSets(options.config, now);
-  const loaded = loadAll(files, known ?? {}, now);
+  const loaded = loadFiles(files, options.config, now);
   io.err(printDiagnostics(loaded, options.palette));
   if (files.some((file) => !loaded.sources.has(file))) return EXIT.error;
   if (!loaded.usable) return EXIT.finding;
@@ -43,24 +40,14 @@ export async function compile(files: readonly string[], options: CompileOptions,
     io.err(`${files.join(', ')}: a configuration without a policy: there are no rules to compile\n`);
     return EXIT.finding;
   }
-  await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config ?? known?.config, now }));
+  await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now }));
   return EXIT.ok;
-}
-
-/** Several files are one policy. */
-function loadAll(files: readonly string[], known: Parameters<typeof loadAny>[1], now: number): LoadedFile {
-  const [first] = files;
-  if (files.length === 1 && first !== undefined) return loadAny(first, known, now);
-  const { policy, diagnostics, sources } = loadPolicy(files, systemFiles, { ...known, now });
-  return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources };
 }
 
 /** B3: one line of JSON. */
 function printIr({ policy, config, now }: CompileInput): string {
   return `${JSON.stringify(policyToJson(policy, beforePolicy(policy, config, now)))}\n`;
 }
-
-const NO_PEERS: BgpConfig = { as: asn(64512), routerId: ip4(0xc0000201), hostname: undefined, listen: [], peers: [] };
 
 /** What is judged at the hooks of a policy before its rules. */
 function beforePolicy(policy: Policy, config: Config | undefined, now: number): BeforePolicy[] {

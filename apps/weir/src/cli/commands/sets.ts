@@ -86,7 +86,8 @@ export function renderMember(member: MemberSummary, p: Palette, now: number = Da
   return `${p.bold(escapeControl(member.prefix))}\n${member.why.map((why) => `  ${renderWhy(why, now)}\n`).join('')}`;
 }
 
-function renderWhy(why: WhySummary, now: number): string {
+/** Why a member is there, in one line. */
+export function renderWhy(why: WhySummary, now: number): string {
   if (why.kind === 'ledger') return 'found at start, not heard of yet';
   if (why.kind !== 'route') return escapeControl(`${why.kind} ${why.text ?? ''}`.trimEnd());
   const parts = [

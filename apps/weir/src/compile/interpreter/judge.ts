@@ -30,6 +30,8 @@ export interface JudgeOptions {
   readonly lists: Lists;
   /** Without one every packet is under its limits. */
   readonly limiter?: Limiter | undefined;
+  /** `meta.mark` before the first rule, instead of the packet's. */
+  readonly mark?: number | undefined;
   /** Called for each rule that is looked at, before its effect. */
   readonly visit?: ((rule: Rule, matches: boolean, subject: Subject) => void) | undefined;
 }
@@ -39,10 +41,10 @@ class Marked implements Subject {
   readonly #subject: Subject;
   mark: number | undefined;
 
-  constructor(subject: Subject) {
+  constructor(subject: Subject, mark: number | undefined) {
     this.#subject = subject;
-    const mark = subject.field('meta.mark');
-    this.mark = typeof mark === 'number' ? mark : undefined;
+    const own = mark ?? subject.field('meta.mark');
+    this.mark = typeof own === 'number' ? own : undefined;
   }
 
   field(name: string): Value | undefined {
@@ -56,7 +58,7 @@ class Marked implements Subject {
 
 /** Judges one packet by the rules of one hook: the specification of what every other back end does. */
 export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): Judgement {
-  const subject = new Marked(packet);
+  const subject = new Marked(packet, options.mark);
   const effects: Effect[] = [];
   const end = (verdict: Verdict, rule: Rule | undefined): Judgement => ({ verdict, rule, effects, mark: subject.mark });
   let target: string | undefined;

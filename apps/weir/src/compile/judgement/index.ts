@@ -1,2 +1,2 @@
 /** Configuration and policy as one ordered list of rules for each hook. */
-export { DEFAULT_FIREWALL, type JudgementSource, judgement } from './judgement.ts';
+export { DEFAULT_FIREWALL, type JudgementSource, judgement, NO_PEERS } from './judgement.ts';

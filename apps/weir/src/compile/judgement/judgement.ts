@@ -1,5 +1,6 @@
 import type { Hook } from '@weir/filter/scheme';
-import type { Config } from '../../model/config.ts';
+import { asn, ip4 } from '@weir/wire/inet';
+import type { BgpConfig, Config } from '../../model/config.ts';
 import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
@@ -23,6 +24,9 @@ export const DEFAULT_FIREWALL: Firewall = {
   },
   borders: [],
 };
+
+/** What a policy is judged with where there is no configuration. */
+export const NO_PEERS: BgpConfig = { as: asn(64512), routerId: ip4(0xc0000201), hostname: undefined, listen: [], peers: [] };
 
 /**
  * Priority of each hook's base chain: `filter`, and in prerouting `mangle`, where connections are already tracked and addresses are those of the wire. eBPF
