@@ -217,7 +217,9 @@ function enter(
     const otherwise: Label = { kind: 'label' };
     const body: Label = { kind: 'label' };
     push(walk, { kind: 'rule', match, action: { kind: 'skip', to: body }, limit: undefined, policy: false, entries, comment }, entry);
-    const everything = conjoin([], walk.hook);
+    // The family is the base chain's, which no rule changes.
+    const family = conditions.filter((c) => c.kind === 'family');
+    const everything = conjoin(family, walk.hook);
     if (everything)
       push(
         walk,
@@ -225,7 +227,7 @@ function enter(
         entry,
       );
     walk.items.push(body);
-    unfold(walk, target, { ...inner, conditions: [] });
+    unfold(walk, target, { ...inner, conditions: family });
     walk.items.push(back);
     if (action.kind === 'goto' && everything)
       push(
