@@ -25,7 +25,7 @@ export function didYouMean(name: string, candidates: readonly string[]): string 
   const furthest = Math.max(1, Math.floor(wanted.length / 3));
   const near = candidates
     .filter((candidate) => Math.abs(candidate.length - name.length) <= furthest || lastSegment(candidate) === wanted)
-    .map((candidate) => ({ candidate, far: lastSegment(candidate) === wanted ? 1 : distance(wanted, candidate.toLowerCase()) }))
+    .map((candidate) => ({ candidate, far: lastSegment(candidate) === wanted ? 1 : distance(wanted, candidate.toLowerCase(), furthest) }))
     .filter(({ far }) => far <= furthest)
     .sort((a, b) => a.far - b.far || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, MAX_SUGGESTIONS)
@@ -38,20 +38,25 @@ function lastSegment(name: string): string {
   return name.slice(name.lastIndexOf('.') + 1).toLowerCase();
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one to the other. */
-function distance(a: string, b: string): number {
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+/** Insertions, deletions, replacements and swaps of neighbours that lead from one to the other; some larger number when there are more than `limit`. */
+function distance(a: string, b: string, limit: number): number {
+  const width = b.length + 1;
+  let before = new Uint16Array(width);
+  let row = Uint16Array.from({ length: width }, (_, j) => j);
+  let next = new Uint16Array(width);
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      const swapped =
-        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? (before[j - 2] ?? 0) + 1 : Number.POSITIVE_INFINITY;
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same, swapped));
+    const x = a.charCodeAt(i - 1);
+    let least = i;
+    next[0] = i;
+    for (let j = 1; j < width; j++) {
+      const y = b.charCodeAt(j - 1);
+      let cost = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (x === y ? 0 : 1));
+      if (i > 1 && j > 1 && x === b.charCodeAt(j - 2) && y === a.charCodeAt(i - 2)) cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
+      next[j] = cost;
+      least = Math.min(least, cost);
     }
-    before = row;
-    row = next;
+    if (least > limit) return least;
+    [before, row, next] = [row, next, before];
   }
   return row[b.length] ?? 0;
 }

@@ -1,6 +1,7 @@
 import { isHost, printIp, printPrefix } from '@weir/wire/inet';
 import type { Int } from '../scheme/index.ts';
 import type { Argument, Expression, IndexKey, Literal, Operand, Relation, SetItem, Tree } from './tree.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 /** A JSON value; integers that are no safe `number` are `bigint`. */
 export type Json = string | boolean | Int | readonly Json[] | { readonly [key: string]: Json };
@@ -57,7 +58,7 @@ function key(index: IndexKey): Json {
     case 'array-index':
       return { kind: 'ArrayIndex', value: index.value };
     case 'map-key':
-      return { kind: 'MapKey', value: new TextDecoder('utf-8', { ignoreBOM: true }).decode(index.value) };
+      return { kind: 'MapKey', value: decodeUtf8(index.value) ?? Array.from(index.value) };
     case 'each':
       return { kind: 'MapEach' };
   }
@@ -122,15 +123,6 @@ function literal(node: Literal): Json {
     case 'ip':
       return printIp(node.value);
     case 'bytes':
-      return (node.form === 'hex' ? undefined : utf8(node.value)) ?? Array.from(node.value);
-  }
-}
-
-function utf8(octets: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(octets);
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
+      return (node.form === 'hex' ? undefined : decodeUtf8(node.value)) ?? Array.from(node.value);
   }
 }

@@ -7,6 +7,7 @@ import { lexLiteral } from './parse-comparison.ts';
 import { closing, parseValue } from './parse-expression.ts';
 import type { Argument, IndexKey, Literal, Operand } from './tree.ts';
 import { unexpected } from './unexpected.ts';
+import { decodeUtf8 } from './utf8.ts';
 
 const LITERAL_START = /"|r["#]|[0-9A-Fa-f]{2}[:.-][0-9A-Fa-f]{2}/y;
 const NUMBER_START = /-?[0-9]/y;
@@ -134,7 +135,7 @@ function parseKey({ c }: Context): IndexKey {
   if (c.take('*')) return { kind: 'each' };
   if (c.sees('"')) {
     const { value } = lexString(c);
-    if (new TextDecoder().decode(value).includes('\ufffd')) c.fail('a key is UTF-8', start);
+    if (decodeUtf8(value) === undefined) c.fail('a key is UTF-8', start);
     return { kind: 'map-key', value };
   }
   if (c.look(NUMBER_START) === '') c.fail('expected a number, a string or * inside [ ]', start, start + 1);

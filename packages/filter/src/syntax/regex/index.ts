@@ -1,3 +1,4 @@
+import { decodeUtf8 } from '../utf8.ts';
 import { type ByteRegex, byteRegex } from './byte-regex.ts';
 import { parseRegex as parseSyntax } from './parse.ts';
 import { compileProgram, type Program } from './program.ts';
@@ -24,7 +25,9 @@ export function parseRegex(source: string): Program | RegexProblem {
 
 /** A pattern as it is in a tree (octets of UTF-8), ready to be used. RangeError for what `parse` would have refused. */
 export function compileRegex(pattern: Uint8Array): ByteRegex {
-  const program = parseRegex(new TextDecoder().decode(pattern));
+  const source = decodeUtf8(pattern);
+  if (source === undefined) throw new RangeError('not a regular expression: it is not UTF-8');
+  const program = parseRegex(source);
   if ('message' in program) throw new RangeError(`not a regular expression: ${program.message}`);
   return byteRegex(program);
 }

@@ -177,7 +177,7 @@ describe('patterns that make other engines slow', () => {
       state = (state * 48271) % 2147483647;
       return state % 2 === 0 ? 'a' : 'b';
     };
-    const text = Array.from({ length: 60_000 }, letter).join('');
-    for (const end of [59_990, 59_991, 59_992, 60_000]) expect(own.test(latin1(text.slice(0, end)))).toBe(text[end - 15] === 'a');
+    const text = Array.from({ length: 20_000 }, letter).join('');
+    for (const end of [19_990, 19_991, 20_000]) expect(own.test(latin1(text.slice(0, end)))).toBe(text[end - 15] === 'a');
   });
 });

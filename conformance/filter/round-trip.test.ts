@@ -1,12 +1,21 @@
+import {
+  type Argument,
+  type Expression,
+  type Node,
+  type Operand,
+  parse,
+  print,
+  printJson,
+  printNode,
+  printProblem,
+  replaceNode,
+  type SetItem,
+  type Tree,
+  treeToJson,
+} from '@weir/filter/syntax';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { printJson, treeToJson } from './json.ts';
-import { parse } from './parse.ts';
-import { print, printNode } from './print.ts';
-import { printProblem } from './problem.ts';
-import { drawFrom, expressions, RECORDS, respell, treeOf } from './random-tree.testkit.ts';
-import { replaceNode } from './replace.ts';
-import type { Argument, Expression, Node, Operand, SetItem, Tree } from './tree.ts';
+import { drawFrom, expressions, RECORDS, respell, treeOf } from './random-tree.ts';
 
 const anyLength = { maxLength: Number.POSITIVE_INFINITY };
 
@@ -35,6 +44,19 @@ describe('random expressions', () => {
         const tree = parsed(text);
         expect(print(tree)).toBe(text);
         expect(json(tree.root)).toBe(json(root));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('cut anywhere give a tree or a problem inside the text', () => {
+    fc.assert(
+      fc.property(expressions, fc.nat(), fc.nat(), (root, seed, at) => {
+        const whole = printNode(respell(root, drawFrom(seed)));
+        const text = whole.slice(0, at % whole.length);
+        const result = parse(text, RECORDS, anyLength);
+        if ('tree' in result) expect(print(result.tree)).toBe(text);
+        else expect(result.problem.span.start <= result.problem.span.end && result.problem.span.end <= text.length).toBe(true);
       }),
       { numRuns: 400 },
     );

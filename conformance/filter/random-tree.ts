@@ -1,11 +1,12 @@
-import { ip4, ip6, makePrefix } from '@weir/wire/inet';
-import fc from 'fast-check';
-import { parseScheme, type Scheme } from '../scheme/index.ts';
+import { parseScheme, type Scheme } from '@weir/filter/scheme';
 import {
+  type Argument,
+  type BytesLiteral,
   bytesLiteral,
   call,
   combine,
   comparison,
+  type Expression,
   field,
   index,
   intLiteral,
@@ -13,12 +14,18 @@ import {
   ipLiteral,
   ipRange,
   not,
+  type Operand,
   patternLiteral,
   prefixItem,
+  print,
+  printNode,
   quantified,
-} from './build.ts';
-import { print, printNode } from './print.ts';
-import type { Argument, BytesLiteral, Expression, Operand, Relation, SetItem, Tree } from './tree.ts';
+  type Relation,
+  type SetItem,
+  type Tree,
+} from '@weir/filter/syntax';
+import { ip4, ip6, makePrefix } from '@weir/wire/inet';
+import fc from 'fast-check';
 
 function records(): Scheme {
   const result = parseScheme({
