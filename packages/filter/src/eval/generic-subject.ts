@@ -63,7 +63,7 @@ function typed(json: unknown, type: Type, path: string, problems: string[]): Val
       return readOctets(json);
     case 'Array':
       if (!Array.isArray(json)) return undefined;
-      return json.flatMap((item: unknown, i) => readValue(item, type.of, `${path}[${i}]`, problems) ?? []);
+      return json.map((item: unknown, i) => readValue(item, type.of, `${path}[${i}]`, problems)).filter((value) => value !== undefined);
     case 'Map': {
       if (typeof json !== 'object' || json === null || Array.isArray(json)) return undefined;
       const map = new Map<string, Value>();

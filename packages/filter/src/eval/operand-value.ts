@@ -43,7 +43,9 @@ export function operandValues(operand: Operand, subject: Subject): readonly Valu
     const value = operandValue(of, subject);
     return value === undefined ? undefined : elements(value);
   }
-  return operandValues(of, subject)?.flatMap((value) => step(value, key) ?? []);
+  return operandValues(of, subject)
+    ?.map((value) => step(value, key))
+    .filter((value) => value !== undefined);
 }
 
 /** Members of an array, or of a map in its order. */
@@ -64,7 +66,9 @@ function callValue(name: string, args: readonly (Operand | Constant)[], subject:
   if (!first || !isOperand(first)) return undefined;
   const more = rest.map((arg) => (isOperand(arg) ? operandValue(arg, subject) : arg.value));
   if (!hasEach(first)) return applyFunction(name, operandValue(first, subject), more);
-  return operandValues(first, subject)?.flatMap((value) => applyFunction(name, value, more) ?? []);
+  return operandValues(first, subject)
+    ?.map((value) => applyFunction(name, value, more))
+    .filter((value) => value !== undefined);
 }
 
 type Result = Value | undefined;
