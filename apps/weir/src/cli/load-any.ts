@@ -46,6 +46,15 @@ export function loadFiles(files: readonly string[], configFile: string | undefin
   return { kind: 'policy', usable: policy !== undefined, config: known?.config, policy, diagnostics, sources };
 }
 
+/** Policy files, or one configuration, that may use these sets. */
+export function loadPolicyFiles(files: readonly string[], sets: ReadonlySet<string>, now: number): LoadedFile {
+  const known: KnownSets = { sets: new Map([...sets].map((name) => [name, 'Ip'])) };
+  const [first] = files;
+  if (files.length === 1 && first !== undefined) return loadAny(first, known, now);
+  const { policy, diagnostics, sources } = loadPolicy(files, systemFiles, { ...known, now });
+  return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources };
+}
+
 /** The sets of a configuration file, which must be without mistakes. */
 export function knownSets(configFile: string, now: number): KnownSets & { readonly config: Config } {
   const { config, sources } = loadConfig(configFile, systemFiles, now);

@@ -1,8 +1,10 @@
-import { judgement, NO_PEERS } from '../../compile/judgement/index.ts';
+import { DEFAULT_FIREWALL, judgement, NO_PEERS } from '../../compile/judgement/index.ts';
+import { compileRules, describeProblem } from '../../compile/nft/policy/index.ts';
+import { printTable } from '../../compile/nft/print.ts';
 import type { Config } from '../../model/config.ts';
 import type { Policy } from '../../model/policy.ts';
 import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
@@ -20,7 +22,7 @@ export interface CompileInput {
 /** Makes the text of one form. */
 export type Target = (input: CompileInput) => string;
 
-export const TARGETS: { readonly ir: Target } = { ir: printIr };
+export const TARGETS: { readonly ir: Target; readonly nft: Target } = { ir: printIr, nft: printNft };
 
 export interface CompileOptions {
   readonly to: keyof typeof TARGETS;
@@ -45,8 +47,21 @@ export async function compile(files: readonly string[], options: CompileOptions,
 }
 
 /** B3: one line of JSON. */
-function printIr({ policy, config, now }: CompileInput): string {
-  return `${JSON.stringify(policyToJson(policy, beforePolicy(policy, config, now)))}\n`;
+function printIr(input: CompileInput): string {
+  return `${JSON.stringify(compiledPolicy(input))}\n`;
+}
+
+/** The compiled policy (B3), with what is judged before its rules. */
+export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
+  return policyToJson(policy, beforePolicy(policy, config, now));
+}
+
+/** A script that `nft -f` loads to what the daemon installs, members aside. */
+function printNft({ policy, config, now }: CompileInput): string {
+  const { firewall = DEFAULT_FIREWALL, sets = [], bgp = NO_PEERS } = config ?? {};
+  const { table, problems } = compileRules(judgement({ policy, firewall, sets, bgp }, now), sets, { table: firewall.table });
+  if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeProblem));
+  return printTable(table);
 }
 
 /** What is judged at the hooks of a policy before its rules. */

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { append, daemonCommand, type GroupContext, text, type Values, viewOptions, word } from '../options.ts';
+import { append, daemonCommand, type GroupContext, outputOption, text, type Values, viewOptions, word } from '../options.ts';
 
 const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
@@ -40,5 +40,22 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
         expect: o['expect'] === undefined ? undefined : word(o, 'expect', ['allow', 'deny'] as const),
       };
       done(await explain(words, options, io));
+    });
+
+  program
+    .command('test')
+    .summary('run tests of policies')
+    .description(
+      'Judges the packets of test files (YAML) and compares with what they expect; runs Rego files (.rego) with opa against the compiled policy as input. Exit code 2 when a test fails.',
+    )
+    .argument('<file...>', 'test files, YAML or Rego')
+    .addOption(new Option('-p, --policy <file>', 'the policy, above what test files name; may be given again').argParser(append))
+    .option('-c, --config <file>', 'configuration whose sets the policy names')
+    .addOption(outputOption('junit'))
+    .action(async (files: readonly string[], o: Values) => {
+      const { test } = await import('../commands/test.ts');
+      const policy = Array.isArray(o['policy']) ? o['policy'].map(String) : [];
+      const output = word(o, 'output', ['text', 'json', 'junit']);
+      done(await test(files, { output, palette: context.outPalette(), policy, config: text(o, 'config') }, io));
     });
 }

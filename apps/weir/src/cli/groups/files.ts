@@ -26,11 +26,11 @@ export function addFileCommands(program: Command, context: GroupContext): void {
       'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing.',
     )
     .argument('<file...>', 'policy files, or a configuration; - is standard input')
-    .addOption(new Option('--to <form>', 'the form: ir is JSON with each rule as one expression').choices(['ir']).makeOptionMandatory())
+    .addOption(new Option('--to <form>', 'the form: ir is JSON with each rule as one expression, nft a script for nft -f').choices(['ir', 'nft']).makeOptionMandatory())
     .addOption(setsOption())
     .action(async (files: readonly string[], o: Values) => {
       const { compile } = await import('../commands/compile.ts');
-      done(await compile(files, { to: word(o, 'to', ['ir']), palette: errPalette(), config: text(o, 'config') }, io));
+      done(await compile(files, { to: word(o, 'to', ['ir', 'nft'] as const), palette: errPalette(), config: text(o, 'config') }, io));
     });
 
   program

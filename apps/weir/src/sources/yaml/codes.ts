@@ -43,6 +43,8 @@ export const CODES = {
   E041: 'a field that needs a table which is not configured',
   E042: 'a TCP reset for what need not be TCP',
   E043: 'not a point in time',
+  E044: 'not a packet in words',
+  E045: 'something that nf_tables cannot do as it is meant',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',

