@@ -59,7 +59,7 @@ function limitExpression({ unit, rate, burst }: LimitImage): LimitExpression {
 function effect(expressions: Expression[], statement: Exclude<RuleStatement, { kind: 'limit' | 'meter' }>): void {
   if (statement.kind === 'log') {
     const { group, prefix } = statement;
-    expressions.push({ kind: 'log', prefix, group, snaplen: 0, queueThreshold: 0 });
+    expressions.push({ kind: 'log', prefix, group });
     return;
   }
   const bytes = new Uint8Array(4);

@@ -122,6 +122,8 @@ const table = {
   icmpv6Type: transport('icmpv6 type', 58, 0, 1, { type: 'icmpv6_type' }, 6),
   icmpv6Code: transport('icmpv6 code', 58, 1, 1, { type: 'icmpv6_code' }, 6),
   tcpFlags: transport('tcp flags', 6, 13, 1, { type: 'tcp_flag' }),
+  /** The octet as a number; nft takes `tcp flags 18` for one of two flags. */
+  tcpFlagsOctet: transport('@th,104,8', 6, 13, 1),
   tcpSport: transport('tcp sport', 6, 0, 2, service),
   tcpDport: transport('tcp dport', 6, 2, 2, service),
   tcpWindow: transport('tcp window', 6, 14, 2),

@@ -202,7 +202,11 @@ export class MatchCompiler {
       }
       return;
     }
-    const keys = ranges.map(([first, last]) => ({ first: bytesOf(first), last: bytesOf(last) }));
+    // The bits beside the highest value are masked away: nft has no end for it.
+    const highest = 2 ** info.bits - 1;
+    const lastOf = (value: FieldRange[0]): Uint8Array =>
+      interval && info.shift === 0 && value === highest ? new Uint8Array(length).fill(255) : bytesOf(value);
+    const keys = ranges.map(([first, last]) => ({ first: bytesOf(first), last: lastOf(last) }));
     this.#lookup({ keyType: info.type, keyLength: length, order: info.order, interval, ranges: keys }, not);
   }
 

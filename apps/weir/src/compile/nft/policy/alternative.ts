@@ -11,6 +11,8 @@ export interface Alternative {
 
 export const ANY: Alternative = { family: undefined, protocol: undefined, matches: [] };
 
+const GRE = 47;
+
 /** More alternatives than these are not multiplied out; they become a chain. */
 const MOST = 4;
 
@@ -50,7 +52,20 @@ export function multiply(product: Product, alternatives: readonly Alternative[],
 export function meet(a: Alternative, b: Alternative): Alternative | undefined {
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return undefined;
   if (a.protocol !== undefined && b.protocol !== undefined && a.protocol !== b.protocol) return undefined;
-  return { family: a.family ?? b.family, protocol: a.protocol ?? b.protocol, matches: tidy([...a.matches, ...b.matches]) };
+  const protocol = a.protocol ?? b.protocol;
+  const matches = [...a.matches, ...b.matches];
+  if (protocol === undefined) return { family: a.family ?? b.family, protocol, matches: tidy(matches) };
+  // What is known of the protocol need not be asked, and what contradicts it never holds: nft refuses that.
+  if (matches.some((match) => admits(match, protocol) === false)) return undefined;
+  const asked = matches.filter((match) => protocolOf(match) !== undefined || admits(match, protocol) === undefined);
+  return { family: a.family ?? b.family, protocol, matches: tidy(asked) };
+}
+
+/** Whether a condition on the protocol holds for this one; undefined for other conditions. */
+function admits(match: Match, protocol: number): boolean | undefined {
+  if (match.kind !== 'field' || match.field !== 'protocol') return undefined;
+  const inside = match.ranges.some(([first, last]) => Number(first) <= protocol && protocol <= Number(last));
+  return inside !== (match.not ?? false);
 }
 
 /** Leaves out conditions on family and protocol that another condition brings along. */
@@ -67,7 +82,8 @@ function tidy(matches: readonly Match[]): readonly Match[] {
   }
   let family: Family | undefined;
   let protocol: number | undefined;
-  return matches.filter((match) => {
+  const ordered = [...matches.filter((match) => protocolOf(match) !== GRE), ...matches.filter((match) => protocolOf(match) === GRE)];
+  return ordered.filter((match) => {
     if (match.kind === 'family') {
       if (families.has(match.family) || family === match.family) return false;
       family = match.family;

@@ -28,7 +28,7 @@ const MOST_LABEL = 127;
 
 /** What nft can read between quotation marks, in as many bytes as the kernel keeps. */
 export function label(text: string, most: number = MOST_LABEL): string {
-  const plain = text.replace(/["\\]/g, "'").replace(/[\u0000-\u001f\u007f]/g, ' ');
+  const plain = text.replace(/["\\]/g, "'").replace(/\p{Cc}/gu, ' ');
   if (new TextEncoder().encode(plain).length <= most) return plain;
   let out = '';
   let length = 3;

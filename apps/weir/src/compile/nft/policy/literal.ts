@@ -25,7 +25,7 @@ const PLACES: Readonly<Record<string, FieldName>> = {
   'icmp.code': 'icmpCode',
   'icmpv6.type': 'icmpv6Type',
   'icmpv6.code': 'icmpv6Code',
-  'tcp.flags': 'tcpFlags',
+  'tcp.flags': 'tcpFlagsOctet',
   'tcp.srcport': 'tcpSport',
   'tcp.dstport': 'tcpDport',
   'tcp.window': 'tcpWindow',
@@ -71,7 +71,7 @@ const SLICES: Readonly<Record<string, Omit<SliceField, 'start' | 'bits'>>> = {
   icmp: { base: 'transport', protocol: 1, family: 4 },
   tcp: { base: 'transport', protocol: 6 },
   udp: { base: 'transport', protocol: 17 },
-  gre: { base: 'transport', protocol: 47 },
+  gre: { base: 'transport' },
   esp: { base: 'transport', protocol: 50 },
   icmpv6: { base: 'transport', protocol: 58, family: 6 },
   sctp: { base: 'transport', protocol: 132 },
@@ -145,7 +145,7 @@ function flagForm(operand: Operand, span: IrSpan | undefined): LiteralForm {
 }
 
 function intForm(operand: Operand, set: RangeSet, span: IrSpan | undefined): LiteralForm {
-  if (operand.kind === 'slice') return fieldForm(sliceOf(operand, span), set);
+  if (operand.kind === 'slice') return sliceForm(operand, fieldForm(sliceOf(operand, span), set));
   if (operand.kind !== 'field') throw unsupported(describe(operand), span);
   const { name } = operand;
   const place = PLACES[name];
@@ -165,10 +165,10 @@ function intForm(operand: Operand, set: RangeSet, span: IrSpan | undefined): Lit
 }
 
 function bitsForm(operand: Operand, mask: bigint, span: IrSpan | undefined): LiteralForm {
-  if (operand.kind === 'slice') return maskForm(sliceOf(operand, span), mask);
+  if (operand.kind === 'slice') return sliceForm(operand, maskForm(sliceOf(operand, span), mask));
   if (operand.kind !== 'field') throw unsupported(describe(operand), span);
   const { name } = operand;
-  const place = PLACES[name];
+  const place = name === 'tcp.flags' ? 'tcpFlags' : PLACES[name];
   if (place !== undefined) return maskForm(place, mask);
   const places = BY_FAMILY[name];
   if (places) return bothFamilies(maskForm(places[0], mask), maskForm(places[1], mask));
@@ -208,6 +208,20 @@ function formOf(field: FieldName | SliceField, match: Match, not: Match): Litera
     return { yes: [of(match)], disjoint: true, no: [onlyFamily(family === 4 ? 6 : 4), of(not)], turned: of(not) };
   }
   return single(match, not);
+}
+
+/** nft cannot list what follows a condition on GRE, so that stands last: see `meet`. */
+function sliceForm(operand: Extract<Operand, { kind: 'slice' }>, form: LiteralForm): LiteralForm {
+  if (operand.protocol !== 'gre') return form;
+  const { gre } = IP_PROTOCOLS;
+  const yes = form.yes.map(
+    (one): Alternative => ({
+      ...one,
+      protocol: gre,
+      matches: [...one.matches, { kind: 'field', field: 'protocol', ranges: [[gre ?? 0, gre ?? 0]] }],
+    }),
+  );
+  return { ...form, yes, turned: undefined };
 }
 
 /** The type of the first option: of IPv4 headers longer than 20 octets. */

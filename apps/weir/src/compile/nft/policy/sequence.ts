@@ -72,15 +72,8 @@ export class Sequence {
       const rule = this.#hook.rules[i];
       if (!rule) continue;
       const target = this.#targets[i];
-      if (rule.action.kind !== 'skip') {
+      if (rule.action.kind !== 'skip' || target === undefined || target === i + 1) {
         const images = this.#guard(rule, () => this.#place(rule)) ?? [];
-        if (images.length > 0) run.push({ rule, images });
-        continue;
-      }
-      if (target === undefined) continue;
-      if (target === i + 1) {
-        // It goes where it would go anyway, but it counts and logs.
-        const images = this.#guard(rule, () => this.#place(rule, passing(effectOf(this.#hook, rule, this.#context.effects)))) ?? [];
         if (images.length > 0) run.push({ rule, images });
         continue;
       }
@@ -149,8 +142,16 @@ export class Sequence {
     return new Graph(book, slugOf(rule.ref), label(rule.name), hasList);
   }
 
+  /** A skip to the next rule only counts and logs. */
+  #effect(rule: Rule): Effect {
+    const effect = effectOf(this.#hook, rule, this.#context.effects);
+    if (rule.action.kind !== 'skip') return effect;
+    return { ...effect, tails: effect.tails.map((tail) => ({ ...tail, verdict: { kind: 'continue' } })), ends: false };
+  }
+
   /** In a list, a rule that does not end goes on with the next one. */
-  #place(rule: Rule, effect: Effect = effectOf(this.#hook, rule, this.#context.effects)): RuleImage[] {
+  #place(rule: Rule): RuleImage[] {
+    const effect = this.#effect(rule);
     const name = label(rule.name);
     const graph = this.#graph(rule);
     const split = graph.split(itemsOf(rule));
@@ -181,11 +182,6 @@ function itemsOf(rule: Rule): Parameters<Graph['split']>[0] {
 
 function isEverything({ alternatives }: Product): boolean {
   return alternatives.length === 1 && alternatives[0]?.matches.length === 0;
-}
-
-/** The effect of a rule that goes on with the next one. */
-function passing(effect: Effect): Effect {
-  return { ...effect, tails: effect.tails.map((tail) => ({ ...tail, verdict: { kind: 'continue' } })), ends: false };
 }
 
 /** A chain without rules does nothing. */

@@ -1,0 +1,90 @@
+import { packetExpr as x } from '@weir/filter/ir';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
+import { compileRules } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
+import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
+import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
+import { planTable } from '../../apps/weir/src/reconcile/owned-table.ts';
+import { type Host, Lab } from '../lab/index.ts';
+import { Random, randomAction, randomExpression, randomLiteral, testRule } from './policy-rules.ts';
+
+let lab: Lab;
+let byNft: Host;
+let byWeir: Host;
+let backend: NftBackend;
+
+beforeAll(async () => {
+  lab = new Lab();
+  byNft = await lab.host('nft');
+  byWeir = await lab.host('weir');
+  backend = new NftBackend({ netns: byWeir.path, ownership: false });
+});
+afterAll(async () => {
+  backend.close();
+  await lab.dispose();
+});
+
+const WEB = { name: 'web', target: { kind: 'owned' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
+const address = { family: 'inet', table: 'weir' } as const;
+
+function compiled(rules: readonly Rule[], more: Partial<HookRules> = {}): TableImage {
+  const all = [...rules, testRule('default', x.constant(true), { kind: 'deny' })];
+  const { table, problems } = compileRules([{ hook: 'input', priority: 0, rules: all, ...more }], [WEB], { table: 'weir' });
+  expect(problems).toEqual([]);
+  return table;
+}
+
+/** Brings the kernel's table to the image, as the daemon does. */
+function write(image: TableImage): number {
+  const plan = planTable(address, image, backend.readTable(address), false, (set) => backend.readMap({ ...address, set }));
+  const operations = [...plan.prepare, ...plan.enforce];
+  if (operations.length > 0) {
+    const outcome = backend.commit(operations);
+    expect(outcome.kind === 'refused' ? outcome.refusals.map((r) => [r, operations[r.operation ?? 0]]) : []).toEqual([]);
+  }
+  return operations.length;
+}
+
+/** What `nft -j` lists, without the handles: objects by their kind and name, rules in the order of their chain. */
+async function listed(host: Host): Promise<Record<string, unknown>> {
+  const out: Record<string, unknown[]> = {};
+  for (const object of await host.nftJson()) {
+    const [kind, value] = Object.entries(object)[0] as [string, Record<string, unknown>];
+    const { handle: _, ...rest } = value;
+    const key = kind === 'rule' ? `rules of ${rest['chain']}` : `${kind} ${rest['name']}`;
+    out[key] = [...(out[key] ?? []), rest];
+  }
+  return out;
+}
+
+async function expectSame(image: TableImage): Promise<void> {
+  await byNft.nft('flush ruleset');
+  await byNft.nft(printTable(image));
+  write(image);
+  expect(await listed(byWeir)).toEqual(await listed(byNft));
+  // Written once, it is as it should be.
+  expect(write(image)).toBe(0);
+}
+
+describe('what is printed, loaded by nft, is what Weir writes', () => {
+  it.each([1, 2, 3])('every kind of literal (seed %i)', async (seed) => {
+    const random = new Random(seed);
+    const rules = Array.from({ length: 300 }, (_, i) => {
+      const literal = randomLiteral(random, ['web']);
+      return testRule(`l${i}`, random.chance(40) ? x.not(literal) : literal, { kind: 'allow' });
+    });
+    await expectSame(compiled(rules));
+  });
+
+  it.each([11, 12, 13])('expressions and actions (seed %i)', async (seed) => {
+    const random = new Random(seed);
+    const rules = Array.from({ length: 100 }, (_, i) =>
+      testRule(`e${i}`, randomExpression(random, 2, ['web']), randomAction(random), { log: random.chance(20), audit: random.chance(20) }),
+    );
+    await expectSame(
+      compiled(rules, { hook: random.pick(['input', 'forward', 'prerouting'] as const), priority: random.pick([0, -150, 10]) }),
+    );
+  });
+});
