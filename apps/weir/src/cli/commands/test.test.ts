@@ -169,3 +169,27 @@ FAIL rules.rego: test_wrong: it is undefined: one of its conditions does not hol
     });
   });
 });
+
+describe('the examples', () => {
+  test('judge their packets as they say', async () => {
+    const files = ['tiers', 'web-server'].map((name) => `examples/policy/tests/${name}.yaml`);
+    expect(await run(files)).toMatchObject({ code: 0, out: expect.stringMatching(/\n17 tests passed, 0 failed\n$/) });
+  });
+
+  test.each(['tiers', 'web-server', 'mail-server'])('%s keeps the invariants', async (name) => {
+    const rego = ['examples/policy/tests/invariants.rego', ...(name === 'tiers' ? ['examples/policy/tests/tiers.rego'] : [])];
+    expect(await run(['-p', `examples/policy/${name}.yaml`, ...rego])).toMatchObject({ code: 0, out: expect.stringMatching(/ 0 failed\n$/) });
+  });
+
+  test('the invariants find what breaks them', async () => {
+    const policy = write('broken.yaml', 'default_action: allow\nrules:\n  - { name: no-ping, protocol: icmp, action: deny }\n');
+    const { code, out } = await run(['-p', policy, 'examples/policy/tests/invariants.rego']);
+    expect([code, out.match(/^FAIL .*$/gm)]).toEqual([
+      2,
+      [
+        'FAIL examples/policy/tests/invariants.rego: deny[0]: no-ping denies all ICMP: path MTU discovery needs its errors',
+        'FAIL examples/policy/tests/invariants.rego: test_default_deny: it is undefined: one of its conditions does not hold',
+      ],
+    ]);
+  });
+});
