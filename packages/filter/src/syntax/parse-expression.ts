@@ -96,13 +96,12 @@ function quantifiedArgument(p: Context, depth: number, quantifier: string): Expr
 }
 
 /**
- * An argument that is no literal. As in the original engine, one that begins with ( or `not` may be combined, another is an operand or a single comparison:
+ * An argument that is no literal. As in the original engine, one that begins with (, `not` or a quantifier may be combined, another is an operand or a single comparison:
  * `any((a[*] == 1 or b[*] == 2))` has its own parentheses.
  */
 export function parseValue(p: Context, depth: number): TypedExpression | TypedOperand {
   const { c } = p;
-  if (c.sees('(') || NOT.some((word) => c.sees(word))) return parseExpression(p, depth);
-  if (c.look(QUANTIFIER) !== '') return parseSimple(p, depth);
+  if (c.sees('(') || NOT.some((word) => c.sees(word)) || c.look(QUANTIFIER) !== '') return parseExpression(p, depth);
   const operand = parseOperand(p, depth);
   return seesRelation(c) ? parseComparison(p, operand) : operand;
 }
