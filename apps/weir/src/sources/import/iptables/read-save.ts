@@ -186,7 +186,12 @@ function readTable(table: TableDraft, family: Family, sets: Map<string, NamedSet
         };
         const clause = readRule(rule, words, names);
         if (rule.action?.kind === 'jump' && rule.action.chain in BUILT_IN) note(entry, 'chains of the kernel cannot be called', 'error');
-        if (why !== undefined) return note(entry, why, 'unsupported');
+        if (why !== undefined) {
+          // Whatever else there is to say of it does not matter.
+          if (entry.status !== 'error') entry.reasons.length = 0;
+          note(entry, why, 'unsupported');
+          return;
+        }
         for (const set of rule.sets) {
           sets.set(set.name, {
             name: set.name,
