@@ -1,15 +1,11 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ListDefinitions } from '../ir/lists.ts';
 import { lower } from '../ir/lower.ts';
-import { keyOctets } from '../ir/octets.ts';
 import { PACKET_SCHEME, parseScheme, type Scheme } from '../scheme/index.ts';
 import { parse } from '../syntax/index.ts';
 import { evaluate } from './evaluate.ts';
 import { genericSubject } from './generic-subject.ts';
-import { findOctets } from './octet-match.ts';
 import type { Lists } from './value.ts';
-import { compileWildcard } from './wildcard.ts';
 
 const parsed = parseScheme({
   host: 'Bytes',
@@ -131,47 +127,5 @@ describe('expressions', () => {
     { input: 'bit_slice(udp, 0, 32) == 0xffffffff', fields: { udp: [255, 255, 255, 255] }, want: true },
   ])('of a packet: $input of $fields is $want', ({ input, fields, want }) => {
     expect(run(input, fields, PACKET_SCHEME)).toBe(want);
-  });
-});
-
-const ab = fc.array(fc.constantFrom('a', 'b'), { maxLength: 12 }).map((letters) => letters.join(''));
-
-describe('searching', () => {
-  it('finds what a search of text finds', () => {
-    fc.assert(
-      fc.property(ab, ab, fc.nat(12), (text, needle, from) => {
-        fc.pre(from <= text.length);
-        expect(findOctets(keyOctets(text), keyOctets(needle), from)).toBe(text.indexOf(needle, from));
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  it('wildcards match what a regular expression matches', () => {
-    const pattern = fc
-      .array(fc.constantFrom('a', 'b', 'A', '*', '\\*', '\\\\'), { maxLength: 8 })
-      .map((parts) => parts.join('').replace(/(?<!\\)\*+/g, '*'));
-    const value = fc.array(fc.constantFrom('a', 'b', 'A', '*', '\\'), { maxLength: 10 }).map((parts) => parts.join(''));
-    fc.assert(
-      fc.property(pattern, value, fc.boolean(), (glob, text, strict) => {
-        fc.pre(!/(^|[^\\])(\\\\)*\*\*/.test(glob));
-        const source = glob.replace(/\\[*\\]|\*|[^*\\]/g, (part) => (part === '*' ? '.*' : part.length === 2 ? part : part));
-        const want = new RegExp(`^(?:${source})$`, strict ? 's' : 'si').test(text);
-        expect(compileWildcard(keyOctets(glob), strict)(keyOctets(text))).toBe(want);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  it('is linear where a naive search is not', () => {
-    const haystack = new Uint8Array(4_000_000).fill(0x61);
-    const needle = new Uint8Array(50_000).fill(0x61);
-    needle[49_999] = 0x62;
-    expect(findOctets(haystack, needle)).toBe(-1);
-    expect(compileWildcard(keyOctets(`${'*a'.repeat(20_000)}*b`), true)(haystack.subarray(0, 60_000))).toBe(false);
-  });
-
-  it('refuses a pattern that is none', () => {
-    expect(() => compileWildcard(keyOctets('a**'), true)).toThrow(RangeError);
   });
 });

@@ -1,11 +1,9 @@
 import type { Expr, Test } from '../ir/expr.ts';
 import { andInt } from '../ir/int.ts';
 import { containsIp } from '../ir/ip-set.ts';
-import { compareOctets, equalOctets } from '../ir/octets.ts';
+import { octetsPass } from '../ir/octets-test.ts';
 import { containsInt } from '../ir/range-set.ts';
-import { findOctets } from './octet-match.ts';
 import { isIp, operandValue, operandValues } from './operand-value.ts';
-import { regexOf, wildcardOf } from './pattern-cache.ts';
 import type { Lists, Subject, Value } from './value.ts';
 
 /** No named sets: nothing is a member. */
@@ -65,15 +63,11 @@ export function valuePasses(test: Exclude<Test, { kind: 'quantified' }>, value: 
     case 'ip':
       return typeof value === 'object' && isIp(value) && containsIp(test.set, value);
     case 'bytes':
-      return value instanceof Uint8Array && test.values.some((one) => equalOctets(one, value));
     case 'bytes-range':
-      return value instanceof Uint8Array && isBetween(test, value);
     case 'contains':
-      return value instanceof Uint8Array && findOctets(value, test.needle) >= 0;
     case 'matches':
-      return value instanceof Uint8Array && regexOf(test).test(value);
     case 'wildcard':
-      return value instanceof Uint8Array && wildcardOf(test)(value);
+      return value instanceof Uint8Array && octetsPass(test, value);
     case 'list':
       return lists.has(test.list, value);
   }
@@ -81,16 +75,4 @@ export function valuePasses(test: Exclude<Test, { kind: 'quantified' }>, value: 
 
 function isInt(value: Value): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
-}
-
-function isBetween({ above, below }: Extract<Test, { kind: 'bytes-range' }>, value: Uint8Array): boolean {
-  if (above) {
-    const order = compareOctets(value, above.value);
-    if (order < 0 || (order === 0 && !above.included)) return false;
-  }
-  if (below) {
-    const order = compareOctets(value, below.value);
-    if (order > 0 || (order === 0 && !below.included)) return false;
-  }
-  return true;
 }

@@ -1,8 +1,8 @@
 import { type Ip, makePrefix } from '@weir/wire/inet';
 import type { Constant, Operand } from '../ir/expr.ts';
+import { endsWith, lowerOctets, startsWith, upperOctets } from '../ir/octet-search.ts';
 import { octetsKey } from '../ir/octets.ts';
 import { hasEach, isOperand } from '../ir/operand.ts';
-import { endsWith, lowerOctets, startsWith, upperOctets } from './octet-match.ts';
 import type { Subject, Value } from './value.ts';
 
 export function isIp(value: Value): value is Ip {

@@ -1,17 +1,10 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluate } from '../eval/index.ts';
 import { PACKET_SCHEME } from '../scheme/index.ts';
 import { parse } from '../syntax/index.ts';
-import { exprBuilder } from './build.ts';
 import { boxOf, conjunctionOf, toBoxes } from './conjunction.ts';
 import type { Expr } from './expr.ts';
 import { lower } from './lower.ts';
-import { containsInt } from './range-set.ts';
-import { arbitraryExpr, arbitrarySubject, LISTS, SMALL_SCHEME } from './small-domain.testkit.ts';
 import { printExpr } from './text.ts';
-
-const build = exprBuilder(SMALL_SCHEME);
 
 function packets(text: string): Expr {
   const parsed = parse(text, PACKET_SCHEME);
@@ -22,30 +15,6 @@ function packets(text: string): Expr {
 }
 
 describe('boxes', () => {
-  it('are together the expression, and what they imply is so', () => {
-    let made = 0;
-    fc.assert(
-      fc.property(arbitraryExpr, fc.array(arbitrarySubject, { minLength: 20, maxLength: 20 }), (expr, subjects) => {
-        const simple = build.simplify(expr);
-        const boxes = toBoxes(simple, 64, SMALL_SCHEME);
-        if (!boxes) return;
-        made++;
-        for (const subject of subjects) {
-          const inside = boxes.filter(({ literals }) => literals.every((l) => evaluate(l, subject, LISTS)));
-          expect(inside.length > 0).toBe(evaluate(simple, subject, LISTS));
-          for (const { protocols, family } of inside) {
-            const number = subject.field('ip.proto.num');
-            if (protocols) expect(typeof number === 'number' && containsInt(protocols, number)).toBe(true);
-            const source = subject.field('ip.src');
-            if (family) expect(source).toMatchObject({ family });
-          }
-        }
-      }),
-      { numRuns: 2000 },
-    );
-    expect(made).toBeGreaterThan(1000);
-  });
-
   it.each([
     { input: 'tcp.dstport == 80', want: ['tcp.dstport == 80 and ip.proto == "tcp"'] },
     { input: 'tcp.dstport == 80 and udp.dstport == 53', want: [] },

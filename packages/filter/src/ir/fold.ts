@@ -1,9 +1,9 @@
-import { NO_LISTS, valuePasses } from '../eval/evaluate.ts';
 import { IP_PROTOCOLS, PACKET_SCHEME, type Scheme } from '../scheme/index.ts';
 import type { Expr, IrSpan, Operand, Test } from './expr.ts';
 import { andInt } from './int.ts';
 import { ALL_IPS, complementIpSet, equalIpSets, isEmptyIpSet, uncutIpSet } from './ip-set.ts';
 import { compareOctets, keyOctets, octetSet } from './octets.ts';
+import { type OctetsTest, octetsPass } from './octets-test.ts';
 import { field, isOperand, type OperandInfo, operandInfo } from './operand.ts';
 import { clampSet, complementSet, interval, intSet, isInterval } from './range-set.ts';
 
@@ -156,7 +156,7 @@ function canBe(operand: Operand, value: Uint8Array): boolean {
   return true;
 }
 
-function foldBytesRange(test: Extract<Test, { kind: 'bytes-range' }>): Folded {
+function foldBytesRange(test: Extract<Test, { kind: 'bytes-range' }>): OctetsTest | 'never' {
   const { operand, below } = test;
   // Every value comes after the empty one or is it.
   const above = test.above?.included && test.above.value.length === 0 ? undefined : test.above;
@@ -171,10 +171,10 @@ function foldBytesRange(test: Extract<Test, { kind: 'bytes-range' }>): Folded {
 }
 
 /** Names of protocols are their numbers: `ip.proto == "tcp"` asks for `ip.proto.num == 6`, and so does any other question about its octets. */
-function foldProtocol(test: Test, scheme: Scheme): Folded {
-  if (test.kind === 'quantified' || test.kind === 'list' || test.operand.kind !== 'field' || test.operand.name !== 'ip.proto') return test;
+function foldProtocol(test: OctetsTest, scheme: Scheme): Folded {
+  if (test.operand.kind !== 'field' || test.operand.name !== 'ip.proto') return test;
   if (scheme.fields.get('ip.proto') !== PACKET_SCHEME.fields.get('ip.proto')) return test;
-  const passing = Object.entries(IP_PROTOCOLS).filter(([name]) => valuePasses(test, keyOctets(name), NO_LISTS));
+  const passing = Object.entries(IP_PROTOCOLS).filter(([name]) => octetsPass(test, keyOctets(name)));
   return passing.length === 0
     ? 'never'
     : { kind: 'int', operand: field('ip.proto.num'), set: intSet(...passing.map(([, number]) => number)) };

@@ -1,27 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PACKET_SCHEME } from '../scheme/index.ts';
-import { exprBuilder } from './build.ts';
+import { PACKET_SCHEME, parseScheme } from '../scheme/index.ts';
 import { decodeExpr } from './decode-json.ts';
 import { encodeExpr } from './encode-json.ts';
 import type { Expr } from './expr.ts';
 import { ExprFormatError } from './json-shape.ts';
-import { arbitraryExpr, SMALL_SCHEME } from './small-domain.testkit.ts';
 
-const build = exprBuilder(SMALL_SCHEME);
+const parsed = parseScheme({ flag: 'Bool', port: 'Int', name: 'Bytes', 'ip.src': 'Ip', many: 'Array(Int)' });
+if ('problems' in parsed) throw new Error(parsed.problems.join());
+const SCHEME = parsed.scheme;
 const literal = (test: unknown): unknown => ({ kind: 'literal', test });
 
 describe('expressions as JSON', () => {
-  it('come back as they were, through text', () => {
-    fc.assert(
-      fc.property(arbitraryExpr, (expr) => {
-        const simple = build.simplify(expr);
-        expect(decodeExpr(JSON.parse(JSON.stringify(encodeExpr(simple))), SMALL_SCHEME)).toEqual(simple);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
   it('keeps what JSON numbers and text do not hold', () => {
     const expr: Expr = {
       kind: 'or',
@@ -119,7 +109,7 @@ describe('expressions as JSON', () => {
       want: 'expression: there is no key "__proto__" here',
     },
   ])('refuses $name', ({ input, want }) => {
-    expect(() => decodeExpr(input, SMALL_SCHEME)).toThrow(
+    expect(() => decodeExpr(input, SCHEME)).toThrow(
       new ExprFormatError(want.slice(want.indexOf(':') + 2), want.slice(0, want.indexOf(':')).replace('expression', '')),
     );
   });
@@ -139,7 +129,7 @@ describe('expressions as JSON', () => {
     fc.assert(
       fc.property(fc.oneof(shape, nearly), (json) => {
         try {
-          decodeExpr(json, SMALL_SCHEME);
+          decodeExpr(json, SCHEME);
         } catch (error) {
           expect(error).toBeInstanceOf(ExprFormatError);
         }

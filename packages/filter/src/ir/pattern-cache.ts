@@ -1,5 +1,5 @@
-import type { Test } from '../ir/expr.ts';
 import { type ByteRegex, compileRegex } from '../syntax/regex/index.ts';
+import type { Test } from './expr.ts';
 import { compileWildcard, type WildcardMatcher } from './wildcard.ts';
 
 type Matches = Extract<Test, { kind: 'matches' }>;

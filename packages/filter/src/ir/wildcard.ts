@@ -1,5 +1,5 @@
 import { parseWildcard } from '../syntax/wildcard.ts';
-import { endsWith, findOctets, lowerOctets, startsWith } from './octet-match.ts';
+import { endsWith, findOctets, lowerOctets, startsWith } from './octet-search.ts';
 
 export type WildcardMatcher = (octets: Uint8Array) => boolean;
 
