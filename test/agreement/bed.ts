@@ -2,7 +2,7 @@ import type { ConnectionState } from '@weir/filter/packet';
 import { PacketSocket, RawIpSocket } from '@weir/sys';
 import type { Ip } from '@weir/wire/inet';
 import type { Host, Lab } from '../lab/index.ts';
-import { cutToLength, forwarded } from './network.ts';
+import { cutToLength, forwarded, locallySent, networkOf } from './network.ts';
 import { type TraceKind, TraceReader, type TraceStep } from './trace-reader.ts';
 
 export type BedHook = 'prerouting' | 'input' | 'forward' | 'output';
@@ -15,7 +15,7 @@ export interface BedOptions {
   readonly conntrack: boolean;
 }
 
-/** What is sent: an Ethernet frame, whose addresses are overwritten; at `output` what follows its Ethernet header is. */
+/** What is sent: an Ethernet frame, whose addresses are overwritten; at `output` the packet in it. */
 export interface Shot {
   readonly frame: Uint8Array;
   readonly mark: number;
@@ -34,6 +34,8 @@ export interface Sight {
   /** Whether the packet came to the hook at all: the kernel drops what it cannot route or read before. */
   readonly reached: boolean;
   readonly state: ConnectionState | undefined;
+  /** Where it is to go out. */
+  readonly oif: string | undefined;
   readonly steps: readonly Step[];
 }
 
@@ -44,7 +46,8 @@ const SENTINEL = 0xffff;
 const MAX_SHOTS = 900;
 const OWNER = 0x025717;
 const STATES: readonly ConnectionState[] = ['new', 'established', 'related', 'invalid', 'untracked'];
-const LOST: Sight = { reached: false, state: undefined, steps: [] };
+/** Of a packet that did not come to the hook. */
+export const UNSEEN: Sight = { reached: false, state: undefined, oif: undefined, steps: [] };
 
 export const INGRESS = 'rx0';
 export const EGRESS = 'out0';
@@ -65,6 +68,7 @@ export class Bed {
   readonly #socket: PacketSocket;
   readonly #raw: readonly RawIpSocket[];
   readonly #states = new Map<number, ConnectionState>();
+  readonly #names = new Map<number, string>();
   #batch = 0;
 
   private constructor(options: BedOptions, host: Host, hasVlans: boolean) {
@@ -93,6 +97,9 @@ export class Bed {
     });
     const vlans = await build(host, options);
     const bed = new Bed(options, host, vlans.length > 0);
+    for (const { ifindex, ifname } of JSON.parse(await host.ip('-j', 'link')) as { ifindex: number; ifname: string }[]) {
+      bed.#names.set(ifindex, ifname);
+    }
     bed.#readStates(await host.exec('nft', ['-j', '-a', 'list', 'table', 'inet', BEFORE]));
     return bed;
   }
@@ -104,10 +111,16 @@ export class Bed {
     return conntrack && (hook !== 'prerouting' || priority > -400);
   }
 
+  /** Whether the hook comes before fragments are put together. */
+  get early(): boolean {
+    return this.options.hook === 'prerouting' && this.options.priority <= -400;
+  }
+
   /** A packet that came in with these octets, as the hook sees it. */
   atHook(packet: Uint8Array): Uint8Array {
     const cut = cutToLength(packet);
-    return this.options.hook === 'forward' ? forwarded(cut) : cut;
+    if (this.options.hook === 'forward') return forwarded(cut);
+    return this.options.hook === 'output' ? locallySent(cut) : cut;
   }
 
   /** Sends packets in order and tells what became of each. Throws when messages were lost twice. */
@@ -139,7 +152,7 @@ export class Bed {
   #inject(shots: readonly Shot[]): Sight[] {
     this.#batch = (this.#batch + 1) & 0xff;
     const batch = this.#batch;
-    const sights = new Sights(this.#states, shots.length);
+    const sights = new Sights(this.#states, this.#names, shots.length);
     const frames = shots.map(({ frame }, index) => address(frame.slice(), batch, index));
     this.#drain();
     for (let from = 0; from < shots.length; ) {
@@ -170,12 +183,12 @@ export class Bed {
   /** One packet at a time: a local packet has no link header, but it is judged before the call that sends it returns. */
   #emit(shots: readonly Shot[]): Sight[] {
     return shots.map(({ frame, mark }) => {
-      const packet = frame.subarray(14);
+      const packet = locallySent(networkOf(frame));
       const family = (packet[0] ?? 0) >> 4;
       const socket = this.#raw[family === 4 ? 0 : 1];
       const to = destination(packet);
-      if (!socket || !to) return LOST;
-      const sights = new Sights(this.#states, 1);
+      if (!socket || !to) return UNSEEN;
+      const sights = new Sights(this.#states, this.#names, 1);
       this.#drain();
       socket.setMark(mark);
       try {
@@ -184,16 +197,16 @@ export class Bed {
         // What the kernel does not take as a packet reaches no hook.
         if ((error as NodeJS.ErrnoException).code === undefined) throw error;
       }
-      // The first is ours; what the kernel answers to it passes this hook as well.
+      // What the kernel answers to it, and what it sends of its own accord, passes this hook as well.
       let mine: number | undefined;
       this.#reader.read((step) => {
-        if (step.table === BEFORE && mine === undefined) {
+        if (step.table === BEFORE && mine === undefined && sameAddresses(this.#reader.network(step), packet)) {
           mine = step.id;
           sights.begin(mine, 0);
         }
         if (step.id === mine) sights.add(step);
       });
-      return sights.all()[0] ?? LOST;
+      return sights.all()[0] ?? UNSEEN;
     });
   }
 
@@ -210,14 +223,18 @@ export class Bed {
 /** Gathers the steps of a batch by packet. */
 class Sights {
   readonly #states: ReadonlyMap<number, ConnectionState>;
+  readonly #names: ReadonlyMap<number, string>;
+  readonly #oif: (string | undefined)[];
   readonly #byId = new Map<number, number>();
   readonly #found: (ConnectionState | undefined)[];
   readonly #reached: boolean[];
   readonly #steps: Step[][];
   finished = false;
 
-  constructor(states: ReadonlyMap<number, ConnectionState>, count: number) {
+  constructor(states: ReadonlyMap<number, ConnectionState>, names: ReadonlyMap<number, string>, count: number) {
     this.#states = states;
+    this.#names = names;
+    this.#oif = new Array<string | undefined>(count).fill(undefined);
     this.#found = new Array<ConnectionState | undefined>(count).fill(undefined);
     this.#reached = new Array<boolean>(count).fill(false);
     this.#steps = Array.from({ length: count }, () => []);
@@ -234,13 +251,14 @@ class Sights {
     if (step.table === BEFORE) {
       this.#reached[index] = true;
       this.#found[index] = this.#states.get(step.handle);
+      this.#oif[index] = this.#names.get(step.oif);
     } else if (step.kind === 'policy' || step.handle !== 0) {
       this.#steps[index]?.push({ kind: step.kind, chain: step.chain, handle: step.handle, verdict: step.verdict });
     }
   }
 
   all(): Sight[] {
-    return this.#steps.map((steps, i) => ({ reached: this.#reached[i] ?? false, state: this.#found[i], steps }));
+    return this.#steps.map((steps, i) => ({ reached: this.#reached[i] ?? false, state: this.#found[i], oif: this.#oif[i], steps }));
   }
 }
 
@@ -282,7 +300,7 @@ async function addVlans(host: Host): Promise<readonly string[]> {
 }
 
 function observers(hook: BedHook, priority: number, conntrack: boolean): string {
-  const mine = hook === 'output' ? `oifname "${EGRESS}"` : `iifname "${INGRESS}*"`;
+  const mine = hook === 'output' ? '' : `iifname "${INGRESS}*"`;
   const traced = conntrack
     ? STATES.map((state) => `${mine} ct state ${state} meta nftrace set 1 accept comment "${state}"`)
     : [`${mine} meta nftrace set 1 accept`];
@@ -310,6 +328,12 @@ function sentinel(): Uint8Array {
   sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
   frame.set([sum >>> 8, sum & 0xff], 24);
   return frame;
+}
+
+/** Whether two headers go from and to the same addresses. */
+function sameAddresses(header: Uint8Array, packet: Uint8Array): boolean {
+  const [from, to] = (packet[0] ?? 0) >> 4 === 4 ? [12, 20] : [8, 40];
+  return header.length >= to && header[0] === packet[0] && header.subarray(from, to).every((octet, i) => octet === packet[from + i]);
 }
 
 function destination(packet: Uint8Array): Ip | undefined {

@@ -1,7 +1,7 @@
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { NftClient } from '@weir/netlink/nftables';
 import { bitsOf, type Family, type Prefix } from '@weir/wire/inet';
-import { compileRules, type NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { type CompiledRules, compileRules, type NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { ownedSetNames } from '../../apps/weir/src/compile/nft/set-names.ts';
 import type { Operation } from '../../apps/weir/src/kernel/backend.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
@@ -21,6 +21,7 @@ export class Loader {
   readonly #backend: NftBackend;
   readonly #client: NftClient;
   #loaded = false;
+  #compiled: { readonly built: Built; readonly rules: CompiledRules } | undefined;
 
   constructor(netns: string) {
     this.#backend = new NftBackend({ netns, ownership: false });
@@ -29,12 +30,12 @@ export class Loader {
 
   /** What the compiler cannot express; nothing is loaded then. */
   problems(built: Built): readonly NftProblem[] {
-    return compileRules([built.hook], built.sets, { table: TABLE }).problems;
+    return this.#compile(built).problems;
   }
 
   /** Replaces what was loaded before. Throws when the kernel refuses. */
   load(built: Built): EffectRules {
-    const { table, problems } = compileRules([built.hook], built.sets, { table: TABLE });
+    const { table, problems } = this.#compile(built);
     const [problem] = problems;
     if (problem) throw new Error(problem.message);
     const plan = planTable(ADDRESS, table, undefined, false);
@@ -49,6 +50,11 @@ export class Loader {
       if (rule.expressions?.some((one) => one.kind === 'counter')) effects.set(Number(rule.handle), rule.comment ?? '');
     }
     return effects;
+  }
+
+  #compile(built: Built): CompiledRules {
+    if (this.#compiled?.built !== built) this.#compiled = { built, rules: compileRules([built.hook], built.sets, { table: TABLE }) };
+    return this.#compiled.rules;
   }
 
   close(): void {

@@ -28,6 +28,17 @@ export function forwarded(packet: Uint8Array): Uint8Array {
   return out;
 }
 
+/** An IPv4 packet as a raw socket sends it: with its own length, and with neither a source nor an identification that the kernel would choose. */
+export function locallySent(packet: Uint8Array): Uint8Array {
+  if ((packet[0] ?? 0) >> 4 !== 4) return packet;
+  const out = packet.slice();
+  out.set([out.length >>> 8, out.length & 0xff], 2);
+  if (wordAt(out, 4) === 0) out[5] = 1;
+  if (wordAt(out, 12) === 0 && wordAt(out, 14) === 0) out.set([192, 0, 2, 1], 12);
+  fixIpv4Checksum(out, 0);
+  return out;
+}
+
 /** The first VLAN of a frame that is not 0; 0 when there is none. */
 export function vlanOf(frame: Uint8Array): number {
   for (let at = 12; wordAt(frame, at) === 0x8100 || wordAt(frame, at) === 0x88a8; at += 4) {

@@ -1,9 +1,12 @@
 import { evaluate } from '@weir/filter/eval';
+import type { Expr } from '@weir/filter/ir';
+import type { Packet } from '@weir/filter/packet';
+import { printHex } from '@weir/wire/bytes';
 import { Random } from '../e2e/random.ts';
 import { type Bed, VLANS } from './bed.ts';
 import { type Built, build, expression } from './built.ts';
 import { interpreted, observed, type Opinion, sameOpinion } from './compare.ts';
-import { atomsOf, type Node } from './generate/expressions.ts';
+import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
 import { makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
@@ -13,9 +16,9 @@ import { packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
 
 export interface RunOptions {
   readonly seed: number;
-  /** Policies. */
-  readonly policies: number;
-  /** Packets that are sent through each. */
+  /** Packets that come to the hook, in all; each is judged by both sides. */
+  readonly pairs: number;
+  /** Packets that are sent through each policy. */
   readonly packets: number;
   /** Rules of a policy, at most. */
   readonly rules: number;
@@ -37,32 +40,44 @@ export interface Seen {
 
 export interface RunResult {
   readonly differences: Difference[];
-  /** Packets that came to the hook, each judged by both. */
+  /** Expressions that are not what their comparisons make of them, each with a packet. */
+  readonly broken: string[];
   pairs: number;
   sent: number;
-  /** By verdict and kind of effect. */
-  readonly verdicts: Map<string, number>;
+  policies: number;
+  /** The kernel's. */
+  readonly verdicts: { allow: number; deny: number };
   /** By field and operator. */
   readonly seen: Map<string, Seen>;
   /** What the compiler refused, by construct. */
   readonly refused: Map<string, number>;
 }
 
-/** Of one packet in so many, each comparison is looked at alone. */
-const SAMPLE = 8;
+/** Comparisons are looked at alone with one policy in so many, on one packet in so many. */
+const SAMPLE_POLICIES = 2;
+const SAMPLE_PACKETS = 8;
 const MOST_DIFFERENCES = 3;
 
-/** Random policies by random packets. Stops at the third difference. */
+/** Random policies by random packets, until there are enough pairs or some differences. The same seed gives the same policies and packets. */
 export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
-  const result: RunResult = { differences: [], pairs: 0, sent: 0, verdicts: new Map(), seen: new Map(), refused: new Map() };
-  const { hook, conntrack } = bed.options;
+  const result: RunResult = {
+    differences: [],
+    broken: [],
+    pairs: 0,
+    sent: 0,
+    policies: 0,
+    verdicts: { allow: 0, deny: 0 },
+    seen: new Map(),
+    refused: new Map(),
+  };
+  const { hook } = bed.options;
   const random = new Random(options.seed);
   const wholeTrains = bed.assembles(4) || bed.assembles(6);
   const maker = new PacketMaker(random, { wholeTrains, plainOptions: hook !== 'prerouting', vlans: bed.hasVlans ? VLANS : [] });
-  for (let i = 0; i < options.policies && result.differences.length < MOST_DIFFERENCES; i++) {
+  for (; result.pairs < options.pairs && result.differences.length < MOST_DIFFERENCES; result.policies++) {
     const hints = new Hints();
-    const policy = expressible(makePolicy(random, { hook, conntrack, rules: options.rules }, hints), bed, loader, result);
-    const built = build(policy, hook, bed.options.priority);
+    const made = makePolicy(random, { hook, conntrack: bed.options.conntrack, headers: bed.early, rules: options.rules }, hints);
+    const { policy, built } = expressible(made, bed, loader, result);
     const effects = loader.load(built);
     const subjects: Subject[] = [];
     while (subjects.length < options.packets) {
@@ -70,58 +85,101 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
       subjects.push(...subjectsOf(maker.make(hints), mark, bed));
     }
     result.sent += subjects.length;
-    compare(policy, built, effects, subjects.sort((a, b) => a.mark - b.mark), bed, result);
+    // The mark is the socket's: packets of one mark go together.
+    subjects.sort((a, b) => a.mark - b.mark);
+    compare(policy, built, effects, subjects, bed, result);
   }
   return result;
 }
 
 /** Without the rules that the compiler refuses, which are counted. */
-function expressible(policy: PolicyCase, bed: Bed, loader: Loader, result: RunResult): PolicyCase {
+function expressible(policy: PolicyCase, bed: Bed, loader: Loader, result: RunResult): { readonly policy: PolicyCase; readonly built: Built } {
   let out = policy;
   for (let tries = 0; tries < 5; tries++) {
-    const problems = loader.problems(build(out, bed.options.hook, bed.options.priority));
-    if (problems.length === 0) return out;
-    for (const { construct, rule } of problems) {
-      if (rule === undefined) throw new Error(`the compiler refuses the hook: ${construct}`);
+    const built = build(out, bed.options.hook, bed.options.priority);
+    const problems = loader.problems(built);
+    if (problems.length === 0) return { policy: out, built };
+    for (const { construct, rule, message } of problems) {
+      if (rule === undefined) throw new Error(`the compiler refuses the hook: ${message}`);
       result.refused.set(construct, (result.refused.get(construct) ?? 0) + 1);
     }
     const gone = new Set(problems.map((problem) => problem.rule));
-    out = withRules(
-      out,
-      out.rules.filter((rule) => !gone.has(rule.ref)),
-    );
+    const kept = out.rules.filter((rule) => !gone.has(rule.ref));
+    out = withRules(out, kept);
   }
   throw new Error('the compiler refuses what it took');
 }
 
-function compare(policy: PolicyCase, built: Built, effects: EffectRules, subjects: readonly Subject[], bed: Bed, result: RunResult): void {
+function compare(
+  policy: PolicyCase,
+  built: Built,
+  effects: EffectRules,
+  subjects: readonly Subject[],
+  bed: Bed,
+  result: RunResult,
+): void {
   const sights = sightsOf(subjects, bed);
-  const atoms = policy.rules.map((rule) => atomsOf(rule.node).map((atom) => ({ atom, expr: expression(text(atom), built.definitions) })));
+  const looks = result.policies % SAMPLE_POLICIES === 0 ? policy.rules.map(({ node }) => comparisons(node, built)) : [];
   for (const [i, subject] of subjects.entries()) {
     const sight = sights[i];
     if (!sight?.reached || (subject.frames.length === 1 && bed.assembles(6) && hasFragmentHeader(subject.bytes))) continue;
     const interpreter = interpreted(subject, sight, built, bed);
     const kernel = observed(sight, effects);
     result.pairs++;
-    result.verdicts.set(kernel.verdict, (result.verdicts.get(kernel.verdict) ?? 0) + 1);
+    result.verdicts[kernel.verdict]++;
     if (!sameOpinion(interpreter, kernel)) {
       result.differences.push({ policy, subject, interpreter, kernel });
       if (result.differences.length >= MOST_DIFFERENCES) return;
     }
-    if (i % SAMPLE > 0) continue;
-    const packet = packetOf(subject, sight.state, bed);
-    for (const { atom, expr } of atoms.flat()) count(result.seen, atom, evaluate(expr, packet, built.lists));
+    if (looks.length === 0 || i % SAMPLE_PACKETS > 0) continue;
+    const packet = packetOf(subject, sight, bed);
+    for (const [k, look] of looks.entries()) {
+      const node = policy.rules[k]?.node;
+      const whole = built.hook.rules[k]?.expression;
+      if (!node || !whole || evaluateNode(look, packet, built, result) === evaluate(whole, packet, built.lists)) continue;
+      result.broken.push(`${printNode(node)} on ${printHex(subject.bytes)}`);
+    }
   }
 }
 
-function text(atom: Node): string {
-  return atom.kind === 'atom' ? atom.text : '';
+/** An expression with each comparison lowered alone: what the normal form of the whole must agree with. */
+type Look =
+  | { readonly kind: 'atom'; readonly key: string; readonly expr: Expr }
+  | { readonly kind: 'not'; readonly arg: Look }
+  | { readonly kind: 'and' | 'or' | 'xor'; readonly items: readonly Look[] };
+
+function comparisons(node: Node, built: Built): Look {
+  switch (node.kind) {
+    case 'atom':
+      return { kind: 'atom', key: node.key, expr: expression(node.text, built.definitions) };
+    case 'not':
+      return { kind: 'not', arg: comparisons(node.arg, built) };
+    case 'and':
+    case 'or':
+    case 'xor':
+      return { kind: node.kind, items: node.items.map((item) => comparisons(item, built)) };
+  }
 }
 
-function count(seen: Map<string, Seen>, atom: Node, value: boolean): void {
-  if (atom.kind !== 'atom') return;
-  const one = seen.get(atom.key) ?? { asked: 0, true: 0 };
-  one.asked++;
-  if (value) one.true++;
-  seen.set(atom.key, one);
+/** Every comparison is asked, so that what it says is counted. */
+function evaluateNode(look: Look, packet: Packet, built: Built, result: RunResult): boolean {
+  switch (look.kind) {
+    case 'atom': {
+      const value = evaluate(look.expr, packet, built.lists);
+      const one = result.seen.get(look.key) ?? { asked: 0, true: 0 };
+      one.asked++;
+      if (value) one.true++;
+      result.seen.set(look.key, one);
+      return value;
+    }
+    case 'not':
+      return !evaluateNode(look.arg, packet, built, result);
+    case 'and':
+    case 'or':
+    case 'xor': {
+      const passed = look.items.filter((item) => evaluateNode(item, packet, built, result)).length;
+      if (look.kind === 'xor') return passed % 2 === 1;
+      return look.kind === 'and' ? passed === look.items.length : passed > 0;
+    }
+  }
 }

@@ -1,6 +1,5 @@
 import { Packet } from '@weir/filter/packet';
-import type { ConnectionState } from '@weir/filter/packet';
-import { type Bed, EGRESS, INGRESS, type Sight } from './bed.ts';
+import { type Bed, INGRESS, type Sight, UNSEEN } from './bed.ts';
 import type { Specimen } from './generate/packets.ts';
 import { networkOf, vlanOf } from './network.ts';
 
@@ -27,12 +26,12 @@ export function sightsOf(subjects: readonly Subject[], bed: Bed): readonly Sight
   return subjects.map(({ frames }) => {
     const mine = sights.slice(at, at + frames.length);
     at += frames.length;
-    return mine.find((sight) => sight.reached) ?? { reached: false, state: undefined, steps: [] };
+    return mine.find((sight) => sight.reached) ?? UNSEEN;
   });
 }
 
 /** The packet with all that the hook knows of it. */
-export function packetOf(subject: Subject, state: ConnectionState | undefined, bed: Bed): Packet {
+export function packetOf(subject: Subject, { state, oif }: Sight, bed: Bed): Packet {
   const { hook } = bed.options;
   const tag = vlanOf(subject.frames[0] ?? new Uint8Array());
   const iif = tag === 0 ? INGRESS : `${INGRESS}.${tag}`;
@@ -40,6 +39,6 @@ export function packetOf(subject: Subject, state: ConnectionState | undefined, b
     mark: subject.mark,
     state,
     ...(hook === 'output' ? {} : { iif }),
-    ...(hook === 'output' || hook === 'forward' ? { oif: EGRESS } : {}),
+    ...(hook === 'output' || hook === 'forward' ? { oif } : {}),
   });
 }

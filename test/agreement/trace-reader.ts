@@ -13,6 +13,8 @@ const TYPE = 4;
 const VERDICT = 5;
 const ID = 6;
 const LINK_HEADER = 7;
+const OIF = 12;
+const NETWORK_HEADER = 8;
 const POLICY = 16;
 
 export type TraceKind = 'policy' | 'return' | 'rule' | 'unknown';
@@ -31,6 +33,11 @@ export interface TraceStep {
   /** Octets 6 to 11 of the link header as two numbers of 24 bits; -1 where the message has none. */
   sourceHigh: number;
   sourceLow: number;
+  /** Index of the interface that it goes out by; 0 where it is not known. */
+  oif: number;
+  /** Where the network header begins in what was read, and how much of it there is; -1 where the message has none. */
+  networkAt: number;
+  networkLength: number;
 }
 
 const NAMES = new TextDecoder('latin1');
@@ -43,7 +50,7 @@ export class TraceReader {
   readonly #socket: NetlinkSocket;
   readonly #bytes = new Uint8Array(64 << 10);
   readonly #view = new DataView(this.#bytes.buffer);
-  readonly #step: TraceStep = { id: 0, kind: 'unknown', table: '', chain: '', handle: 0, verdict: 0, sourceHigh: -1, sourceLow: -1 };
+  readonly #step: TraceStep = { id: 0, kind: 'unknown', table: '', chain: '', handle: 0, verdict: 0, sourceHigh: -1, sourceLow: -1, oif: 0, networkAt: -1, networkLength: 0 };
   /** Texts that were read before, by their octets, so that names cost nothing. */
   readonly #texts = new Map<number, string>();
 
@@ -66,6 +73,11 @@ export class TraceReader {
     return whole;
   }
 
+  /** The beginning of the packet that the step in hand is about; empty when its message does not have it. */
+  network(step: TraceStep): Uint8Array {
+    return step.networkAt < 0 ? this.#bytes.subarray(0, 0) : this.#bytes.subarray(step.networkAt, step.networkAt + step.networkLength);
+  }
+
   /** Blocks until something waits, at most so many milliseconds. */
   wait(milliseconds: number): boolean {
     return this.#socket.wait(milliseconds);
@@ -82,6 +94,8 @@ export class TraceReader {
     step.handle = 0;
     step.verdict = 0;
     step.sourceHigh = -1;
+    step.oif = 0;
+    step.networkAt = -1;
     for (let at = MESSAGE_HEADERS; at + 4 <= length; ) {
       const size = view.getUint16(at, true);
       const type = view.getUint16(at + 2, true) & 0x3fff;
@@ -94,8 +108,12 @@ export class TraceReader {
       // The verdict's code is the first attribute inside.
       else if (type === VERDICT) step.verdict = view.getInt32(value + 4);
       else if (type === POLICY) step.verdict = view.getUint32(value);
+      else if (type === OIF) step.oif = view.getUint32(value);
       else if (type === ID) step.id = view.getUint32(value);
-      else if (type === LINK_HEADER && size >= 4 + 12) {
+      else if (type === NETWORK_HEADER) {
+        step.networkAt = value;
+        step.networkLength = size - 4;
+      } else if (type === LINK_HEADER && size >= 4 + 12) {
         step.sourceHigh = view.getUint32(value + 5) & 0xffffff;
         step.sourceLow = view.getUint32(value + 8) & 0xffffff;
       }

@@ -8,6 +8,8 @@ export interface AtomContext {
   readonly hook: BedHook;
   /** The fields of tracked connections may be asked for. */
   readonly conntrack: boolean;
+  /** Only what IP headers say. */
+  readonly headers: boolean;
   /** Named sets of addresses, and of numbers. */
   readonly addressLists: readonly string[];
   readonly numberLists: readonly string[];
@@ -64,6 +66,7 @@ const ORDERS = ['==', '!=', '>=', '<=', '>', '<'] as const;
 /** One comparison. */
 export function makeAtom(random: Random, context: AtomContext): Node {
   const kind = random.below(24);
+  if (context.headers) return headerAtom(random, context);
   if (kind < 11) return intAtom(random, context, random.pick(INT_FIELDS));
   if (kind < 15) return ipAtom(random, context);
   if (kind < 17) return flag(random.pick(FLAG_FIELDS));
@@ -72,6 +75,17 @@ export function makeAtom(random: Random, context: AtomContext): Node {
   if (kind === 20) return interfaceAtom(random, context);
   if (kind === 21 && context.conntrack) return flag(random.pick(STATE_FIELDS));
   return sliceAtom(random, context);
+}
+
+const HEADER_FIELDS = INT_FIELDS.filter(({ name }) => /^(ip|ip6|meta)\./.test(name));
+
+function headerAtom(random: Random, context: AtomContext): Node {
+  const kind = random.below(12);
+  if (kind < 4) return intAtom(random, context, random.pick(HEADER_FIELDS));
+  if (kind < 7) return ipAtom(random, context);
+  if (kind === 7) return flag('ip.frag');
+  if (kind < 10) return protocolAtom(random);
+  return kind === 10 ? interfaceAtom(random, context) : sliceAtom(random, context, random.pick(['ip', 'ip6']));
 }
 
 function flag(name: string): Node {
@@ -204,8 +218,7 @@ function interfaceAtom(random: Random, { hook }: AtomContext): Node {
 }
 
 /** Bits of a header, mostly near its beginning. */
-function sliceAtom(random: Random, context: AtomContext): Node {
-  const protocol = random.pick(SLICES);
+function sliceAtom(random: Random, context: AtomContext, protocol = random.pick(SLICES)): Node {
   const start = random.below(random.pick([32, 160, 400, 2041]));
   const width = random.pick([1, 3, 4, 8, 13, 16, 24, 32, 1 + random.below(32)]);
   const text = `bit_slice(${protocol}, ${start}, ${start + width})`;

@@ -34,11 +34,6 @@ function inner(node: Node): string {
   return node.kind === 'atom' ? node.text : `(${printNode(node)})`;
 }
 
-export function atomsOf(node: Node): readonly Node[] {
-  if (node.kind === 'atom') return [node];
-  return node.kind === 'not' ? atomsOf(node.arg) : node.items.flatMap(atomsOf);
-}
-
 /** Simpler expressions, the simplest first: parts in the place of the whole, then the whole with one part less or simpler. */
 export function smallerNodes(node: Node): readonly Node[] {
   switch (node.kind) {

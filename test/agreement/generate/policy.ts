@@ -38,6 +38,8 @@ export interface PolicyCase {
 export interface PolicyOptions {
   readonly hook: BedHook;
   readonly conntrack: boolean;
+  /** Only what IP headers say: fragments are still seen. */
+  readonly headers: boolean;
   /** At most. */
   readonly rules: number;
 }
@@ -51,14 +53,14 @@ const LISTS: readonly Pick<CaseList, 'name' | 'kind' | 'type'>[] = [
 
 /** Rules at random; what they ask for is told to `hints`. */
 export function makePolicy(random: Random, options: PolicyOptions, hints: Hints): PolicyCase {
-  const { hook, conntrack } = options;
+  const { hook, conntrack, headers } = options;
   const names = (type: CaseList['type']): string[] => LISTS.filter((list) => list.type === type).map((list) => list.name);
-  const context: AtomContext = { hook, conntrack, addressLists: names('Ip'), numberLists: names('Int'), hints };
+  const context: AtomContext = { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), hints };
   const lists = LISTS.map((list): CaseList => ({ ...list, items: listItems(random, context, list.type) }));
   const count = 1 + random.below(options.rules);
   const refs = Array.from({ length: count }, (_, i) => `r${i}`);
   const rules = refs.map((ref, i): CaseRule => {
-    const action = makeAction(random, refs.slice(i + (process.env['NEXT'] ? 1 : 2)), hints);
+    const action = makeAction(random, refs.slice(i + 1), hints);
     return { ref, node: makeExpression(random, context), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
   });
   return { lists, rules, defaultAction: random.pick(['allow', 'deny']) };
@@ -74,7 +76,7 @@ function makeAction(random: Random, later: readonly string[], hints: Hints): Cas
     hints.addInt('meta.mark', mark);
     return { kind: 'mark', mark };
   }
-  if (kind === 14 && (process.env['NEXT'] || later.length > 0)) return { kind: 'skip', to: later.length === 0 || random.below(4) === 0 ? undefined : random.pick(later) };
+  if (kind === 14) return { kind: 'skip', to: later.length === 0 || random.below(4) === 0 ? undefined : random.pick(later) };
   return { kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset']) };
 }
 
