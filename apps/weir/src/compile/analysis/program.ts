@@ -62,11 +62,25 @@ export function makeUniverses(programs: readonly HookRules[]): readonly Universe
 /** The program of one hook in spaces made for it (and maybe others). */
 export function makeProgram(rules: HookRules, universes: readonly Universe[]): Program {
   const steps: Step[] = [];
-  for (const [index, rule] of rules.rules.entries()) steps.push(makeStep(rule, index, rules.rules, steps, universes));
+  const before: Before = { marks: [], skips: [], unknown: [] };
+  for (const [index, rule] of rules.rules.entries()) {
+    const step = makeStep(rule, index, rules.rules, before, universes);
+    steps.push(step);
+    if (step.unknown !== undefined) before.unknown.push(step);
+    if (rule.action.kind === 'mark') before.marks.push(step);
+    if (step.target !== undefined) before.skips.push(step);
+  }
   return { hook: rules.hook, rules, universes, steps };
 }
 
-function makeStep(rule: Rule, index: number, rules: readonly Rule[], before: readonly Step[], universes: readonly Universe[]): Step {
+/** What changes how later rules see packets. */
+interface Before {
+  readonly marks: Step[];
+  readonly skips: Step[];
+  readonly unknown: Step[];
+}
+
+function makeStep(rule: Rule, index: number, rules: readonly Rule[], before: Before, universes: readonly Universe[]): Step {
   const shape = {
     rule,
     index,
@@ -76,15 +90,15 @@ function makeStep(rule: Rule, index: number, rules: readonly Rule[], before: rea
   };
   const nothing: Regions = universes.map(() => []);
   try {
-    const reach = universes.map((universe, u) => reachOf(rule, universe, u, before));
+    const reach = universes.map((universe, u) => reachOf(rule, universe, u, before.marks));
     const matches = reach.map((region, u) => {
       let rest = region;
-      for (const skip of before) {
+      for (const skip of before.skips) {
         if (skip.target !== undefined && skip.target > index) rest = subtractRegions(rest, skip.matches[u] ?? []);
       }
       return rest;
     });
-    const unknown = before.find((s) => s.unknown !== undefined && changesLater(s, index, rule));
+    const unknown = before.unknown.find((s) => s.unknown !== undefined && changesLater(s, index, rule));
     if (unknown) return { ...shape, reach: nothing, matches: nothing, unknown: `${unknown.rule.name} before it is not analysed` };
     return { ...shape, reach, matches, unknown: undefined };
   } catch (error) {
@@ -104,8 +118,8 @@ function changesLater(step: Step, index: number, rule: Rule): boolean {
 class UnknownMark extends Error {}
 
 /** Packets that the expression is true of with the mark that they have when they come to the rule, by the packets as they were at first. */
-function reachOf(rule: Rule, universe: Universe, u: number, before: readonly Step[]): Region {
-  const marking = testsMark(rule.expression) ? before.filter((s) => s.rule.action.kind === 'mark') : [];
+function reachOf(rule: Rule, universe: Universe, u: number, marks: readonly Step[]): Region {
+  const marking = marks.length > 0 && testsMark(rule.expression) ? marks : [];
   let whole = unlimited(rule, universe, regionOf(rule.expression, universe));
   // The last mark that a packet got counts: rules further up give way to those below.
   for (const step of marking) {

@@ -4,12 +4,13 @@ import { parseIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { numberOf } from './point-packet.ts';
+import { Remembered } from './remembered.ts';
 
 /** Questions, and packets that stand for everything that the questions can tell apart. */
 export interface Domain {
   readonly name: string;
   readonly tests: readonly Test[];
-  readonly packets: readonly Packet[];
+  readonly packets: readonly Remembered[];
 }
 
 const field = (name: string): { readonly kind: 'field'; readonly name: string } => ({ kind: 'field', name });
@@ -101,8 +102,8 @@ function packets(
   transports: readonly Transport[],
   more: readonly Partial<PacketDescription>[] = [{}],
   contexts: readonly PacketContext[] = [{}],
-): readonly Packet[] {
-  const out: Packet[] = [];
+): readonly Remembered[] {
+  const out: Remembered[] = [];
   for (const [from, to] of addresses) {
     const source = parseIp(from);
     const destination = parseIp(to);
@@ -110,7 +111,7 @@ function packets(
     for (const transport of transports)
       for (const extra of more) {
         const bytes = buildPacket({ source, destination, transport, ...extra });
-        for (const context of contexts) out.push(Packet.fromNetwork(bytes, context));
+        for (const context of contexts) out.push(new Remembered(Packet.fromNetwork(bytes, context)));
       }
   }
   return out;
@@ -132,7 +133,7 @@ const ports: Domain = {
     ipTest('ip.src', ['192.0.2.0', '192.0.2.255'], ['2001:db8::', '2001:db8::ffff']),
     ipTest('ip.dst', ['198.51.100.7', '198.51.100.7']),
     bytesTest('ip.proto', 'tcp'),
-    bytesTest('ip.proto', 'udp', 'sctp'),
+    bytesTest('ip.proto', 'sctp', 'udp'),
     intTest('ip.proto.num', [1, 1], [58, 58]),
     intTest('tcp.dstport', [80, 80]),
     intTest('tcp.dstport', [80, 443]),
@@ -204,7 +205,10 @@ const headers: Domain = {
     [...[22, 80].flatMap((d) => [0, 2, 16, 18].map((f) => tcp(1, d, f))), udp(1, 80), cutTcp(0, 0), cutTcp(4, 80), cutTcp(4, 22)],
     [0, 1, 40, 41].flatMap((tos) =>
       [undefined, { offset: 0, more: true }, { offset: 9, more: false }].flatMap((fragment) =>
-        [undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
+        [
+          ...[undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
+          { tos, fragment, wrong: { headerLength: 4 } },
+        ],
       ),
     ),
   ),

@@ -17,6 +17,7 @@ import { testsMark } from './mark.ts';
 import { packetAt } from './point-packet.ts';
 import type { Point } from './possible.ts';
 import type { Program } from './program.ts';
+import { Remembered } from './remembered.ts';
 import { testsOf, type Universe } from './universe.ts';
 
 /** A packet that proves a finding. It has been built, read back and judged by the interpreter. */
@@ -77,28 +78,6 @@ export function candidate(programs: readonly Program[], universe: Universe, poin
 /** What the interpreter says of a candidate. */
 export function judgeCandidate(hook: HookRules, one: Candidate): Judgement {
   return judge(hook, one.subject, { lists: one.lists, limiter: one.limiter });
-}
-
-/** A packet whose fields are read once, for long lists of rules. */
-class Remembered implements Subject {
-  readonly #packet: Packet;
-  readonly #fields = new Map<string, Value | undefined>();
-
-  constructor(packet: Packet) {
-    this.#packet = packet;
-  }
-
-  field(name: string): Value | undefined {
-    const found = this.#fields.get(name);
-    if (found !== undefined || this.#fields.has(name)) return found;
-    const value = this.#packet.field(name);
-    this.#fields.set(name, value);
-    return value;
-  }
-
-  slice(protocol: string, start: number, end: number): number | undefined {
-    return this.#packet.slice(protocol, start, end);
-  }
 }
 
 /** Whether a rule matches the candidate with the mark that it has when it comes there. */
