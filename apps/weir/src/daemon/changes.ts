@@ -81,6 +81,11 @@ export class Changes {
     });
   }
 
+  /** Does something while no change is under way. */
+  alone(action: () => Promise<void>): Promise<void> {
+    return this.#queue(action);
+  }
+
   /** Resolves when no change is under way. */
   idle(): Promise<unknown> {
     return this.#running;

@@ -1,6 +1,7 @@
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
 import { ApiError, ControlServer, makeDirectory, type ReloadAnswer } from '../api/index.ts';
+import { nextExpiry } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
@@ -23,6 +24,8 @@ import { stateLists } from './state-lists.ts';
 const ADDRESS_PERIOD_MS = 10_000;
 /** Least time between two status texts for the service manager. */
 const STATUS_PERIOD_MS = 1000;
+/** Longest delay of a timer. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Carries changes of the state to the kernel, one commit at a time. */
 export interface Scheduling {
@@ -86,6 +89,7 @@ export class Daemon {
   #addresses: readonly Ip[];
   readonly #changes: Changes;
   #statusTimer: NodeJS.Timeout | undefined;
+  #expiryTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #dead = false;
 
@@ -184,6 +188,7 @@ export class Daemon {
         changes: this.#changes,
       }),
     );
+    this.#awaitExpiry();
     this.#source.start();
     this.#options.notifier.ready(this.#statusText());
     const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
@@ -227,7 +232,30 @@ export class Daemon {
     this.#source.reconfigure(config);
     this.#config = config;
     this.#state.addLedger(ledger);
+    this.#awaitExpiry();
     await this.#scheduling.idle();
+  }
+
+  /** Rules whose time ends are taken out then. */
+  #awaitExpiry(): void {
+    clearTimeout(this.#expiryTimer);
+    const { policy } = this.#config;
+    const next = policy && nextExpiry(policy, Date.now());
+    if (next === undefined) return;
+    this.#expiryTimer = setTimeout(() => void this.#expire(next), Math.min(next - Date.now(), MAX_TIMEOUT_MS));
+    this.#expiryTimer.unref();
+  }
+
+  async #expire(when: number): Promise<void> {
+    try {
+      await this.#changes.alone(async () => {
+        if (Date.now() >= when) this.#state.addLedger(await this.#kernel.configure(this.#config));
+      });
+    } catch (error) {
+      if (!this.#closing)
+        this.#log.log('error', `a rule whose time is over stays: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if (!this.#closing) this.#awaitExpiry();
   }
 
   /** Ends the sessions with a shutdown communication and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
@@ -240,6 +268,7 @@ export class Daemon {
     this.#options.notifier.stopping(options.message);
     clearInterval(this.#addressTimer);
     clearTimeout(this.#statusTimer);
+    clearTimeout(this.#expiryTimer);
     this.#changes.close();
     await this.#changes.idle();
     await this.#source.close({ message: options.message });

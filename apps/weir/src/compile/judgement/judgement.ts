@@ -5,6 +5,7 @@ import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
 import type { HookRules, Rule, Stage } from '../../model/rule.ts';
+import { activeRules } from './active-rules.ts';
 import { type Draft, pathMtuDrafts, protectedDrafts } from './base.ts';
 import { closedReplyDrafts } from './closed-replies.ts';
 import { readExpression, type SetTypes } from './read-expression.ts';
@@ -69,22 +70,23 @@ class Builder {
     const { policy } = this.#source;
     const { base } = this.#firewall;
     const borders = this.#firewall.borders.filter((border) => hookOf(border) === hook);
-    const mine = (policy?.rules ?? []).filter((rule) => rule.hooks.includes(hook));
-    const judges = borders.length > 0 || mine.length > 0;
+    // A hook that only rules out of force name is judged all the same: what they let through is not open now.
+    const judged = policy?.rules.some((rule) => rule.hooks.includes(hook)) ?? false;
+    const mine = policy && judged ? activeRules(policy, now).filter((rule) => rule.hooks.includes(hook)) : [];
+    const judges = borders.length > 0 || judged;
     const rules: Rule[] = [];
     if (judges && (hook === 'input' || hook === 'output'))
       rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
     rules.push(...this.#closedReplies(hook));
     for (const border of borders) rules.push(...this.#denials(border));
-    if (judges) rules.push(...this.#established(hook, borders, mine.length > 0));
+    if (judges) rules.push(...this.#established(hook, borders, judged));
     for (const rule of mine) {
-      if (!rule.enabled || (rule.until !== undefined && rule.until <= now)) continue;
       const { ref, name, priority, expression, text, action, log, audit } = rule;
       const provenance: Provenance = { kind: 'file', span: rule.span };
       rules.push({ ref, name, stage: 'policy', priority, expression, text, action, log, audit, provenance });
     }
     for (const border of borders) rules.push(...this.#allowances(border));
-    if (policy && mine.length > 0) rules.push(defaultRule(policy));
+    if (policy && judged) rules.push(defaultRule(policy));
     return rules;
   }
 

@@ -11,6 +11,7 @@ import { type Place, SourceText } from '../yaml/source-text.ts';
 import type { ConfigNode } from '../yaml/tree.ts';
 import { buildConfig } from './build.ts';
 import { checkFile } from './check.ts';
+import { checkEnforceable } from './check-enforceable.ts';
 import { mergeTrees } from './merge.ts';
 import type { RawFile } from './raw.ts';
 import { fileShape } from './schema.ts';
@@ -63,6 +64,7 @@ class Loader {
           const { policy, uses } = this.#policy(table.get);
           checkFile(table.get, uses, reading.report);
           config = buildConfig(this.#file, table.get, policy, (item) => this.#password(item));
+          if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now), new Map());
         }
       }
     }

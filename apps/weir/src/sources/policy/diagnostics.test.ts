@@ -932,7 +932,8 @@ describe('diagnostics, exactly as they are printed', () => {
   }
 
   test('every code of a policy has a row', () => {
-    const covered = new Set([...rows.flatMap((row) => row.codes), 'E040']);
+    // E044 is of test files, E045 of configurations: their tests are there.
+    const covered = new Set([...rows.flatMap((row) => row.codes), 'E040', 'E044', 'E045']);
     const own = Object.keys(CODES).filter((code) => (code >= 'E032' && code < 'F') || code >= 'W004');
     expect(own.filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });

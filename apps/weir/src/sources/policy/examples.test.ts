@@ -10,7 +10,7 @@ import { loadPolicy } from './load.ts';
 import { NOW, printAll } from './memory-policy.ts';
 
 const folder = fileURLToPath(new URL('../../../../../examples/policy/', import.meta.url));
-const names = readdirSync(folder);
+const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
 function load(name: string): Policy {
   const loaded = loadPolicy([folder + name], systemFiles, { now: NOW, sets: new Map([['web_allowed', 'Ip']]) });

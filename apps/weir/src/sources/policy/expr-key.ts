@@ -1,4 +1,5 @@
 import type { Constant, Expr, Operand, RangeSet, Test } from '@weir/filter/ir';
+import type { Int } from '@weir/filter/scheme';
 
 /** The same text for expressions that are written alike in normal form, and never for two that differ. */
 export function exprKey(expr: Expr): string {
@@ -46,6 +47,11 @@ function edge(at: { readonly value: Uint8Array; readonly included: boolean } | u
   return at ? `${hex(at.value)}${at.included ? '=' : ''}` : '';
 }
 
+/** Hexadecimal: of the integers of IPv6 it is the fast one to make. */
+function digits(value: Int): string {
+  return value.toString(16);
+}
+
 /** Sets are shared between rules and may be large. */
 const KEYS = new WeakMap<RangeSet, string>();
 
@@ -60,7 +66,7 @@ function rangesKey(set: RangeSet): string {
 }
 
 function printRanges(set: RangeSet): string {
-  return set.map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`)).join(',');
+  return set.map(({ first, last }) => (first === last ? digits(first) : `${digits(first)}-${digits(last)}`)).join(',');
 }
 
 function operandKey(operand: Operand | Constant): string {

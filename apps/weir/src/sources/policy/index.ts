@@ -1,5 +1,4 @@
 /** Policy files: YAML text to a checked `Policy`, every mistake as a diagnostic with its place. */
-export { activeRules, nextExpiry } from './active-rules.ts';
 export type { SetType } from './lists.ts';
 export {
   type LoadedPolicy,

@@ -4,7 +4,7 @@ import { parse } from '@weir/filter/syntax';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
-import { activeRules, nextExpiry } from './active-rules.ts';
+import { activeRules, nextExpiry } from '../../compile/judgement/index.ts';
 import { loadTexts, NOW, printAll } from './memory-policy.ts';
 
 /** The policy of `policy.yaml`, which has no errors. */
