@@ -123,15 +123,14 @@ function foldInt(test: Extract<Test, { kind: 'int' }>, info: OperandInfo): Folde
   return set.length === 0 ? 'never' : set === test.set ? test : { ...test, set };
 }
 
-/** Bits that no value has are dropped; the mask of all upper bits asks whether the value is high enough. */
+/** Bits that no value has are dropped; the mask of all bits asks for anything but zero. */
 function foldBits(test: Extract<Test, { kind: 'bits' }>, { min, max }: OperandInfo): Folded {
   if (test.mask === 0) return 'never';
   if (min < 0) return test;
-  const bits = BigInt(max).toString(2).length;
-  const mask = andInt(test.mask, (1n << BigInt(bits)) - 1n);
+  const all = (1n << BigInt(BigInt(max).toString(2).length)) - 1n;
+  const mask = andInt(test.mask, all);
   if (mask === 0) return 'never';
-  const low = BigInt(mask) & -BigInt(mask);
-  if (BigInt(mask) + low === 1n << BigInt(bits)) return { kind: 'int', operand: test.operand, set: interval(low, max) };
+  if (BigInt(mask) === all) return { kind: 'int', operand: test.operand, set: interval(1, max) };
   return mask === test.mask ? test : { ...test, mask };
 }
 

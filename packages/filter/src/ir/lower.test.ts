@@ -39,7 +39,7 @@ describe('lowering', () => {
     { input: 'ip.proto matches "^icmp" or ip.proto == "tcp"', want: 'ip.proto in {"icmp" "tcp" "icmpv6"}' },
     { input: 'tcp.flags & 3 or tcp.flags & 4', want: 'tcp.flags & 7' },
     { input: 'tcp.flags & 0xff', want: 'tcp.flags >= 1' },
-    { input: 'tcp.flags & 0xfff0', want: 'tcp.flags >= 16' },
+    { input: 'tcp.flags & 0xfff0', want: 'tcp.flags & 240' },
     { input: 'ip.src > 192.0.2.1', want: 'ip.src in {192.0.2.2..255.255.255.255}' },
     { input: 'ip.src in $admins', want: 'ip.src in {192.0.2.0/24}' },
     { input: 'ip.src in $blocked and not ip.dst in $blocked', want: 'ip.src in $blocked and not ip.dst in $blocked' },

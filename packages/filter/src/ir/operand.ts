@@ -130,15 +130,15 @@ function slicePresence(protocol: string): Presence {
   return { protocol: SLICE_NUMBERS[protocol], family };
 }
 
-/** The same text for the same operand, and for no other. */
+/** The same text for the same operand, and for no other; as the language writes it, but for words in calls and keys that are not ASCII. */
 export function operandKey(operand: Operand): string {
   switch (operand.kind) {
     case 'field':
       return operand.name;
     case 'slice':
-      return `slice(${operand.protocol},${operand.start},${operand.end})`;
+      return `bit_slice(${operand.protocol}, ${operand.start}, ${operand.end})`;
     case 'call':
-      return `${operand.name}(${operand.args.map((arg) => (isOperand(arg) ? operandKey(arg) : constantKey(arg))).join(',')})`;
+      return `${operand.name}(${operand.args.map((arg) => (isOperand(arg) ? operandKey(arg) : constantKey(arg))).join(', ')})`;
     case 'index': {
       const key = operand.key;
       return `${operandKey(operand.of)}[${typeof key === 'string' ? '*' : typeof key === 'number' ? key : JSON.stringify(octetsKey(key))}]`;
