@@ -3,8 +3,8 @@ import { IP, PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { activeRules, nextExpiry } from '../../compile/judgement/index.ts';
+import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { loadTexts, NOW, printAll } from './memory-policy.ts';
 
 /** The policy of `policy.yaml`, which has no errors. */

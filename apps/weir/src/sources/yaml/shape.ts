@@ -101,7 +101,7 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
       const get = { ...absent };
       const at: { [K in keyof V]?: Place } = {};
       /** Keys that were misspelt, as they were probably meant. */
-      const meant = new Set<string>();
+      let meant: Set<string> | undefined;
       let unknown = 0;
       let furthest = label;
       for (const entry of entries) {
@@ -113,7 +113,7 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
           }
           const near = suggest(entry.key, names);
           // A misspelt key is one mistake: the key that was probably meant does not count as missing too.
-          if (near !== undefined) meant.add(near);
+          if (near !== undefined) meant = (meant ?? new Set()).add(near);
           report(
             'E006',
             entry.keyPlace,
@@ -127,13 +127,35 @@ export function table<V extends object>(what: string, fields: Fields<V>): Shape<
         if (value !== undefined) get[key] = value;
       }
       if (unknown > MAX_UNKNOWN_KEYS) report('E006', furthest, `${unknown - MAX_UNKNOWN_KEYS} further keys of ${what} are unknown`);
-      const has = (key: keyof V): boolean => at[key] !== undefined || meant.has(String(key));
+      const read = new ReadTable(label, get, at, meant);
       for (const key of names) {
-        if (fields[key].required && !has(key)) report('E007', label, `${key} is missing in ${what}`);
+        if (fields[key].required && !read.has(key)) report('E007', label, `${key} is missing in ${what}`);
       }
-      return { label, get, at, has, place: (key) => at[key] ?? label };
+      return read;
     },
   };
+}
+
+class ReadTable<V> implements Table<V> {
+  readonly label: Place;
+  readonly get: V;
+  readonly at: { readonly [K in keyof V]?: Place };
+  readonly #meant: ReadonlySet<string> | undefined;
+
+  constructor(label: Place, get: V, at: { readonly [K in keyof V]?: Place }, meant: ReadonlySet<string> | undefined) {
+    this.label = label;
+    this.get = get;
+    this.at = at;
+    this.#meant = meant;
+  }
+
+  has(key: keyof V): boolean {
+    return this.at[key] !== undefined || this.#meant?.has(String(key)) === true;
+  }
+
+  place(key: keyof V): Place {
+    return this.at[key] ?? this.label;
+  }
 }
 
 /** A list; a value that stands alone is a list of one where `alone` says so. With `atLeastOne` an empty list is a mistake. */
