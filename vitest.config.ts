@@ -18,7 +18,7 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'conformance/**/*.test.ts'],
         },
       },
-      ...['kernel', 'interop', 'e2e'].map((name) => ({
+      ...['kernel', 'agreement', 'interop', 'e2e'].map((name) => ({
         extends: true as const,
         test: {
           name,

@@ -1,7 +1,8 @@
 import type { ConnectionState } from '@weir/filter/packet';
 import { PacketSocket, RawIpSocket } from '@weir/sys';
-import type { Ip } from '@weir/wire/inet';
+import { type Ip, ip4, ip6, printIp } from '@weir/wire/inet';
 import type { Host, Lab } from '../lab/index.ts';
+import { FLOWS } from './generate/flows.ts';
 import { cutToLength, forwarded, locallySent, networkOf } from './network.ts';
 import { type TraceKind, TraceReader, type TraceStep } from './trace-reader.ts';
 
@@ -44,6 +45,8 @@ const AFTER = 'agreement_after';
 /** A packet that comes last and reaches every hook; when it has been seen, so have all before it. */
 const SENTINEL = 0xffff;
 const MAX_SHOTS = 900;
+/** Seconds that a connection stays. */
+const LONG = 86_400;
 const OWNER = 0x025717;
 const STATES: readonly ConnectionState[] = ['new', 'established', 'related', 'invalid', 'untracked'];
 /** Of a packet that did not come to the hook. */
@@ -281,6 +284,7 @@ async function build(host: Host, { hook, priority, conntrack }: BedOptions): Pro
     }
   }
   await host.nft(observers(hook, priority, conntrack));
+  if (conntrack) await track(host);
   return vlans;
 }
 
@@ -297,6 +301,27 @@ async function addVlans(host: Host): Promise<readonly string[]> {
     await host.ip('link', 'set', name, 'up');
   }
   return names;
+}
+
+const TCP_STATES = ['close', 'close_wait', 'fin_wait', 'last_ack', 'syn_recv', 'syn_sent', 'time_wait'] as const;
+
+/** Makes the connections that packets find; they stay, whatever packets do to them. */
+async function track(host: Host): Promise<void> {
+  for (const state of TCP_STATES) await host.sysctl(`net.netfilter.nf_conntrack_tcp_timeout_${state}`, LONG);
+  for (const kind of ['udp_timeout', 'udp_timeout_stream']) await host.sysctl(`net.netfilter.nf_conntrack_${kind}`, LONG);
+  await host.sysctl('net.netfilter.nf_conntrack_tcp_be_liberal', 1);
+  for (const { family, protocol, source, destination, sourcePort, destinationPort } of FLOWS) {
+    const of = (address: bigint): string => printIp(family === 4 ? ip4(Number(address)) : wideIp(address));
+    const ports = ['--sport', String(sourcePort), '--dport', String(destinationPort)];
+    const state = protocol === 6 ? ['-p', 'tcp', '--state', 'ESTABLISHED'] : ['-p', 'udp'];
+    const flags = ['-t', String(LONG), '-u', 'SEEN_REPLY,ASSURED'];
+    await host.exec('conntrack', ['-I', '-s', of(source), '-d', of(destination), ...state, ...ports, ...flags]);
+  }
+}
+
+function wideIp(value: bigint): Ip {
+  const word = (shift: bigint): number => Number((value >> shift) & 0xffffffffn);
+  return ip6(word(96n), word(64n), word(32n), word(0n));
 }
 
 function observers(hook: BedHook, priority: number, conntrack: boolean): string {

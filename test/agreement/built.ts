@@ -1,5 +1,15 @@
 import type { Lists } from '@weir/filter/eval';
-import { containsInt, containsIp, type Expr, type IpSet, ipSet, type ListDefinition, type ListDefinitions, lower, type RangeSet } from '@weir/filter/ir';
+import {
+  containsInt,
+  containsIp,
+  type Expr,
+  type IpSet,
+  ipSet,
+  type ListDefinition,
+  type ListDefinitions,
+  lower,
+  type RangeSet,
+} from '@weir/filter/ir';
 import { PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
 import { type Ip, lastIp, parseIp, prefix } from '@weir/wire/inet';
@@ -70,7 +80,18 @@ export function expression(text: string, definitions: ListDefinitions): Expr {
 function ruleOf({ ref, node, action, log, audit }: CaseRule, definitions: ListDefinitions): Rule {
   const text = printNode(node);
   const provenance = { kind: 'file', span: NOWHERE } as const;
-  return { ref, name: ref, stage: 'policy', priority: 1000, expression: expression(text, definitions), text, action, log, audit, provenance };
+  return {
+    ref,
+    name: ref,
+    stage: 'policy',
+    priority: 1000,
+    expression: expression(text, definitions),
+    text,
+    action,
+    log,
+    audit,
+    provenance,
+  };
 }
 
 function define(list: CaseList, addresses: ReadonlyMap<string, IpSet>, numbers: ReadonlyMap<string, RangeSet>): ListDefinition {

@@ -73,8 +73,16 @@ function fill(built: Built): Operation[] {
       const add = (set: string, interval: boolean, some: readonly Prefix[]): Operation[] =>
         some.length === 0 ? [] : [{ kind: 'add-elements', address: { ...ADDRESS, set }, interval, elements: columns(family, some) }];
       return [
-        ...add(names.hosts, false, mine.filter((one) => one.length === bitsOf(family))),
-        ...add(names.networks, true, mine.filter((one) => one.length < bitsOf(family))),
+        ...add(
+          names.hosts,
+          false,
+          mine.filter((one) => one.length === bitsOf(family)),
+        ),
+        ...add(
+          names.networks,
+          true,
+          mine.filter((one) => one.length < bitsOf(family)),
+        ),
       ];
     });
   });

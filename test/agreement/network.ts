@@ -28,10 +28,14 @@ export function forwarded(packet: Uint8Array): Uint8Array {
   return out;
 }
 
-/** An IPv4 packet as a raw socket sends it: with its own length, and with neither a source nor an identification that the kernel would choose. */
+/** A packet as this machine sends them: with the length that it has, and with neither a source nor an identification that the kernel would choose. */
 export function locallySent(packet: Uint8Array): Uint8Array {
-  if ((packet[0] ?? 0) >> 4 !== 4) return packet;
   const out = packet.slice();
+  if ((out[0] ?? 0) >> 4 !== 4) {
+    const payload = Math.max(0, out.length - 40);
+    out.set([payload >>> 8, payload & 0xff], 4);
+    return out;
+  }
   out.set([out.length >>> 8, out.length & 0xff], 2);
   if (wordAt(out, 4) === 0) out[5] = 1;
   if (wordAt(out, 12) === 0 && wordAt(out, 14) === 0) out.set([192, 0, 2, 1], 12);

@@ -5,7 +5,7 @@ import { printHex } from '@weir/wire/bytes';
 import { Random } from '../e2e/random.ts';
 import { type Bed, VLANS } from './bed.ts';
 import { type Built, build, expression } from './built.ts';
-import { interpreted, observed, type Opinion, sameOpinion } from './compare.ts';
+import { interpreted, type Opinion, observed, sameOpinion } from './compare.ts';
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
@@ -55,7 +55,7 @@ export interface RunResult {
 
 /** Comparisons are looked at alone with one policy in so many, on one packet in so many. */
 const SAMPLE_POLICIES = 2;
-const SAMPLE_PACKETS = 8;
+const SAMPLE_PACKETS = 4;
 const MOST_DIFFERENCES = 3;
 
 /** Random policies by random packets, until there are enough pairs or some differences. The same seed gives the same policies and packets. */
@@ -93,7 +93,12 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
 }
 
 /** Without the rules that the compiler refuses, which are counted. */
-function expressible(policy: PolicyCase, bed: Bed, loader: Loader, result: RunResult): { readonly policy: PolicyCase; readonly built: Built } {
+function expressible(
+  policy: PolicyCase,
+  bed: Bed,
+  loader: Loader,
+  result: RunResult,
+): { readonly policy: PolicyCase; readonly built: Built } {
   let out = policy;
   for (let tries = 0; tries < 5; tries++) {
     const built = build(out, bed.options.hook, bed.options.priority);
@@ -110,14 +115,7 @@ function expressible(policy: PolicyCase, bed: Bed, loader: Loader, result: RunRe
   throw new Error('the compiler refuses what it took');
 }
 
-function compare(
-  policy: PolicyCase,
-  built: Built,
-  effects: EffectRules,
-  subjects: readonly Subject[],
-  bed: Bed,
-  result: RunResult,
-): void {
+function compare(policy: PolicyCase, built: Built, effects: EffectRules, subjects: readonly Subject[], bed: Bed, result: RunResult): void {
   const sights = sightsOf(subjects, bed);
   const looks = result.policies % SAMPLE_POLICIES === 0 ? policy.rules.map(({ node }) => comparisons(node, built)) : [];
   for (const [i, subject] of subjects.entries()) {

@@ -1,7 +1,7 @@
 import { printHex } from '@weir/wire/bytes';
 import type { Bed } from './bed.ts';
 import { type Built, build } from './built.ts';
-import { interpreted, observed, type Opinion, printOpinion, sameOpinion } from './compare.ts';
+import { interpreted, type Opinion, observed, printOpinion, sameOpinion } from './compare.ts';
 import { fixIpv4Checksum } from './generate/checksum.ts';
 import { printNode, smallerNodes } from './generate/expressions.ts';
 import { type CaseRule, type PolicyCase, withRules } from './generate/policy.ts';
@@ -87,13 +87,29 @@ export class Shrinker {
 
 function size({ policy, subject }: Difference): number {
   const zeros = subject.bytes.filter((octet) => octet === 0).length;
-  return policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0) + 2 * subject.bytes.length - zeros;
+  return (
+    policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0) +
+    2 * subject.bytes.length -
+    zeros
+  );
 }
 
 function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
   const { rules } = policy;
-  const fewer = rules.map((_, i) => withRules(policy, rules.filter((__, k) => k !== i)));
-  const changed = rules.flatMap((rule, i) => smallerRules(rule).map((one) => withRules(policy, rules.map((old, k) => (k === i ? one : old)))));
+  const fewer = rules.map((_, i) =>
+    withRules(
+      policy,
+      rules.filter((__, k) => k !== i),
+    ),
+  );
+  const changed = rules.flatMap((rule, i) =>
+    smallerRules(rule).map((one) =>
+      withRules(
+        policy,
+        rules.map((old, k) => (k === i ? one : old)),
+      ),
+    ),
+  );
   return [...(rules.length > 1 ? fewer : []), ...changed];
 }
 
@@ -152,11 +168,18 @@ function networkLength(frame: Uint8Array): number {
 /** A difference as text: the policy, the packet, both opinions. */
 export function printDifference({ policy, subject, interpreter, kernel }: Difference, hook: string): string {
   const rules = policy.rules.map(({ ref, action, log, audit, node }) => {
-    const what = [action.kind, 'to' in action ? (action.to ?? 'default') : '', 'mark' in action ? action.mark : '', 'with' in action ? action.with : ''];
+    const what = [
+      action.kind,
+      'to' in action ? (action.to ?? 'default') : '',
+      'mark' in action ? action.mark : '',
+      'with' in action ? action.with : '',
+    ];
     return `  ${ref}: ${[...what, log ? 'log' : '', audit ? 'audit' : ''].filter((word) => word !== '').join(' ')} if ${printNode(node)}`;
   });
   const text = rules.join('\n');
-  const lists = policy.lists.filter(({ name }) => text.includes(`$${name}`)).map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
+  const lists = policy.lists
+    .filter(({ name }) => text.includes(`$${name}`))
+    .map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
   return [
     `policy at ${hook}, default ${policy.defaultAction}:`,
     ...lists,

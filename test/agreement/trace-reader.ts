@@ -50,7 +50,19 @@ export class TraceReader {
   readonly #socket: NetlinkSocket;
   readonly #bytes = new Uint8Array(64 << 10);
   readonly #view = new DataView(this.#bytes.buffer);
-  readonly #step: TraceStep = { id: 0, kind: 'unknown', table: '', chain: '', handle: 0, verdict: 0, sourceHigh: -1, sourceLow: -1, oif: 0, networkAt: -1, networkLength: 0 };
+  readonly #step: TraceStep = {
+    id: 0,
+    kind: 'unknown',
+    table: '',
+    chain: '',
+    handle: 0,
+    verdict: 0,
+    sourceHigh: -1,
+    sourceLow: -1,
+    oif: 0,
+    networkAt: -1,
+    networkLength: 0,
+  };
   /** Texts that were read before, by their octets, so that names cost nothing. */
   readonly #texts = new Map<number, string>();
 

@@ -33,6 +33,7 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
       steps: [
         project('interop', 15),
         project('kernel', 10),
+        project('agreement', 10),
         project('e2e', 20),
         ...listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })),
         ...listBenches().map((name) => ({ name: `bench ${name} (smoke)`, run: () => bench(root, name, privileged) })),

@@ -25,6 +25,10 @@ export interface Specimen {
   readonly whole: Uint8Array | undefined;
 }
 
+interface PacketFlow extends Flow {
+  readonly quotes: boolean;
+}
+
 /** Makes packets that a policy with these hints is likely to care about, broken ones among them. */
 export class PacketMaker {
   readonly #random: Random;
@@ -38,7 +42,7 @@ export class PacketMaker {
 
   make(hints: Hints): Specimen {
     const random = this.#random;
-    const flow = random.below(5) === 0 ? random.pick(FLOWS) : undefined;
+    const flow = random.below(5) === 0 ? this.#flow() : undefined;
     const family = flow?.family ?? (random.below(2) === 0 ? 4 : 6);
     const packet = family === 4 ? this.#ipv4(hints, flow) : this.#ipv6(hints, flow);
     if (packet.length > 60 && random.below(8) === 0) {
@@ -48,11 +52,18 @@ export class PacketMaker {
     return { frames: [this.#frame(packet, family)], whole: undefined };
   }
 
-  #segment(family: 4 | 6, hints: Hints, flow: Flow | undefined): Segment {
+  /** A packet of a tracked connection, or an ICMP error about one, which goes to its source. */
+  #flow(): PacketFlow {
+    const flow = this.#random.pick(FLOWS);
+    if (this.#random.below(3) > 0) return { ...flow, quotes: false };
+    return { ...flow, source: flow.destination, destination: flow.source, quotes: true };
+  }
+
+  #segment(family: 4 | 6, hints: Hints, flow: PacketFlow | undefined): Segment {
     const random = this.#random;
     if (flow) {
       const ports = { source: flow.sourcePort, destination: flow.destinationPort };
-      if (random.below(3) === 0) return family === 4 ? icmp(random, hints, flow.quoted) : icmpv6(random, hints, flow.quoted);
+      if (flow.quotes) return family === 4 ? icmp(random, hints, flow.quoted) : icmpv6(random, hints, flow.quoted);
       return flow.protocol === 6 ? tcp(random, hints, ports) : udp(random, hints, ports);
     }
     const kind = random.below(12);
@@ -62,7 +73,7 @@ export class PacketMaker {
     return kind === 9 ? sctp(random, hints) : other(random, hints);
   }
 
-  #ipv4(hints: Hints, flow: Flow | undefined): Uint8Array {
+  #ipv4(hints: Hints, flow: PacketFlow | undefined): Uint8Array {
     const random = this.#random;
     const segment = this.#segment(4, hints, flow);
     const options = random.below(6) === 0 ? this.#options4(hints) : new Uint8Array();
@@ -108,7 +119,7 @@ export class PacketMaker {
     return (hints.int(random, 'ip.dscp', 6, [0, 10, 46, 63]) << 2) | random.below(4);
   }
 
-  #ipv6(hints: Hints, flow: Flow | undefined): Uint8Array {
+  #ipv6(hints: Hints, flow: PacketFlow | undefined): Uint8Array {
     const random = this.#random;
     const segment = this.#segment(6, hints, flow);
     const headers = makeExtensions(random, this.#options.wholeTrains ? undefined : () => this.#train++);

@@ -1,5 +1,5 @@
-import type { BedHook } from '../bed.ts';
 import type { Random } from '../../e2e/random.ts';
+import type { BedHook } from '../bed.ts';
 import { type AtomContext, listItems } from './atoms.ts';
 import { makeExpression, type Node } from './expressions.ts';
 import type { Hints } from './hints.ts';
