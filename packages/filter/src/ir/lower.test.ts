@@ -260,6 +260,14 @@ describe('arrays and maps', () => {
     { input: 'any(ports[*] != 80)', want: 'any(ports[*] in {-9223372036854775808..79 81..9223372036854775807})' },
     { input: 'not all(names[*] != "a")', want: 'not all(not names[*] == "a")' },
     { input: 'any((ports[*] > 5 and ports[*] < 9))', want: 'any(ports[*] in {6..8})' },
+    {
+      input: 'any((names[*] == "a" or names[*] contains "b" or len(names[*])[*] > 9))',
+      want: 'any(names[*] == "a") or any(names[*] contains "b") or any(len(names[*])[*] >= 10)',
+    },
+    {
+      input: 'not all((names[*] contains "b" and lower(names[*])[*] == "b"))',
+      want: 'not all(names[*] contains "b") or not all(lower(names[*])[*] == "b")',
+    },
     { input: 'all(flags)', want: 'all(flags[*])' },
     { input: 'any(flags[*])', want: 'any(flags[*])' },
     { input: 'all(not flags)', want: 'all(not flags[*])' },
@@ -275,12 +283,15 @@ describe('arrays and maps', () => {
     else expect(expr && printExpr(expr, scheme)).toBe(want);
   });
 
-  it('refuses what is no one test', () => {
-    const text = 'any((ports[*] == 1 and names[*] == "a"))';
-    expect(told(text, run(text, scheme).problems)).toEqual([
-      'type [(ports[*] == 1 and names[*] == "a")] any() takes one comparison, or several of one operand that make one',
-    ]);
-  });
+  it.each(['(ports[*] == 1 and names[*] == "a")', '(ports[*] == 1 or names[*] == "a")', '(names[*] == "a" and names[*] contains "b")'])(
+    'refuses what is no one test: any(%s)',
+    (inner) => {
+      const text = `any(${inner})`;
+      expect(told(text, run(text, scheme).problems)).toEqual([
+        `type [${inner}] any() takes one comparison, or several that it can be asked of one by one`,
+      ]);
+    },
+  );
 });
 
 describe('trees that no parser has checked', () => {

@@ -4,14 +4,14 @@ import { type ExprBuilder, exprBuilder } from './build.ts';
 import { cost, costliest, MAX_COST } from './cost.ts';
 import type { Expr, IrSpan, Operand, Test } from './expr.ts';
 import type { Finding, ProblemCode, WarningCode } from './finding.ts';
-import { presenceTest } from './fold.ts';
+import { type Literal, presenceTest } from './fold.ts';
 import { unguardedNegations } from './guards.ts';
 import { impossibleParts } from './impossible.ts';
 import type { ListDefinitions } from './lists.ts';
 import { lowerOperand, type OperandContext, type TypedOperand } from './lower-operand.ts';
 import { lowerTest, type TestContext } from './lower-test.ts';
 import type { Conflict } from './merge.ts';
-import { hasEach, operandInfo, operandKey, presence, testOperand } from './operand.ts';
+import { hasEach, isOperand, operandInfo, operandKey, presence, testOperand } from './operand.ts';
 
 export interface LowerOptions {
   /** What `$name` stands for; without it no name does. */
@@ -239,12 +239,32 @@ function lowerQuantified(node: Extract<Expression, { kind: 'quantified' }>, nega
   const inner = lowerNode(arg, false, true, context);
   if (!inner) return undefined;
   if (inner.kind === 'literal') return quantify(inner.test, inner.negated);
+  // Some pass one or the other: some pass the one, or some the other. `all` and `and` alike.
+  if (inner.kind === (quantifier === 'any' ? 'or' : 'and')) {
+    const literals = inner.items.filter((item) => item.kind === 'literal');
+    if (literals.length === inner.items.length && sameElements(literals)) {
+      const parts = literals.map((l) => build.test({ kind: 'quantified', quantifier, test: l.test, negated: l.negated }, false, span));
+      const whole = build[inner.kind](parts, span);
+      return negated ? build.not(whole) : whole;
+    }
+  }
   if (inner.kind === 'constant') {
     const operand = firstOperand(arg, context);
     const there = operand && presenceTest(operand, context.scheme);
     if (there) return quantify(there, !inner.value);
   }
-  return problem(context, 'type', arg.span, `${quantifier}() takes one comparison, or several of one operand that make one`);
+  return problem(context, 'type', arg.span, `${quantifier}() takes one comparison, or several that it can be asked of one by one`);
+}
+
+/** Whether the tests go through one array, value by value: `x[*]` and `f(x[*])[*]`. */
+function sameElements(literals: readonly Literal[]): boolean {
+  return new Set(literals.map(({ test }) => operandKey(elementsOf(testOperand(test))))).size === 1;
+}
+
+function elementsOf(operand: Operand): Operand {
+  const call = operand.kind === 'index' && operand.key === 'each' ? operand.of : undefined;
+  const arg = call?.kind === 'call' ? call.args[0] : undefined;
+  return arg && isOperand(arg) && hasEach(arg) ? elementsOf(arg) : operand;
 }
 
 function arrayOfBool({ operand, type }: TypedOperand): Operand | undefined {
