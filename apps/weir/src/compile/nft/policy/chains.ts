@@ -22,9 +22,9 @@ export class ChainBook {
   readonly #shapes = new Map<string, Shape>();
 
   /** Name of the chain with these rules. */
-  chain(slug: string, rules: readonly RuleImage[]): string {
+  chain(slug: string, rules: readonly RuleImage[], mostWays: number = MOST_WAYS): string {
     const shape = this.shapeOf(rules);
-    if (shape.depth >= MOST_CHAINS || shape.ways > MOST_WAYS) {
+    if (shape.depth >= MOST_CHAINS || shape.ways > mostWays) {
       throw new Inexpressible(
         'nft-too-complex',
         'expression',

@@ -2,11 +2,12 @@ import type { Hook } from '@weir/filter/scheme';
 import type { NamedSet } from '../../../model/named-set.ts';
 import type { HookRules } from '../../../model/rule.ts';
 import { fieldInfo } from '../fields.ts';
-import type { ChainHook, ChainImage, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
+import type { ChainHook, ChainImage, MapImage, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
 import { ownedSets } from '../owned-sets.ts';
 import { ChainBook } from './chains.ts';
 import type { NftProblem } from './problem.ts';
 import { type Arrange, Sequence } from './sequence.ts';
+import { arrangeAsTree } from './tree.ts';
 
 export interface CompileOptions {
   /** Name of the table, of the family inet. */
@@ -40,7 +41,7 @@ export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSe
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
   const base: ChainImage[] = [];
-  const arrange: Arrange = (rules) => rules.flatMap(({ images }) => images);
+  const arrange: Arrange = options.linear ? (rules) => rules : (rules, slug, run) => arrangeAsTree(rules, slug, run, book);
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
@@ -61,7 +62,7 @@ export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSe
     const { priority } = hook;
     base.push({ name: baseName(name, priority), hook: name, ...(priority === 0 ? {} : { priority }), rules: sequence.compile() });
   }
-  const chains = [...book.chains, ...base];
+  const chains = [...reachable(book.chains, book.maps, base), ...base];
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
   const transport = chains.some((chain) => chain.rules.some(readsTransport));
   if (transport) for (const hook of early) problems.push(tooEarly(hook));
@@ -74,6 +75,31 @@ export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSe
     chains,
   };
   return { table, problems };
+}
+
+/** What nothing leads to is left out. */
+function reachable(chains: readonly ChainImage[], maps: readonly MapImage[], base: readonly ChainImage[]): ChainImage[] {
+  const leadsTo = new Map(maps.map((map) => [map.name, map.elements.map((element) => element.verdict.chain)]));
+  const byName = new Map(chains.map((chain) => [chain.name, chain]));
+  const found = new Set<string>();
+  const open: ChainImage[] = [...base];
+  for (let chain = open.pop(); chain; chain = open.pop()) {
+    for (const { verdict } of chain.rules) {
+      const next =
+        verdict.kind === 'jump' || verdict.kind === 'goto'
+          ? [verdict.chain]
+          : verdict.kind === 'map'
+            ? (leadsTo.get(verdict.map) ?? [])
+            : [];
+      for (const name of next) {
+        const other = byName.get(name);
+        if (!other || found.has(name)) continue;
+        found.add(name);
+        open.push(other);
+      }
+    }
+  }
+  return chains.filter((chain) => found.has(chain.name));
 }
 
 /** `input`, and `input_m150` for a priority of -150. */

@@ -7,14 +7,8 @@ import { Graph, RETURN, type Target } from './graph.ts';
 import type { ListNames } from './literal.ts';
 import { Inexpressible, type NftProblem } from './problem.ts';
 
-/** A rule as the rules of the chain that judges it in its turn. */
-export interface PlacedRule {
-  readonly rule: Rule;
-  readonly images: readonly RuleImage[];
-}
-
-/** Puts rules that stand one after another into a chain. */
-export type Arrange = (rules: readonly PlacedRule[]) => readonly RuleImage[];
+/** Puts the rules of run `run` of a hook, which stand one after another, into a chain. */
+export type Arrange = (rules: readonly RuleImage[], hook: string, run: number) => readonly RuleImage[];
 
 export interface SequenceContext {
   readonly book: ChainBook;
@@ -36,20 +30,76 @@ export class Sequence {
   readonly #hook: HookRules;
   readonly #context: SequenceContext;
   readonly #slug: string;
+  #runs = 0;
   /** Of each rule: the index that it skips to; undefined where it does not. */
   readonly #targets: readonly (number | undefined)[];
 
   constructor(hook: HookRules, context: SequenceContext) {
     this.#hook = hook;
     this.#context = context;
-    this.#slug = slugOf(hook.hook);
+    this.#slug = slugOf(hook.priority === 0 ? hook.hook : `${hook.hook}_${hook.priority < 0 ? 'm' : ''}${Math.abs(hook.priority)}`);
     this.#targets = hook.rules.map((rule, i) => this.#targetOf(rule, i));
   }
 
-  /** The rules of the base chain. */
+  /** The rules of the base chain; `problems` and what is led to are in the context then. */
   compile(): RuleImage[] {
     const { rules } = this.#hook;
-    return this.#block(0, rules.length, RETURN, new Map([[rules.length, RETURN]]));
+    const { problems, meters } = this.#context;
+    const before = { problems: problems.length, meters: meters.length };
+    const last = rules.at(-1);
+    const ways = [
+      () => this.#block(0, rules.length, RETURN, new Map([[rules.length, RETURN]])),
+      ...(last && this.#effect(last).ends ? [() => this.#rest(0, new Map())] : []),
+    ];
+    let problem: Inexpressible | undefined;
+    for (const way of ways) {
+      problems.length = before.problems;
+      meters.length = before.meters;
+      try {
+        return way();
+      } catch (error) {
+        if (!(error instanceof Inexpressible)) throw error;
+        problem = error;
+      }
+    }
+    if (problem) {
+      const { code, construct, message } = problem;
+      problems.push({ code, hook: this.#hook.hook, rule: undefined, construct, message, span: undefined, provenance: undefined });
+    }
+    return [];
+  }
+
+  /**
+   * Rules to the end of the hook, for lists whose blocks lie too deep in each other: what follows each place that is skipped to is a chain, and who skips there goes
+   * to it, never to come back, for the last rule takes every packet.
+   */
+  #rest(from: number, known: Map<number, Target>): RuleImage[] {
+    const targets = [...new Set(this.#targets)].filter((at) => at !== undefined).sort((a, b) => a - b);
+    const restAt = (at: number): Target => {
+      const there = known.get(at) ?? { kind: 'goto', chain: this.#chain(this.#rest(at, known)) };
+      known.set(at, there);
+      return there;
+    };
+    const to = targets.find((at) => at > from) ?? this.#hook.rules.length;
+    // From the last on, so that none waits for another.
+    for (const at of [...targets].reverse()) if (at > from) restAt(at);
+    const out: RuleImage[] = [];
+    for (let i = from; i < to; i++) {
+      const rule = this.#hook.rules[i];
+      const target = this.#targets[i];
+      if (!rule) continue;
+      const images = this.#guard(rule, () => (this.#isSkip(i) ? this.#skipAway(rule, restAt(target ?? to)) : this.#place(rule)));
+      out.push(...(images ?? []));
+    }
+    if (to < this.#hook.rules.length)
+      out.push({ name: 'and then', matches: [], count: false, verdict: { kind: 'goto', chain: chainOf(restAt(to)) } });
+    return out;
+  }
+
+  /** Whether the rule skips another. */
+  #isSkip(index: number): boolean {
+    const target = this.#targets[index];
+    return target !== undefined && target > index + 1;
   }
 
   #targetOf(rule: Rule, index: number): number | undefined {
@@ -63,26 +113,23 @@ export class Sequence {
   /** Rules `from` up to `to`; packets that pass them all go to `end`. */
   #block(from: number, to: number, end: Target, labels: Labels): RuleImage[] {
     const out: RuleImage[] = [];
-    let run: PlacedRule[] = [];
+    let run: RuleImage[] = [];
     const flush = (): void => {
-      out.push(...this.#context.arrange(run));
+      if (run.length > 0) out.push(...this.#context.arrange(run, this.#slug, this.#runs++));
       run = [];
     };
     for (let i = from; i < to; i++) {
       const rule = this.#hook.rules[i];
       if (!rule) continue;
       const target = this.#targets[i];
-      if (rule.action.kind !== 'skip' || target === undefined || target === i + 1) {
-        const images = this.#guard(rule, () => this.#place(rule)) ?? [];
-        if (images.length > 0) run.push({ rule, images });
+      if (target === undefined || !this.#isSkip(i)) {
+        run.push(...(this.#guard(rule, () => this.#place(rule)) ?? []));
         continue;
       }
       flush();
       const known = labels.get(target);
       if (known) {
-        // The rest of the block, when the rule does not skip, may be a chain of its own.
-        const after = (): RuleImage[] => this.#block(i + 1, to, end, labels);
-        return [...out, ...(this.#guard(rule, () => this.#skip(rule, known, after)) ?? after())];
+        return [...out, ...this.#skip(rule, known, () => this.#block(i + 1, to, end, labels))];
       }
       if (!this.#crosses(i, target)) {
         const inner = this.#block(i, target, RETURN, new Map([[target, RETURN]]));
@@ -96,8 +143,16 @@ export class Sequence {
         i = target - 1;
         continue;
       }
-      const tail: Target = { kind: 'goto', chain: this.#chain(this.#block(target, to, end, labels)) };
-      return [...out, ...this.#block(i, target, tail, new Map([...labels, [target, tail]]))];
+      // Each place from the target on that a rule before it skips to is the start of a chain, the last one first.
+      let tail = end;
+      let stop = to;
+      const places = new Map(labels);
+      for (const at of this.#placesFrom(i, target, labels)) {
+        tail = { kind: 'goto', chain: this.#chain(this.#block(at, stop, tail, places)) };
+        places.set(at, tail);
+        stop = at;
+      }
+      return [...out, ...this.#block(i, target, tail, places)];
     }
     flush();
     if (end.kind === 'goto') out.push({ name: 'and then', matches: [], count: false, verdict: end });
@@ -114,6 +169,19 @@ export class Sequence {
     return false;
   }
 
+  /** `first`, and the places after it that rules from `from` on skip to without there being a way yet; the last first. */
+  #placesFrom(from: number, first: number, labels: Labels): readonly number[] {
+    const places = new Set([first]);
+    let last = first;
+    for (let i = from; i < last; i++) {
+      const at = this.#targets[i];
+      if (at === undefined || at <= first || !this.#isSkip(i) || labels.has(at)) continue;
+      places.add(at);
+      last = Math.max(last, at);
+    }
+    return [...places].sort((a, b) => b - a);
+  }
+
   #guard<T>(rule: Rule, compile: () => T): T | undefined {
     try {
       return compile();
@@ -126,15 +194,31 @@ export class Sequence {
     }
   }
 
+  /** A skip as the last rule of a chain but those `after` it. */
   #skip(rule: Rule, to: Target, after: () => RuleImage[]): RuleImage[] {
     const graph = this.#graph(rule);
-    const [tail] = effectOf(this.#hook, rule, this.#context.effects).tails;
-    if (!tail || to.kind === 'tail') return after();
-    const yes: Target = { kind: 'tail', tail: { ...tail, verdict: to } };
-    const split = graph.split(itemsOf(rule));
+    const yes = this.#away(rule, to);
+    const split = this.#guard(rule, () => graph.split(itemsOf(rule)));
+    if (!split) return after();
     const simple = split.barred.length === 0 && split.rest.length === 0;
     if (simple) return [...graph.lead(split.product.alternatives, yes), ...after()];
-    return graph.emit(rule.expression, yes, graph.chain(after()));
+    // The rest of the block, when the rule does not skip, is a chain of its own.
+    const own = this.#guard(rule, () => graph.chain(graph.emit(rule.expression, yes, RETURN)));
+    return own ? graph.emit(rule.expression, yes, graph.chain(after())) : after();
+  }
+
+  /** A skip from anywhere in a list. */
+  #skipAway(rule: Rule, to: Target): RuleImage[] {
+    const graph = this.#graph(rule);
+    const yes = this.#away(rule, to);
+    const split = graph.split(itemsOf(rule));
+    if (split.barred.length === 0 && split.rest.length === 0) return graph.lead(split.product.alternatives, yes);
+    return leadInto(graph, [ANY], graph.chain(graph.emit(rule.expression, yes, RETURN)));
+  }
+
+  #away(rule: Rule, to: Target): Target {
+    const [tail] = effectOf(this.#hook, rule, this.#context.effects).tails;
+    return tail && to.kind !== 'tail' ? { kind: 'tail', tail: { ...tail, verdict: to } } : to;
   }
 
   #graph(rule: Rule): Graph {
@@ -178,6 +262,10 @@ export class Sequence {
 function itemsOf(rule: Rule): Parameters<Graph['split']>[0] {
   const { expression } = rule;
   return expression.kind === 'and' ? expression.items : [expression];
+}
+
+function chainOf(target: Target): string {
+  return target.kind === 'goto' ? target.chain : '';
 }
 
 function isEverything({ alternatives }: Product): boolean {

@@ -1,0 +1,63 @@
+import { fingerprint } from '../fingerprint.ts';
+import type { MapElement, RuleImage } from '../image.ts';
+import type { ChainBook } from './chains.ts';
+import { type ListItem, listItem } from './field-index.ts';
+import { bestSplit, describeSplit } from './split.ts';
+
+/** Lists of so many rules are walked through. */
+const LEAF = 8;
+/** Shorter lists stay as they are written. */
+const SHORTEST = 24;
+/** A tree holds so many times the rules of its list at most. */
+const COPIES = 6;
+const LEVELS = 5;
+const MOST_WAYS = 1_000_000;
+
+/**
+ * A long list as a decision tree: maps from the values of a field to chains that hold, in order, the rules that can still match there, each rule whole. A rule that is in
+ * several of them counts in each.
+ */
+export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: number, book: ChainBook): readonly RuleImage[] {
+  if (images.length < SHORTEST) return images;
+  const tree = new Tree(slug, run, book, images.length * COPIES);
+  const body = tree.body(images.map(listItem), LEVELS, true);
+  if (!body) return images;
+  return [
+    { name: `rules of ${slug}`, matches: [], count: false, verdict: { kind: 'jump', chain: book.chain(`${slug}_tree`, body, MOST_WAYS) } },
+  ];
+}
+
+class Tree {
+  readonly #slug: string;
+  readonly #run: number;
+  readonly #book: ChainBook;
+  #budget: number;
+  #tops = 0;
+
+  constructor(slug: string, run: number, book: ChainBook, budget: number) {
+    this.#slug = slug;
+    this.#run = run;
+    this.#book = book;
+    this.#budget = budget;
+  }
+
+  /** A chain that goes through the items; undefined where taking them apart gains nothing. */
+  body(items: readonly ListItem[], levels: number, top: boolean): RuleImage[] | undefined {
+    if (items.length <= LEAF || levels === 0) return undefined;
+    const split = bestSplit(items, LEAF, items.length + this.#budget);
+    if (!split) return undefined;
+    this.#budget -= Math.max(0, split.total - items.length);
+    const { field, parts, others } = split;
+    const elements = parts.map(({ from, to, items: inside }): MapElement => {
+      const rules = this.body(inside, levels - 1, false) ?? inside.map((item) => item.image);
+      return { from, to, verdict: { kind: 'goto', chain: this.#book.chain(this.#slug, rules, MOST_WAYS) } };
+    });
+    // The map at the top keeps its name, so that a change of one rule changes elements of it; the smaller ones are as their elements are.
+    const map = top
+      ? `${this.#slug}_${this.#run}_${field}_${this.#tops++}`
+      : `${this.#slug}_${field}_${fingerprint(elements).slice(0, 12)}`;
+    this.#book.map({ name: map, field, elements });
+    const rest = this.body(others, levels, top) ?? others.map((item) => item.image);
+    return [{ name: describeSplit(field), matches: [], count: false, verdict: { kind: 'map', map, field } }, ...rest];
+  }
+}
