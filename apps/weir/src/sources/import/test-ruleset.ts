@@ -86,11 +86,15 @@ export const MODEL_INTERFACES = ['eth0', 'eth1', 'wg0'];
 
 const not = fc.boolean();
 const range = fc.tuple(fc.constantFrom(...PORTS), fc.constantFrom(...PORTS)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
-const mask = fc.constantFrom(0, 0x02, 0x12, 0x17, 0x3f, 0x29);
+// Not the empty mask: negated, iptables-nft and iptables-legacy make different things of it.
+const mask = fc.constantFrom(0x01, 0x02, 0x12, 0x17, 0x3f, 0x29);
 
 function condition(states: readonly ModelState[]): fc.Arbitrary<ModelCondition> {
+  // iptables-nft does not take what excludes everything: `! -i +`, `! -s 0.0.0.0/0`.
   return fc.oneof(
-    fc.record({ kind: fc.constantFrom('source' as const, 'destination' as const), cidr: fc.constantFrom(...CIDRS), not }),
+    fc
+      .record({ kind: fc.constantFrom('source' as const, 'destination' as const), cidr: fc.constantFrom(...CIDRS), not })
+      .map((c) => ({ ...c, not: c.not && c.cidr !== '0.0.0.0/0' })),
     fc.record({
       kind: fc.constant('range' as const),
       side: fc.constantFrom('source' as const, 'destination' as const),
@@ -98,7 +102,9 @@ function condition(states: readonly ModelState[]): fc.Arbitrary<ModelCondition> 
       last: fc.constantFrom('192.0.2.9', '198.51.100.3'),
       not,
     }),
-    fc.record({ kind: fc.constant('in' as const), name: fc.constantFrom('eth0', 'eth1', 'eth+', 'wg+', '+'), not }),
+    fc
+      .record({ kind: fc.constant('in' as const), name: fc.constantFrom('eth0', 'eth1', 'eth+', 'wg+', '+'), not })
+      .map((c) => ({ ...c, not: c.not && c.name !== '+' })),
     fc.record({ kind: fc.constant('protocol' as const), protocol: fc.constantFrom<ModelProtocol>('tcp', 'udp', 'icmp', 'gre'), not }),
     fc.record({
       kind: fc.constant('ports' as const),
@@ -107,7 +113,9 @@ function condition(states: readonly ModelState[]): fc.Arbitrary<ModelCondition> 
       ranges: fc.array(range, { minLength: 1, maxLength: 3 }),
       not,
     }),
-    fc.record({ kind: fc.constant('flags' as const), mask, value: mask, not }).map((f) => ({ ...f, value: f.value & f.mask })),
+    fc
+      .record({ kind: fc.constant('flags' as const), mask, value: fc.constantFrom(0, 0x02, 0x12, 0x17, 0x3f), not })
+      .map((f) => ({ ...f, value: f.value & f.mask })),
     fc.record({ kind: fc.constant('icmp' as const), type: fc.constantFrom(0, 3, 8), not }),
     fc.record({
       kind: fc.constant('state' as const),
