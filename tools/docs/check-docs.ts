@@ -5,18 +5,23 @@ import { pageName, printMarkdownPage } from '../../apps/weir/src/cli/manual/mark
 import { printManualPage } from '../../apps/weir/src/cli/manual/roff.ts';
 import { version } from '../../apps/weir/src/cli/version.ts';
 import { CODES, describeFile } from '../../apps/weir/src/sources/config/index.ts';
+import { describePolicy } from '../../apps/weir/src/sources/policy/index.ts';
 import type { Finding } from '../run/finding.ts';
-import { printConfigurationPage } from './configuration-page.ts';
+import { keyTables, printConfigurationPage } from './configuration-page.ts';
 
 const PAGES = 'docs/cli';
 const MANUAL = 'docs/man';
 const INTRO = 'docs/cli/intro';
+const POLICY_INTRO = 'tools/docs/policy-intro.md';
 
-/** Compares docs/configuration.md, docs/cli/*.md and docs/man/*.1 with what the source says; with `update` writes them. */
+/** Compares docs/configuration.md, docs/policy.md, docs/cli/*.md and docs/man/*.1 with what the source says; with `update` writes them. */
 export function checkDocs(root: string, update: boolean): readonly Finding[] {
   const findings: Finding[] = [];
   const tree = programTree();
-  const wanted = new Map<string, string>([['docs/configuration.md', printConfigurationPage(describeFile(), CODES)]]);
+  const wanted = new Map<string, string>([
+    ['docs/configuration.md', printConfigurationPage(describeFile(), CODES)],
+    ['docs/policy.md', `${readFileSync(join(root, POLICY_INTRO), 'utf8')}\n${keyTables(describePolicy()).join('\n')}`],
+  ]);
   const commands = flatten(tree).filter((node) => node !== tree);
   for (const node of commands) {
     const introFile = join(root, INTRO, pageName(node));

@@ -16,6 +16,15 @@ export function printConfigurationPage(file: ShapeDoc, codes: { readonly [code: 
     '```',
     '',
   ];
+  out.push(...keyTables(file));
+  out.push('## Diagnostics', '', 'Codes are stable. `W` codes are warnings: the file is taken.', '', '| code | |', '|---|---|');
+  for (const [code, meaning] of Object.entries(codes)) out.push(`| ${code} | ${meaning} |`);
+  return `${out.join('\n')}\n`;
+}
+
+/** A table for each mapping of a file, the outer ones first. */
+export function keyTables(file: ShapeDoc): readonly string[] {
+  const out: string[] = [];
   const sections: { readonly path: string; readonly doc: ShapeDoc }[] = [{ path: '', doc: file }];
   for (let section = sections.shift(); section; section = sections.shift()) {
     const keys = section.doc.keys ?? [];
@@ -27,9 +36,7 @@ export function printConfigurationPage(file: ShapeDoc, codes: { readonly [code: 
       if (inner) sections.push({ path: joinPath(section.path, key), doc: inner });
     }
   }
-  out.push('## Diagnostics', '', 'Codes are stable. `W` codes are warnings: the file is taken.', '', '| code | |', '|---|---|');
-  for (const [code, meaning] of Object.entries(codes)) out.push(`| ${code} | ${meaning} |`);
-  return `${out.join('\n')}\n`;
+  return out;
 }
 
 function row(key: KeyDoc): string {
@@ -45,7 +52,7 @@ function row(key: KeyDoc): string {
     ? '**required**'
     : key.default === undefined
       ? ''
-      : /^[a-z]+ (of|by|in) |^chosen|^every|^anywhere|^the |^a set|^IPv|^none$|^no |^off$/.test(key.default)
+      : /^[a-z]+ (of|by|in) |^chosen|^every|^anywhere|^the |^a set|^any [a-z]|^IPv|^none$|^never$|^no |^off$/.test(key.default)
         ? key.default
         : `\`${key.default}\``;
   return `| \`${key.key}\` | ${type} | ${preset} | ${key.summary} |`.replaceAll('||', '| |');
