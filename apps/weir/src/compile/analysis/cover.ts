@@ -51,7 +51,8 @@ export function uncovered(universe: Universe, box: Box, covers: readonly Box[], 
   if (live.length === 0) return possible(universe, box);
   const random = generator();
   for (let i = 0; i < TRIES; i++) {
-    const point = chance(universe, box, random);
+    const point = i === 0 ? possible(universe, box) : chance(universe, box, random);
+    if (i === 0 && point === undefined) return undefined;
     meter.take(live.length);
     if (point && !live.some((c) => holds(covers[c] ?? [], point))) return point;
   }

@@ -68,7 +68,9 @@ export function packetAt(universe: Universe, point: Point): ConcretePacket {
 /** The same packet with headers that contradict themselves, so that it has no protocol. */
 function broken(description: PacketDescription, words: number): PacketDescription {
   if (description.source.family === 4) return { ...description, wrong: words < 5 ? { headerLength: words } : { length: 10 } };
-  return { ...description, extensions: [{ kind: 'routing', type: 4, segmentsLeft: 0 }], cut: 42 };
+  const { fragment } = description;
+  const before = fragment ? [{ kind: 'fragment' as const, ...fragment }] : [];
+  return { ...description, fragment: undefined, extensions: [...before, { kind: 'routing', type: 4, segmentsLeft: 0 }], cut: 42 + before.length * 8 };
 }
 
 function contextOf(value: (key: string) => Coordinate | undefined, number: (key: string) => number | undefined): PacketContext {

@@ -1,3 +1,4 @@
+import { evaluate, NO_LISTS } from '@weir/filter/eval';
 import type { Expr, IpSet, Test } from '@weir/filter/ir';
 import { buildPacket, type ConnectionState, Packet, type PacketContext, type PacketDescription, type Transport } from '@weir/filter/packet';
 import { parseIp } from '@weir/wire/inet';
@@ -241,7 +242,17 @@ const context: Domain = {
   ),
 };
 
-export const DOMAINS: readonly Domain[] = [ports, headers, context];
+/** Of packets that no question tells apart the first. */
+function distinct(domain: Domain): Domain {
+  const found = new Map<string, Remembered>();
+  for (const packet of domain.packets) {
+    const key = domain.tests.map((test) => (evaluate(literal(test), packet, NO_LISTS) ? '1' : '0')).join('');
+    if (!found.has(key)) found.set(key, packet);
+  }
+  return { ...domain, packets: [...found.values()] };
+}
+
+export const DOMAINS: readonly Domain[] = [ports, headers, context].map(distinct);
 
 function expressions(domain: Domain): fc.Arbitrary<Expr> {
   const leaf = fc
