@@ -1,7 +1,7 @@
 import { printHex } from '@weir/wire/bytes';
 import type { Bed } from './bed.ts';
 import { type Built, build } from './built.ts';
-import { interpreted, type Opinion, observed, printOpinion, sameOpinion } from './compare.ts';
+import { interpreted, observed, printOpinion, sameOpinion } from './compare.ts';
 import { fixIpv4Checksum } from './generate/checksum.ts';
 import { printNode, smallerNodes } from './generate/expressions.ts';
 import { type CaseRule, type PolicyCase, withRules } from './generate/policy.ts';
@@ -96,6 +96,8 @@ function size({ policy, subject }: Difference): number {
 
 function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
   const { rules } = policy;
+  const half = rules.length >> 1;
+  const halves = rules.length > 8 ? [rules.slice(half), rules.slice(0, half)].map((some) => withRules(policy, some)) : [];
   const fewer = rules.map((_, i) =>
     withRules(
       policy,
@@ -110,7 +112,7 @@ function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
       ),
     ),
   );
-  return [...(rules.length > 1 ? fewer : []), ...changed];
+  return [...halves, ...(rules.length > 1 ? fewer : []), ...changed];
 }
 
 function smallerRules(rule: CaseRule): readonly CaseRule[] {

@@ -77,6 +77,7 @@ export function makeAtom(random: Random, context: AtomContext): Node {
   return sliceAtom(random, context);
 }
 
+export const FIELDS_BY_NAME: ReadonlyMap<string, IntField> = new Map(INT_FIELDS.map((field) => [field.name, field]));
 const HEADER_FIELDS = INT_FIELDS.filter(({ name }) => /^(ip|ip6|meta)\./.test(name));
 
 function headerAtom(random: Random, context: AtomContext): Node {
@@ -108,7 +109,7 @@ function constant(random: Random, { bits, usual }: Pick<IntField, 'bits' | 'usua
   return random.pick([-1, limit, limit + 1, 2 ** 40]);
 }
 
-function intAtom(random: Random, context: AtomContext, field: IntField, text = field.name, key = field.name): Node {
+export function intAtom(random: Random, context: AtomContext, field: IntField, text = field.name, key = field.name): Node {
   const value = (): number => {
     const one = constant(random, field);
     context.hints.addInt(field.name, one);
@@ -173,7 +174,10 @@ function network(random: Random, context: AtomContext, prefixes = false): string
 }
 
 function ipAtom(random: Random, context: AtomContext): Node {
-  const field = random.pick(['ip.src', 'ip.dst']);
+  return ipAtomOf(random, context, random.pick(['ip.src', 'ip.dst']));
+}
+
+export function ipAtomOf(random: Random, context: AtomContext, field: string): Node {
   const kind = random.below(10);
   if (kind < 4) return atom(field, random.pick(ORDERS), printIp(address(random, context)));
   if (kind < 6 && context.addressLists.length > 0) return atom(field, '$', random.pick(context.addressLists));
@@ -200,7 +204,7 @@ export function listItems(random: Random, context: AtomContext, type: 'Ip' | 'In
   }).join(' ');
 }
 
-function protocolAtom(random: Random): Node {
+export function protocolAtom(random: Random): Node {
   const name = (): string => JSON.stringify(random.pick(PROTOCOLS));
   if (random.below(2) === 0) return atom('ip.proto', random.pick(['==', '!=']), name());
   return atom('ip.proto', '{', Array.from({ length: 1 + random.below(4) }, name).join(' '));

@@ -3,6 +3,7 @@ import type { BedHook } from '../bed.ts';
 import { type AtomContext, listItems } from './atoms.ts';
 import { makeExpression, type Node } from './expressions.ts';
 import type { Hints } from './hints.ts';
+import { makeShape } from './similar.ts';
 
 export type CaseAction =
   | { readonly kind: 'allow' | 'deny' | 'log' }
@@ -40,9 +41,11 @@ export interface PolicyOptions {
   readonly conntrack: boolean;
   /** Only what IP headers say: fragments are still seen. */
   readonly headers: boolean;
-  /** At most. */
+  /** At most, but for lists of rules of one shape, which are ten times as long. */
   readonly rules: number;
 }
+
+const LONGER = 10;
 
 const LISTS: readonly Pick<CaseList, 'name' | 'kind' | 'type'>[] = [
   { name: 'admins', kind: 'named', type: 'Ip' },
@@ -57,11 +60,13 @@ export function makePolicy(random: Random, options: PolicyOptions, hints: Hints)
   const names = (type: CaseList['type']): string[] => LISTS.filter((list) => list.type === type).map((list) => list.name);
   const context: AtomContext = { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), hints };
   const lists = LISTS.map((list): CaseList => ({ ...list, items: listItems(random, context, list.type) }));
-  const count = 1 + random.below(options.rules);
+  const long = random.below(5) === 0;
+  const count = 1 + random.below(long ? options.rules * LONGER : options.rules);
+  const make = long ? makeShape(random, context) : () => makeExpression(random, context);
   const refs = Array.from({ length: count }, (_, i) => `r${i}`);
   const rules = refs.map((ref, i): CaseRule => {
     const action = makeAction(random, refs.slice(i + 1), hints);
-    return { ref, node: makeExpression(random, context), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
+    return { ref, node: make(), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
   });
   return { lists, rules, defaultAction: random.pick(['allow', 'deny']) };
 }
