@@ -11,7 +11,9 @@ rules:
 `;
   const loaded = loadText('bgp: { as: 64512, router_id: 192.0.2.1 }\npolicy: policy.yaml\n', { 'policy.yaml': policy });
   expect(loaded.config).toBeUndefined();
-  expect(printAll(loaded)).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on tcp.payload: use the eBPF engine for this rule
+  expect(
+    printAll(loaded),
+  ).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on tcp.payload: use the eBPF engine for this rule
   - name: payload
           ^^^^^^^
 `);
