@@ -12,4 +12,6 @@ export interface PacketContext {
   readonly cgroup?: Int | undefined;
   /** Octets that the bytes had on the wire, when a capture cut them short: lengths are judged by it, what was cut off is missing. */
   readonly wireLength?: number | undefined;
+  /** Whether `sip` takes keepalives (CRLFCRLF, four zero octets) for SIP; false when left out. */
+  readonly sipKeepalives?: boolean | undefined;
 }

@@ -212,7 +212,7 @@ export const FIELDS: ReadonlyMap<string, Getter> = new Map<string, Getter>([
   ['icmp', (p) => from(p, transport(p.headers, p.headers.family === 4 ? ICMP : ICMPV6))],
   ['tcp.payload', tcpPayload],
   ['udp.payload', udpPayload],
-  ['sip', onUdp((payload) => readSip(payload) !== undefined)],
+  ['sip', (p) => onUdp((payload) => readSip(payload, { keepalives: p.context.sipKeepalives }) !== undefined)(p)],
   ['sip.method', sipMethod],
   ['dns.query.valid', onUdp(isDnsQuery)],
   ['ntp.valid', onUdp(isNtp)],

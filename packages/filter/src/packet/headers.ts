@@ -142,3 +142,46 @@ export function findFragment(bytes: Uint8Array, headers: Headers): number | unde
   }
   return undefined;
 }
+
+/**
+ * Where the octet is that names the first fragment header of an IPv6 packet: the place where fragments are put together finds it even when the header itself is cut off. Undefined when no header
+ * that can be reached names one.
+ */
+export function findPreviousHeader(bytes: Uint8Array, headers: Headers): number | undefined {
+  if (headers.family !== 6) return undefined;
+  const { network, end } = headers;
+  let naming = network + 6;
+  let at = network + IPV6_HEADER;
+  for (;;) {
+    const next = u8At(bytes, naming, end);
+    if (next === FRAGMENT) return at <= end ? naming : undefined;
+    const length = u8At(bytes, at + 1, end);
+    if (next === undefined || length === undefined || !isExtension(next)) return undefined;
+    naming = at;
+    at += next === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
+  }
+}
+
+const TRANSPORT_HEADERS: ReadonlyMap<number, number> = new Map([
+  [6, 20],
+  [17, 8],
+  [58, 8],
+]);
+
+/** Whether the fragment whose header is at `fragment` begins the packet and ends before its transport header does (RFC 8200 section 4.5). */
+export function lacksTransport(bytes: Uint8Array, { end }: Headers, fragment: number): boolean {
+  let next = FRAGMENT;
+  let at = fragment;
+  while (isExtension(next)) {
+    const following = u8At(bytes, at, end);
+    const length = u8At(bytes, at + 1, end);
+    if (following === undefined || length === undefined) return false;
+    if (next === FRAGMENT) {
+      const field = u16At(bytes, at + 2, end);
+      if (field === undefined || (field & 0xfff8) !== 0) return false;
+      at += 8;
+    } else at += next === AUTHENTICATION ? (length + 2) * 4 : (length + 1) * 8;
+    next = following;
+  }
+  return next !== NO_NEXT_HEADER && at + (TRANSPORT_HEADERS.get(next) ?? 1) > end;
+}

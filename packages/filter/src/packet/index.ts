@@ -23,5 +23,6 @@ export { icmpTypeName, icmpTypeNumber } from './icmp-names.ts';
 export { isNtp } from './ntp.ts';
 export { type FieldValue, Packet } from './packet.ts';
 export { protocolName } from './protocol-name.ts';
+export { type Reassembled, Reassembly, type ReassemblyLimits } from './reassembly.ts';
 export { inputRefusal, type Refusal } from './refusal.ts';
 export { readSip, type SipOptions, type SipStart } from './sip.ts';
