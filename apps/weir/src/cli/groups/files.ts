@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { configOption, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
+import { configOption, count, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
 /** Commands that work on files of configuration. */
@@ -20,13 +20,38 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     });
 
   program
+    .command('analyze')
+    .summary('find rules that do nothing, or not what they seem to')
+    .description(
+      'Finds rules of a policy that are shadowed, never match, conflict, are redundant or could be one, and prefixes that aggregate, each with a packet that proves it. Takes policy files, which together are one policy, or a configuration that names some. Exit code 2 when more than the threshold are shadowed, never match or conflict.',
+    )
+    .argument('<file...>', 'policy files, or a configuration; - is standard input')
+    .addOption(
+      new Option('--threshold <count>', 'shadowed, never matching and conflicting rules that are still fine')
+        .default(0)
+        .argParser((value) => (value === '0' ? 0 : count(value))),
+    )
+    .addOption(setsOption())
+    .addOption(outputOption('sarif'))
+    .action(async (files: readonly string[], o: Values) => {
+      const { analyze } = await import('../commands/analyze.ts');
+      const threshold = typeof o['threshold'] === 'number' ? o['threshold'] : 0;
+      const output = word(o, 'output', ['text', 'json', 'sarif'] as const);
+      done(await analyze(files, { output, palette: context.outPalette(), config: text(o, 'config'), threshold }, io));
+    });
+
+  program
     .command('compile')
     .summary('print what a policy comes to')
     .description(
       'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing.',
     )
     .argument('<file...>', 'policy files, or a configuration; - is standard input')
-    .addOption(new Option('--to <form>', 'the form: ir is JSON with each rule as one expression, nft a script for nft -f').choices(['ir', 'nft']).makeOptionMandatory())
+    .addOption(
+      new Option('--to <form>', 'the form: ir is JSON with each rule as one expression, nft a script for nft -f')
+        .choices(['ir', 'nft'])
+        .makeOptionMandatory(),
+    )
     .addOption(setsOption())
     .action(async (files: readonly string[], o: Values) => {
       const { compile } = await import('../commands/compile.ts');

@@ -1,5 +1,6 @@
-import { comparePrefix, covers, equalPrefix, makePrefix, type Prefix, printIp, printPrefix } from '@weir/wire/inet';
+import { comparePrefix, covers, equalPrefix, type Ip, ip4, ip6, makePrefix, type Prefix, printIp, printPrefix } from '@weir/wire/inet';
 import { FINDING_CODES, type Finding, nameOf, type RuleMark } from './finding.ts';
+import type { Witness } from './witness.ts';
 
 /** Prefixes that a person wrote into one place of a rule. */
 export interface CidrList {
@@ -48,7 +49,7 @@ export function aggregatesOf(prefixes: readonly Prefix[]): readonly Aggregate[] 
   return out;
 }
 
-/** A finding for each place of a list that fewer prefixes say. The witness is an address alone: which packet has it does not matter. */
+/** A finding for each place of a list that fewer prefixes say. The witness has an address of the last of them, which the one prefix covers as well. */
 export function aggregates(lists: readonly CidrList[]): readonly Finding[] {
   return lists.flatMap(({ rule, field, prefixes }) =>
     aggregatesOf(prefixes).map(({ whole, parts }): Finding => {
@@ -61,11 +62,23 @@ export function aggregates(lists: readonly CidrList[]): readonly Finding[] {
         hooks: [],
         rule,
         others: [],
-        message: `${field} of ${nameOf(rule)}: ${shown}: ${reason} (as with ${printIp(parts[parts.length - 1] ?? whole)})`,
-        witness: undefined,
+        message: `${field} of ${nameOf(rule)}: ${shown}: ${reason}`,
+        witness: withAddress(parts[parts.length - 1] ?? whole, field),
       };
     }),
   );
+}
+
+/** A packet from or to an address. */
+function withAddress(address: Ip, field: string): Witness {
+  const other = address.family === 4 ? ip4(0xc6336407) : ip6(0x20010db8, 0x00010000, 0, 7);
+  const [source, destination] = field.startsWith('destination') ? [other, address] : [address, other];
+  return {
+    packet: { source, destination, transport: { kind: 'tcp', sourcePort: 40000, destinationPort: 443 } },
+    context: {},
+    text: `tcp ${printIp(source)} -> ${destination.family === 4 ? printIp(destination) : `[${printIp(destination)}]`}:443`,
+    assumes: [],
+  };
 }
 
 function areHalves(a: Prefix, b: Prefix): boolean {

@@ -16,7 +16,7 @@ import { type Insight, Inspector, type Place } from './inspect.ts';
 import { mergeable } from './mergeable.ts';
 import { chance, possible } from './possible.ts';
 import { makeProgram, makeUniverses, type Program, type Step } from './program.ts';
-import { type Candidate, candidate, judgeCandidate, matchesCandidate, type Witness } from './witness.ts';
+import { type Candidate, judgeCandidate, matchesCandidate, proved, type Witness } from './witness.ts';
 
 export interface AnalyzeOptions {
   /** The prefixes that rules were written with: the typed form no longer tells two neighbours from the whole that they are. */
@@ -117,16 +117,21 @@ class Report {
   #shadowed(step: Step, by: readonly number[]): void {
     const { rule } = step;
     const marks = this.#marks(by);
+    const skipped = by.some((i) => this.#program.steps[i]?.target !== undefined);
+    const what = skipped ? 'is decided before it or taken past it' : 'is decided before it';
     for (const place of this.#places(step)) {
       const witness = this.#proved(place, (one) => {
         if (!matchesCandidate(this.#program.rules, rule, one)) return false;
         return judgeCandidate(this.#around(place, step.index), one).rule !== rule;
       });
       if (!witness) continue;
-      const all = marks.map((mark) => mark);
-      const skipped = by.some((i) => this.#program.steps[i]?.target !== undefined);
-      const what = skipped ? 'is decided before it or taken past it' : 'is decided before it';
-      this.#find('shadowed', rule, all, `every packet that ${nameOf(markOf(rule))} matches ${what} by ${namesOf(all, by.length)}`, witness);
+      this.#find(
+        'shadowed',
+        rule,
+        marks,
+        `every packet that ${nameOf(markOf(rule))} matches ${what} by ${namesOf(marks, by.length)}`,
+        witness,
+      );
       return;
     }
     this.#miss(rule, 'shadowed', 'no packet could be built that proves it');
@@ -139,14 +144,9 @@ class Report {
     const marks = this.#marks(others);
     const witness = this.#proved(reached, (one) => this.#fares(one, reached, index, rule, instead?.rule));
     if (!witness) return this.#miss(rule, 'redundant', 'no packet could be built that proves it');
-    const by = marks.length === 0 ? 'what no rule decides' : namesOf(marks.slice(0, 1), marks.length);
-    this.#find(
-      'redundant',
-      rule,
-      marks,
-      `without ${nameOf(markOf(rule))} nothing changes: ${by} would ${rule.action.kind} what it does`,
-      witness,
-    );
+    const by = marks.length === 0 ? 'the end of the rules' : namesOf(marks, others.length);
+    const message = `${nameOf(markOf(rule))} changes nothing: without it ${by} would ${rule.action.kind} the same packets`;
+    this.#find('redundant', rule, marks, message, witness);
   }
 
   #conflict(step: Step, other: number, place: Place): void {
@@ -158,7 +158,7 @@ class Report {
     if (witness.assumes.length > 0)
       return this.#miss(rule, 'conflict', `whether it conflicts with ${second.name} depends on the members of named sets`);
     const [a, b] = [markOf(rule), markOf(second)];
-    const message = `${nameOf(a)} (${a.action}) and ${nameOf(b)} (${b.action}) match some packets together; the first one decides`;
+    const message = `${nameOf(a)} and ${nameOf(b)} both match some packets: ${a.name} comes first and does ${a.action}, ${b.name} would ${b.action}`;
     this.#find('conflict', rule, [b], message, witness);
   }
 
@@ -205,8 +205,9 @@ class Report {
 
   #proved(place: Place, proves: (one: Candidate) => boolean): Witness | undefined {
     const universe = this.#program.universes[place.u];
-    const one = universe && candidate([this.#program], universe, place.point);
-    return one && proves(one) ? one.witness : undefined;
+    // Long lists are not read over and over for the looks of a packet.
+    const polish = this.#program.steps.length < MANY_RULES || this.#judged < FULL_JUDGEMENTS;
+    return universe && proved([this.#program], universe, place.point, proves, polish);
   }
 
   #marks(indexes: readonly number[]): readonly RuleMark[] {

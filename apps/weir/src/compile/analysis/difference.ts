@@ -5,7 +5,7 @@ import { Deck } from './deck.ts';
 import { markOf, type RuleMark } from './finding.ts';
 import { END_OUTCOME, makeProgram, makeUniverses, type Program, type Step } from './program.ts';
 import type { Universe } from './universe.ts';
-import { type Candidate, candidate, judgeCandidate, type Witness } from './witness.ts';
+import { type Candidate, judgeCandidate, proved, type Witness } from './witness.ts';
 
 /** A packet that two programs decide differently, and the rules that do. Undefined: no rule does, and the hook accepts it. */
 export interface Change {
@@ -190,9 +190,10 @@ class Comparison {
           if (!both) continue;
           const covers = [...this.#before.earlier(both, b, u), ...this.#after.earlier(both, a, u)];
           const point = uncovered(universe, both, covers, meter);
-          const one = point && candidate([this.#before.program, this.#after.program], universe, point);
           if (!point) continue;
-          if (one && this.#proves(one, b, a)) return this.#change(one, b, a);
+          const programs = [this.#before.program, this.#after.program];
+          const witness = proved(programs, universe, point, (one) => this.#proves(one, b, a), true);
+          if (witness) return this.#change(witness, b, a);
           unproved = true;
         }
       }
@@ -206,10 +207,9 @@ class Comparison {
     return was === this.#before.rule(b) && willBe === this.#after.rule(a);
   }
 
-  #change(one: Candidate, b: number, a: number): Change {
+  #change(witness: Witness, b: number, a: number): Change {
     const was = this.#before.rule(b);
     const willBe = this.#after.rule(a);
-    const { witness } = one;
     const given = witness.assumes.length === 0 ? '' : ` if ${witness.assumes.join(' and ')}`;
     return {
       before: was && markOf(was),

@@ -70,7 +70,12 @@ function broken(description: PacketDescription, words: number): PacketDescriptio
   if (description.source.family === 4) return { ...description, wrong: words < 5 ? { headerLength: words } : { length: 10 } };
   const { fragment } = description;
   const before = fragment ? [{ kind: 'fragment' as const, ...fragment }] : [];
-  return { ...description, fragment: undefined, extensions: [...before, { kind: 'routing', type: 4, segmentsLeft: 0 }], cut: 42 + before.length * 8 };
+  return {
+    ...description,
+    fragment: undefined,
+    extensions: [...before, { kind: 'routing', type: 4, segmentsLeft: 0 }],
+    cut: 42 + before.length * 8,
+  };
 }
 
 function contextOf(value: (key: string) => Coordinate | undefined, number: (key: string) => number | undefined): PacketContext {

@@ -179,7 +179,11 @@ const ports: Domain = {
   ],
 };
 
-const cutTcp = (octets: number, port: number): Transport => ({ kind: 'raw', protocol: 6, payload: new Uint8Array([0, 1, port >> 8, port, 0, 0, 0, 0]).subarray(0, octets) });
+const cutTcp = (octets: number, port: number): Transport => ({
+  kind: 'raw',
+  protocol: 6,
+  payload: new Uint8Array([0, 1, port >> 8, port, 0, 0, 0, 0]).subarray(0, octets),
+});
 
 /** Fragments, options, flags, TOS. */
 const headers: Domain = {
@@ -205,12 +209,10 @@ const headers: Domain = {
     ],
     [...[22, 80].flatMap((d) => [0, 2, 16, 18].map((f) => tcp(1, d, f))), udp(1, 80), cutTcp(0, 0), cutTcp(4, 80), cutTcp(4, 22)],
     [0, 1, 40, 41].flatMap((tos) =>
-      [undefined, { offset: 0, more: true }, { offset: 9, more: false }].flatMap((fragment) =>
-        [
-          ...[undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
-          { tos, fragment, wrong: { headerLength: 4 } },
-        ],
-      ),
+      [undefined, { offset: 0, more: true }, { offset: 9, more: false }].flatMap((fragment) => [
+        ...[undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
+        { tos, fragment, wrong: { headerLength: 4 } },
+      ]),
     ),
   ),
 };

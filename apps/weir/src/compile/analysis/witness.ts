@@ -15,7 +15,7 @@ import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Judgement, judge, type Limiter } from '../interpreter/judge.ts';
 import { testsMark } from './mark.ts';
 import { packetAt } from './point-packet.ts';
-import type { Point } from './possible.ts';
+import { type Point, possible } from './possible.ts';
 import type { Program } from './program.ts';
 import { Remembered } from './remembered.ts';
 import { testsOf, type Universe } from './universe.ts';
@@ -80,6 +80,39 @@ export function judgeCandidate(hook: HookRules, one: Candidate): Judgement {
   return judge(hook, one.subject, { lists: one.lists, limiter: one.limiter });
 }
 
+/** A point like the first, with as many usual values as `proves` allows; undefined when it does not allow the first. */
+export function proved(
+  programs: readonly Program[],
+  universe: Universe,
+  point: Point,
+  proves: (one: Candidate) => boolean,
+  polish: boolean,
+): Witness | undefined {
+  let best = candidate(programs, universe, point);
+  if (!best || !proves(best)) return undefined;
+  if (!polish) return best.witness;
+  let at = point;
+  for (const usual of usualPoints(universe, point)) {
+    const whole = usual(at);
+    const changed = possible(
+      universe,
+      whole.map((segment) => [segment, segment]),
+    );
+    const one = changed && candidate(programs, universe, changed);
+    if (!one || !proves(one)) continue;
+    at = changed;
+    best = one;
+  }
+  return best.witness;
+}
+
+/** For each axis where there is a more usual segment, a change of a point to that. */
+function* usualPoints(universe: Universe, point: Point): Iterable<(at: Point) => Point> {
+  const usual = possible(universe, universe.full);
+  if (!usual) return;
+  for (const [i, segment] of usual.entries()) if (segment !== point[i]) yield (at) => at.map((s, k) => (k === i ? segment : s));
+}
+
 /** Whether a rule matches the candidate with the mark that it has when it comes there. */
 export function matchesCandidate(hook: HookRules, rule: Rule, one: Candidate): boolean {
   if (!testsMark(rule.expression)) return evaluate(rule.expression, one.subject, one.lists);
@@ -140,7 +173,22 @@ function printValue(value: Value): string {
 
 const PORTS: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
-/** A packet in one line, with no more of it than rules ask for. */
+/** What is not said of a packet. */
+const USUAL = { sourcePort: 40000, flags: 2, interface: 'eth0' } as const;
+/** Fields that are said where rules ask for them, but for their usual values. */
+const SAID: readonly (readonly [string, number | undefined])[] = [
+  ['ip.ttl', 64],
+  ['ip.tos', 0],
+  ['ip.id', 0],
+  ['ip.opt.type', undefined],
+  ['ip.len', undefined],
+  ['meta.len', undefined],
+  ['tcp.window', 65535],
+  ['udp.length', undefined],
+  ['ip6.flow_label', 0],
+];
+
+/** A packet in one line, with no more of it than rules ask for: a new connection by eth0 that begins with SYN is not said to be. */
 function describe(universe: Universe, packet: Packet): string {
   const number = (name: string): number | undefined => {
     const value = packet.field(name);
@@ -155,34 +203,33 @@ function describe(universe: Universe, packet: Packet): string {
     const address = value !== undefined && isIp(value) ? printIp(value) : '?';
     return port === undefined ? address : universe.family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
   };
-  const from = name !== undefined && asks('srcport') ? number(`${name}.srcport`) : undefined;
-  words.push(`${end('ip.src', from)} -> ${end('ip.dst', name === undefined ? undefined : number(`${name}.dstport`))}`);
+  const from = name === undefined ? undefined : number(`${name}.srcport`);
+  words.push(
+    `${end('ip.src', asks('srcport') && from !== USUAL.sourcePort ? from : undefined)} -> ${end('ip.dst', name === undefined ? undefined : number(`${name}.dstport`))}`,
+  );
   const icmp = universe.family === 4 ? 'icmp' : 'icmpv6';
   const type = number(`${icmp}.type`);
   if (type !== undefined) words.push(icmpTypeName(universe.family, type) ?? `type ${type}`);
   const code = number(`${icmp}.code`);
   if (code !== undefined && code !== 0) words.push(`code ${code}`);
   const flags = number('tcp.flags');
-  if (flags !== undefined && asks('tcp.flags')) words.push(describeTcpFlags(flags));
-  if (packet.field('ip.frag') === true) words.push(`fragment at ${(number('ip.frag_offset') ?? 0) * 8}`);
-  for (const field of [
-    'ip.ttl',
-    'ip.tos',
-    'ip.id',
-    'ip.hdr_len',
-    'ip.opt.type',
-    'ip.len',
-    'meta.len',
-    'tcp.window',
-    'udp.length',
-    'ip6.flow_label',
-  ]) {
-    if (asks(field)) words.push(`${field} ${number(field) ?? 'missing'}`);
+  if (flags !== undefined && asks('tcp.flags') && flags !== USUAL.flags) words.push(describeTcpFlags(flags));
+  if (packet.field('ip.frag') === true)
+    words.push(universe.family === 4 ? `fragment at ${(number('ip.frag_offset') ?? 0) * 8}` : 'fragment');
+  else if (
+    protocol !== undefined &&
+    name !== undefined &&
+    (number(`${name}.dstport`) === undefined || (protocol === 6 && flags === undefined))
+  )
+    words.push('header cut short');
+  for (const [field, usual] of SAID) {
+    const value = number(field);
+    if (asks(field) && value !== undefined && value !== usual) words.push(`${field} ${value}`);
   }
   const { iif, oif, mark, state, uid } = packet.context;
-  if (state !== undefined && asks('ct')) words.push(state);
-  if (iif !== undefined) words.push(`in ${escapeText(iif)}`);
-  if (oif !== undefined) words.push(`out ${escapeText(oif)}`);
+  if (state !== undefined && state !== 'new') words.push(state);
+  if (iif !== undefined && iif !== USUAL.interface) words.push(`in ${escapeText(iif)}`);
+  if (oif !== undefined && oif !== USUAL.interface) words.push(`out ${escapeText(oif)}`);
   if (mark !== undefined && mark !== 0) words.push(`mark ${mark}`);
   if (uid !== undefined) words.push(`uid ${uid}`);
   return words.join(' ');
