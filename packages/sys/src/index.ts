@@ -2,7 +2,7 @@
 export { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 export { errnoName, SystemError } from './libc.ts';
 export { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkOptions, NetlinkSocket, type Received } from './netlink.ts';
-export { inNetworkNamespace, networkNamespacePath } from './netns.ts';
+export { inNetworkNamespace, NetworkNamespace, networkNamespacePath } from './netns.ts';
 export { NotificationListener, type ServiceNotification } from './notification-listener.ts';
 export { notifyServiceManager } from './notify.ts';
 export { PacketSocket, type PacketSocketOptions } from './packet-socket.ts';

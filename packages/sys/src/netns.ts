@@ -3,6 +3,7 @@ import { closeFd } from './tcp.ts';
 
 const openCall = bind<[string, number], number>('int open(const char *path, int flags)');
 const setnsCall = bind<[number, number], number>('int setns(int fd, int type)');
+const unshareCall = bind<[number], number>('int unshare(int flags)');
 
 const O_CLOEXEC = 0x80000;
 const CLONE_NEWNET = 0x40000000;
@@ -35,5 +36,43 @@ export function inNetworkNamespace<T>(nameOrPath: string, action: () => T extend
     }
   } finally {
     closeFd(home);
+  }
+}
+
+/**
+ * A network namespace of this process's own, without a name: it is gone when it is closed and nothing of it is open any more, and with the process. `path` is what
+ * options called `netns` take. Needs CAP_SYS_ADMIN.
+ */
+export class NetworkNamespace {
+  readonly path: string;
+  readonly #fd: number;
+  #closed = false;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+    this.path = `/proc/self/fd/${fd}`;
+  }
+
+  /** Makes an empty namespace; the calling thread stays in its own. SystemError when it may not; when the way back fails the process ends, as in `inNetworkNamespace`. */
+  static make(): NetworkNamespace {
+    const own = '/proc/thread-self/ns/net';
+    const home = check('open', openCall(own, O_CLOEXEC), own);
+    try {
+      check('unshare', unshareCall(CLONE_NEWNET), 'a network namespace');
+      try {
+        return new NetworkNamespace(check('open', openCall(own, O_CLOEXEC), own));
+      } finally {
+        if (setnsCall(home, CLONE_NEWNET) < 0) process.abort();
+      }
+    } finally {
+      closeFd(home);
+    }
+  }
+
+  /** Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeFd(this.#fd);
   }
 }

@@ -11,6 +11,8 @@ const SOCK_RAW = 3;
 const IPPROTO_RAW = 255;
 const IPV6_HDRINCL = 36;
 const SO_MARK = 36;
+const SO_BROADCAST = 6;
+const SO_BINDTODEVICE = 25;
 
 const socket = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
 const setsockopt = bind<[number, number, number, Uint8Array, number], number>(
@@ -21,6 +23,8 @@ export interface RawIpSocketOptions {
   readonly family: Family;
   /** A name as in `ip netns`, or a path. */
   readonly netns?: string;
+  /** All that is sent goes out by this interface, what is for broadcast, multicast and link-local addresses too. */
+  readonly interface?: string;
 }
 
 /** A packet with its IP header, and where the kernel is to route it. */
@@ -50,6 +54,11 @@ export class RawIpSocket {
     const fd = options.netns === undefined ? make() : inNetworkNamespace(options.netns, make);
     try {
       if (options.family === 6) setU32(fd, IPPROTO_IPV6, IPV6_HDRINCL, 1);
+      if (options.interface !== undefined) {
+        const name = new TextEncoder().encode(`${options.interface}\0`);
+        check('setsockopt', setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length), options.interface);
+        setU32(fd, SOL_SOCKET, SO_BROADCAST, 1);
+      }
       return new RawIpSocket(fd);
     } catch (error) {
       closeFd(fd);
