@@ -1,4 +1,4 @@
-import type { KernelProblem } from '../model/kernel-port.ts';
+import type { ForeignChain, KernelProblem } from '../model/kernel-port.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
 export interface Versioned {
@@ -46,6 +46,8 @@ export interface StatusAnswer extends Versioned {
     readonly repairs: number;
     readonly owned_table?: { readonly name: string; readonly owner: boolean; readonly persist: boolean };
     readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+    /** Base chains of others: what they drop is dropped whatever Weir says. */
+    readonly foreign_chains: readonly ForeignChain[];
     readonly problems: readonly (Omit<KernelProblem, 'since' | 'remedy'> & { readonly since: string; readonly remedy?: string })[];
   };
   readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };

@@ -44,6 +44,7 @@ const STATUS: StatusAnswer = {
       { chain: 'border_in', rule: 'allow web', packets: 2, bytes: 100 },
       { chain: 'border_in', rule: 'allow web', packets: 1, bytes: 50 },
     ],
+    foreign_chains: [{ family: 'ip', table: 'filter', chain: 'INPUT', hook: 'input', priority: 0, policy: 'drop' }],
     problems: [
       {
         kind: 'set-missing',
@@ -116,7 +117,8 @@ sets     0, with 0 members
 kernel   4 commits, 1 failed, 0 repairs, 9 elements sent
 table    inet weir (owner, persist)
 latency  wire to kernel p50 0.42ms, p99 15ms of 2; commit not measured yet
-  border_in allow web: 3 packets, 150 bytes
+  allow web: 3 packets, 150 bytes
+  not Weir's: ip filter INPUT at input, priority 0: what it drops is dropped
 problem  web: there is no set (set-missing, for 30s)
            table inet fw {
              set web {

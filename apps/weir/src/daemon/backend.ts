@@ -93,6 +93,7 @@ export class DaemonBackend implements Backend {
         repairs: kernel.repairs,
         ...(kernel.ownedTable ? { owned_table: kernel.ownedTable } : {}),
         rules: kernel.rules,
+        foreign_chains: kernel.foreignChains,
         problems: kernel.problems.map(({ since, remedy, ...rest }) => ({
           ...rest,
           since: iso(since),

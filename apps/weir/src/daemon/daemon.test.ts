@@ -57,6 +57,7 @@ class MemoryKernel {
         repairs: 0,
         elementsSent: 0,
         rules: [],
+        foreignChains: [],
         ownedTable: undefined,
       }),
       close: async ({ clear }) => {

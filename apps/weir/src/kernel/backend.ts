@@ -1,5 +1,6 @@
 import type { Expression, SetTypeName } from '@weir/netlink/nftables';
 import type { Family } from '@weir/wire/inet';
+import type { ForeignChain } from '../model/kernel-port.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
 
 /** Families of tables that Weir fills or writes. */
@@ -202,6 +203,8 @@ export interface KernelBackend {
   /** Differs for another boot or network namespace: what was true in another realm says nothing about this one. */
   readonly realm: string;
   readTable(address: TableAddress): TableInfo | undefined;
+  /** The base chains of every table of this namespace. */
+  baseChains(): readonly ForeignChain[];
   readSet(address: SetAddress): SetInfo | undefined;
   /** Every element. `complete` is false when commits of others kept coming in: elements may be missing then, none is wrong. */
   readElements(set: SetInfo): { readonly ranges: RangeColumns; readonly complete: boolean };

@@ -40,6 +40,16 @@ export interface SetStatus {
   readonly representation: 'hash' | 'interval' | 'hash+interval' | 'absent';
 }
 
+/** A base chain that Weir did not make: it sees the same packets, and what it drops is dropped whatever Weir says. */
+export interface ForeignChain {
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  readonly hook: string;
+  readonly priority: number;
+  readonly policy: 'accept' | 'drop';
+}
+
 export interface KernelStatus {
   readonly sets: readonly SetStatus[];
   readonly problems: readonly KernelProblem[];
@@ -48,6 +58,7 @@ export interface KernelStatus {
   readonly repairs: number;
   readonly elementsSent: number;
   readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+  readonly foreignChains: readonly ForeignChain[];
   readonly ownedTable: { readonly name: string; readonly owner: boolean; readonly persist: boolean } | undefined;
 }
 

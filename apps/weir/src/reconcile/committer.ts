@@ -67,9 +67,7 @@ export class Committer {
   readonly #o: CommitterOptions;
   /** The most elements that one transaction may carry on this system. */
   #most = Number.MAX_SAFE_INTEGER;
-  commits = 0;
-  failedCommits = 0;
-  elementsSent = 0;
+  readonly counts = { commits: 0, failedCommits: 0, elementsSent: 0 };
 
   constructor(options: CommitterOptions) {
     this.#o = options;
@@ -177,12 +175,12 @@ export class Committer {
     const outcome = backend.commit(operations);
     sum.kernelMs += performance.now() - start;
     if (outcome.kind === 'committed') {
-      this.commits++;
+      this.counts.commits++;
       this.#committed(transaction, sum);
       if (plan && whole) table.done(now());
       return true;
     }
-    this.failedCommits++;
+    this.counts.failedCommits++;
     if (outcome.kind === 'unknown') {
       // It may have taken effect: what the ledger was told stays, and the kernel is read.
       for (const { slot, change } of parts) slot.view.reject(change);
@@ -205,7 +203,7 @@ export class Committer {
       slot.repairAt = undefined;
       sum.added += change.adds.length;
       sum.removed += change.removes.length;
-      this.elementsSent += change.adds.length + change.removes.length;
+      this.counts.elementsSent += change.adds.length + change.removes.length;
       if (target.cut && change.removes.length > 0) sum.removals.push({ target, removed: change.removed });
     }
     if (!plan) return;

@@ -17,7 +17,7 @@ import { conflictKey, driftKey, problemKeys } from './problem-keys.ts';
 import { Problems } from './problems.ts';
 import { SetFiles } from './set-files.ts';
 import { addressKey, Slot, slotKeys, type Target } from './slot.ts';
-import { ruleStatus, setStatus } from './status.ts';
+import { foreignChains, ruleStatus, setStatus } from './status.ts';
 import { TableKeeper } from './table-keeper.ts';
 import { wantMembers } from './want-members.ts';
 
@@ -371,15 +371,13 @@ export class Reconciler {
 
   status(): KernelStatus {
     const table = this.#table.read();
-    const { commits, failedCommits, elementsSent } = this.#committer;
     return {
       sets: [...this.#targets.values()].filter(({ retired }) => !retired).map(setStatus),
       problems: this.#problems.list(),
-      commits,
-      failedCommits,
+      ...this.#committer.counts,
       repairs: this.#drift.repairs,
-      elementsSent,
       rules: table ? ruleStatus(table) : [],
+      foreignChains: foreignChains(this.#backend.baseChains(), this.#table.image?.name),
       ownedTable: table && { name: table.table, owner: table.owner, persist: table.persist },
     };
   }

@@ -1,5 +1,5 @@
 import type { TableInfo } from '../kernel/backend.ts';
-import type { KernelStatus, SetStatus } from '../model/kernel-port.ts';
+import type { ForeignChain, KernelStatus, SetStatus } from '../model/kernel-port.ts';
 import type { Slot, Target } from './slot.ts';
 
 const LISTED = 100;
@@ -34,4 +34,9 @@ export function ruleStatus(table: TableInfo): KernelStatus['rules'] {
     }
   }
   return [...lines.values()];
+}
+
+/** The base chains that are not in the table that Weir owns. */
+export function foreignChains(all: readonly ForeignChain[], owned: string | undefined): readonly ForeignChain[] {
+  return all.filter(({ family, table }) => family !== 'inet' || table !== owned);
 }

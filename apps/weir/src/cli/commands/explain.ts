@@ -50,7 +50,13 @@ export async function explain(words: readonly string[], options: ExplainOptions,
     const inForce = await client.call('generation', {});
     const { config } = loadConfig(inForce.file, textFiles(new Map(Object.entries(inForce.texts))));
     if (!config) throw new CliError(EXIT.error, 'what is in force cannot be read by this version');
-    return run(judgement(config, Date.now()), packets, new KnownMembers(client), options, io);
+    const code = await run(judgement(config, Date.now()), packets, new KnownMembers(client), options, io);
+    const { foreign_chains: foreign } = (await client.call('status', {})).kernel;
+    for (const f of foreign)
+      io.err(
+        `not modelled: the chain ${escapeControl(`${f.family} ${f.table} ${f.chain}`)} of somebody else at ${f.hook}, priority ${f.priority}\n`,
+      );
+    return code;
   });
 }
 

@@ -5,7 +5,11 @@ import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
+import { sumRules } from '../render/sum-rules.ts';
 import { ago, humanDuration, plural } from '../render/units.ts';
+
+/** Rules that are shown with their packets. */
+const MOST_RULES = 20;
 
 export async function status(options: ViewOptions, io: Io): Promise<ExitCode> {
   const answer = await withDaemon(options, (client) => client.call('status', {}));
@@ -39,9 +43,11 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     row('table', `inet ${k.owned_table.name}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}`);
   }
   row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
-  for (const { chain, rule, packets, bytes } of sumRules(k.rules)) {
-    out.push(`  ${escapeControl(chain)} ${escapeControl(rule)}: ${plural(packets, 'packet')}, ${plural(bytes, 'byte')}`);
-  }
+  out.push(...ruleLines(k.rules));
+  for (const f of k.foreign_chains)
+    out.push(
+      `  not Weir's: ${escapeControl(`${f.family} ${f.table} ${f.chain}`)} at ${f.hook}, priority ${f.priority}: what it drops is dropped`,
+    );
   for (const problem of k.problems) {
     out.push(
       `${p.red('problem')}  ${escapeControl(problem.subject)}: ${escapeControl(problem.message)} (${problem.kind}, for ${ago(problem.since, now)})`,
@@ -52,17 +58,19 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   return out.map((line) => `${line}\n`).join('');
 }
 
-function latency(l: LatencySummary): string {
-  return l.count === 0 ? 'not measured yet' : `p50 ${humanDuration(l.p50_ms)}, p99 ${humanDuration(l.p99_ms)} of ${l.count}`;
+/** The rules that have seen most packets. */
+function ruleLines(rules: StatusAnswer['kernel']['rules']): string[] {
+  const all = sumRules(rules);
+  const seen = all.filter((rule) => rule.packets > 0);
+  const most = [...seen].sort((a, b) => b.packets - a.packets).slice(0, MOST_RULES);
+  const lines = all
+    .filter((rule) => most.includes(rule))
+    .map(({ rule, packets, bytes }) => `  ${escapeControl(rule)}: ${plural(packets, 'packet')}, ${plural(bytes, 'byte')}`);
+  if (most.length < all.length)
+    lines.push(`  ${plural(all.length, 'rule')}, ${all.length - seen.length} without packets: weir counters shows all`);
+  return lines;
 }
 
-/** A line of the configuration becomes several rules of the kernel (families, hosts and networks): together they are one. */
-function sumRules(rules: StatusAnswer['kernel']['rules']): StatusAnswer['kernel']['rules'] {
-  const sums = new Map<string, StatusAnswer['kernel']['rules'][number]>();
-  for (const r of rules) {
-    const key = `${r.chain}\n${r.rule}`;
-    const sum = sums.get(key);
-    sums.set(key, sum ? { ...sum, packets: sum.packets + r.packets, bytes: sum.bytes + r.bytes } : r);
-  }
-  return [...sums.values()];
+function latency(l: LatencySummary): string {
+  return l.count === 0 ? 'not measured yet' : `p50 ${humanDuration(l.p50_ms)}, p99 ${humanDuration(l.p99_ms)} of ${l.count}`;
 }

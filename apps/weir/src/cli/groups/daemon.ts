@@ -54,6 +54,14 @@ export function addDaemonCommands(program: Command, context: GroupContext): void
       done(await sets(name, { ...viewOptions(context, o), refused: o['refused'] === true, watch: o['watch'] === true }, io));
     });
 
+  daemonCommand(program, 'counters')
+    .summary('show how much each rule has seen')
+    .description('Packets and bytes of every rule in the kernel since it was installed.')
+    .action(async (o: Values) => {
+      const { counters } = await import('../commands/counters.ts');
+      done(await counters(viewOptions(context, o), io));
+    });
+
   daemonCommand(program, 'reload')
     .summary('read the configuration again')
     .description(

@@ -1,4 +1,5 @@
 import type { Family } from '@weir/wire/inet';
+import type { ForeignChain } from '../../model/kernel-port.ts';
 import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
@@ -66,6 +67,15 @@ export class FakeBackend implements KernelBackend {
         rules: rules.map((rule) => ({ handle: rule.handle, name: rule.name, fingerprint: rule.fingerprint, packets: 0, bytes: 0 })),
       })),
     };
+  }
+
+  baseChains(): readonly ForeignChain[] {
+    return [...this.#kernel.ruleset.tables].flatMap(([key, table]) =>
+      [...table.chains.values()].flatMap(({ name, hook, priority }): ForeignChain[] => {
+        const [family = '', tableName = ''] = key.split(' ');
+        return hook ? [{ family, table: tableName, chain: name, hook, priority: priority ?? 0, policy: 'accept' }] : [];
+      }),
+    );
   }
 
   readSet(address: SetAddress): SetInfo | undefined {

@@ -14,6 +14,7 @@ import {
 import { type CommitResult, NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
 import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
+import type { ForeignChain } from '../../model/kernel-port.ts';
 import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
@@ -143,6 +144,14 @@ export class NftBackend implements KernelBackend {
       sets: sets.map((set) => this.#info(address, set, table)),
       chains,
     };
+  }
+
+  baseChains(): readonly ForeignChain[] {
+    return this.#client
+      .chains()
+      .flatMap(({ family, table, name, base }): ForeignChain[] =>
+        base ? [{ family, table, chain: name, hook: base.hook, priority: base.priority, policy: base.policy ?? 'accept' }] : [],
+      );
   }
 
   #isOurs(table: Table): boolean {
