@@ -18,8 +18,15 @@ export interface CompiledRule {
 
 const REJECT_CODE = { 'port-unreachable': 1, 'admin-prohibited': 3 } as const;
 
+/** One image may stand in many chains. */
+const fingerprints = new WeakMap<RuleImage, string>();
+
 export function ruleFingerprint(rule: RuleImage): string {
-  return fingerprint(rule);
+  const known = fingerprints.get(rule);
+  if (known !== undefined) return known;
+  const made = fingerprint(rule);
+  fingerprints.set(rule, made);
+  return made;
 }
 
 export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rule)): CompiledRule {

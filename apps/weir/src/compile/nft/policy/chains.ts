@@ -1,4 +1,5 @@
-import { fingerprint } from '../fingerprint.ts';
+import { ruleFingerprint } from '../expressions.ts';
+import { digest } from '../fingerprint.ts';
 import type { ChainImage, MapImage, RuleImage } from '../image.ts';
 import { Inexpressible } from './problem.ts';
 
@@ -31,7 +32,7 @@ export class ChainBook {
         'the expression takes more chains than nf_tables follows: use the eBPF engine for this rule',
       );
     }
-    const name = `${slug}_${fingerprint(rules).slice(0, 12)}`;
+    const name = `${slug}_${digest(rules.map(ruleFingerprint).join('')).slice(0, 12)}`;
     if (!this.#shapes.has(name)) {
       this.#shapes.set(name, shape);
       this.chains.push({ name, hook: undefined, rules });

@@ -19,7 +19,7 @@ export interface EffectOptions {
   readonly group: number;
 }
 
-/** Addresses that have a bucket of their own; all others share one. */
+/** Addresses that have a bucket of their own; all others of a family share one. */
 const METER_SIZE = 65_535;
 /** Seconds that an idle address keeps its bucket, at least and at most: it is full again then. */
 const METER_TIMEOUT = { least: 60, most: 3600 } as const;
@@ -95,7 +95,7 @@ function tail(matches: readonly Match[], statements: readonly RuleStatement[], v
 
 /** Under the rate a packet is accepted; over it `over` has it. */
 function limited(hook: HookRules, rule: Rule, rate: RateLimit, under: readonly RuleStatement[], over: Tail): Omit<Effect, 'ends'> {
-  const limit: LimitImage = { unit: rate.unit, rate: rate.rate, burst: rate.burst };
+  const limit = limitOf(rate);
   const accept: RuleVerdict = { kind: 'accept' };
   const shared = tail([], [{ kind: 'limit', limit }, ...under], accept);
   const { per } = rate;
@@ -109,13 +109,13 @@ function limited(hook: HookRules, rule: Rule, rate: RateLimit, under: readonly R
   });
   const own = meters.flatMap(({ name: set, family }): Tail[] => [
     tail([], [{ kind: 'meter', set, family, side: per, limit }, ...under], accept),
-    // It has a bucket, and that is empty.
-    {
-      ...over,
-      matches: [{ kind: 'member', family, side: per, set }],
-      verdict: over.verdict.kind === 'continue' ? { kind: 'return' } : over.verdict,
-    },
+    // There was no room for a bucket of its own. Finding an element would run its limit, so it is asked whether there is none.
+    { ...shared, matches: [{ kind: 'member', family, side: per, set, absent: true }] },
   ]);
-  // There was no room for a bucket of its own.
-  return { tails: [...own, shared, over], meters };
+  return { tails: [...own, over], meters };
+}
+
+/** A bucket of the kernel holds the burst for packets, and for bytes the burst and the rate of a second: there it is never smaller than the rate. */
+function limitOf({ unit, rate, burst }: RateLimit): LimitImage {
+  return { unit, rate, burst: unit === 'packets' ? burst : Math.max(1, burst - rate) };
 }

@@ -7,10 +7,12 @@ import { bestSplit, describeSplit } from './split.ts';
 /** Lists of so many rules are walked through. */
 const LEAF = 8;
 /** Shorter lists stay as they are written. */
-const SHORTEST = 24;
-/** A tree holds so many times the rules of its list at most. */
-const COPIES = 6;
-const LEVELS = 5;
+const SHORTEST = 64;
+/** A tree holds so many times the rules of its list beside them at most, */
+const COPIES = 3;
+/** and each step towards the leaves takes so much of what is left. */
+const SHARE = 0.4;
+const LEVELS = 8;
 const MOST_WAYS = 1_000_000;
 
 /**
@@ -19,8 +21,8 @@ const MOST_WAYS = 1_000_000;
  */
 export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: number, book: ChainBook): readonly RuleImage[] {
   if (images.length < SHORTEST) return images;
-  const tree = new Tree(slug, run, book, images.length * COPIES);
-  const body = tree.body(images.map(listItem), LEVELS, true);
+  const tree = new Tree(slug, run, book);
+  const body = tree.body(images.map(listItem), LEVELS, images.length * COPIES, true);
   if (!body) return images;
   return [
     { name: `rules of ${slug}`, matches: [], count: false, verdict: { kind: 'jump', chain: book.chain(`${slug}_tree`, body, MOST_WAYS) } },
@@ -31,25 +33,24 @@ class Tree {
   readonly #slug: string;
   readonly #run: number;
   readonly #book: ChainBook;
-  #budget: number;
   #tops = 0;
 
-  constructor(slug: string, run: number, book: ChainBook, budget: number) {
+  constructor(slug: string, run: number, book: ChainBook) {
     this.#slug = slug;
     this.#run = run;
     this.#book = book;
-    this.#budget = budget;
   }
 
-  /** A chain that goes through the items; undefined where taking them apart gains nothing. */
-  body(items: readonly ListItem[], levels: number, top: boolean): RuleImage[] | undefined {
+  /** A chain that goes through the items, with so many copies of them at most; undefined where taking them apart gains nothing. */
+  body(items: readonly ListItem[], levels: number, copies: number, top: boolean): RuleImage[] | undefined {
     if (items.length <= LEAF || levels === 0) return undefined;
-    const split = bestSplit(items, LEAF, items.length + this.#budget);
+    const split = bestSplit(items, LEAF, Math.floor(items.length + copies * SHARE));
     if (!split) return undefined;
-    this.#budget -= Math.max(0, split.total - items.length);
+    const left = copies - Math.max(0, split.total - items.length);
+    const share = (list: readonly ListItem[]): number => (left * list.length) / split.total;
     const { field, parts, others } = split;
     const elements = parts.map(({ from, to, items: inside }): MapElement => {
-      const rules = this.body(inside, levels - 1, false) ?? inside.map((item) => item.image);
+      const rules = this.body(inside, levels - 1, share(inside), false) ?? inside.map((item) => item.image);
       return { from, to, verdict: { kind: 'goto', chain: this.#book.chain(this.#slug, rules, MOST_WAYS) } };
     });
     // The map at the top keeps its name, so that a change of one rule changes elements of it; the smaller ones are as their elements are.
@@ -57,7 +58,7 @@ class Tree {
       ? `${this.#slug}_${this.#run}_${field}_${this.#tops++}`
       : `${this.#slug}_${field}_${fingerprint(elements).slice(0, 12)}`;
     this.#book.map({ name: map, field, elements });
-    const rest = this.body(others, levels, top) ?? others.map((item) => item.image);
+    const rest = this.body(others, levels, share(others), top) ?? others.map((item) => item.image);
     return [{ name: describeSplit(field), matches: [], count: false, verdict: { kind: 'map', map, field } }, ...rest];
   }
 }
