@@ -3,10 +3,10 @@ import type { Lists } from '@weir/filter/eval';
 import { buildPacket, type ConnectionState, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
 import { parseIp } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
+import { judge } from '../../compile/interpreter/index.ts';
+import { judgement } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
-import { loadConfig } from '../../sources/config/index.ts';
-import { judge } from '../interpreter/index.ts';
-import { judgement } from './judgement.ts';
+import { loadConfig } from './index.ts';
 
 const config = loadConfig('examples/owned-firewall.yaml').config as Config;
 const hooks = judgement(config, 0);
