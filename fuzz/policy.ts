@@ -16,6 +16,7 @@ const examples = join(import.meta.dirname, '../examples/policy');
 const OTHERS = [
   'include: [a.yaml, "*.yaml"]\nmode: audit\nlists: { a: [192.0.2.1/24, "::/0"], b: [80, 1-9], c: [eth0, "w*"] }\nrules:\n  - &r { name: x, source_cidrs: [$a, 10.0.0.0/8], destination_ports: [$b, 7-9], action: rate_limit, rate_limit_bps: 9 }\n  - *r\n',
   'rules:\n  - name: a\n    expression: |\n      tcp.flags & 0x12 and ip.src in $a\n        or not udp.payload matches "a+"\n    action: skip\n    skip_to: b\n  - name: b\n    hook: [forward, output]\n    out_interface: $c\n    until: 2026-01-01T00:00:00Z\n    action: reject\n    reject_with: tcp-reset\n    mark: 0x10\n',
+  'rules:\n  - name: a\n    expression: |-\n      ip.ttl < 9\n        and ct.new\n\n    action: deny\n  - name: b\n    description: >\n      two\n      lines\n    expression: >-\n      ip.ttl == 1\n      or ip.ttl == 2\n    action: log',
   "rules: [{ name: a, expression: 'iif.name == \"it''s\" ^^ ip.ttl in {1 3..9}', action: mark, mark: 7, log: true, enabled: false }]\n",
   'default_action: allow\nrules:\n  - name: a\n    expression: "ip.src in $set && bit_slice(udp, 0, \\u0038) == 1 # no"\n    action: deny\n    source_cidrs:\n      - 192.0.2.7/24\n    state: [new, related]\n',
 ];
@@ -42,7 +43,11 @@ function compareTrees(text: string): void {
 export const target: FuzzTarget = {
   name: 'policy',
   corpus() {
-    const files = existsSync(examples) ? readdirSync(examples).map((name) => readFileSync(join(examples, name))) : [];
+    const files = existsSync(examples)
+      ? readdirSync(examples)
+          .filter((name) => name.endsWith('.yaml'))
+          .map((name) => readFileSync(join(examples, name)))
+      : [];
     return [...files, ...OTHERS.map((text) => Buffer.from(text))];
   },
   run(input) {

@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Action } from '../../model/rule.ts';
 import { parseTime } from './leaves.ts';
-import { MAX_POLICY_FILES, MAX_RULES } from './load.ts';
+import { MAX_POLICY_BYTES, MAX_POLICY_FILES, MAX_RULES } from './load.ts';
 import { POLICY_FORMAT } from './print-json.ts';
 import { ACTIONS, COUNTED, REJECTIONS } from './raw.ts';
 
@@ -21,7 +21,7 @@ export class PolicyFormatError extends Error {
 }
 
 const HOOKS: readonly [Hook, ...Hook[]] = ['prerouting', 'input', 'forward', 'output'];
-const text = z.string().check(z.maxLength(1_000_000));
+const text = z.string().check(z.maxLength(MAX_POLICY_BYTES));
 const name = z.string().check(z.minLength(1), z.maxLength(4096));
 const count = (min: number, max: number): z.ZodMiniNumber => z.number().check(z.int(), z.gte(min), z.lte(max));
 const u32 = z.nullable(count(0, 0xffffffff));

@@ -64,6 +64,12 @@ describe('the plain part of YAML', () => {
     'a: b - c\nd: e? f!\ng: h & i | j > k\n',
     'a: "x"   \nb: [c]   \nd:   \n',
     'a.b-c_D: 1\n',
+    'a: b\u00a0 \nc: [d\u00a0]\n',
+    'a: |\n  b: c\n    d \n\n  e\n\n# x\nf: 1\n',
+    'a: |-\n\n  b\n',
+    'a: >-\n  b \n  c: d\ne: 1\n',
+    'a: >\n  b\n',
+    '- a: |-\n    b\n  c: >-\n     d\n     e',
     "expression: 'tcp.flags.syn and ip.ttl < 64'\n",
   ];
   for (const text of plain) test(JSON.stringify(text), () => expect(agrees(text)).toBe(true));
@@ -72,8 +78,17 @@ describe('the plain part of YAML', () => {
     '',
     '# only a comment\n',
     'a\n',
-    'a: |\n  b\n',
-    'a: >-\n  b\n',
+    'a: |+\n  b\n',
+    'a: |2\n  b\n',
+    'a: | # x\n  b\n',
+    'a: |\nb: 1\n',
+    'a: |\n',
+    'a: |\n  # b\n',
+    'a: |\n  b\n # c\n  d\n',
+    'a: |\n  b\n   \n  c\n',
+    'a: >-\n  b\n    c\n',
+    'a: >-\n  b\n\n  c\n',
+    '- |\n  b\n',
     'a: b\n  c\n',
     'a: "b\n  c"\n',
     'a: &x 1\nb: *x\n',
@@ -161,13 +176,27 @@ describe('the plain part of YAML', () => {
   });
 
   test('generated documents are plain', () => {
-    const scalar = fc.constantFrom('1', 'x', '"q r"', "'s'", '192.0.2.0/24', 'true', '[]', '[a, 2]', '{k: v, l: [1]}', 'x: #', '');
+    const scalar = fc.constantFrom(
+      '1',
+      'x',
+      '"q r"',
+      "'s'",
+      '192.0.2.0/24',
+      'true',
+      '[]',
+      '[a, 2]',
+      '{k: v, l: [1]}',
+      'x: #',
+      '',
+      '|\n      a b\n       c',
+      '>-\n      a\n      b: c',
+    );
     const doc: fc.Arbitrary<string> = fc
       .array(fc.tuple(scalar, fc.boolean(), fc.boolean()), { minLength: 1, maxLength: 12 })
       .map((rows) => {
         let text = 'rules:\n';
         rows.forEach(([value, first, comment], i) => {
-          text += `${i === 0 || first ? '  - ' : '    '}k${i}: ${value === 'x: #' ? 'x' : value}${comment ? ' # c' : ''}\n`;
+          text += `${i === 0 || first ? '  - ' : '    '}k${i}: ${value === 'x: #' ? 'x' : value}${comment && !/^[|>]/.test(value) ? ' # c' : ''}\n`;
         });
         return text;
       });

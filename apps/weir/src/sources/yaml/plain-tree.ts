@@ -13,7 +13,7 @@ const SPACE = 0x20;
 
 /**
  * The tree of a text that uses only the plain part of YAML, in a fraction of the time that the parser of all of YAML takes: block mappings with
- * simple keys, block lists, and on one line each flow lists, flow mappings, quoted scalars and plain scalars of the core schema. Undefined for
+ * simple keys, block lists, block scalars, and on one line each flow lists, flow mappings, quoted scalars and plain scalars of the core schema. Undefined for
  * everything else and for every mistake: what it returns is what `parseTree` would return, and it reports nothing.
  */
 export function readPlainTree(source: SourceText, bounds: TreeBounds): ConfigNode | undefined {
@@ -132,7 +132,7 @@ class PlainReader {
           value = { kind: 'scalar', place: keyPlace, value: null, text: '' };
         }
       } else {
-        value = this.#inline(at, depth + 1);
+        value = this.#text[at] === '|' || this.#text[at] === '>' ? this.#blockScalar(at, column, depth + 1) : this.#inline(at, depth + 1);
         this.#line++;
       }
       mapEnd = Math.max(keyPlace.end + 1, value.place.end);
@@ -176,6 +176,41 @@ class PlainReader {
     return this.#text[at] === '#' && at > from ? -1 : at;
   }
 
+  /**
+   * The scalar of a mapping in `column` whose `|` or `>` is here; the current line is its last afterwards. With no indicator but `-`, and a folded one only where
+   * all of its lines are indented alike.
+   */
+  #blockScalar(at: number, column: number, depth: number): ConfigNode {
+    this.#count(depth);
+    const text = this.#text;
+    const strip = text[at + 1] === '-';
+    if (at + (strip ? 2 : 1) < this.#end()) throw BEYOND;
+    const indent = this.#indents[this.#line + 1] ?? -1;
+    if (indent <= column) throw BEYOND;
+    const lines: string[] = [];
+    let end = this.#end() + 1;
+    for (let start = end; start < text.length; ) {
+      const newline = text.indexOf('\n', start);
+      const stop = newline < 0 ? text.length : newline;
+      let first = start;
+      while (first < stop && text.charCodeAt(first) === SPACE) first++;
+      if (first < stop && first - start < indent) break;
+      // Lines of nothing but spaces, and those that look like comments, have rules of their own.
+      if (first < stop ? text[first] === '#' : first > start) throw BEYOND;
+      if (text[at] === '>' && first - start !== indent) throw BEYOND;
+      lines.push(first < stop ? text.slice(start + indent, stop) : '');
+      if (first < stop) {
+        this.#line++;
+        end = stop;
+      }
+      start = stop + 1;
+    }
+    while (lines.at(-1) === '') lines.pop();
+    if (lines.length === 0) throw BEYOND;
+    const value = lines.join(text[at] === '|' ? '\n' : ' ') + (strip ? '' : '\n');
+    return { kind: 'scalar', place: this.#place(at, end), value, text: value };
+  }
+
   /** A value in the rest of the line, and nothing after it. */
   #inline(at: number, depth: number): ConfigNode {
     const first = this.#text[at];
@@ -191,7 +226,7 @@ class PlainReader {
     let rest = this.#text.slice(at, this.#end());
     const comment = rest.indexOf(' #');
     if (comment >= 0) rest = rest.slice(0, comment);
-    rest = rest.trimEnd();
+    rest = withoutSpaces(rest);
     if (rest.endsWith(':') || rest.includes(': ')) throw BEYOND;
     return this.#plain(rest, at, depth);
   }
@@ -259,7 +294,7 @@ class PlainReader {
       const next = this.#text[end + 1];
       if (c === ':' && (next === undefined || ' \n,[]{}'.includes(next))) throw BEYOND;
     }
-    return this.#plain(this.#text.slice(at, end).trimEnd(), at, depth);
+    return this.#plain(withoutSpaces(this.#text.slice(at, end)), at, depth);
   }
 
   #quoted(at: number, depth: number): ConfigNode {
@@ -293,6 +328,13 @@ class PlainReader {
     const place = this.#place(at, at + text.length);
     return { kind: 'scalar', place, value: coreValue(text), text };
   }
+}
+
+/** Without the spaces at its end; other white space belongs to a scalar. */
+function withoutSpaces(text: string): string {
+  let end = text.length;
+  while (end > 0 && text.charCodeAt(end - 1) === SPACE) end--;
+  return end === text.length ? text : text.slice(0, end);
 }
 
 /** The value of a plain scalar (YAML 1.2.2 section 10.3.2). */
