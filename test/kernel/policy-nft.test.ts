@@ -1,4 +1,5 @@
-import { packetExpr as x } from '@weir/filter/ir';
+import { ipSet, rangeSet, packetExpr as x } from '@weir/filter/ir';
+import { ip4 } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
 import { compileRules } from '../../apps/weir/src/compile/nft/policy/index.ts';
@@ -86,5 +87,42 @@ describe('what is printed, loaded by nft, is what Weir writes', () => {
     await expectSame(
       compiled(rules, { hook: random.pick(['input', 'forward', 'prerouting'] as const), priority: random.pick([0, -150, 10]) }),
     );
+  });
+});
+
+/** Rules over hosts and ports, as long lists have them. */
+function hostRules(count: number): Rule[] {
+  return Array.from({ length: count }, (_, i) => {
+    const source = ip4(0x0a000000 + i * 3);
+    const port = 1 + (i % 50);
+    const test = x.and([x.ip('ip.src', ipSet([{ first: source }])), x.int('tcp.dstport', rangeSet([{ first: port, last: port }]))]);
+    return testRule(`h${i}`, test, i % 2 === 0 ? { kind: 'allow' } : { kind: 'deny' });
+  });
+}
+
+describe('long lists', () => {
+  it('are maps and chains that list as they are printed', async () => {
+    const random = new Random(21);
+    const mixed = Array.from({ length: 150 }, (_, i) => testRule(`m${i}`, randomExpression(random, 1, ['web']), randomAction(random)));
+    const image = compiled([...hostRules(600), ...mixed]);
+    expect(image.maps?.length).toBeGreaterThan(0);
+    await expectSame(image);
+  });
+
+  it('one rule more or less is a small transaction, and ends with the same table', async () => {
+    const rules = hostRules(2000);
+    const odd = testRule('odd', x.ip('ip.src', ipSet([{ first: ip4(0x0a000bb9) }])), { kind: 'deny' });
+    await expectSame(compiled(rules));
+    const changed = compiled([...rules.slice(0, 700), odd, ...rules.slice(700)]);
+    const steps = write(changed);
+    expect(steps).toBeGreaterThan(0);
+    expect(steps).toBeLessThan(60);
+    await byNft.nft('flush ruleset');
+    await byNft.nft(printTable(changed));
+    expect(await listed(byWeir)).toEqual(await listed(byNft));
+    expect(write(compiled(rules))).toBeLessThan(60);
+    expect(write(compiled(rules))).toBe(0);
+    // To something else altogether, and away.
+    await expectSame(compiled([odd]));
   });
 });
