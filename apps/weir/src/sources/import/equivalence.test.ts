@@ -21,10 +21,10 @@ test('unfolded chains decide as the chains do, for random rulesets and packets',
         if (got !== want) throw new Error(`${got} instead of ${want} for ${JSON.stringify(packet)}\n${text}\n${imported.text}`);
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   );
-  expect(seen.accept).toBeGreaterThan(1000);
-  expect(seen.drop).toBeGreaterThan(1000);
-  expect(seen.reject).toBeGreaterThan(100);
+  expect(seen.accept).toBeGreaterThan(500);
+  expect(seen.drop).toBeGreaterThan(500);
+  expect(seen.reject).toBeGreaterThan(50);
   expect(skips).toBeGreaterThan(50);
 });

@@ -1,5 +1,5 @@
-import type { Condition } from './condition.ts';
-import { type Conjunction, conjoin } from './conjunction.ts';
+import { type Condition, PROTOCOL } from './condition.ts';
+import { type Conjunction, conjoin, onlyProtocol } from './conjunction.ts';
 import { MAX_NESTING, MAX_RULES } from './limits.ts';
 import type { BaseChain, Chain, Clause, ClauseAction, ImportHook, Limit, RejectWith } from './program.ts';
 import { type Entry, note, type Status } from './report.ts';
@@ -163,9 +163,16 @@ function step(walk: Walk, clause: Clause, call: Call): void {
   }
   const entries = [...call.entries, entry];
   const comment = clause.comment ?? call.comment;
-  const flat = flatAction(action, call);
+  const flat = answerable(flatAction(action, call), match, entry);
   if (flat) push(walk, { kind: 'rule', match, action: flat, limit, policy: false, entries, comment }, entry);
   else if (action.kind === 'jump' || action.kind === 'goto') enter(walk, clause, action, conditions, match, call);
+}
+
+/** Only TCP is answered with a reset. */
+function answerable(action: FlatAction | undefined, match: Conjunction, entry: Entry): FlatAction | undefined {
+  if (action?.kind !== 'reject' || action.with !== 'tcp-reset' || onlyProtocol(match) === PROTOCOL.tcp) return action;
+  note(entry, 'the answer is port-unreachable: only TCP is answered with a reset', 'approximated');
+  return { kind: 'reject', with: 'port-unreachable' };
 }
 
 /** Connections are looked up at priority -200 of these hooks. */

@@ -3,6 +3,7 @@ import { MAX_ITEMS } from '../limits.ts';
 import { type BaseChain, type Chain, type Clause, HOOKS, type Program } from '../program.ts';
 import { type Entry, makeEntry, note } from '../report.ts';
 import { get, getNumber, getString, type Json, listOf, single } from './json.ts';
+import { jsonMistake } from './json-mistake.ts';
 import { readRule } from './read-rule.ts';
 import { SetTable } from './set-table.ts';
 
@@ -48,7 +49,7 @@ function parse(text: string, file: string): { readonly items: readonly Item[] } 
     root = JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return { entry: syntaxEntry(text, file, error.message) };
+    return { entry: syntaxEntry(text, file) };
   }
   const list = get(root, 'nftables');
   if (!Array.isArray(list)) return { entry: refused(file, 1, 'not what `nft -j list ruleset` prints: the key nftables is needed') };
@@ -62,10 +63,14 @@ function refused(file: string, line: number, reason: string): Entry {
   return entry;
 }
 
-function syntaxEntry(text: string, file: string, message: string): Entry {
-  const at = Number(/position (\d+)/.exec(message)?.[1] ?? text.length);
+function syntaxEntry(text: string, file: string): Entry {
+  const at = jsonMistake(text);
   const before = text.slice(0, at).split('\n');
-  const entry = refused(file, before.length, `not JSON: ${message.slice(0, 120)}`);
+  const entry = refused(
+    file,
+    before.length,
+    at < text.length ? `not JSON: ${JSON.stringify(text.slice(at, at + 10))} is not expected here` : 'not JSON: the text ends too early',
+  );
   entry.column = (before.at(-1)?.length ?? 0) + 1;
   return entry;
 }
