@@ -112,6 +112,7 @@ describe('expressions', () => {
     { input: 'all(headers[*][1] == "v")', fields: { headers: { k: ['u', 'v'], l: [] } }, want: true },
     { input: 'any(cube[*][0][1] == 5)', fields: { cube: [[[4, 5]], []] }, want: true },
     { input: 'all(cube[*][0][*] > 3)', fields: { cube: [[[4, 5], [1]], []] }, want: true },
+    { input: 'any(headers[*][*] == "u")', fields: { headers: { k: ['u'], l: ['t', 'v'] } }, want: true },
     { input: 'any(headers[*][*] == "v")', fields: { headers: { k: ['u'], l: ['t', 'v'] } }, want: true },
   ])('$input of $fields is $want', ({ input, fields, want }) => {
     expect(run(input, fields)).toBe(want);

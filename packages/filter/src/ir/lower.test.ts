@@ -46,6 +46,12 @@ describe('lowering', () => {
     { input: 'tcp.dstport in $web_ports', want: 'tcp.dstport in {80 443}' },
     { input: 'iif.name in $names', want: 'iif.name == "eth0"' },
     { input: 'iif.name >= "eth" and iif.name < "eti"', want: 'iif.name >= "eth" and iif.name < "eti"' },
+    { input: 'iif.name >= "a" and iif.name > "a"', want: 'iif.name > "a"' },
+    { input: 'iif.name < "a" and iif.name <= "a"', want: 'iif.name < "a"' },
+    {
+      input: 'tcp.flags & 6 and not tcp.flags & 4 and ip.proto == "tcp"',
+      want: 'tcp.flags & 6 and not tcp.flags & 4 and ip.proto == "tcp"',
+    },
     { input: 'iif.name >= "a" and iif.name <= "a"', want: 'iif.name == "a"' },
     { input: 'cidr(ip.src, 24, 48) in {192.0.2.0 2001:db8:1::}', want: 'ip.src in {192.0.2.0/24 2001:db8:1::/48}' },
     { input: 'cidr(cidr(ip.src, 28, 0), 24, 0) == 192.0.2.0', want: 'ip.src in {192.0.2.0/24}' },
