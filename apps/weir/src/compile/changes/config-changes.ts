@@ -1,4 +1,8 @@
 import type { Config, Peer } from '../../model/config.ts';
+import type { Policy, PolicyRule } from '../../model/policy.ts';
+
+/** Rules that are named one by one. */
+const SHOWN_RULES = 20;
 
 /** What is different between two configurations, as short texts for a person; nothing when a reload would change nothing. */
 export function describeChanges(before: Config, after: Config): readonly string[] {
@@ -14,6 +18,7 @@ export function describeChanges(before: Config, after: Config): readonly string[
   if (!same(bare(before.firewall), bare(after.firewall))) {
     out.push(before.firewall === undefined ? 'firewall added' : after.firewall === undefined ? 'firewall removed' : 'firewall changed');
   }
+  out.push(...policyChanges(before.policy, after.policy));
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;
@@ -26,6 +31,31 @@ export function fixedKeys(before: Config, after: Config): readonly string[] {
     ...(before.socket === after.socket ? [] : ['socket']),
     ...(before.netns === after.netns ? [] : ['netns']),
   ];
+}
+
+/** Rules by name while they are few, else how many. */
+function policyChanges(before: Policy | undefined, after: Policy | undefined): readonly string[] {
+  if (before?.defaultAction !== after?.defaultAction && before && after) {
+    const rest = policyChanges({ ...before, defaultAction: after.defaultAction }, after);
+    return [`policy default ${before.defaultAction} -> ${after.defaultAction}`, ...rest];
+  }
+  const rules = differences('rule', before?.rules ?? [], after?.rules ?? [], ruleText);
+  const both = before === undefined && after ? ['policy added'] : before && after === undefined ? ['policy removed'] : [];
+  if (rules.length <= SHOWN_RULES) {
+    const order = rules.length === 0 && before && after && !same(refs(before), refs(after)) ? ['order of the rules'] : [];
+    return [...both, ...rules, ...order];
+  }
+  const kinds = ['added', 'changed', 'removed'].map((kind) => [kind, rules.filter((line) => line.endsWith(kind)).length] as const);
+  return [...both, ...kinds.filter(([, count]) => count > 0).map(([kind, count]) => `${count} rules ${kind}`)];
+}
+
+function refs(policy: Policy): readonly string[] {
+  return policy.rules.map((rule) => rule.ref);
+}
+
+/** What a rule does, without its place. */
+function ruleText({ ref, hooks, priority, text, action, log, audit, enabled, until }: PolicyRule): unknown {
+  return [ref, hooks, priority, text, action, log, audit, enabled, until];
 }
 
 function withoutSpan({ span: _, ...rest }: Peer): unknown {
