@@ -81,8 +81,10 @@ export const MAX_UNKNOWN_KEYS = 20;
 export function table<V extends object>(what: string, fields: Fields<V>): Shape<Table<V>> {
   const names = Object.keys(fields) as (keyof V & string)[];
   const known = new Map<string, keyof V & string>(names.map((name) => [name, name]));
-  const absent = {} as V;
-  for (const key of names) absent[key] = fields[key].absent;
+  const values = {} as V;
+  for (const key of names) values[key] = fields[key].absent;
+  // A copy has a shape of its own that further copies are made from fast; what was filled key by key has none.
+  const absent = { ...values };
   const doc: ShapeDoc = {
     type: 'mapping',
     keys: names.map((key) => {
