@@ -26,8 +26,11 @@ const METER_TIMEOUT = { least: 60, most: 3600 } as const;
 /** nf_tables keeps comments of 127 bytes; NFLOG prefixes are as long. */
 const MOST_LABEL = 127;
 
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 /** What nft can read between quotation marks, in as many bytes as the kernel keeps. */
 export function label(text: string, most: number = MOST_LABEL): string {
+  if (text.length <= most && PLAIN.test(text)) return text;
   const plain = text.replace(/["\\]/g, "'").replace(/\p{Cc}/gu, ' ');
   if (new TextEncoder().encode(plain).length <= most) return plain;
   let out = '';
