@@ -5,7 +5,7 @@ import { pairLists } from './pair-families.ts';
 import { actionFields, hash, type Lists, type MatchFields, matchFields } from './policy-rule.ts';
 import { type BaseChain, type Chain, HOOKS, type ImportHook, type NamedSet, type Program } from './program.ts';
 import { settleRates } from './rates.ts';
-import { type Entry, note } from './report.ts';
+import { type Entry, note, printable } from './report.ts';
 import { ruleName } from './rule-name.ts';
 
 /** A rule of the policy file. */
@@ -69,7 +69,15 @@ export function assemble(program: Program, maxRules?: number): ImportedPolicy | 
   const texts = rules.map((r) => r.match.expression ?? '').join('\n');
   const wanted = program.sets.filter((s) => new RegExp(`\\$${s.name.replaceAll('.', '\\.')}(?![a-z0-9_.])`).test(texts));
   for (const set of wanted) if (set.members) lists.set(set.name, set.members);
-  return { defaultAction, rules, lists, toFill: wanted.filter((s) => s.members === undefined), unjudged };
+  return {
+    defaultAction,
+    rules,
+    lists,
+    toFill: wanted
+      .filter((s) => s.members === undefined)
+      .map((s) => ({ ...s, original: printable(s.original), purpose: printable(s.purpose) })),
+    unjudged,
+  };
 }
 
 /** Whether anything can happen to a packet in these chains. */
@@ -203,10 +211,12 @@ function nameRules(hook: ImportHook, drafts: readonly Draft[], items: readonly F
   });
 }
 
+const MAX_DESCRIPTION = 500;
+
 function describe(d: Draft): string | undefined {
   if (d.other !== undefined) return `IPv${d.other} is not judged by what was imported`;
   const comments = [...new Set(d.rules.flatMap((r) => (r.comment === undefined ? [] : [r.comment])))];
-  return comments.length === 0 ? undefined : comments.join('; ');
+  return comments.length === 0 ? undefined : printable(comments.join('; ').slice(0, MAX_DESCRIPTION));
 }
 
 /** For each label the ref of the next rule that there still is. */

@@ -30,13 +30,15 @@ const MAX_REASONS = 20;
 const RANK: readonly Status[] = ['nothing', 'translated', 'approximated', 'unsupported', 'error'];
 
 export function makeEntry(file: string, line: number, text: string, options: { status?: Status; where?: string } = {}): Entry {
-  const clean = printable(text);
+  const short = (long: string): string => (long.length > MAX_TEXT ? `${long.slice(0, MAX_TEXT)}...` : long);
+  // Cut before it is looked at: a line may be as long as the file.
+  const shown = (long: string): string => short(printable(long.slice(0, 2 * MAX_TEXT)));
   return {
     file: printable(file),
     line,
-    where: options.where,
+    where: options.where === undefined ? undefined : shown(options.where),
     column: undefined,
-    text: clean.length > MAX_TEXT ? `${clean.slice(0, MAX_TEXT)}...` : clean,
+    text: shown(text),
     status: options.status ?? 'translated',
     reasons: [],
     refs: [],
@@ -46,7 +48,7 @@ export function makeEntry(file: string, line: number, text: string, options: { s
 /** Adds a reason; the entry's status becomes the worse of both. Without `status` it is a remark. */
 export function note(entry: Entry, reason: string, status: Status = 'nothing'): void {
   if (RANK.indexOf(status) > RANK.indexOf(entry.status)) entry.status = status;
-  const clean = printable(reason);
+  const clean = printable(reason.slice(0, 2 * MAX_TEXT));
   if (entry.reasons.length < MAX_REASONS && !entry.reasons.includes(clean)) entry.reasons.push(clean);
 }
 

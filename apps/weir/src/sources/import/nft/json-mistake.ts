@@ -1,5 +1,6 @@
 const SPACE = /[ \t\n\r]*/y;
-const VALUE = /"(?:[^"\\\p{Cc}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/uy;
+const WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /** The offset of the first thing in a text that JSON (RFC 8259) does not have there; the end of the text when it is cut short. Linear in the text. */
 export function jsonMistake(text: string): number {
@@ -29,11 +30,30 @@ export function jsonMistake(text: string): number {
       next = c === '[' ? 'first-value' : 'first-key';
       at++;
     } else {
-      VALUE.lastIndex = at;
       const isKey: boolean = next === 'key' || next === 'first-key';
-      if ((isKey && c !== '"') || !VALUE.test(text)) return at;
-      at = VALUE.lastIndex;
+      const end: number = c === '"' ? stringEnd(text, at) : isKey ? -1 : wordEnd(text, at);
+      if (end < 0) return at;
+      at = end;
       next = isKey ? 'colon' : 'comma';
     }
   }
+}
+
+/** After the closing mark of a string that begins at `at`; -1 when it is none. */
+function stringEnd(text: string, at: number): number {
+  for (let i = at + 1; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) return i + 1;
+    if (code < 0x20) return -1;
+    if (code !== 0x5c) continue;
+    ESCAPE.lastIndex = i;
+    if (!ESCAPE.test(text)) return -1;
+    i = ESCAPE.lastIndex - 1;
+  }
+  return -1;
+}
+
+function wordEnd(text: string, at: number): number {
+  WORD.lastIndex = at;
+  return WORD.test(text) ? WORD.lastIndex : -1;
 }
