@@ -201,7 +201,7 @@ class PlainReader {
       lines.push(first < stop ? text.slice(start + indent, stop) : '');
       if (first < stop) {
         this.#line++;
-        end = stop;
+        end = Math.min(stop + 1, text.length);
       }
       start = stop + 1;
     }
