@@ -12,8 +12,11 @@ import {
 } from '@weir/filter/ir';
 import { PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
-import { type Ip, lastIp, parseIp, prefix } from '@weir/wire/inet';
+import { asn, type Ip, ip4, lastIp, parseIp, prefix } from '@weir/wire/inet';
+import { judgement, NO_PEERS } from '../../apps/weir/src/compile/judgement/index.ts';
+import type { Peer } from '../../apps/weir/src/model/config.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
+import type { Policy, PolicyFields } from '../../apps/weir/src/model/policy.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { BedHook } from './bed.ts';
 import { printNode } from './generate/expressions.ts';
@@ -32,6 +35,40 @@ export interface Built {
 const INT = { kind: 'Int' } as const;
 const IP = { kind: 'Ip' } as const;
 const NOWHERE = { file: 'agreement.yaml', line: 1, column: 1, length: 1 } as const;
+
+const NO_FIELDS: PolicyFields = {
+  source_cidrs: [],
+  destination_cidrs: [],
+  source_ports: [],
+  destination_ports: [],
+  protocol: 'any',
+  expression: undefined,
+};
+/** One of the addresses that packets have. */
+const PEER: Peer = {
+  name: 'core',
+  address: ip4(0xc0000201),
+  port: 179,
+  localAs: asn(64512),
+  as: asn(64512),
+  families: ['ipv4 unicast'],
+  holdTime: 90,
+  passive: false,
+  source: undefined,
+  interface: undefined,
+  password: undefined,
+  ttlSecurity: undefined,
+  multihop: undefined,
+  restartTime: 120,
+  longLivedStaleTime: undefined,
+  addPath: false,
+  extendedMessage: false,
+  role: undefined,
+  roleStrict: false,
+  maxPrefixes: undefined,
+  keepAll: false,
+  span: NOWHERE,
+};
 
 /** Throws where the policy is none: generators make policies that are. */
 export function build(policy: PolicyCase, hook: BedHook, priority: number): Built {
@@ -52,9 +89,10 @@ export function build(policy: PolicyCase, hook: BedHook, priority: number): Buil
     audit: false,
     provenance: { kind: 'builtin' },
   };
+  const sets = used.map((list) => namedSet(list.name));
   return {
-    hook: { hook, priority, rules: [...rules, last] },
-    sets: used.map((list) => namedSet(list.name)),
+    hook: policy.based ? based(policy, rules, sets, hook) : { hook, priority, rules: [...rules, last] },
+    sets,
     members: addresses,
     definitions,
     lists: {
@@ -92,6 +130,37 @@ function ruleOf({ ref, node, action, log, audit }: CaseRule, definitions: ListDe
     audit,
     provenance,
   };
+}
+
+/** The rules within the order of judgement, with every entry of the base and one BGP peer. */
+function based({ defaultAction }: PolicyCase, rules: readonly Rule[], sets: readonly NamedSet[], hook: BedHook): HookRules {
+  const policy: Policy = {
+    files: [NOWHERE.file],
+    defaultAction,
+    defaultSpan: undefined,
+    defaultAudit: false,
+    generatedAt: undefined,
+    rules: rules.map(({ ref, name, priority, expression: expr, text, action, log, audit }) => ({
+      ref,
+      name,
+      priority,
+      expression: expr,
+      text,
+      action,
+      log,
+      audit,
+      description: undefined,
+      hooks: [hook],
+      enabled: true,
+      until: undefined,
+      fields: NO_FIELDS,
+      span: NOWHERE,
+    })),
+  };
+  const bgp = { ...NO_PEERS, peers: [PEER] };
+  const found = judgement({ firewall: undefined, sets, bgp, policy }, 0).find((one) => one.hook === hook);
+  if (!found) throw new Error(`nothing is judged at ${hook}`);
+  return found;
 }
 
 function define(list: CaseList, addresses: ReadonlyMap<string, IpSet>, numbers: ReadonlyMap<string, RangeSet>): ListDefinition {

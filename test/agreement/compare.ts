@@ -24,7 +24,7 @@ export function printOpinion({ verdict, rules }: Opinion): string {
 /** The interpreter's. */
 export function interpreted(subject: Subject, sight: Sight, built: Built, bed: Bed): Opinion {
   const { verdict, effects } = judge(built.hook, packetOf(subject, sight, bed), { lists: built.lists });
-  return { verdict: verdict === 'allow' ? 'allow' : 'deny', rules: once(effects.map((effect) => effect.rule.ref)) };
+  return { verdict: verdict === 'allow' ? 'allow' : 'deny', rules: once(effects.map((effect) => effect.rule.name)) };
 }
 
 /** The kernel's. */

@@ -36,7 +36,7 @@ function rule(ref: string, text: string, action: CaseRule['action'], more: Parti
 }
 
 function policy(rules: readonly CaseRule[], defaultAction: 'allow' | 'deny' = 'allow'): Built {
-  return build({ lists: [], rules, defaultAction }, 'input', 0);
+  return build({ lists: [], rules, defaultAction, based: false }, 'input', 0);
 }
 
 /** With another action for its first rule. */

@@ -124,6 +124,7 @@ function policyOf({ rules, lists = [], logged = false }: Row): PolicyCase {
   return {
     lists,
     defaultAction: 'deny',
+    based: false,
     rules: rules.map(([text, action], i) => ({ ref: `r${i}`, node: { kind: 'atom', text, key: text }, action, log: logged, audit: false })),
   };
 }

@@ -133,7 +133,7 @@ function compare(policy: PolicyCase, built: Built, effects: EffectRules, subject
     const packet = packetOf(subject, sight, bed);
     for (const [k, look] of looks.entries()) {
       const node = policy.rules[k]?.node;
-      const whole = built.hook.rules[k]?.expression;
+      const whole = built.hook.rules.find((rule) => rule.ref === policy.rules[k]?.ref)?.expression;
       if (!node || !whole || evaluateNode(look, packet, built, result) === evaluate(whole, packet, built.lists)) continue;
       result.broken.push(`${printNode(node)} on ${printHex(subject.bytes)}`);
     }

@@ -87,11 +87,8 @@ export class Shrinker {
 
 function size({ policy, subject }: Difference): number {
   const zeros = subject.bytes.filter((octet) => octet === 0).length;
-  return (
-    policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0) +
-    2 * subject.bytes.length -
-    zeros
-  );
+  const rules = policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0);
+  return rules + (policy.based ? 1000 : 0) + 2 * subject.bytes.length - zeros;
 }
 
 function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
@@ -112,7 +109,8 @@ function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
       ),
     ),
   );
-  return [...halves, ...(rules.length > 1 ? fewer : []), ...changed];
+  const bare = policy.based ? [{ ...policy, based: false }] : [];
+  return [...bare, ...halves, ...(rules.length > 1 ? fewer : []), ...changed];
 }
 
 function smallerRules(rule: CaseRule): readonly CaseRule[] {
@@ -183,7 +181,7 @@ export function printDifference({ policy, subject, interpreter, kernel }: Differ
     .filter(({ name }) => text.includes(`$${name}`))
     .map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
   return [
-    `policy at ${hook}, default ${policy.defaultAction}:`,
+    `policy at ${hook}, default ${policy.defaultAction}${policy.based ? ', with the base' : ''}:`,
     ...lists,
     ...rules,
     `packet: ${printHex(subject.bytes)}${subject.mark === 0 ? '' : `, mark ${subject.mark}`}${subject.frames.length > 1 ? `, in ${subject.frames.length} fragments` : ''}`,

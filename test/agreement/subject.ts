@@ -38,7 +38,8 @@ export function packetOf(subject: Subject, { state, oif }: Sight, bed: Bed): Pac
   return Packet.fromNetwork(subject.bytes, {
     mark: subject.mark,
     state,
-    ...(hook === 'output' ? {} : { iif }),
+    // Raw sockets are opened as root.
+    ...(hook === 'output' ? { uid: 0 } : { iif }),
     ...(hook === 'output' || hook === 'forward' ? { oif } : {}),
   });
 }

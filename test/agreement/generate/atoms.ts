@@ -54,6 +54,9 @@ export const INT_FIELDS: readonly IntField[] = [
   { name: 'meta.len', bits: 32, usual: [20, 28, 40, 41, 48, 60, 68] },
 ];
 
+/** Of the socket that sends: only at output. */
+export const UID: IntField = { name: 'process.uid', bits: 32, usual: [0, 1, 1000] };
+
 export const FLAG_FIELDS: readonly string[] = ['ack', 'cwr', 'ecn', 'fin', 'push', 'reset', 'syn', 'urg'].map(
   (flag) => `tcp.flags.${flag}`,
 );
@@ -73,6 +76,7 @@ export function makeAtom(random: Random, context: AtomContext): Node {
   if (kind === 17) return flag('ip.frag');
   if (kind < 20) return protocolAtom(random);
   if (kind === 20) return interfaceAtom(random, context);
+  if (kind === 21 && context.hook === 'output' && random.below(2) === 0) return intAtom(random, context, UID);
   if (kind === 21 && context.conntrack) return flag(random.pick(STATE_FIELDS));
   return sliceAtom(random, context);
 }
@@ -217,6 +221,10 @@ function interfaceAtom(random: Random, { hook }: AtomContext): Node {
   const field = random.pick(fields);
   const name = (): string => JSON.stringify(random.pick(INTERFACES));
   if (random.below(2) === 0) return atom(field, random.pick(['==', '!=']), name());
+  if (random.below(4) === 0) {
+    const start = random.pick(['rx', 'out', 'rx0', 'lo', 'x', '']);
+    return { kind: 'atom', text: `starts_with(${field}, ${JSON.stringify(start)})`, key: `starts_with(${field})` };
+  }
   if (random.below(3) === 0) return atom(field, 'strict wildcard', JSON.stringify(random.pick(['rx*', 'out*', 'rx0*', '*'])));
   return atom(field, '{', Array.from({ length: 1 + random.below(4) }, name).join(' '));
 }

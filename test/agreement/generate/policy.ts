@@ -34,6 +34,8 @@ export interface PolicyCase {
   readonly lists: readonly CaseList[];
   readonly rules: readonly CaseRule[];
   readonly defaultAction: 'allow' | 'deny';
+  /** With all that comes before and after the rules of a policy: what the daemon judges by. */
+  readonly based: boolean;
 }
 
 export interface PolicyOptions {
@@ -68,7 +70,20 @@ export function makePolicy(random: Random, options: PolicyOptions, hints: Hints)
     const action = makeAction(random, refs.slice(i + 1), hints);
     return { ref, node: make(), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
   });
-  return { lists, rules, defaultAction: random.pick(['allow', 'deny']) };
+  const based = !headers && random.below(6) === 0;
+  if (based) hintAtBase(hints);
+  return { lists, rules, defaultAction: random.pick(['allow', 'deny']), based };
+}
+
+/** What the base of a firewall asks for. */
+function hintAtBase(hints: Hints): void {
+  hints.addInt('udp.srcport', 67, 68, 546, 547);
+  hints.addInt('udp.dstport', 67, 68, 546, 547);
+  hints.addInt('tcp.srcport', 179);
+  hints.addInt('tcp.dstport', 179);
+  hints.addInt('ip.ttl', 255, 1);
+  hints.addInt('icmp.type', 3, 11);
+  hints.addInt('icmpv6.type', 2, 130, 133, 136, 143);
 }
 
 function makeAction(random: Random, later: readonly string[], hints: Hints): CaseAction {
