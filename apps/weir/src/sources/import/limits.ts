@@ -1,5 +1,5 @@
 /** Octets of one input file. */
-export const MAX_INPUT = 32 * 1024 * 1024;
+export const MAX_INPUT: number = 32 * 1024 * 1024;
 
 /** Lines of an iptables-save file, objects of an nft listing, documents of a manifest. */
 export const MAX_ITEMS = 200_000;

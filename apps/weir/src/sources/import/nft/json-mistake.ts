@@ -2,7 +2,7 @@ const SPACE = /[ \t\n\r]*/y;
 const WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
-/** The offset of the first thing in a text that JSON (RFC 8259) does not have there; the end of the text when it is cut short. Linear in the text. */
+/** The offset of the first thing in a text that JSON does not have there; the end of the text when it is cut short. Linear in the text. */
 export function jsonMistake(text: string): number {
   /** Brackets that are open. */
   const open: string[] = [];
