@@ -10,6 +10,9 @@ export interface PolicyFields {
   readonly source_ports: readonly string[];
   readonly destination_ports: readonly string[];
   readonly protocol: string;
+  readonly in_interface: readonly string[];
+  readonly out_interface: readonly string[];
+  readonly state: readonly string[];
   readonly expression: string | undefined;
 }
 

@@ -9,21 +9,22 @@ import { isLocal } from './build.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
 
 /**
- * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. `used` are the sets that
- * the policy names.
+ * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. Of the
+ * policy it wants to know whether there is one, and which sets it uses.
  */
-export function checkFile(raw: RawFile, used: ReadonlySet<string>, report: Report): void {
+export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
   const peers = new Set((raw.bgp?.get.peers ?? []).flatMap((item) => item.value.get.name ?? []));
-  for (const set of raw.sets) checkSet(set, peers, ownsTable(raw), report);
-  checkTargets(raw, report);
+  for (const set of raw.sets) checkSet(set, peers, raw.firewall !== undefined || policy.given, report);
+  checkTargets(raw, policy, report);
   if (raw.firewall) checkBorders(raw, raw.firewall.get.borders, report);
-  checkUse(raw, used, report);
+  checkUse(raw, policy, report);
 }
 
-/** Whether there is a table that Weir owns: for a firewall, or for a policy. */
-function ownsTable(raw: RawFile): boolean {
-  return raw.firewall !== undefined || raw.policy !== undefined;
+/** A policy makes a table that Weir owns, as a firewall does. */
+interface PolicyUse {
+  readonly given: boolean;
+  readonly uses: ReadonlySet<string>;
 }
 
 function checkPeers(bgp: Table<RawBgp>, report: Report): void {
@@ -138,13 +139,13 @@ function checkNft(set: Named<Table<RawSet>>, firewall: boolean, report: Report):
 }
 
 /** No two sets may fill the same kernel set, and none may fill the table that Weir writes whole. */
-function checkTargets(raw: RawFile, report: Report): void {
+function checkTargets(raw: RawFile, policy: PolicyUse, report: Report): void {
   const targets = new Seen();
   for (const set of raw.sets) {
     const nft = set.value.get.nft;
     if (!nft || nft.get.table === undefined) continue;
     const { family, table } = nft.get;
-    const owned = raw.firewall ? raw.firewall.get.table : raw.policy === undefined ? undefined : 'weir';
+    const owned = raw.firewall ? raw.firewall.get.table : policy.given ? 'weir' : undefined;
     if (family === 'inet' && table === owned) {
       report('E026', nft.place('table'), `inet ${table} is the table that Weir owns`, 'leave nft out to use a set of the owned table');
     }
@@ -200,20 +201,16 @@ function checkBorders(raw: RawFile, borders: readonly Item<Table<RawBorder>>[], 
 }
 
 /** Warnings: things that are allowed and probably not meant. */
-function checkUse(raw: RawFile, policySets: ReadonlySet<string>, report: Report): void {
-  if (!ownsTable(raw)) return;
-  const used = new Set(policySets);
+function checkUse(raw: RawFile, policy: PolicyUse, report: Report): void {
+  if (!raw.firewall && !policy.given) return;
+  const used = new Set(policy.uses);
   for (const { value: border } of raw.firewall?.get.borders ?? []) {
     for (const item of border.get.deny) used.add(item.value);
     for (const item of border.get.allow) if (item.value.get.set !== undefined) used.add(item.value.get.set);
   }
   for (const set of raw.sets) {
     if (!set.value.has('nft') && !used.has(set.name))
-      report(
-        'W001',
-        set.place,
-        `${raw.policy === undefined ? 'no border uses' : 'neither a border nor the policy uses'} the set ${quote(set.name)}`,
-      );
+      report('W001', set.place, `${policy.given ? 'neither a border nor the policy uses' : 'no border uses'} the set ${quote(set.name)}`);
     for (const { value, place } of set.value.get.kind === 'deny' ? (set.value.get.guard?.get.prefixes ?? []) : []) {
       const shield = raw.protected.find((p) => covers(p.value, value));
       if (shield) report('W003', place, 'this prefix is protected, so the set can never have a member in it');

@@ -1,6 +1,7 @@
 /** Configuration files: YAML text to a checked `Config`, every mistake as a diagnostic with its place. */
 
 export { MAX_DEPTH, MAX_VALUES } from '../yaml/bounds.ts';
+export { checkEnforceable } from './check-enforceable.ts';
 export { CODES, type Code } from '../yaml/codes.ts';
 export { MAX_DURATION, parseDuration, printDuration } from '../yaml/duration.ts';
 export { type Files, systemFiles } from '../yaml/files.ts';

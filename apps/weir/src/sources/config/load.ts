@@ -62,7 +62,7 @@ class Loader {
         const table = shape.read(whole, { ...whole.place, end: whole.place.start }, reading.report);
         if (table) {
           const { policy, uses } = this.#policy(table.get);
-          checkFile(table.get, uses, reading.report);
+          checkFile(table.get, { given: table.has('policy'), uses }, reading.report);
           config = buildConfig(this.#file, table.get, policy, (item) => this.#password(item));
           if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now), new Map());
         }

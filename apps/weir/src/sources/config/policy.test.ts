@@ -86,10 +86,9 @@ hint: did you mean tcp?
       name: 'no files',
       config: CONFIG.replace(/policy:.*/, 'policy: []'),
       files: {},
-      want: `weir.yaml:3:3 error[E012] nft is required because there is no firewall
+      want: `weir.yaml:3:3 warning[W001] neither a border nor the policy uses the set "spammers"
   spammers: { kind: deny, communities: blackhole }
   ^^^^^^^^
-hint: name the table and sets to fill, or add a firewall: section
 weir.yaml:4:9 error[E028] expected a list with at least one file name
 policy: []
         ^^

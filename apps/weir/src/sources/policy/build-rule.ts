@@ -119,6 +119,9 @@ function buildFields(r: RawRule): PolicyFields {
     source_ports: show(r.source_ports, ports),
     destination_ports: show(r.destination_ports, ports),
     protocol: r.protocol,
+    in_interface: show(r.in_interface, String),
+    out_interface: show(r.out_interface, String),
+    state: (r.state ?? []).map((item) => item.value),
     expression: r.expression,
   };
 }

@@ -27,7 +27,7 @@ rules:
   - { name: t, source_ports: 2, action: skip }
   - { name: p, protocol: icmp, action: rate_limit, rate_limit_pps: 5, rate_limit_burst: 9, rate_limit_per: rule }
   - { name: a, source_cidrs: $blocked, action: allow }
-  - { name: d, action: deny, in_interface: [eth0, wg*] }
+  - { name: d, action: deny, in_interface: [eth0, wg*], state: [new, invalid] }
 `;
 
 function load(): Policy {
@@ -69,6 +69,9 @@ test('the shape', () => {
     source_ports: [],
     destination_ports: ['$web', 443, '9000-9001'],
     protocol: 'tcp',
+    in_interface: [],
+    out_interface: [],
+    state: [],
     expression: null,
     action: 'rate_limit',
     rate_limit_pps: null,
