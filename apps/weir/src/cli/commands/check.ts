@@ -1,5 +1,7 @@
+import { NO_PEERS } from '../../compile/judgement/index.ts';
+import type { Config } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import { CODES, printDiagnostic, type SourceText } from '../../sources/config/index.ts';
+import { CODES, checkEnforceable, printDiagnostic, type SourceText } from '../../sources/config/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { knownSets, type LoadedFile, loadAny } from '../load-any.ts';
@@ -17,13 +19,21 @@ export interface CheckOptions {
 /** Checks each file, a configuration or a policy, by itself and prints every mistake. Exit code 2 when there is one, 1 when a file cannot be read. */
 export async function check(files: readonly string[], options: CheckOptions, io: Io): Promise<ExitCode> {
   const now = Date.now();
-  const known = options.config === undefined ? {} : knownSets(options.config, now);
-  const results = files.map((file) => ({ file, loaded: loadAny(file, known, now) }));
+  const known = options.config === undefined ? undefined : knownSets(options.config, now);
+  const results = files.map((file) => ({ file, loaded: enforceable(loadAny(file, known ?? {}, now), known?.config, now) }));
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(results))}\n`);
   else if (options.output === 'sarif') await io.out(`${JSON.stringify(asSarif(results.flatMap((r) => r.loaded.diagnostics)), null, 2)}\n`);
   else for (const { file, loaded } of results) await printText(file, loaded, options.palette, io);
   if (results.some(({ file, loaded }) => !loaded.sources.has(file))) return EXIT.error;
   return results.every(({ loaded }) => loaded.usable) ? EXIT.ok : EXIT.finding;
+}
+
+/** A policy file by itself, with what nf_tables cannot do of it; a configuration has been asked already. */
+function enforceable(loaded: LoadedFile, config: Config | undefined, now: number): LoadedFile {
+  if (loaded.kind !== 'policy' || !loaded.policy) return loaded;
+  const { firewall, sets = [], bgp = NO_PEERS } = config ?? {};
+  const found = checkEnforceable({ policy: loaded.policy, firewall, sets, bgp }, now);
+  return found.length === 0 ? loaded : { ...loaded, usable: false, diagnostics: [...loaded.diagnostics, ...found] };
 }
 
 /** Diagnostics go to stderr, the verdict on each file to stdout. */
