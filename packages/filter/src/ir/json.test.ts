@@ -78,6 +78,11 @@ describe('expressions as JSON', () => {
       want: 'test.mask: a 64-bit integer is wanted, as a string where a number is not exact',
     },
     {
+      name: 'a number of more than 64 bits',
+      input: literal({ kind: 'bits', operand: 'port', mask: '9223372036854775808' }),
+      want: 'test.mask: a 64-bit integer is wanted, as a string where a number is not exact',
+    },
+    {
       name: 'a number of 100 digits',
       input: literal({ kind: 'bits', operand: 'port', mask: '9'.repeat(100) }),
       want: 'test.mask: a 64-bit integer is wanted, as a string where a number is not exact',

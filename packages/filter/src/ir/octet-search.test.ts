@@ -33,6 +33,19 @@ describe('searching', () => {
     );
   });
 
+  it.each([
+    { input: '*a*a*', value: 'ba', want: false },
+    { input: '*a*a*', value: 'bab a', want: true },
+    { input: '*ab*ba', value: 'aba', want: false },
+    { input: 'ab*ba', value: 'aba', want: false },
+    { input: '*', value: '', want: true },
+    { input: '', value: '', want: true },
+    { input: '', value: 'a', want: false },
+    { input: '*\\**', value: 'a*b', want: true },
+  ])('wildcard $input on $value', ({ input, value, want }) => {
+    expect(compileWildcard(keyOctets(input), true)(keyOctets(value))).toBe(want);
+  });
+
   it('is linear where a naive search is not', () => {
     const haystack = new Uint8Array(4_000_000).fill(0x61);
     const needle = new Uint8Array(50_000).fill(0x61);
