@@ -46,7 +46,7 @@ export function explainPacket(hooks: readonly HookRules[], packet: Packet, lists
 }
 
 /** What a literal saw; and of one that failed what it asked for. */
-function describeStep(step: Trace['because'][number]): string {
+export function describeStep(step: Trace['because'][number]): string {
   const { test } = step.literal;
   const saw = test.kind === 'list' ? `${printSaw(step)}, ${step.passed ? 'a member' : 'no member'} of $${test.list}` : printSaw(step);
   if (step.holds || test.kind === 'list' || test.kind === 'flag') return saw;

@@ -1,0 +1,228 @@
+import { createReadStream } from 'node:fs';
+import { type ConnectionState, Packet, type PacketContext } from '@weir/filter/packet';
+import { KernelError } from '@weir/netlink/socket';
+import { errnoName, SystemError } from '@weir/sys';
+import { DecodeError } from '@weir/wire/bytes';
+import type { CapturedFrame, CaptureProblem } from '@weir/wire/capture';
+import { describeProblem } from '../../compile/nft/policy/index.ts';
+import { MAX_SHOTS, type ReplayHook } from '../../kernel/replay/index.ts';
+import type { HookRules } from '../../model/rule.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
+import { loadRulesAndSets } from '../explain/load-rules.ts';
+import type { Io } from '../io.ts';
+import type { Palette } from '../render/paint.ts';
+import { type AtHook, HookView, type NotJudged } from '../replay/at-hook.ts';
+import { type CompiledHook, compileHook } from '../replay/compile-hook.ts';
+import { interpret, reasons, withState } from '../replay/interpret.ts';
+import { KernelEngine } from '../replay/kernel-engine.ts';
+import { type Outcome, sameOutcome } from '../replay/outcome.ts';
+import { missingCapabilities } from '../replay/privileges.ts';
+import { type Difference, type Replayed, renderJson, renderText } from '../replay/render.ts';
+import { streamFrames } from '../replay/stream-frames.ts';
+import { Summary } from '../replay/summary.ts';
+
+export interface ReplayOptions {
+  /** A capture file; `-` is standard input. */
+  readonly pcap: string;
+  readonly hook: ReplayHook | undefined;
+  readonly iif: string | undefined;
+  readonly oif: string | undefined;
+  /** Of every packet; undefined: new to the interpreter, and what connection tracking says in the kernel. */
+  readonly state: ConnectionState | undefined;
+  readonly engine: 'interpreter' | 'nft';
+  readonly compare: boolean;
+  /** Packets to look at. */
+  readonly limit: number | undefined;
+  readonly output: 'text' | 'json';
+  readonly config: string | undefined;
+  readonly palette: Palette;
+  /** Of messages. */
+  readonly errPalette: Palette;
+}
+
+/** Octets that are read at a time. */
+const READ = 1 << 20;
+/** Octets of packets that are judged together. */
+const BATCH_OCTETS = 1 << 20;
+/** Interfaces that no rule is likely to name. */
+const INTERFACES = { iif: 'replay-in', oif: 'replay-out' } as const;
+
+/** Judges every packet of a capture by the rules of one hook: by the interpreter, by the kernel, or by both. */
+export async function replay(files: readonly string[], options: ReplayOptions, io: Io): Promise<ExitCode> {
+  const { hooks, sets } = loadRulesAndSets(files, options.config, io, options.errPalette);
+  const hook = chooseHook(hooks, options.hook);
+  const kernel = options.compare || options.engine === 'nft';
+  if (kernel && options.state !== undefined)
+    throw new CliError(EXIT.usage, '--state is for the interpreter alone: in the kernel connection tracking says the state of each packet');
+  if (kernel) checkPrivileges();
+  const context = contextOf(options, kernel);
+  if (sets.length > 0) io.err('sets that routes fill are empty in a replay\n');
+  const compiled = compileHook(hook, sets);
+  const { problems } = compiled;
+  if (kernel && problems.length > 0)
+    throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeProblem));
+  const engine = kernel ? openEngine(hook, compiled, context) : undefined;
+  try {
+    return await new Replay(hook, compiled, engine, context, options, io).run();
+  } catch (error) {
+    if (error instanceof DecodeError) throw new CliError(EXIT.finding, `${options.pcap} is no capture: ${error.message}`);
+    throw error;
+  } finally {
+    engine?.close();
+  }
+}
+
+function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined): HookRules {
+  const names = hooks.map((one) => one.hook).join(', ');
+  const found = hooks.find((one) => one.hook === (wanted ?? 'input')) ?? (wanted === undefined && hooks.length === 1 ? hooks[0] : undefined);
+  if (found) return found;
+  if (hooks.length === 0) throw new CliError(EXIT.usage, 'nothing is judged at any hook');
+  throw new CliError(EXIT.usage, wanted === undefined ? `--hook is needed: there are rules at ${names}` : `no rules at ${wanted}, but at ${names}`);
+}
+
+function contextOf({ hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new', ...options }: ReplayOptions, kernel: boolean): PacketContext {
+  if (kernel) {
+    for (const name of [iif, oif])
+      if (!/^[^\s/:\0]{1,15}$/.test(name) || name === 'lo' || name.startsWith('.'))
+        throw new CliError(EXIT.usage, `an interface of a network namespace cannot be made with the name ${JSON.stringify(name)}`);
+    if (iif === oif) throw new CliError(EXIT.usage, '--iif and --oif are two interfaces');
+  }
+  return { iif, oif, state, ...(options.engine === 'nft' || options.compare ? { uid: process.geteuid?.() } : {}) };
+}
+
+function checkPrivileges(): void {
+  const missing = missingCapabilities();
+  if (missing.length > 0)
+    throw new CliError(EXIT.unsupported, `to send packets through the kernel the process needs ${missing.join(', ')}: run it as root`);
+}
+
+function openEngine(hook: HookRules, compiled: CompiledHook, { iif = '', oif = '' }: PacketContext): KernelEngine {
+  try {
+    return new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif, oif });
+  } catch (error) {
+    const refused = ['EPERM', 'EOPNOTSUPP', 'ENOSYS'];
+    if (error instanceof KernelError && refused.includes(errnoName(error.errno))) throw new CliError(EXIT.unsupported, error.message);
+    if (error instanceof SystemError && refused.includes(error.code)) throw new CliError(EXIT.unsupported, error.message);
+    throw error;
+  }
+}
+
+/** A packet that waits to be judged with others. */
+interface Entry {
+  readonly number: number;
+  readonly time: number;
+  readonly captured: Packet;
+  readonly there: AtHook | NotJudged;
+}
+
+class Replay {
+  readonly #hook: HookRules;
+  readonly #engine: KernelEngine | undefined;
+  readonly #options: ReplayOptions;
+  readonly #context: PacketContext;
+  readonly #io: Io;
+  readonly #view: HookView;
+  readonly #summary = new Summary();
+  #batch: Entry[] = [];
+  #octets = 0;
+  #broken = false;
+
+  constructor(hook: HookRules, compiled: CompiledHook, engine: KernelEngine | undefined, context: PacketContext, options: ReplayOptions, io: Io) {
+    this.#hook = hook;
+    this.#engine = engine;
+    this.#options = options;
+    this.#io = io;
+    this.#context = atHookContext(context, hook);
+    this.#view = new HookView({ hook: hook.hook, context: this.#context, assembles: compiled.assembles });
+  }
+
+  async run(): Promise<ExitCode> {
+    const { pcap, limit = Number.POSITIVE_INFINITY } = this.#options;
+    const started = performance.now();
+    let number = 0;
+    for await (const item of streamFrames(this.#source(pcap))) {
+      if (item.kind === 'problem') this.#problem(item);
+      else {
+        if (number >= limit) break;
+        this.#push(++number, item);
+        if (this.#batch.length >= MAX_SHOTS || this.#octets >= BATCH_OCTETS) await this.#flush();
+      }
+      if (this.#io.signal.aborted) break;
+    }
+    await this.#flush();
+    const seconds = (performance.now() - started) / 1000;
+    this.#io.err(this.#summary.print(seconds));
+    if (this.#options.compare) this.#io.err(`${this.#summary.differences} differences between the kernel and the interpreter\n`);
+    if (this.#io.signal.aborted) return EXIT.interrupted;
+    return this.#summary.differences > 0 || this.#broken ? EXIT.finding : EXIT.ok;
+  }
+
+  async *#source(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of file === '-' ? this.#io.stdin : createReadStream(file, { highWaterMark: READ })) {
+        yield chunk instanceof Uint8Array ? chunk : Buffer.from(String(chunk));
+      }
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : undefined;
+      if (code === undefined) throw error;
+      throw new CliError(EXIT.error, `cannot read ${file}: ${code}`);
+    }
+  }
+
+  #problem({ offset, message }: CaptureProblem): void {
+    this.#broken = true;
+    this.#io.err(`${this.#options.pcap}: offset ${offset}: ${message}\n`);
+  }
+
+  #push(number: number, { bytes, linkType, time, wireLength }: CapturedFrame): void {
+    const known = Packet.fromCapture(bytes, linkType, wireLength > bytes.length ? { wireLength } : {});
+    const captured = known ?? Packet.fromNetwork(bytes.subarray(0, 0));
+    const there: Entry['there'] = known
+      ? this.#view.push(known, time)
+      : { kind: 'not-judged', reason: `link type ${linkType} is not known` };
+    this.#batch.push({ number, time, captured, there });
+    this.#octets += bytes.length + (there.kind === 'at-hook' ? there.packet.bytes.length : 0);
+  }
+
+  /** Judges and prints what waits. */
+  async #flush(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#octets = 0;
+    const seen = batch.flatMap(({ there }) => (there.kind === 'at-hook' ? [there] : []));
+    const judged = this.#engine?.judge(seen);
+    let at = 0;
+    let text = '';
+    for (const { number, time, captured, there } of batch) {
+      const found = there.kind === 'at-hook' ? this.#found(there, judged?.[at++]) : { outcome: there, why: [], difference: undefined };
+      const replayed: Replayed = { number, time, captured, ...found };
+      this.#summary.add(found.outcome);
+      if (found.difference) this.#summary.differences++;
+      text += this.#options.output === 'json' ? renderJson(replayed) : renderText(replayed, this.#options.palette);
+    }
+    if (text !== '') await this.#io.out(text);
+  }
+
+  #found({ packet }: AtHook, kernel: Outcome | undefined): Pick<Replayed, 'outcome' | 'why' | 'difference'> {
+    if (!kernel) {
+      const { why, ...outcome } = interpret(this.#hook, packet);
+      return { outcome, why, difference: undefined };
+    }
+    if (kernel.kind === 'not-judged') return { outcome: kernel, why: [], difference: undefined };
+    const there = withState(packet, kernel.state);
+    if (!this.#options.compare) return { outcome: kernel, why: reasons(kernel.rule, there), difference: undefined };
+    const { why, ...interpreter } = interpret(this.#hook, there);
+    if (sameOutcome(kernel, interpreter)) return { outcome: kernel, why, difference: undefined };
+    const difference: Difference = { interpreter, bytes: there.bytes.subarray(there.headers.network) };
+    return { outcome: kernel, why: reasons(kernel.rule, there), difference };
+  }
+}
+
+/** What packets have at a hook. */
+function atHookContext({ iif, oif, uid, ...rest }: PacketContext, { hook }: HookRules): PacketContext {
+  return {
+    ...rest,
+    ...(hook === 'output' ? { uid } : { iif }),
+    ...(hook === 'output' || hook === 'forward' ? { oif } : {}),
+  };
+}

@@ -1,0 +1,122 @@
+import { finishChecksum, Packet, type PacketContext, Reassembly, sumWords } from '@weir/filter/packet';
+import type { Hook } from '@weir/filter/scheme';
+import type { Family } from '@weir/wire/inet';
+import { fragmentKey, WaitingFragments } from './fragments.ts';
+import { obstacle } from './obstacles.ts';
+
+/** A captured packet as a hook sees it. */
+export interface AtHook {
+  readonly kind: 'at-hook';
+  readonly family: Family;
+  readonly packet: Packet;
+  /** The packets, from their IP headers on, that bring it there: more than one when it came in fragments. */
+  readonly sent: readonly Uint8Array[];
+  /** Why the kernel would not bring it there. */
+  readonly obstacle: string | undefined;
+}
+
+export interface NotJudged {
+  readonly kind: 'not-judged';
+  readonly reason: string;
+}
+
+export interface HookOptions {
+  readonly hook: Hook;
+  /** What all packets have. */
+  readonly context: PacketContext;
+  /** Whether fragments are put together before the hook. */
+  readonly assembles: Readonly<Record<Family, boolean>>;
+}
+
+const HELD: NotJudged = { kind: 'not-judged', reason: 'a fragment, judged with the last of its packet' };
+
+/**
+ * Brings captured packets to a hook as the kernel does: cut to the length that they tell, fragments put together where connections are tracked, with one hop less where they are
+ * forwarded, and as this machine would send them at output. Holds what `Reassembly` and `WaitingFragments` hold.
+ */
+export class HookView {
+  readonly #options: HookOptions;
+  readonly #reassembly = new Reassembly();
+  readonly #waiting = new WaitingFragments();
+
+  constructor(options: HookOptions) {
+    this.#options = options;
+  }
+
+  /** The next packet, which came at `time` (microseconds). */
+  push(captured: Packet, time: number): AtHook | NotJudged {
+    const { hook, context, assembles } = this.#options;
+    const { family, network, length } = captured.headers;
+    if (family === undefined) return { kind: 'not-judged', reason: 'not ip' };
+    const octets = captured.bytes.subarray(network);
+    const { wireLength = 0 } = captured.context;
+    if (octets.length < length && wireLength > captured.bytes.length) {
+      const part = Packet.fromNetwork(octets, { ...context, wireLength: wireLength - network });
+      return this.#seen(part, family, [octets], 'the capture has only a part of it');
+    }
+    const bytes = cutToLength(octets);
+    const packet = Packet.fromNetwork(hook === 'output' ? locallySent(bytes) : bytes, context);
+    const against = hook === 'output' ? undefined : obstacle(captured, hook);
+    const key = assembles[family] && against === undefined ? fragmentKey(packet) : undefined;
+    if (key === undefined) return this.#seen(packet, family, [packet.bytes], against);
+    const result = this.#reassembly.push(packet, time);
+    if (result.kind === 'held') {
+      this.#waiting.add(key, packet.bytes);
+      return HELD;
+    }
+    const sent = [...this.#waiting.take(key), packet.bytes];
+    if (result.kind === 'dropped') return this.#seen(packet, family, sent, 'a fragment that does not fit the others');
+    return this.#seen(Packet.fromNetwork(result.packet.bytes, context), family, sent, undefined);
+  }
+
+  #seen(packet: Packet, family: Family, sent: readonly Uint8Array[], against: string | undefined): AtHook {
+    const there = this.#options.hook === 'forward' ? Packet.fromNetwork(forwarded(packet.bytes), packet.context) : packet;
+    return { kind: 'at-hook', family, packet: there, sent, obstacle: against };
+  }
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+}
+
+/** Without the padding that a link layer adds. */
+export function cutToLength(packet: Uint8Array): Uint8Array {
+  const version = (packet[0] ?? 0) >> 4;
+  const told = version === 4 ? u16(packet, 2) : u16(packet, 4) + 40;
+  const least = version === 4 ? 20 : 41;
+  return told >= least && told < packet.length ? packet.subarray(0, told) : packet;
+}
+
+/** One hop further. */
+export function forwarded(packet: Uint8Array): Uint8Array {
+  const out = packet.slice();
+  const v4 = (out[0] ?? 0) >> 4 === 4;
+  const at = v4 ? 8 : 7;
+  if (at >= out.length) return out;
+  out[at] = Math.max(0, (out[at] ?? 0) - 1);
+  return v4 ? withChecksum(out) : out;
+}
+
+/** With the length that it has, and with an identification and a source, which the kernel would choose otherwise. */
+export function locallySent(packet: Uint8Array): Uint8Array {
+  const out = packet.slice();
+  if ((out[0] ?? 0) >> 4 !== 4) {
+    const payload = Math.max(0, out.length - 40);
+    if (out.length >= 40) out.set([payload >>> 8, payload & 0xff], 4);
+    return out;
+  }
+  if (out.length < 20) return out;
+  out.set([out.length >>> 8, out.length & 0xff], 2);
+  if (u16(out, 4) === 0) out[5] = 1;
+  if (u16(out, 12) === 0 && u16(out, 14) === 0) out.set([192, 0, 2, 1], 12);
+  return withChecksum(out);
+}
+
+function withChecksum(packet: Uint8Array): Uint8Array {
+  const length = Math.min(((packet[0] ?? 0) & 15) * 4, packet.length);
+  if (length < 20) return packet;
+  packet.fill(0, 10, 12);
+  const sum = finishChecksum(sumWords(packet.subarray(0, length)));
+  packet.set([sum >>> 8, sum & 0xff], 10);
+  return packet;
+}
