@@ -7,8 +7,11 @@ export function checkEnforceable(source: JudgementSource, now: number): readonly
   if (!source.policy) return [];
   const { problems } = compileRules(judgement(source, now), source.sets, { table: 'weir' });
   const { defaultSpan } = source.policy;
-  return problems.flatMap(({ provenance, message }): Diagnostic[] => {
+  const found = new Map<string, Diagnostic>();
+  for (const { provenance, message } of problems) {
     const span = provenance?.kind === 'file' ? provenance.span : defaultSpan;
-    return span ? [{ severity: 'error', code: 'E045', message, span }] : [];
-  });
+    // A rule of several hooks has the problem at each.
+    if (span) found.set(`${span.file}:${span.line}:${span.column} ${message}`, { severity: 'error', code: 'E045', message, span });
+  }
+  return [...found.values()];
 }
