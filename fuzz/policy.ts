@@ -1,10 +1,11 @@
-// Policy files: whatever the text, loading gives a policy or mistakes, never both, never throws, and a policy is the same after it has been JSON.
+// Policy files: whatever the text, loading gives a policy or mistakes, never both, never throws, and a policy is the same after it has been JSON. JSON that is no
+// compiled policy is refused with its own error.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Files, printDiagnostic, SourceText } from '../apps/weir/src/sources/config/index.ts';
-import { loadPolicy, policyFromJson, policyToJson } from '../apps/weir/src/sources/policy/index.ts';
+import { loadPolicy, PolicyFormatError, policyFromJson, policyToJson } from '../apps/weir/src/sources/policy/index.ts';
 import { MAX_VALUES } from '../apps/weir/src/sources/yaml/bounds.ts';
 import { readPlainTree } from '../apps/weir/src/sources/yaml/plain-tree.ts';
 import { spanOf } from '../apps/weir/src/sources/yaml/source-text.ts';
@@ -30,6 +31,35 @@ function seen(node: ConfigNode): unknown {
   return [at, node.kind === 'list' ? node.items.map(seen) : node.entries.map((e) => [e.key, spanOf(e.keyPlace), seen(e.value)])];
 }
 
+/** Two files of the same text, which may include each other. */
+const FILES = (input: Uint8Array): Files => ({
+  read: (path, max) =>
+    path === 'policy.yaml' || path === 'a.yaml' ? { bytes: input.subarray(0, max + 1), mode: 0o100600 } : { error: 'no such file' },
+  names: () => ['a.yaml', 'b.txt'],
+});
+const SETS = new Map([['set', 'Ip' as const]]);
+
+/** The compiled form of a file that is a policy. */
+function compiled(input: Uint8Array): readonly Uint8Array[] {
+  const { policy } = loadPolicy(['policy.yaml'], FILES(input), { sets: SETS, now: 0 });
+  return policy ? [Buffer.from(JSON.stringify(policyToJson(policy)))] : [];
+}
+
+function readCompiled(text: string): void {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return;
+    throw error;
+  }
+  try {
+    policyFromJson(json);
+  } catch (error) {
+    if (!(error instanceof PolicyFormatError)) throw error;
+  }
+}
+
 function compareTrees(text: string): void {
   const bounds = { tokens: MAX_VALUES, values: MAX_VALUES };
   const plain = readPlainTree(new SourceText('x', text), bounds);
@@ -48,16 +78,11 @@ export const target: FuzzTarget = {
           .filter((name) => name.endsWith('.yaml'))
           .map((name) => readFileSync(join(examples, name)))
       : [];
-    return [...files, ...OTHERS.map((text) => Buffer.from(text))];
+    const texts = [...files, ...OTHERS.map((text) => Buffer.from(text))];
+    return [...texts, ...texts.flatMap(compiled)];
   },
   run(input) {
-    const files: Files = {
-      read: (path, max) =>
-        path === 'policy.yaml' || path === 'a.yaml' ? { bytes: input.subarray(0, max + 1), mode: 0o100600 } : { error: 'no such file' },
-      names: () => ['a.yaml', 'b.txt'],
-    };
-    const sets = new Map([['set', 'Ip' as const]]);
-    const { policy, diagnostics, sources } = loadPolicy(['policy.yaml'], files, { sets, now: 0 });
+    const { policy, diagnostics, sources } = loadPolicy(['policy.yaml'], FILES(input), { sets: SETS, now: 0 });
     const errors = diagnostics.filter((d) => d.severity === 'error');
     if ((policy === undefined) !== errors.length > 0) throw new Error(`${policy ? 'a policy' : 'none'} with ${errors.length} errors`);
     for (const d of diagnostics) {
@@ -65,7 +90,10 @@ export const target: FuzzTarget = {
       if (/[^\n\P{Cc}]/u.test(printDiagnostic(d, sources))) throw new Error(`control characters reach the terminal: ${JSON.stringify(d)}`);
     }
     const text = sources.get('policy.yaml')?.text;
-    if (text !== undefined) compareTrees(text);
+    if (text !== undefined) {
+      compareTrees(text);
+      readCompiled(text);
+    }
     if (policy && !isDeepStrictEqual(policyFromJson(JSON.parse(JSON.stringify(policyToJson(policy)))), policy)) {
       throw new Error('a policy that is another after it has been JSON');
     }
