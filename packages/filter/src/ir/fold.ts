@@ -169,14 +169,15 @@ function foldBytesRange(test: Extract<Test, { kind: 'bytes-range' }>): OctetsTes
   return above === test.above ? test : { ...test, above };
 }
 
+const PROTOCOLS = Object.entries(IP_PROTOCOLS).map(([name, number]) => ({ name: keyOctets(name), number }));
+const PROTOCOL_NUMBER = field('ip.proto.num');
+
 /** Names of protocols are their numbers: `ip.proto == "tcp"` asks for `ip.proto.num == 6`, and so does any other question about its octets. */
 function foldProtocol(test: OctetsTest, scheme: Scheme): Folded {
   if (test.operand.kind !== 'field' || test.operand.name !== 'ip.proto') return test;
   if (scheme.fields.get('ip.proto') !== PACKET_SCHEME.fields.get('ip.proto')) return test;
-  const passing = Object.entries(IP_PROTOCOLS).filter(([name]) => octetsPass(test, keyOctets(name)));
-  return passing.length === 0
-    ? 'never'
-    : { kind: 'int', operand: field('ip.proto.num'), set: intSet(...passing.map(([, number]) => number)) };
+  const numbers = PROTOCOLS.filter(({ name }) => octetsPass(test, name)).map(({ number }) => number);
+  return numbers.length === 0 ? 'never' : { kind: 'int', operand: PROTOCOL_NUMBER, set: intSet(...numbers) };
 }
 
 /** The values that a quantified test goes through are there, so its own negation is folded as of an operand that is never missing. */

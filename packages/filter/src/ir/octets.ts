@@ -21,7 +21,9 @@ export function octetsKey(octets: Uint8Array): string {
 
 /** The octets of a key, or of text that is ASCII. */
 export function keyOctets(key: string): Uint8Array {
-  return Uint8Array.from(key, (c) => c.charCodeAt(0));
+  const octets = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) octets[i] = key.charCodeAt(i);
+  return octets;
 }
 
 /** In order and without repeats. */
