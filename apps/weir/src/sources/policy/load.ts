@@ -21,7 +21,7 @@ export const MAX_INLINED = 2_000_000;
 const BOUNDS = {
   fileBytes: MAX_POLICY_FILE_BYTES,
   totalBytes: MAX_POLICY_BYTES,
-  tree: { tokens: 8_000_000, values: 3_000_000 },
+  tree: { tokens: 3_000_000, values: 2_000_000 },
 };
 
 export interface PolicyOptions {
