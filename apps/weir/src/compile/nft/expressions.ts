@@ -18,6 +18,14 @@ export interface CompiledRule {
 
 const REJECT_CODE = { 'port-unreachable': 1, 'admin-prohibited': 3 } as const;
 
+const COUNTER: Expression = { kind: 'counter', packets: 0n, bytes: 0n };
+const ends = (kind: 'accept' | 'drop' | 'return'): Expression => ({
+  kind: 'immediate',
+  dreg: 0,
+  data: { kind: 'verdict', verdict: { kind } },
+});
+const ENDS = { accept: ends('accept'), drop: ends('drop'), return: ends('return') } as const;
+
 /** One image may stand in many chains. */
 const fingerprints = new WeakMap<RuleImage, string>();
 
@@ -38,7 +46,7 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(PROTOCOL.tcp);
   if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
   const { expressions, sets } = compiler;
-  if (rule.count !== false) expressions.push({ kind: 'counter', packets: 0n, bytes: 0n });
+  if (rule.count !== false) expressions.push(COUNTER);
   for (const statement of statements) if (!isLimit(statement)) effect(expressions, statement);
   verdict(expressions, rule.verdict);
   return { name: rule.name, expressions, sets, fingerprint: print };
@@ -82,7 +90,7 @@ function verdict(expressions: Expression[], wanted: RuleVerdict): void {
     case 'accept':
     case 'drop':
     case 'return':
-      expressions.push({ kind: 'immediate', dreg: 0, data: { kind: 'verdict', verdict: { kind: wanted.kind } } });
+      expressions.push(ENDS[wanted.kind]);
       return;
     case 'jump':
     case 'goto':

@@ -27,6 +27,43 @@ const IFNAMSIZ = 16;
 const IFNAME_TYPE = 41;
 const TCP_FLAGS = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
 
+// Most rules begin alike: what they have in common is made once.
+
+const FAMILY_IS: Readonly<Record<Family, readonly Expression[]>> = {
+  4: [
+    { kind: 'meta', key: 'nfproto', dreg: REGISTER },
+    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([NFPROTO[4]]) },
+  ],
+  6: [
+    { kind: 'meta', key: 'nfproto', dreg: REGISTER },
+    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([NFPROTO[6]]) },
+  ],
+};
+
+const protocols = new Map<number, readonly Expression[]>();
+
+function protocolIs(protocol: number): readonly Expression[] {
+  const known = protocols.get(protocol);
+  if (known) return known;
+  const made: readonly Expression[] = [
+    { kind: 'meta', key: 'l4proto', dreg: REGISTER },
+    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([protocol]) },
+  ];
+  protocols.set(protocol, made);
+  return made;
+}
+
+const loads = new WeakMap<FieldInfo['load'], Expression>();
+
+function loadOf(load: Extract<FieldInfo['load'], { kind: 'payload' }>): Expression {
+  const known = loads.get(load);
+  if (known) return known;
+  const { base, offset, length } = load;
+  const made: Expression = { kind: 'payload', base, offset, length, dreg: REGISTER };
+  loads.set(load, made);
+  return made;
+}
+
 /** Writes conditions as nft does: one on a header first makes sure, once a rule, that the packet has one. */
 export class MatchCompiler {
   readonly expressions: Expression[] = [];
@@ -133,8 +170,7 @@ export class MatchCompiler {
       const { type, offset, length } = load;
       this.expressions.push({ kind: 'exthdr', of: 'ipv6', type, offset, length, dreg: REGISTER });
     } else {
-      const { base, offset, length } = load;
-      this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });
+      this.expressions.push(loadOf(load));
     }
     const mask = whole ? fieldMask(info) : undefined;
     if (mask) this.#mask(mask);
@@ -160,15 +196,13 @@ export class MatchCompiler {
   needFamily(family: Family): void {
     if (this.#family === family) return;
     this.#family = family;
-    this.#meta('nfproto');
-    this.#compare('eq', new Uint8Array([NFPROTO[family]]));
+    this.expressions.push(...FAMILY_IS[family]);
   }
 
   needProtocol(protocol: number): void {
     if (this.#protocol === protocol) return;
     this.#protocol = protocol;
-    this.#meta('l4proto');
-    this.#compare('eq', new Uint8Array([protocol]));
+    this.expressions.push(...protocolIs(protocol));
   }
 
   #prefix(text: string, not: boolean): void {

@@ -50,6 +50,7 @@ export function multiply(product: Product, alternatives: readonly Alternative[],
 
 /** Undefined when no packet meets both. */
 export function meet(a: Alternative, b: Alternative): Alternative | undefined {
+  if (a.matches.length === 0) return b;
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return undefined;
   if (a.protocol !== undefined && b.protocol !== undefined && a.protocol !== b.protocol) return undefined;
   const protocol = a.protocol ?? b.protocol;
