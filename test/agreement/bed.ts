@@ -45,6 +45,8 @@ const AFTER = 'agreement_after';
 /** A packet that comes last and reaches every hook; when it has been seen, so have all before it. */
 const SENTINEL = 0xffff;
 const MAX_SHOTS = 900;
+/** Milliseconds until a batch that has not been seen to its end is given up. */
+const PATIENCE = 10_000;
 /** Seconds that a connection stays. */
 const LONG = 86_400;
 const OWNER = 0x025717;
@@ -168,7 +170,7 @@ export class Bed {
     }
     this.#socket.setMark(0);
     this.#sendAll([address(sentinel(), batch, SENTINEL)]);
-    for (let tries = 0; tries < 50; tries++) {
+    for (const until = performance.now() + PATIENCE; performance.now() < until; ) {
       const whole = this.#reader.read((step) => {
         if (step.sourceHigh >= 0) {
           if (step.sourceHigh !== OWNER || step.sourceLow >>> 16 !== batch) return;

@@ -94,7 +94,7 @@ export function build(policy: PolicyCase, hook: BedHook, priority: number): Buil
   };
   const sets = used.map((list) => namedSet(list.name));
   return {
-    hook: policy.based ? based(policy, rules, sets, hook) : { hook, priority, rules: [...rules, last] },
+    hook: policy.based ? { ...based(policy, rules, sets, hook), priority } : { hook, priority, rules: [...rules, last] },
     sets,
     members: addresses,
     definitions,

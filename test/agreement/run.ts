@@ -2,6 +2,7 @@ import { evaluate } from '@weir/filter/eval';
 import type { Expr } from '@weir/filter/ir';
 import type { Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
+import type { NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { Random } from '../e2e/random.ts';
 import { type Bed, VLANS } from './bed.ts';
 import { type Built, build, expression } from './built.ts';
@@ -9,7 +10,7 @@ import { interpreted, type Opinion, observed, sameOpinion } from './compare.ts';
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
-import { makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
+import { type CaseRule, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
 import type { EffectRules, Loader } from './loaded.ts';
 import { hasFragmentHeader } from './network.ts';
 import { packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
@@ -104,15 +105,18 @@ function expressible(
     const built = build(out, bed.options.hook, bed.options.priority);
     const problems = loader.problems(built);
     if (problems.length === 0) return { policy: out, built };
-    for (const { construct, rule, message } of problems) {
-      if (rule === undefined) throw new Error(`the compiler refuses the hook: ${message}`);
-      result.refused.set(construct, (result.refused.get(construct) ?? 0) + 1);
-    }
-    const gone = new Set(problems.map((problem) => problem.rule));
-    const kept = out.rules.filter((rule) => !gone.has(rule.ref));
-    out = withRules(out, kept);
+    for (const { construct } of problems) result.refused.set(construct, (result.refused.get(construct) ?? 0) + 1);
+    out = withRules(out, withoutRefused(out.rules, problems));
   }
   throw new Error('the compiler refuses what it took');
+}
+
+/** Where it is the hook that is too much, skips are what makes it so, or else how many rules there are. */
+function withoutRefused(rules: readonly CaseRule[], problems: readonly NftProblem[]): readonly CaseRule[] {
+  const gone = new Set(problems.map((problem) => problem.rule));
+  if (!gone.has(undefined)) return rules.filter((rule) => !gone.has(rule.ref));
+  const straight = rules.filter((rule) => rule.action.kind !== 'skip');
+  return straight.length < rules.length ? straight : rules.slice(0, rules.length >> 1);
 }
 
 function compare(policy: PolicyCase, built: Built, effects: EffectRules, subjects: readonly Subject[], bed: Bed, result: RunResult): void {

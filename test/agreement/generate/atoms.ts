@@ -75,8 +75,8 @@ export function makeAtom(random: Random, context: AtomContext): Node {
   if (kind < 17) return flag(random.pick(FLAG_FIELDS));
   if (kind === 17) return flag('ip.frag');
   if (kind < 20) return protocolAtom(random);
+  if (kind < 22 && context.hook === 'output' && random.below(3) === 0) return intAtom(random, context, UID);
   if (kind === 20) return interfaceAtom(random, context);
-  if (kind === 21 && context.hook === 'output' && random.below(2) === 0) return intAtom(random, context, UID);
   if (kind === 21 && context.conntrack) return flag(random.pick(STATE_FIELDS));
   return sliceAtom(random, context);
 }
