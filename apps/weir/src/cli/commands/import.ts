@@ -2,7 +2,6 @@ import { createReadStream, writeFileSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import {
   countEntries,
-  type Entry,
   type Imported,
   importPrograms,
   itemText,

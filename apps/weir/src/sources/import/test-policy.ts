@@ -1,10 +1,8 @@
 import { evaluate, type Lists } from '@weir/filter/eval';
-import { buildPacket, Packet, type PacketContext } from '@weir/filter/packet';
-import { ip4, parseIp } from '@weir/wire/inet';
+import { Packet, type PacketContext } from '@weir/filter/packet';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { Imported } from './index.ts';
-import type { ModelPacket } from './test-ruleset.ts';
 
 /** Loads what was imported as a policy file; throws with the diagnostics when it is not one. */
 export function loadImported(imported: Imported): Policy {
@@ -55,19 +53,4 @@ function skipTo(rules: readonly PolicyRule[], from: number, ref: string | undefi
   const at = rules.findIndex((r) => r.ref === ref);
   if (at <= from) throw new Error(`${ref} is not after the rule that skips to it`);
   return at - 1;
-}
-
-/** The octets of a packet of the model. */
-export function modelBytes(p: ModelPacket): Uint8Array {
-  const ports = { sourcePort: p.sourcePort, destinationPort: p.destinationPort };
-  const transport =
-    p.protocol === 'tcp'
-      ? ({ kind: 'tcp', ...ports, flags: p.flags } as const)
-      : p.protocol === 'udp'
-        ? ({ kind: 'udp', ...ports } as const)
-        : p.protocol === 'icmp'
-          ? ({ kind: 'icmp', type: p.icmpType, code: 0 } as const)
-          : ({ kind: 'gre', protocol: 0x0800 } as const);
-  const ip = (text: string) => parseIp(text) ?? ip4(0);
-  return buildPacket({ source: ip(p.source), destination: ip(p.destination), ttl: p.ttl, transport });
 }

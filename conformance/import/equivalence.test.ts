@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { importPrograms, readSave } from './index.ts';
-import { judgePolicy, loadImported, modelBytes } from './test-policy.ts';
-import { anyPacket, anyRuleset, judgeModel, printRuleset } from './test-ruleset.ts';
+import { importPrograms, readSave } from '../../apps/weir/src/sources/import/index.ts';
+import { judgePolicy, loadImported } from '../../apps/weir/src/sources/import/test-policy.ts';
+import { anyPacket, anyRuleset, judgeModel, modelBytes, printRuleset } from './iptables-model.ts';
 
 test('unfolded chains decide as the chains do, for random rulesets and packets', () => {
   const seen = { accept: 0, drop: 0, reject: 0 };

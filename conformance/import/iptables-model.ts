@@ -1,3 +1,5 @@
+import { buildPacket } from '@weir/filter/packet';
+import { type Ip, ip4, parseIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 
 /**
@@ -354,4 +356,19 @@ function holds(c: ModelCondition, p: ModelPacket): boolean {
     case 'ttl':
       return c.op === 'eq' ? p.ttl === c.value : c.op === 'lt' ? p.ttl < c.value : p.ttl > c.value;
   }
+}
+
+/** The octets of a packet of the model. */
+export function modelBytes(p: ModelPacket): Uint8Array {
+  const ports = { sourcePort: p.sourcePort, destinationPort: p.destinationPort };
+  const transport =
+    p.protocol === 'tcp'
+      ? ({ kind: 'tcp', ...ports, flags: p.flags } as const)
+      : p.protocol === 'udp'
+        ? ({ kind: 'udp', ...ports } as const)
+        : p.protocol === 'icmp'
+          ? ({ kind: 'icmp', type: p.icmpType, code: 0 } as const)
+          : ({ kind: 'gre', protocol: 0x0800 } as const);
+  const ip = (text: string): Ip => parseIp(text) ?? ip4(0);
+  return buildPacket({ source: ip(p.source), destination: ip(p.destination), ttl: p.ttl, transport });
 }
