@@ -1,4 +1,5 @@
 import type { HookRules, Rule } from '../../../model/rule.ts';
+import { isLimit } from '../expressions.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
 import { type Alternative, ANY, type Product } from './alternative.ts';
 import { type ChainBook, slugOf } from './chains.ts';
@@ -223,7 +224,8 @@ export class Sequence {
 
   #graph(rule: Rule): Graph {
     const { book, hasList } = this.#context;
-    return new Graph(book, slugOf(rule.ref), label(rule.name), hasList);
+    // Another hook has chains of its own: limits and counters are for each.
+    return new Graph(book, `${this.#slug}_${slugOf(rule.ref)}`, label(rule.name), hasList);
   }
 
   /** A skip to the next rule only counts and logs. */
@@ -249,7 +251,8 @@ export class Sequence {
       return product.alternatives.map(({ matches }) => ({ ...only, name, matches: [...matches, ...only.matches] }));
     }
     const own = effect.tails.map((tail): RuleImage => ({ ...tail, name }));
-    if (simple && isEverything(product) && own.every(({ verdict }) => verdict.kind !== 'return')) return own;
+    // A limit has one place, wherever the rule is put.
+    if (simple && isEverything(product) && own.every(isFree)) return own;
     const yes = (): Target => (only && effect.tails.length === 1 ? { kind: 'tail', tail: only } : graph.chain(own));
     if (simple && (effect.ends || once)) return graph.lead(product.alternatives, jumpTo(graph.chain(own)));
     if (once && product.alternatives.length > 0) {
@@ -262,6 +265,11 @@ export class Sequence {
 function itemsOf(rule: Rule): Parameters<Graph['split']>[0] {
   const { expression } = rule;
   return expression.kind === 'and' ? expression.items : [expression];
+}
+
+/** Whether a rule may stand in a list, and in several chains. */
+function isFree({ verdict, statements = [] }: RuleImage): boolean {
+  return verdict.kind !== 'return' && !statements.some(isLimit);
 }
 
 function chainOf(target: Target): string {
