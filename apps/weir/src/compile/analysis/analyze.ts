@@ -143,7 +143,10 @@ class Report {
     const others = instead ? [instead.index, ...same.filter((i) => i !== instead.index)] : same;
     const marks = this.#marks(others);
     const witness = this.#proved(reached, (one) => this.#fares(one, reached, index, rule, instead?.rule));
-    if (!witness) return this.#miss(rule, 'redundant', 'no packet could be built that proves it');
+    if (!witness) {
+      this.#miss(rule, 'redundant', 'no packet could be built that proves it');
+      return;
+    }
     const by = marks.length === 0 ? 'the end of the rules' : namesOf(marks, others.length);
     const message = `${nameOf(markOf(rule))} changes nothing: without it ${by} would ${rule.action.kind} the same packets`;
     this.#find('redundant', rule, marks, message, witness);
@@ -154,9 +157,14 @@ class Report {
     const second = this.#program.steps[other]?.rule;
     if (!second) return;
     const witness = this.#proved(place, (one) => this.#fares(one, place, step.index, rule, second));
-    if (!witness) return this.#miss(rule, 'conflict', `no packet could be built that proves the conflict with ${second.name}`);
-    if (witness.assumes.length > 0)
-      return this.#miss(rule, 'conflict', `whether it conflicts with ${second.name} depends on the members of named sets`);
+    if (!witness) {
+      this.#miss(rule, 'conflict', `no packet could be built that proves the conflict with ${second.name}`);
+      return;
+    }
+    if (witness.assumes.length > 0) {
+      this.#miss(rule, 'conflict', `whether it conflicts with ${second.name} depends on the members of named sets`);
+      return;
+    }
     const [a, b] = [markOf(rule), markOf(second)];
     const message = `${nameOf(a)} and ${nameOf(b)} both match some packets: ${a.name} comes first and does ${a.action}, ${b.name} would ${b.action}`;
     this.#find('conflict', rule, [b], message, witness);

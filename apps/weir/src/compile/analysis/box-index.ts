@@ -1,11 +1,13 @@
 import type { Box } from './box.ts';
 import { at } from './runs.ts';
 
-/** Boxes between two saved bitmaps of an axis. */
-const BLOCK = 128;
+/** Bitmaps that are kept of one order of boxes, and the least number of boxes between two. */
+const MOST_BITMAPS = 256;
+const LEAST_BLOCK = 32;
 
-/** One order of the boxes on one axis, with the boxes up to every BLOCKth place as bitmaps. */
+/** One order of the boxes on one axis, with the boxes up to every so many places as bitmaps. */
 interface Side {
+  readonly block: number;
   readonly values: Int32Array;
   readonly ids: Int32Array;
   readonly bitmaps: readonly Uint32Array[];
@@ -60,17 +62,18 @@ function side(boxes: readonly Box[], axis: number, words: number, key: (runs: re
   const keys = Int32Array.from(boxes, (box) => key(box[axis] ?? []));
   const ids = Int32Array.from(boxes.keys()).sort((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0));
   const bitmaps: Uint32Array[] = [];
+  const block = Math.max(LEAST_BLOCK, Math.ceil(ids.length / MOST_BITMAPS));
   const current = new Uint32Array(words);
   for (let i = 0; i <= ids.length; i++) {
-    if (i % BLOCK === 0) bitmaps.push(current.slice());
+    if (i % block === 0) bitmaps.push(current.slice());
     const id = ids[i];
     if (id !== undefined) current[id >>> 5] = (current[id >>> 5] ?? 0) | (1 << (id & 31));
   }
-  return { ids, values: ids.map((id) => keys[id] ?? 0), bitmaps };
+  return { block, ids, values: ids.map((id) => keys[id] ?? 0), bitmaps };
 }
 
 /** Clears what comes after `most` on a side. */
-function keep(found: Uint32Array, { values, ids, bitmaps }: Side, most: number, low: number, high: number): void {
+function keep(found: Uint32Array, { block, values, ids, bitmaps }: Side, most: number, low: number, high: number): void {
   let count = 0;
   let end = values.length;
   while (count < end) {
@@ -78,10 +81,10 @@ function keep(found: Uint32Array, { values, ids, bitmaps }: Side, most: number, 
     if ((values[middle] ?? 0) <= most) count = middle + 1;
     else end = middle;
   }
-  const block = Math.floor(count / BLOCK);
-  const bitmap = bitmaps[block];
+  const place = Math.floor(count / block);
+  const bitmap = bitmaps[place];
   // The boxes after the bitmap's place that still count.
-  const extra = ids.subarray(block * BLOCK, count);
+  const extra = ids.subarray(place * block, count);
   const kept: number[] = [];
   for (const id of extra) if ((((found[id >>> 5] ?? 0) >>> (id & 31)) & 1) === 1) kept.push(id);
   for (let word = low; word < high; word++) found[word] = (found[word] ?? 0) & (bitmap?.[word] ?? 0);

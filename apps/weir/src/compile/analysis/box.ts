@@ -1,4 +1,4 @@
-import { at, containsRuns, equalRuns, intersectRuns, overlapRuns, type Runs, subtractRuns, unionRuns } from './runs.ts';
+import { at, containsRuns, equalRuns, intersectRuns, overlapRuns, type Runs, subtractRuns, touchesRun, unionRuns } from './runs.ts';
 
 /** Packets by a set of segments on every axis of their universe: those that lie in all of them. No set is empty. */
 export type Box = readonly Runs[];
@@ -17,6 +17,10 @@ export function relate(box: Box, other: Box): number {
       const last = at(a, 1);
       if (first > at(b, 1) || last < at(b, 0)) return DISJOINT;
       if (first < at(b, 0) || last > at(b, 1)) cuts++;
+    } else if (b.length === 2) {
+      // What is left of a box after many cuts has long sets, and the boxes that cut it short ones.
+      if (!touchesRun(a, at(b, 0), at(b, 1))) return DISJOINT;
+      if (at(a, 0) < at(b, 0) || at(a, a.length - 1) > at(b, 1)) cuts++;
     } else if (!overlapRuns(a, b)) return DISJOINT;
     else if (!containsRuns(b, a)) cuts++;
   }

@@ -1,5 +1,6 @@
 import { type Box, DISJOINT, intersectBoxes, relate, subtractBox } from './box.ts';
 import { chance, type Point, possible } from './possible.ts';
+import { at, hasNumber } from './runs.ts';
 import type { Universe } from './universe.ts';
 
 /** Bounds work that can grow: each comparison of two boxes takes one. */
@@ -31,64 +32,78 @@ export class OutOfBudget extends Error {
 }
 
 /** Packets that are tried before the exact search. */
-const TRIES = 6;
+const TRIES = 5;
 
 /**
  * A packet that can exist, lies in `box` and in none of `covers`; undefined when there is none. Exact. `used` gets the indexes of the covers that the proof
  * of the latter needed. Throws OutOfBudget.
  */
 export function uncovered(universe: Universe, box: Box, covers: readonly Box[], meter: Meter, used?: Set<number>): Point | undefined {
-  meter.take(covers.length);
-  const live: number[] = [];
-  for (let i = 0; i < covers.length; i++) {
-    const cuts = relate(box, covers[i] ?? []);
-    if (cuts === 0) {
-      used?.add(i);
-      return undefined;
-    }
-    if (cuts !== DISJOINT) live.push(i);
-  }
-  if (live.length === 0) return possible(universe, box);
   const random = generator();
+  const first = possible(universe, box);
+  if (first === undefined) return undefined;
   for (let i = 0; i < TRIES; i++) {
-    const point = i === 0 ? possible(universe, box) : chance(universe, box, random);
-    if (i === 0 && point === undefined) return undefined;
-    meter.take(live.length);
-    if (point && !live.some((c) => holds(covers[c] ?? [], point))) return point;
+    const point = i === 0 ? first : chance(universe, box, random);
+    meter.take(covers.length);
+    if (point && !covers.some((cover) => holds(cover, point))) return point;
   }
-  return search(universe, box, covers, live, meter, used);
+  return search(universe, box, covers, [...covers.keys()], meter, used);
 }
 
-/** The same of a box that each of `live` cuts. Splits it at the cover that leaves the least and goes on with what is left. */
+/**
+ * The same of a box that each of `live` may cut. Covers that cut it on one axis leave one box, so they are taken away at once; then it is split at the cover that cuts the
+ * fewest axes.
+ */
 function search(
   universe: Universe,
-  box: Box,
+  whole: Box,
   covers: readonly Box[],
   live: readonly number[],
   meter: Meter,
   used: Set<number> | undefined,
 ): Point | undefined {
-  let best = -1;
-  let least = Number.POSITIVE_INFINITY;
-  meter.take(live.length);
-  const near: number[] = [];
-  for (const c of live) {
-    const cuts = relate(box, covers[c] ?? []);
-    if (cuts === DISJOINT) continue;
-    if (cuts === 0) {
+  let box = whole;
+  let near = live;
+  for (let shrinks = true; shrinks; ) {
+    shrinks = false;
+    meter.take(near.length);
+    const touching: number[] = [];
+    for (const c of near) {
+      const cuts = relate(box, covers[c] ?? []);
+      if (cuts === 0) {
+        used?.add(c);
+        return undefined;
+      }
+      if (cuts !== DISJOINT) touching.push(c);
+    }
+    const kept: number[] = [];
+    for (const c of touching) {
+      const cover = covers[c] ?? [];
+      const cuts = relate(box, cover);
+      if (cuts === DISJOINT) continue;
+      if (cuts > 1) {
+        kept.push(c);
+        continue;
+      }
       used?.add(c);
-      return undefined;
+      const [rest] = subtractBox(box, cover);
+      if (rest === undefined) return undefined;
+      box = rest;
+      shrinks = true;
     }
-    near.push(c);
-    if (cuts < least) {
-      least = cuts;
-      best = c;
-    }
+    near = kept;
   }
   // Most boxes that cannot exist go here, before they are cut further.
   const some = possible(universe, box);
-  if (some === undefined || near.length === 0) return some;
-  if (!near.some((c) => holds(covers[c] ?? [], some))) return some;
+  if (some === undefined || !near.some((c) => holds(covers[c] ?? [], some))) return some;
+  let best = -1;
+  let least = Number.POSITIVE_INFINITY;
+  for (const c of near) {
+    const cuts = relate(box, covers[c] ?? []);
+    if (cuts >= least) continue;
+    least = cuts;
+    best = c;
+  }
   const rest = near.filter((c) => c !== best);
   used?.add(best);
   for (const piece of subtractBox(box, covers[best] ?? [])) {
@@ -103,9 +118,7 @@ export function holds(box: Box, point: Point): boolean {
     const runs = box[i];
     const value = point[i] ?? 0;
     if (runs === undefined) continue;
-    let inside = false;
-    for (let k = 0; k < runs.length && !inside; k += 2) inside = value >= (runs[k] ?? 0) && value <= (runs[k + 1] ?? 0);
-    if (!inside) return false;
+    if (runs.length === 2 ? value < at(runs, 0) || value > at(runs, 1) : !hasNumber(runs, value)) return false;
   }
   return true;
 }

@@ -3,7 +3,7 @@ import { type Box, DISJOINT, relate } from './box.ts';
 import { Meter, OutOfBudget, uncovered, uncoveredOverlap } from './cover.ts';
 import { Deck } from './deck.ts';
 import type { Point } from './possible.ts';
-import { END_OUTCOME, type Program, type Step } from './program.ts';
+import { END_OUTCOME, isAuditedLimit, type Program, type Step } from './program.ts';
 
 /** Box comparisons for one question about one rule, and for all rules of a program together. */
 const RULE_BUDGET = 3_000_000;
@@ -34,6 +34,9 @@ export interface Insight {
   readonly notKnown: readonly { readonly kind: 'shadowed' | 'redundant' | 'conflict'; readonly reason: string }[];
 }
 
+/** Steps that shadow a rule together of which those that are not needed are sorted out. */
+const MOST_MINIMISED = 24;
+
 const OVER_BUDGET = 'too many rules overlap it';
 
 /** Looks at each rule of a program. */
@@ -46,13 +49,17 @@ export class Inspector {
   readonly #whole: Meter = new Meter(PROGRAM_BUDGET);
   /** The last step takes every packet, so that none comes to the end. */
   readonly #closed: boolean;
+  /** No step skips others. */
+  readonly #endsOnly: boolean;
   /** The first step whose region is not known and that could end a judgement, from each index on. */
   readonly #unknownFrom: readonly (Step | undefined)[];
 
   constructor(program: Program) {
     this.#program = program;
     this.#decks = program.universes.map((universe, u) => new Deck(program, u, universe, 'deciding'));
-    this.#all = program.universes.map((universe, u) => new Deck(program, u, universe, 'all'));
+    this.#endsOnly = program.steps.every((step) => step.target === undefined);
+    const plain = this.#endsOnly && program.steps.every((step) => step.ends);
+    this.#all = plain ? this.#decks : program.universes.map((universe, u) => new Deck(program, u, universe, 'all'));
     this.#unknown = program.steps.flatMap((step) => (step.unknown === undefined ? [] : [step.index]));
     const last = program.steps[program.steps.length - 1];
     this.#closed =
@@ -72,7 +79,14 @@ export class Inspector {
     try {
       const used = new Set<number>();
       reached = this.#metered((meter) => this.#reached(step, meter, used));
-      if (reached === undefined) return { ...nothing, shadowedBy: [...used].sort((a, b) => a - b) };
+      if (reached === undefined)
+        return {
+          ...nothing,
+          shadowedBy: this.#needed(
+            step,
+            [...used].sort((a, b) => a - b),
+          ),
+        };
     } catch (error) {
       if (!(error instanceof OutOfBudget)) throw error;
       return { ...nothing, notKnown: [{ kind: 'shadowed', reason: OVER_BUDGET }] };
@@ -141,10 +155,13 @@ export class Inspector {
       const deck = this.#decks[u];
       for (const box of deck === undefined ? [] : region) {
         if (deck === undefined) continue;
-        const ids = deck.near(box, 0, step.index).filter((id) => {
-          const owner = this.#program.steps[deck.owners[id] ?? -1];
-          return owner !== undefined && (owner.ends || (owner.target ?? 0) > step.index);
-        });
+        const near = deck.near(box, 0, step.index);
+        const ids = this.#endsOnly
+          ? near
+          : near.filter((id) => {
+              const owner = this.#program.steps[deck.owners[id] ?? -1];
+              return owner !== undefined && (owner.ends || (owner.target ?? 0) > step.index);
+            });
         const covers = new Set<number>();
         const point = uncovered(deck.universe, box, boxesAt(deck, ids), meter, covers);
         if (point) return { u, point };
@@ -152,6 +169,24 @@ export class Inspector {
       }
     }
     return undefined;
+  }
+
+  /** Of steps that take everything from another one, those without which it would not be so. */
+  #needed(step: Step, by: readonly number[]): readonly number[] {
+    if (by.length < 2 || by.length > MOST_MINIMISED) return by;
+    let kept = by;
+    for (const one of by) {
+      const rest = kept.filter((i) => i !== one);
+      const takes = step.reach.every((region, u) => {
+        const deck = this.#decks[u];
+        const covers = rest.flatMap((i) => this.#program.steps[i]?.matches[u] ?? []);
+        return (
+          deck === undefined || region.every((box) => this.#metered((meter) => uncovered(deck.universe, box, covers, meter) === undefined))
+        );
+      });
+      if (takes) kept = rest;
+    }
+    return kept;
   }
 
   /** The rule against those after it: what would decide in its place. */
@@ -168,26 +203,30 @@ export class Inspector {
       notKnown.push({ kind: 'redundant', reason: `${unknown.rule.name} after it is not analysed` });
     }
     let tries = 0;
+    // Some conflict may be left out.
+    let cut = false;
     try {
       this.#metered((meter) => {
-        const later = this.#laterPairs(step, meter);
+        const near = this.#touching(step, meter);
+        const later = this.#later(near, index);
         // What decides when nothing else does is the likeliest to differ.
         const order = [...later.slice(-1), ...later.slice(0, -1)];
-        for (const [owner, pairs] of order) {
+        for (const owner of order) {
           const other = this.#program.steps[owner];
-          const differs = outcomeAt(this.#program, owner) !== step.outcome || differsInLog(rule, other?.rule);
-          if (!differs) {
+          if (outcomeAt(this.#program, owner) === step.outcome && !differsInLog(rule, other?.rule)) {
             same.add(owner);
             continue;
           }
-          const clashes =
-            other !== undefined && isConflict(rule, other.rule) && conflicts.size < MOST_CONFLICTS && tries < MOST_CONFLICT_TRIES;
+          const room = conflicts.size < MOST_CONFLICTS && tries < MOST_CONFLICT_TRIES;
+          if (!room) cut = true;
+          if (!redundant && !room) break;
+          const clashes = room && other !== undefined && isConflict(rule, other.rule);
           if (!redundant && !clashes) continue;
           if (clashes) tries++;
-          const place = this.#decidesInstead(step, owner, pairs, meter);
+          const place = this.#decidesInstead(index, owner, near, meter);
           if (!place) continue;
           redundant = false;
-          if (clashes && other && !this.within(step, other) && !this.within(other, step)) conflicts.set(owner, place);
+          if (clashes && !this.within(step, other) && !this.within(other, step)) conflicts.set(owner, place);
         }
       });
     } catch (error) {
@@ -196,7 +235,7 @@ export class Inspector {
       notKnown.push({ kind: 'conflict', reason: OVER_BUDGET });
       redundant = false;
     }
-    if (conflicts.size >= MOST_CONFLICTS || tries >= MOST_CONFLICT_TRIES) {
+    if (cut) {
       notKnown.push({ kind: 'conflict', reason: 'it overlaps many rules with another action: not every conflict is listed' });
     }
     return {
@@ -206,54 +245,76 @@ export class Inspector {
     };
   }
 
-  /** Later steps that end and touch the step, in order, each with the pairs of boxes that touch. The last is what takes packets that no rule decides. */
-  #laterPairs(step: Step, meter: Meter): readonly (readonly [number, readonly Pair[]])[] {
-    const found = new Map<number, Pair[]>();
+  /** For each box of a step the boxes of steps that end and touch it. */
+  #touching(step: Step, meter: Meter): readonly Near[] {
     const { steps } = this.#program;
-    for (const [u, region] of step.matches.entries()) {
+    return step.matches.flatMap((region, u): readonly Near[] => {
       const deck = this.#decks[u];
-      for (const box of deck === undefined ? [] : region) {
-        if (deck === undefined) continue;
-        const near = deck.near(box, 0, steps.length).filter((id) => relate(box, deck.boxes[id] ?? []) !== DISJOINT);
+      if (deck === undefined) return [];
+      return region.map((box) => {
+        const near = deck.near(box, 0, steps.length);
         meter.take(near.length);
-        const ending = near.filter((id) => steps[deck.owners[id] ?? -1]?.ends === true);
-        const add = (owner: number, other: Box): void => {
-          const pairs = found.get(owner) ?? [];
-          found.set(owner, pairs);
-          pairs.push({ u, box, other, near: ending });
-        };
-        for (const id of ending) {
-          const owner = deck.owners[id] ?? -1;
-          if (owner > step.index) add(owner, deck.boxes[id] ?? []);
-        }
-        if (!this.#closed) add(steps.length, deck.universe.full);
+        const ids = near.filter(
+          (id) => relate(box, deck.boxes[id] ?? []) !== DISJOINT && (this.#endsOnly || steps[deck.owners[id] ?? -1]?.ends === true),
+        );
+        return { u, deck, box, ids };
+      });
+    });
+  }
+
+  /** The steps after one that touch it, in order. The last is what takes packets that no rule decides, be it the end of the list. */
+  #later(near: readonly Near[], index: number): readonly number[] {
+    const owners = new Set<number>();
+    for (const { deck, ids } of near)
+      for (let i = ids.length - 1; i >= 0; i--) {
+        const owner = deck.owners[ids[i] ?? -1] ?? -1;
+        if (owner <= index) break;
+        owners.add(owner);
       }
-    }
-    return [...found].sort((a, b) => a[0] - b[0]);
+    if (!this.#closed) owners.add(this.#program.steps.length);
+    return [...owners].sort((a, b) => a - b);
   }
 
   /** A packet that the step decides and that the other one would decide without it. */
-  #decidesInstead(step: Step, owner: number, pairs: readonly Pair[], meter: Meter): Place | undefined {
-    for (const { u, box, other, near } of pairs) {
-      const deck = this.#decks[u];
-      if (deck === undefined) continue;
-      const covers = near.filter((id) => {
-        const o = deck.owners[id] ?? -1;
-        return o < owner && o !== step.index;
-      });
-      const point = uncoveredOverlap(deck.universe, box, other, boxesAt(deck, covers), meter);
-      if (point) return { u, point };
+  #decidesInstead(index: number, owner: number, near: readonly Near[], meter: Meter): Place | undefined {
+    for (const { u, deck, box, ids } of near) {
+      const others = owner >= this.#program.steps.length ? [deck.universe.full] : boxesAt(deck, ownedBy(deck, ids, owner));
+      if (others.length === 0) continue;
+      const covers: Box[] = [];
+      for (const id of ids) {
+        const its = deck.owners[id] ?? -1;
+        if (its >= owner) break;
+        if (its !== index) covers.push(deck.boxes[id] ?? []);
+      }
+      for (const other of others) {
+        const point = uncoveredOverlap(deck.universe, box, other, covers, meter);
+        if (point) return { u, point };
+      }
     }
     return undefined;
   }
 }
 
-interface Pair {
+interface Near {
   readonly u: number;
+  readonly deck: Deck;
   readonly box: Box;
-  readonly other: Box;
-  /** Boxes of steps that end and touch `box`. */
-  readonly near: readonly number[];
+  /** In order. */
+  readonly ids: readonly number[];
+}
+
+/** Of boxes in order those of one step. */
+function ownedBy(deck: Deck, ids: readonly number[], owner: number): readonly number[] {
+  let low = 0;
+  let high = ids.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((deck.owners[ids[middle] ?? -1] ?? 0) < owner) low = middle + 1;
+    else high = middle;
+  }
+  let end = low;
+  while (end < ids.length && deck.owners[ids[end] ?? -1] === owner) end++;
+  return ids.slice(low, end);
 }
 
 function boxesAt(deck: Deck, ids: readonly number[]): readonly Box[] {
@@ -269,6 +330,8 @@ function differsInLog(rule: Rule, other: Rule | undefined): boolean {
   return rule.log !== (other?.log ?? false);
 }
 
+/** What is in audit mode does not act, so it clashes with nothing. */
 function isConflict(a: Rule, b: Rule): boolean {
+  if (isAuditedLimit(a) || isAuditedLimit(b)) return false;
   return a.stage === 'policy' && b.stage === 'policy' && a.action.kind !== b.action.kind;
 }

@@ -21,7 +21,7 @@ const PREFERRED: Readonly<Record<string, readonly Coordinate[]>> = {
   [PROTOCOL]: [6, 17, 1, 58, 132],
   'ip.src': [0x20010db8000100000000000000000007n, 0xc6336407],
   'ip.dst': [0x20010db8000200000000000000000005n, 0xcb007105],
-  dstport: [443, 80, 53],
+  dstport: [443, 80, 53, 22, 8080],
   srcport: [40000],
   'icmp.type': [8, 128],
   'icmp.code': [0],

@@ -1,4 +1,4 @@
-import type { Expr, Test } from '@weir/filter/ir';
+import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import type { AxisSpec } from './axis.ts';
@@ -144,7 +144,8 @@ function unlimited(rule: Rule, universe: Universe, region: Region): Region {
   return region.map((box) => box.map((runs, i) => (i === place ? under : runs)));
 }
 
-function isAuditedLimit(rule: Rule): boolean {
+/** A rate limit in audit mode ends the judgement of what is under the rate alone. */
+export function isAuditedLimit(rule: Rule): boolean {
   return rule.audit && rule.action.kind === 'rate-limit';
 }
 
@@ -193,9 +194,4 @@ function targetOf(to: string | undefined, index: number, rules: readonly Rule[])
 
 function marksOf(rules: readonly Rule[]): ReadonlySet<number> {
   return new Set(rules.flatMap((rule) => (rule.action.kind === 'mark' ? [rule.action.mark] : [])));
-}
-
-export function readsList(test: Test): string | undefined {
-  if (test.kind === 'quantified') return readsList(test.test);
-  return test.kind === 'list' ? test.list : undefined;
 }

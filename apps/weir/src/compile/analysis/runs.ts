@@ -7,11 +7,20 @@ export type Runs = readonly number[];
 export const NOTHING: Runs = [];
 
 export function hasNumber(runs: Runs, value: number): boolean {
-  for (let i = 0; i < runs.length; i += 2) {
-    if (value < at(runs, i)) return false;
-    if (value <= at(runs, i + 1)) return true;
+  return touchesRun(runs, value, value);
+}
+
+/** Whether some number from `first` to `last` is in the set. */
+export function touchesRun(runs: Runs, first: number, last: number): boolean {
+  // The first run that ends at `first` or later.
+  let low = 0;
+  let high = runs.length >>> 1;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (at(runs, 2 * middle + 1) < first) low = middle + 1;
+    else high = middle;
   }
-  return false;
+  return 2 * low < runs.length && at(runs, 2 * low) <= last;
 }
 
 export function overlapRuns(a: Runs, b: Runs): boolean {

@@ -106,11 +106,15 @@ export function proved(
   return best.witness;
 }
 
-/** For each axis where there is a more usual segment, a change of a point to that. */
+/** For each axis where there are more usual segments, a change of a point to them: a packet that is whole before one that ends early. */
 function* usualPoints(universe: Universe, point: Point): Iterable<(at: Point) => Point> {
   const usual = possible(universe, universe.full);
   if (!usual) return;
-  for (const [i, segment] of usual.entries()) if (segment !== point[i]) yield (at) => at.map((s, k) => (k === i ? segment : s));
+  for (const [i, segment] of usual.entries()) {
+    const axis = universe.axes[i];
+    const others = point[i] === 0 && axis !== undefined ? [1, axis.starts.length] : [];
+    for (const better of [...others, segment]) if (better !== point[i]) yield (at) => at.map((s, k) => (k === i ? better : s));
+  }
 }
 
 /** Whether a rule matches the candidate with the mark that it has when it comes there. */
