@@ -5,7 +5,7 @@ import { MSG_DONTWAIT } from './tcp-constants.ts';
 /** Packets of one system call: the kernel takes no more (UIO_MAXIOV). */
 export const BATCH_PACKETS = 1024;
 /** Octets of one system call. */
-export const BATCH_BYTES = 1 << 20;
+export const BATCH_BYTES: number = 1 << 20;
 /** Room for a `struct sockaddr_in6`, rounded up. */
 export const ADDRESS_BYTES = 32;
 

@@ -1,7 +1,7 @@
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import { RouteState } from './route-state.ts';
-import type { RouteStateOptions, StateClock } from './route-state-options.ts';
+import type { RouteStateOptions } from './route-state-options.ts';
 import { Installed, type Said, TestClock, update } from './test-fixtures.ts';
 
 /** A state with a clock moved by hand and a kernel that applies what is drained. */
