@@ -66,8 +66,8 @@ export function assemble(program: Program, maxRules?: number): ImportedPolicy | 
   }
   noteUnused(program, used);
   if (program.entries.some((e) => e.status === 'error')) return undefined;
-  const texts = rules.map((r) => r.match.expression ?? '').join('\n');
-  const wanted = program.sets.filter((s) => new RegExp(`\\$${s.name.replaceAll('.', '\\.')}(?![a-z0-9_.])`).test(texts));
+  const named = new Set(rules.flatMap((r) => [...(r.match.expression ?? '').matchAll(/\$([a-z0-9_.]+)/g)].map((m) => m[1])));
+  const wanted = program.sets.filter((s) => named.has(s.name));
   for (const set of wanted) if (set.members) lists.set(set.name, set.members);
   return {
     defaultAction,
@@ -189,7 +189,7 @@ function nameRules(hook: ImportHook, drafts: readonly Draft[], items: readonly F
   for (const { draft: d, ref } of named) {
     for (const rule of d.rules) {
       refOf.set(rule, ref);
-      for (const entry of rule.entries) if (!entry.refs.includes(ref)) entry.refs.push(ref);
+      for (const entry of rule.entries) if (entry.refs.at(-1) !== ref) entry.refs.push(ref);
     }
   }
   const targets = resolveLabels(items, refOf);
