@@ -16,12 +16,13 @@ const MINUTE = 60_000;
 /** So many pairs a second at least, on a machine that has other things to do. */
 const SLOWEST = 200;
 
-/** Hooks with their share of the pairs. Before -400 fragments are seen as they come. */
+/** Hooks with their share of the pairs. Before -400, and where nothing is tracked, fragments are seen as they come. */
 const BEDS: readonly { readonly name: string; readonly options: BedOptions; readonly share: number }[] = [
-  { name: 'prerouting, fragments as they come', options: { hook: 'prerouting', priority: -450, conntrack: true }, share: 0.15 },
+  { name: 'prerouting, fragments as they come', options: { hook: 'prerouting', priority: -450, conntrack: true }, share: 0.1 },
   { name: 'prerouting', options: { hook: 'prerouting', priority: -150, conntrack: true }, share: 0.3 },
   { name: 'input', options: { hook: 'input', priority: 0, conntrack: true }, share: 0.25 },
   { name: 'forward', options: { hook: 'forward', priority: 0, conntrack: true }, share: 0.2 },
+  { name: 'forward, where nothing is tracked', options: { hook: 'forward', priority: 0, conntrack: false }, share: 0.05 },
   { name: 'output', options: { hook: 'output', priority: 0, conntrack: true }, share: 0.1 },
 ];
 

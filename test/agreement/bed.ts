@@ -116,9 +116,9 @@ export class Bed {
     return conntrack && (hook !== 'prerouting' || priority > -400);
   }
 
-  /** Whether the hook comes before fragments are put together. */
-  get early(): boolean {
-    return this.options.hook === 'prerouting' && this.options.priority <= -400;
+  /** Whether fragments come to the hook as they are. Policies that look behind IP headers would have conntrack put them together. */
+  get seesFragments(): boolean {
+    return !this.assembles(6);
   }
 
   /** A packet that came in with these octets, as the hook sees it. */

@@ -94,7 +94,9 @@ export function build(policy: PolicyCase, hook: BedHook, priority: number): Buil
   };
   const sets = used.map((list) => namedSet(list.name));
   return {
-    hook: policy.based ? { ...based(policy, rules, sets, hook), priority } : { hook, priority, rules: [...rules, last] },
+    // Without a rule nothing is judged at the hook.
+    hook:
+      policy.based && rules.length > 0 ? { ...based(policy, rules, sets, hook), priority } : { hook, priority, rules: [...rules, last] },
     sets,
     members: addresses,
     definitions,

@@ -1,6 +1,7 @@
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { NftClient } from '@weir/netlink/nftables';
 import { bitsOf, type Family, type Prefix } from '@weir/wire/inet';
+import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
 import { type CompiledRules, compileRules, type NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { ownedSetNames } from '../../apps/weir/src/compile/nft/set-names.ts';
 import type { Operation } from '../../apps/weir/src/kernel/backend.ts';
@@ -33,18 +34,38 @@ export class Loader {
     return this.#compile(built).problems;
   }
 
-  /** Replaces what was loaded before. Throws when the kernel refuses. */
+  /** Replaces what was loaded before, as a whole. Throws when the kernel refuses. */
   load(built: Built): EffectRules {
+    const plan = planTable(ADDRESS, this.#table(built), undefined, false);
+    const gone: Operation[] = this.#loaded ? [{ kind: 'delete-table', address: ADDRESS }] : [];
+    this.#commit([...gone, ...plan.prepare, ...fill(built, new Set()), ...plan.enforce]);
+    this.#loaded = true;
+    return this.#effects();
+  }
+
+  /** Brings what is loaded to another policy, by what differs. */
+  change(built: Built): EffectRules {
+    const now = this.#backend.readTable(ADDRESS);
+    if (!now) throw new Error('nothing is loaded');
+    const plan = planTable(ADDRESS, this.#table(built), now, false, (set) => this.#backend.readMap({ ...ADDRESS, set }));
+    const full = new Set(plan.fresh ? [] : now.sets.map((set) => set.set));
+    this.#commit([...plan.prepare, ...fill(built, full), ...plan.enforce]);
+    return this.#effects();
+  }
+
+  #table(built: Built): TableImage {
     const { table, problems } = this.#compile(built);
     const [problem] = problems;
     if (problem) throw new Error(problem.message);
-    const plan = planTable(ADDRESS, table, undefined, false);
-    const operations: Operation[] = [];
-    if (this.#loaded) operations.push({ kind: 'delete-table', address: ADDRESS });
-    operations.push(...plan.prepare, ...fill(built), ...plan.enforce);
+    return table;
+  }
+
+  #commit(operations: readonly Operation[]): void {
     const outcome = this.#backend.commit(operations);
     if (outcome.kind !== 'committed') throw new Error(`the kernel did not take it: ${JSON.stringify(outcome)}`);
-    this.#loaded = true;
+  }
+
+  #effects(): EffectRules {
     const effects = new Map<number, string>();
     for (const rule of this.#client.rules({ family: 'inet', table: TABLE })) {
       if (rule.expressions?.some((one) => one.kind === 'counter')) effects.set(Number(rule.handle), rule.comment ?? '');
@@ -63,15 +84,17 @@ export class Loader {
   }
 }
 
-/** The members of the named sets, hosts and networks apart. */
-function fill(built: Built): Operation[] {
+/** The members of the named sets, hosts and networks apart, but for those that have them. */
+function fill(built: Built, full: ReadonlySet<string>): Operation[] {
   return built.sets.flatMap(({ name }) => {
     const prefixes = ipSetPrefixes(built.members.get(name) ?? { v4: [], v6: [] });
     return FAMILIES.flatMap((family): Operation[] => {
       const mine = prefixes.filter((one) => one.family === family);
       const names = ownedSetNames(name, family);
       const add = (set: string, interval: boolean, some: readonly Prefix[]): Operation[] =>
-        some.length === 0 ? [] : [{ kind: 'add-elements', address: { ...ADDRESS, set }, interval, elements: columns(family, some) }];
+        some.length === 0 || full.has(set)
+          ? []
+          : [{ kind: 'add-elements', address: { ...ADDRESS, set }, interval, elements: columns(family, some) }];
       return [
         ...add(
           names.hosts,

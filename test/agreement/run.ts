@@ -10,7 +10,7 @@ import { interpreted, type Opinion, observed, sameOpinion } from './compare.ts';
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
-import { type CaseRule, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
+import { type CaseRule, changePolicy, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
 import type { EffectRules, Loader } from './loaded.ts';
 import { hasFragmentHeader } from './network.ts';
 import { packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
@@ -28,6 +28,8 @@ export interface RunOptions {
 /** Where interpreter and kernel differ. */
 export interface Difference {
   readonly policy: PolicyCase;
+  /** What was loaded before and changed into it; undefined where it was loaded as a whole. */
+  readonly before: PolicyCase | undefined;
   readonly subject: Subject;
   readonly interpreter: Opinion;
   readonly kernel: Opinion;
@@ -57,6 +59,8 @@ export interface RunResult {
 /** Comparisons are looked at alone with one policy in so many, on one packet in so many. */
 const SAMPLE_POLICIES = 2;
 const SAMPLE_PACKETS = 4;
+/** One policy in so many is changed while it is in force, and judges the same packets again. */
+const CHANGED = 4;
 const MOST_DIFFERENCES = 3;
 
 /** Random policies by random packets, until there are enough pairs or some differences. The same seed gives the same policies and packets. */
@@ -75,10 +79,10 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
   const random = new Random(options.seed);
   const wholeTrains = bed.assembles(4) || bed.assembles(6);
   const maker = new PacketMaker(random, { wholeTrains, plainOptions: hook !== 'prerouting', vlans: bed.hasVlans ? VLANS : [] });
+  const kind = { hook, conntrack: bed.options.conntrack, headers: bed.seesFragments, rules: options.rules };
   for (; result.pairs < options.pairs && result.differences.length < MOST_DIFFERENCES; result.policies++) {
     const hints = new Hints();
-    const made = makePolicy(random, { hook, conntrack: bed.options.conntrack, headers: bed.early, rules: options.rules }, hints);
-    const { policy, built } = expressible(made, bed, loader, result);
+    const { policy, built } = expressible(makePolicy(random, kind, hints), bed, loader, result);
     const effects = loader.load(built);
     const subjects: Subject[] = [];
     while (subjects.length < options.packets) {
@@ -88,7 +92,10 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
     result.sent += subjects.length;
     // The mark is the socket's: packets of one mark go together.
     subjects.sort((a, b) => a.mark - b.mark);
-    compare(policy, built, effects, subjects, bed, result);
+    compare({ policy, before: undefined }, built, effects, subjects, bed, result);
+    if (random.below(CHANGED) > 0) continue;
+    const changed = expressible(changePolicy(random, policy, kind, hints), bed, loader, result);
+    compare({ policy: changed.policy, before: policy }, changed.built, loader.change(changed.built), subjects, bed, result);
   }
   return result;
 }
@@ -119,7 +126,14 @@ function withoutRefused(rules: readonly CaseRule[], problems: readonly NftProble
   return straight.length < rules.length ? straight : rules.slice(0, rules.length >> 1);
 }
 
-function compare(policy: PolicyCase, built: Built, effects: EffectRules, subjects: readonly Subject[], bed: Bed, result: RunResult): void {
+function compare(
+  { policy, before }: Pick<Difference, 'policy' | 'before'>,
+  built: Built,
+  effects: EffectRules,
+  subjects: readonly Subject[],
+  bed: Bed,
+  result: RunResult,
+): void {
   const sights = sightsOf(subjects, bed);
   const looks = result.policies % SAMPLE_POLICIES === 0 ? policy.rules.map(({ node }) => comparisons(node, built)) : [];
   for (const [i, subject] of subjects.entries()) {
@@ -130,7 +144,7 @@ function compare(policy: PolicyCase, built: Built, effects: EffectRules, subject
     result.pairs++;
     result.verdicts[kernel.verdict]++;
     if (!sameOpinion(interpreter, kernel)) {
-      result.differences.push({ policy, subject, interpreter, kernel });
+      result.differences.push({ policy, before, subject, interpreter, kernel });
       if (result.differences.length >= MOST_DIFFERENCES) return;
     }
     if (looks.length === 0 || i % SAMPLE_PACKETS > 0) continue;

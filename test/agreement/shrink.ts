@@ -37,9 +37,9 @@ export class Shrinker {
     let best = difference;
     for (let again = true; again && this.#steps > 0; ) {
       again = false;
-      for (const policy of smallerPolicies(best.policy)) {
+      for (const { policy, before } of smallerChanges(best)) {
         if (this.#steps <= 0) break;
-        const [found] = this.#differences(policy, [best.subject]);
+        const [found] = this.#differences(policy, before, [best.subject]);
         if (!found) continue;
         best = found;
         again = true;
@@ -54,7 +54,7 @@ export class Shrinker {
     // Fragments are what they are.
     if (best.subject.frames.length > 1) return best;
     for (let again = true; again && this.#steps > 0; ) {
-      const [found] = this.#differences(best.policy, smallerSubjects(best.subject, this.#bed));
+      const [found] = this.#differences(best.policy, best.before, smallerSubjects(best.subject, this.#bed));
       again = found !== undefined;
       if (found) best = found;
     }
@@ -62,33 +62,50 @@ export class Shrinker {
   }
 
   /** Those of the packets on which the two sides differ. A policy that cannot be compiled makes none. */
-  #differences(policy: PolicyCase, subjects: readonly Subject[]): readonly Difference[] {
+  #differences(policy: PolicyCase, before: PolicyCase | undefined, subjects: readonly Subject[]): readonly Difference[] {
     this.#steps--;
     if (subjects.length === 0) return [];
+    const { hook, priority } = this.#bed.options;
     let built: Built;
+    let earlier: Built | undefined;
     try {
-      built = build(policy, this.#bed.options.hook, this.#bed.options.priority);
-      if (this.#loader.problems(built).length > 0) return [];
+      built = build(policy, hook, priority);
+      earlier = before && build(before, hook, priority);
+      if ([built, earlier].some((one) => one && this.#loader.problems(one).length > 0)) return [];
     } catch {
       // A part of an expression may be no expression: a test that can never hold has no form.
       return [];
     }
-    const effects = this.#loader.load(built);
+    if (earlier) this.#loader.load(earlier);
+    const effects = earlier ? this.#loader.change(built) : this.#loader.load(built);
     const sights = sightsOf(subjects, this.#bed);
     return subjects.flatMap((subject, i): Difference[] => {
       const sight = sights[i];
       if (!sight?.reached) return [];
       const interpreter = interpreted(subject, sight, built, this.#bed);
       const kernel = observed(sight, effects);
-      return sameOpinion(interpreter, kernel) ? [] : [{ policy, subject, interpreter, kernel }];
+      return sameOpinion(interpreter, kernel) ? [] : [{ policy, before, subject, interpreter, kernel }];
     });
   }
 }
 
-function size({ policy, subject }: Difference): number {
+function size({ policy, before, subject }: Difference): number {
   const zeros = subject.bytes.filter((octet) => octet === 0).length;
+  return policySize(policy) + (before ? policySize(before) : 0) + 2 * subject.bytes.length - zeros;
+}
+
+function policySize(policy: PolicyCase): number {
   const rules = policy.rules.reduce((sum, rule) => sum + 200 + printNode(rule.node).length + rule.action.kind.length, 0);
-  return rules + (policy.based ? 1000 : 0) + 2 * subject.bytes.length - zeros;
+  return rules + (policy.based ? 1000 : 0);
+}
+
+type Change = Pick<Difference, 'policy' | 'before'>;
+
+/** A policy that is wrong also when it is loaded as a whole need not be changed into. */
+function smallerChanges({ policy, before }: Difference): readonly Change[] {
+  const smaller = smallerPolicies(policy).map((one): Change => ({ policy: one, before }));
+  if (!before) return smaller;
+  return [{ policy, before: undefined }, ...smaller, ...smallerPolicies(before).map((one): Change => ({ policy, before: one }))];
 }
 
 function smallerPolicies(policy: PolicyCase): readonly PolicyCase[] {
@@ -166,26 +183,33 @@ function networkLength(frame: Uint8Array): number {
 }
 
 /** A difference as text: the policy, the packet, both opinions. */
-export function printDifference({ policy, subject, interpreter, kernel }: Difference, hook: string): string {
-  const rules = policy.rules.map(({ ref, action, log, audit, node }) => {
-    const what = [
-      action.kind,
-      'to' in action ? (action.to ?? 'default') : '',
-      'mark' in action ? action.mark : '',
-      'with' in action ? action.with : '',
-    ];
-    return `  ${ref}: ${[...what, log ? 'log' : '', audit ? 'audit' : ''].filter((word) => word !== '').join(' ')} if ${printNode(node)}`;
-  });
-  const text = rules.join('\n');
-  const lists = policy.lists
-    .filter(({ name }) => text.includes(`$${name}`))
-    .map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
+export function printDifference({ policy, before, subject, interpreter, kernel }: Difference, hook: string): string {
+  const { bytes, mark, frames } = subject;
   return [
-    `policy at ${hook}, default ${policy.defaultAction}${policy.based ? ', with the base' : ''}:`,
-    ...lists,
-    ...rules,
-    `packet: ${printHex(subject.bytes)}${subject.mark === 0 ? '' : `, mark ${subject.mark}`}${subject.frames.length > 1 ? `, in ${subject.frames.length} fragments` : ''}`,
+    ...(before ? [printPolicy(before, hook), 'changed into'] : []),
+    printPolicy(policy, hook),
+    `packet: ${printHex(bytes)}${mark === 0 ? '' : `, mark ${mark}`}${frames.length > 1 ? `, in ${frames.length} fragments` : ''}`,
     `interpreter: ${printOpinion(interpreter)}`,
     `kernel: ${printOpinion(kernel)}`,
   ].join('\n');
+}
+
+function printPolicy(policy: PolicyCase, hook: string): string {
+  const rules = policy.rules.map(({ ref, action, log, audit, node }) => {
+    const to =
+      action.kind === 'skip'
+        ? (action.to ?? 'default')
+        : action.kind === 'mark'
+          ? String(action.mark)
+          : action.kind === 'reject'
+            ? action.with
+            : '';
+    const words = [action.kind, to, log ? 'log' : '', audit ? 'audit' : ''].filter((word) => word !== '');
+    return `  ${ref}: ${words.join(' ')} if ${printNode(node)}`;
+  });
+  const lists = policy.lists
+    .filter(({ name }) => rules.some((rule) => rule.includes(`$${name}`)))
+    .map(({ name, kind, items }) => `  $${name} (${kind}): ${items}`);
+  const base = policy.based ? ', with the base' : '';
+  return [`policy at ${hook}, default ${policy.defaultAction}${base}:`, ...lists, ...rules].join('\n');
 }

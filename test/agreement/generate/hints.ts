@@ -57,12 +57,14 @@ export class Hints {
 
   payload(random: Random): Uint8Array {
     if (this.#payloads.length > 0 && random.below(3) === 0) return random.pick(this.#payloads);
-    const out = new Uint8Array(random.pick(PAYLOADS));
+    const out = new Uint8Array(random.below(80) === 0 ? LARGE : random.pick(PAYLOADS));
     for (let i = 0; i < out.length; i++) out[i] = random.below(256);
     return out;
   }
 }
 
+/** More than a page: the kernel keeps the end of such a packet elsewhere. */
+const LARGE = 4500;
 const NEAR = [0, 0, 0, 0, -1, 1] as const;
 const PAYLOADS = [0, 0, 1, 2, 3, 4, 8, 12, 31, 64] as const;
 

@@ -45,7 +45,7 @@ export class PacketMaker {
     const flow = random.below(5) === 0 ? this.#flow() : undefined;
     const family = flow?.family ?? (random.below(2) === 0 ? 4 : 6);
     const packet = family === 4 ? this.#ipv4(hints, flow) : this.#ipv6(hints, flow);
-    if (packet.length > 60 && random.below(8) === 0) {
+    if (packet.length > 60 && packet.length < 300 && random.below(8) === 0) {
       const fragments = family === 4 ? this.#cut4(packet) : this.#cut6(packet);
       if (fragments.length > 1) return { frames: fragments.map((one) => this.#frame(one.bytes, family)), whole: fragments[0]?.whole };
     }

@@ -56,11 +56,14 @@ const LISTS: readonly Pick<CaseList, 'name' | 'kind' | 'type'>[] = [
   { name: 'numbers', kind: 'constant', type: 'Int' },
 ];
 
+function contextOf({ hook, conntrack, headers }: PolicyOptions, hints: Hints): AtomContext {
+  const names = (type: CaseList['type']): string[] => LISTS.filter((list) => list.type === type).map((list) => list.name);
+  return { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), hints };
+}
+
 /** Rules at random; what they ask for is told to `hints`. */
 export function makePolicy(random: Random, options: PolicyOptions, hints: Hints): PolicyCase {
-  const { hook, conntrack, headers } = options;
-  const names = (type: CaseList['type']): string[] => LISTS.filter((list) => list.type === type).map((list) => list.name);
-  const context: AtomContext = { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), hints };
+  const context = contextOf(options, hints);
   const lists = LISTS.map((list): CaseList => ({ ...list, items: listItems(random, context, list.type) }));
   const long = random.below(5) === 0;
   const count = 1 + random.below(long ? options.rules * LONGER : options.rules);
@@ -70,7 +73,7 @@ export function makePolicy(random: Random, options: PolicyOptions, hints: Hints)
     const action = makeAction(random, refs.slice(i + 1), hints);
     return { ref, node: make(), action, log: random.below(6) === 0, audit: random.below(12) === 0 };
   });
-  const based = !headers && random.below(6) === 0;
+  const based = !options.headers && random.below(6) === 0;
   if (based) hintAtBase(hints);
   return { lists, rules, defaultAction: random.pick(['allow', 'deny']), based };
 }
@@ -100,12 +103,43 @@ function makeAction(random: Random, later: readonly string[], hints: Hints): Cas
   return { kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset']) };
 }
 
-/** What comes after leaving rules out: skips to what is no longer there go to the default. */
+/** The policy after somebody has changed something: a rule is gone, new, another or in another place, or what one does. */
+export function changePolicy(random: Random, policy: PolicyCase, options: PolicyOptions, hints: Hints): PolicyCase {
+  const rules = [...policy.rules];
+  const at = random.below(Math.max(1, rules.length));
+  const rule = rules[at];
+  const fresh = (ref: string): CaseRule => {
+    const node = makeExpression(random, contextOf(options, hints));
+    return { ref, node, action: makeAction(random, [], hints), log: random.below(4) === 0, audit: false };
+  };
+  switch (random.below(6)) {
+    case 0:
+      rules.splice(at, 1);
+      break;
+    case 1:
+      rules.splice(at, 0, fresh('new'));
+      break;
+    case 2:
+      rules.splice(at, 1, fresh(rule?.ref ?? 'new'));
+      break;
+    case 3:
+      if (rule && at > 0) rules.splice(at - 1, 2, rule, ...rules.slice(at - 1, at));
+      break;
+    case 4:
+      if (rule) rules.splice(at, 1, { ...rule, action: makeAction(random, [], hints) });
+      break;
+    default:
+      return { ...policy, defaultAction: policy.defaultAction === 'allow' ? 'deny' : 'allow' };
+  }
+  return withRules(policy, rules);
+}
+
+/** With other rules: skips to what is no longer there, or no longer after them, go to the default. */
 export function withRules(policy: PolicyCase, rules: readonly CaseRule[]): PolicyCase {
-  const there = new Set(rules.map((rule) => rule.ref));
-  const mended = rules.map((rule): CaseRule => {
+  const places = new Map(rules.map((rule, i) => [rule.ref, i]));
+  const mended = rules.map((rule, i): CaseRule => {
     const { action } = rule;
-    if (action.kind !== 'skip' || action.to === undefined || there.has(action.to)) return rule;
+    if (action.kind !== 'skip' || action.to === undefined || (places.get(action.to) ?? -1) > i) return rule;
     return { ...rule, action: { kind: 'skip', to: undefined } };
   });
   return { ...policy, rules: mended };
