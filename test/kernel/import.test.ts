@@ -194,6 +194,144 @@ describe('rulesets of nft', () => {
   });
 });
 
+describe('each condition by itself', () => {
+  const nft = [
+    'ip saddr 192.0.2.0/26',
+    'ip saddr != 192.0.2.0/26',
+    'ip6 daddr != 2001:db8:20::/48',
+    'ip saddr { 192.0.2.5, 198.51.100.9-198.51.100.15 }',
+    'ip daddr != { 192.0.2.5, 203.0.113.0/24 }',
+    'iifname "eth0"',
+    'iifname != "eth*"',
+    'iifname { "eth0", "wg*" }',
+    'oifname "out0"',
+    'oifname != "out0"',
+    'tcp dport 80',
+    'tcp dport != 80',
+    'tcp dport { 22, 5000-9000 }',
+    'tcp sport < 100',
+    'udp sport >= 5062',
+    'udp length > 20',
+    'th dport 53',
+    'meta l4proto tcp',
+    'meta l4proto != tcp',
+    'meta l4proto { udp, esp }',
+    'ip protocol esp',
+    'ip protocol != tcp',
+    'ip6 nexthdr udp',
+    'tcp flags syn',
+    'tcp flags & (fin | syn | rst | ack) == syn',
+    'tcp flags & (fin | syn) != 0',
+    'tcp flags != syn',
+    'tcp flags { syn, ack }',
+    'icmp type echo-request',
+    'icmp type != echo-request',
+    'icmpv6 type { echo-request, packet-too-big }',
+    'ip ttl < 4',
+    'ip6 hoplimit != 63',
+    'ip dscp ef',
+    'ip6 dscp != ef',
+    'ip length > 60',
+    'ip6 length 20-60',
+    'meta length > 60',
+    'ct state new',
+    'ct state != { established, related }',
+    'ct state invalid',
+    'ip frag-off & 0x1fff == 0',
+    'meta mark 0',
+    'meta mark & 0x5 != 0',
+    'meta nfproto ipv6',
+    'ip saddr . tcp dport { 192.0.2.5 . 80, 198.51.100.0/24 . 22-80 }',
+    'ip6 saddr . udp dport { 2001:db8:10::1 . 53 }',
+    'tcp window 65535',
+    'ip hdrlength 5',
+    'ip6 flowlabel 0',
+  ].map((condition) => ({ tool: 'nft', condition }));
+  const v4 = [
+    '! -s 192.0.2.0/26',
+    '-d 203.0.113.0/24',
+    '-i eth+',
+    '! -i wg0',
+    '-o out0',
+    '! -o out+',
+    '-p tcp',
+    '! -p tcp',
+    '-p esp',
+    '-p tcp --dport 80',
+    '-p udp ! --dport 53:443',
+    '-p tcp -m multiport --ports 22,80',
+    '-p tcp -m multiport ! --dports 22,80,5000:9000',
+    '-p tcp --syn',
+    '-p tcp ! --syn',
+    '-p tcp --tcp-flags ALL NONE',
+    '-p tcp ! --tcp-flags ACK,FIN ACK',
+    '-p icmp --icmp-type 8',
+    '-p icmp ! --icmp-type 8',
+    '-p icmp --icmp-type 3/0',
+    '-p icmp ! --icmp-type 3/0',
+    '-p icmp --icmp-type any',
+    '-m conntrack --ctstate NEW',
+    '-m state ! --state ESTABLISHED,RELATED',
+    '-m mark --mark 0',
+    '-m mark ! --mark 0x0/0x3',
+    '-m length --length 0:60',
+    '-m length ! --length 40',
+    '-m ttl --ttl-lt 4',
+    '-m ttl --ttl-gt 60',
+    '-m dscp --dscp-class EF',
+    '-m dscp ! --dscp 0',
+    '-m tos --tos 0xb8/0xff',
+    '-m tos ! --tos 0xb8/0xfc',
+    '-m iprange --src-range 192.0.2.10-198.51.100.11',
+    '-m iprange ! --dst-range 192.0.2.10-198.51.100.11',
+    '-f',
+    '! -f',
+    '-m addrtype --dst-type MULTICAST',
+  ].map((condition) => ({ tool: 'iptables-restore', condition }));
+  const v6 = [
+    '! -s 2001:db8:10::/48',
+    '-d 2001:db8:20::/64',
+    '-p udp',
+    '! -p udp',
+    '-p tcp ! --dport 80',
+    '-p ipv6-icmp --icmpv6-type 128',
+    '-p ipv6-icmp ! --icmpv6-type 128',
+    '-m hl --hl-eq 63',
+    '-m length --length 48:52',
+    '-m conntrack --ctstate NEW',
+    '-m dscp --dscp 46',
+    '-m iprange --src-range 2001:db8::-2001:db8:10::5',
+  ].map((condition) => ({ tool: 'ip6tables-restore', condition }));
+
+  test.each([...nft, ...v4, ...v6])('$tool: $condition', async ({ tool, condition }) => {
+    const pair = pairOf('forward');
+    await pair.original.clear();
+    let imported: Imported;
+    if (tool === 'nft') {
+      await pair.original.host.nft(
+        `table inet one {\n chain c {\n type filter hook forward priority 0; policy accept;\n ${condition} drop\n }\n}`,
+      );
+      const { stdout } = await pair.original.host.exec('nft', ['-j', 'list', 'table', 'inet', 'one']);
+      imported = importPrograms([readRuleset(stdout, 'one.json')], ['one.json']);
+    } else {
+      const text = `*filter\n:INPUT ACCEPT\n:FORWARD ACCEPT\n:OUTPUT ACCEPT\n-A FORWARD ${condition} -j DROP\nCOMMIT\n`;
+      await restore(pair.original, text, tool);
+      imported = importPrograms([readSave(text, 'one', tool === 'iptables-restore' ? 4 : 6)], ['one']);
+    }
+    expect(imported.entries.filter((e) => e.status === 'unsupported' || e.status === 'error')).toEqual([]);
+    await pair.imported.clear();
+    await pair.imported.load(loadImported(imported));
+    const random = new Random(17);
+    const packets = Array.from({ length: 600 }, () => randomPacket(random, [4, 6]));
+    const { passed, dropped } = await compare(
+      pair,
+      packets.map(({ sent }) => sent),
+      (i) => JSON.stringify(packets[i]?.description),
+    );
+    expect(passed + dropped).toBeGreaterThan(500);
+  });
+});
+
 /** A file without one of its tables. */
 function withoutTable(text: string, table: string): string {
   let skip = false;
