@@ -89,13 +89,13 @@ export class NftClient {
     return this.#list('list chains', NFT_MSG.getChain, scope, decodeChain).filter((chain) => within(chain, scope));
   }
 
-  /** In the order of their chains. */
-  rules(scope: Scope & { readonly chain?: string } = {}): Rule[] {
+  /** In the order of their chains. With `only`, without the expressions of other names: reading all of many rules takes several times as long. */
+  rules(scope: Scope & { readonly chain?: string; readonly only?: string } = {}): Rule[] {
     const filter = (w: Writer): void => {
       if (scope.table !== undefined) putString(w, 1, scope.table);
       if (scope.chain !== undefined) putString(w, 2, scope.chain);
     };
-    return this.#list('list rules', NFT_MSG.getRule, scope, decodeRule, filter).filter(
+    return this.#list('list rules', NFT_MSG.getRule, scope, (family, r) => decodeRule(family, r, scope.only), filter).filter(
       (rule) => within(rule, scope) && (scope.chain === undefined || rule.chain === scope.chain),
     );
   }

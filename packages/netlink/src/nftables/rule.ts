@@ -29,8 +29,8 @@ export interface RuleRef {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** The attributes of NEWRULE. */
-export function decodeRule(family: NftFamily, r: Reader): Rule {
+/** The attributes of NEWRULE; with `only`, of its expressions those of that name. */
+export function decodeRule(family: NftFamily, r: Reader, only?: string): Rule {
   const expressions: Expression[] = [];
   const rule: Mutable<Rule> = { family, table: '', chain: '', expressions };
   let userdata: Uint8Array | undefined;
@@ -38,14 +38,25 @@ export function decodeRule(family: NftFamily, r: Reader): Rule {
     if (type === 1) rule.table = readString(value);
     else if (type === 2) rule.chain = readString(value);
     else if (type === 3) rule.handle = value.u64('NFTA_RULE_HANDLE');
-    else if (type === 4) eachAttribute(value, (_type, item) => expressions.push(decodeExpression(item)));
-    else if (type === 5) rule.compat = readBytes(value);
+    else if (type === 4) {
+      eachAttribute(value, (_type, item) => {
+        if (only === undefined || isNamed(item, only)) expressions.push(decodeExpression(item));
+      });
+    } else if (type === 5) rule.compat = readBytes(value);
     else if (type === 6) rule.position = value.u64('NFTA_RULE_POSITION');
     else if (type === 7) userdata = readBytes(value);
     else if (type === 9) rule.id = value.u32('NFTA_RULE_ID');
   });
   if (userdata) Object.assign(rule, decodeComment(userdata));
   return rule;
+}
+
+/** Whether an expression has this name, which the kernel writes first. */
+function isNamed(r: Reader, name: string): boolean {
+  const at = r.pos + 4;
+  if (r.end - at < name.length + 1) return false;
+  for (let i = 0; i < name.length; i++) if (r.bytes[at + i] !== name.charCodeAt(i)) return false;
+  return r.bytes[at + name.length] === 0;
 }
 
 /** What the kernel takes. */

@@ -12,12 +12,13 @@ export class Reader {
   readonly end: number;
   readonly #view: DataView;
 
-  constructor(bytes: Uint8Array, pos = 0, end: number = bytes.length) {
+  /** `view` is one of the same bytes, where there is one: making it costs more than the rest. */
+  constructor(bytes: Uint8Array, pos = 0, end: number = bytes.length, view?: DataView) {
     if (pos < 0 || end > bytes.length || pos > end) throw new RangeError(`Reader window ${pos}..${end} outside 0..${bytes.length}`);
     this.bytes = bytes;
     this.pos = pos;
     this.end = end;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#view = view ?? new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get remaining(): number {
@@ -84,7 +85,7 @@ export class Reader {
   /** A reader over the next `length` bytes, with positions in the same buffer; this reader moves past them. */
   sub(length: number, field = 'bytes'): Reader {
     const at = this.#take(length, field);
-    return new Reader(this.bytes, at, at + length);
+    return new Reader(this.bytes, at, at + length, this.#view);
   }
 
   /** Everything that is left, as a view. */

@@ -118,7 +118,7 @@ export class NftBackend implements KernelBackend {
     // A kernel that has such a table need not be asked.
     if (table.flags?.owner && table.flags.persist) this.#ownership ??= true;
     const scope = { family: address.family, table: address.table };
-    const rules = byChain(this.#client.rules(scope));
+    const rules = byChain(this.#client.rules({ ...scope, only: 'counter' }));
     const chains = this.#client.chains(scope).map((chain) => ({
       name: chain.name,
       hook: chain.base?.hook,
