@@ -7,7 +7,10 @@ const HOSTS: Readonly<Record<4 | 6, readonly string[]>> = {
   4: ['198.51.100.7', '198.51.100.99', '192.0.2.10', '203.0.113.5', '203.0.113.80', '10.1.2.3'],
   6: ['2001:db8::1', '2001:db8:1::9', '2001:db8:bad::1', '2001:db8:80::80', 'fd00::7'],
 };
-const GROUPS: Readonly<Record<4 | 6, readonly string[]>> = { 4: ['224.0.0.251', '239.255.255.250', '255.255.255.255'], 6: ['ff02::fb', 'ff05::2', 'ff02::1'] };
+const GROUPS: Readonly<Record<4 | 6, readonly string[]>> = {
+  4: ['224.0.0.251', '239.255.255.250', '255.255.255.255'],
+  6: ['ff02::fb', 'ff05::2', 'ff02::1'],
+};
 const PORTS: readonly number[] = [19, 22, 25, 53, 80, 123, 389, 443, 465, 587, 993, 1900, 3306, 4190, 5432, 8080, 11211];
 const START = 1_767_225_600_000_000;
 
@@ -38,7 +41,9 @@ export function mixedCapture(random: Random, count: number): Uint8Array {
         add(ip(buildPacket({ ...one, wrong: wrong(random) })));
         break;
       case 5: {
-        const whole = ip(buildPacket({ ...one, transport: { kind: 'udp', sourcePort: 53, destinationPort: 999, payload: new Uint8Array(600) } }));
+        const whole = ip(
+          buildPacket({ ...one, transport: { kind: 'udp', sourcePort: 53, destinationPort: 999, payload: new Uint8Array(600) } }),
+        );
         add(whole.slice(0, 96), whole.length);
         break;
       }
@@ -46,10 +51,26 @@ export function mixedCapture(random: Random, count: number): Uint8Array {
         add(buildEthernet({}, random.below(2) === 0 ? 0x0806 : 0x88cc, new Uint8Array(28)));
         break;
       case 7:
-        add(ip(buildPacket({ ...one, destination: address(random, GROUPS[family]), transport: { kind: 'udp', sourcePort: 5353, destinationPort: 1900 } })));
+        add(
+          ip(
+            buildPacket({
+              ...one,
+              destination: address(random, GROUPS[family]),
+              transport: { kind: 'udp', sourcePort: 5353, destinationPort: 1900 },
+            }),
+          ),
+        );
         break;
       case 8:
-        add(ip(buildPacket({ ...one, ttl: random.below(3), source: address(random, [family === 4 ? '0.0.0.0' : 'fe80::1', ...HOSTS[family]]) })));
+        add(
+          ip(
+            buildPacket({
+              ...one,
+              ttl: random.below(3),
+              source: address(random, [family === 4 ? '0.0.0.0' : 'fe80::1', ...HOSTS[family]]),
+            }),
+          ),
+        );
         break;
       default:
         add(ip(buildPacket(one)));

@@ -74,13 +74,20 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
 
 function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined): HookRules {
   const names = hooks.map((one) => one.hook).join(', ');
-  const found = hooks.find((one) => one.hook === (wanted ?? 'input')) ?? (wanted === undefined && hooks.length === 1 ? hooks[0] : undefined);
+  const found =
+    hooks.find((one) => one.hook === (wanted ?? 'input')) ?? (wanted === undefined && hooks.length === 1 ? hooks[0] : undefined);
   if (found) return found;
   if (hooks.length === 0) throw new CliError(EXIT.usage, 'nothing is judged at any hook');
-  throw new CliError(EXIT.usage, wanted === undefined ? `--hook is needed: there are rules at ${names}` : `no rules at ${wanted}, but at ${names}`);
+  throw new CliError(
+    EXIT.usage,
+    wanted === undefined ? `--hook is needed: there are rules at ${names}` : `no rules at ${wanted}, but at ${names}`,
+  );
 }
 
-function contextOf({ hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new', ...options }: ReplayOptions, kernel: boolean): PacketContext {
+function contextOf(
+  { hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new', ...options }: ReplayOptions,
+  kernel: boolean,
+): PacketContext {
   if (kernel) {
     for (const name of [iif, oif])
       if (!/^[^\s/:\0]{1,15}$/.test(name) || name === 'lo' || name.startsWith('.'))
@@ -127,7 +134,14 @@ class Replay {
   #octets = 0;
   #broken = false;
 
-  constructor(hook: HookRules, compiled: CompiledHook, engine: KernelEngine | undefined, context: PacketContext, options: ReplayOptions, io: Io) {
+  constructor(
+    hook: HookRules,
+    compiled: CompiledHook,
+    engine: KernelEngine | undefined,
+    context: PacketContext,
+    options: ReplayOptions,
+    io: Io,
+  ) {
     this.#hook = hook;
     this.#engine = engine;
     this.#options = options;

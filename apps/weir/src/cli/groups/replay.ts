@@ -14,11 +14,16 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
     )
     .argument('<policy...>', 'policy files, or a configuration')
     .requiredOption('--pcap <file>', 'the capture; - is standard input')
-    .addOption(new Option('--hook <hook>', 'where the packets are judged: input unless the policy has rules at one other hook only').choices(HOOKS))
+    .addOption(
+      new Option('--hook <hook>', 'where the packets are judged: input unless the policy has rules at one other hook only').choices(HOOKS),
+    )
     .option('--iif <name>', 'interface that packets come in by (default: replay-in)')
     .option('--oif <name>', 'interface that packets go out by (default: replay-out)')
     .addOption(
-      new Option('--state <state>', 'state of the connection of every packet, for the interpreter: new unless told; in the kernel connection tracking says it').choices(STATES),
+      new Option(
+        '--state <state>',
+        'state of the connection of every packet, for the interpreter: new unless told; in the kernel connection tracking says it',
+      ).choices(STATES),
     )
     .addOption(new Option('--engine <engine>', 'what judges').choices(['interpreter', 'nft']).default('interpreter'))
     .option('--compare', 'judge by the kernel and by the interpreter, and show where they differ')

@@ -2,14 +2,14 @@ import { finishChecksum, Packet, type PacketContext, Reassembly, sumWords } from
 import type { Hook } from '@weir/filter/scheme';
 import type { Family } from '@weir/wire/inet';
 import { fragmentKey, WaitingFragments } from './fragments.ts';
-import { obstacle } from './obstacles.ts';
+import { endsEarly, obstacle } from './obstacles.ts';
 
 /** A captured packet as a hook sees it. */
 export interface AtHook {
   readonly kind: 'at-hook';
   readonly family: Family;
   readonly packet: Packet;
-  /** The packets, from their IP headers on, that bring it there: more than one when it came in fragments. */
+  /** The packets, from their IP headers on, that bring it there: more than one when it came in fragments, none when there is no use in sending it. */
   readonly sent: readonly Uint8Array[];
   /** Why the kernel would not bring it there. */
   readonly obstacle: string | undefined;
@@ -28,7 +28,8 @@ export interface HookOptions {
   readonly assembles: Readonly<Record<Family, boolean>>;
 }
 
-const HELD: NotJudged = { kind: 'not-judged', reason: 'a fragment, judged with the last of its packet' };
+const UNREPORTED = 'it ends within its extension headers, which the kernel cannot report on';
+const HELD: NotJudged = { kind: 'not-judged', reason: 'a fragment: its packet is judged when it is complete' };
 
 /**
  * Brings captured packets to a hook as the kernel does: cut to the length that they tell, fragments put together where connections are tracked, with one hop less where they are
@@ -52,11 +53,15 @@ export class HookView {
     const { wireLength = 0 } = captured.context;
     if (octets.length < length && wireLength > captured.bytes.length) {
       const part = Packet.fromNetwork(octets, { ...context, wireLength: wireLength - network });
-      return this.#seen(part, family, [octets], 'the capture has only a part of it');
+      return this.#seen(part, family, [], 'the capture has only a part of it');
     }
     const bytes = cutToLength(octets);
-    const packet = Packet.fromNetwork(hook === 'output' ? locallySent(bytes) : bytes, context);
-    const against = hook === 'output' ? undefined : obstacle(captured, hook);
+    const packet = Packet.fromNetwork(
+      hook === 'output' ? locallySent(bytes) : bytes,
+      isToSelf(hook, bytes) ? { ...context, oif: 'lo' } : context,
+    );
+    const against = obstacle(captured, hook);
+    if (against === undefined && endsEarly(packet)) return this.#seen(packet, family, [], UNREPORTED);
     const key = assembles[family] && against === undefined ? fragmentKey(packet) : undefined;
     if (key === undefined) return this.#seen(packet, family, [packet.bytes], against);
     const result = this.#reassembly.push(packet, time);
@@ -73,6 +78,11 @@ export class HookView {
     const there = this.#options.hook === 'forward' ? Packet.fromNetwork(forwarded(packet.bytes), packet.context) : packet;
     return { kind: 'at-hook', family, packet: there, sent, obstacle: against };
   }
+}
+
+/** What is sent to 0.0.0.0 goes to this machine itself. */
+function isToSelf(hook: Hook, packet: Uint8Array): boolean {
+  return hook === 'output' && (packet[0] ?? 0) >> 4 === 4 && packet.length >= 20 && u16(packet, 16) === 0 && u16(packet, 18) === 0;
 }
 
 function u16(bytes: Uint8Array, at: number): number {

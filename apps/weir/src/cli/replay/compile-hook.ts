@@ -22,7 +22,9 @@ export interface CompiledHook extends CompiledRules {
 export function compileHook(hook: HookRules, sets: readonly NamedSet[]): CompiledHook {
   const rules = hook.rules.map((rule, index) => ({ ...rule, name: String(index), action: unlimited(rule) }));
   const compiled = compileRules([{ ...hook, rules }], sets, { table: REPLAY_TABLE });
-  const tracks = compiled.table.chains.some((chain) => chain.rules.some((rule) => rule.matches.some((match) => match.kind === 'connection')));
+  const tracks = compiled.table.chains.some((chain) =>
+    chain.rules.some((rule) => rule.matches.some((match) => match.kind === 'connection')),
+  );
   return { ...compiled, tracks, assembles: { 4: tracks || hook.hook === 'input', 6: tracks } };
 }
 

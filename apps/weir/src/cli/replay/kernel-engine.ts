@@ -1,7 +1,7 @@
 import { NftClient } from '@weir/netlink/nftables';
 import type { Verdict } from '../../compile/interpreter/index.ts';
-import { type BedOptions, MAX_SHOTS, ReplayBed, type Sight } from '../../kernel/replay/index.ts';
 import { NftBackend } from '../../kernel/nft/nft-backend.ts';
+import { type BedOptions, MAX_SHOTS, ReplayBed, type Sight } from '../../kernel/replay/index.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { planTable } from '../../reconcile/owned-table.ts';
 import { CliError, EXIT } from '../exit.ts';

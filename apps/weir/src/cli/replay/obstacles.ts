@@ -3,8 +3,10 @@ import type { Hook } from '@weir/filter/scheme';
 import type { Ip } from '@weir/wire/inet';
 import { isIp } from '../explain/known-members.ts';
 
-/** Why the kernel does not bring a packet that came in to a hook, as far as the packet says so; undefined when nothing speaks against it. */
+/** Why the kernel does not bring a packet to a hook, as far as the packet says so; undefined when nothing speaks against it. */
 export function obstacle(packet: Packet, hook: Hook): string | undefined {
+  const { family, network, end } = packet.headers;
+  if (hook === 'output') return end - network < (family === 4 ? 20 : 40) ? 'the kernel does not send it: header cut short' : undefined;
   const refusal = inputRefusal(packet);
   if (refusal !== undefined) return refusal === 'not ip' ? refusal : `the kernel refuses it: ${refusal}`;
   if (hook !== 'input' && hook !== 'forward') return undefined;
@@ -13,6 +15,11 @@ export function obstacle(packet: Packet, hook: Hook): string | undefined {
   const martian = source.family === 4 ? martian4(source, destination, packet) : undefined;
   if (martian !== undefined) return martian;
   return hook === 'forward' ? notForwarded(packet, source, destination) : undefined;
+}
+
+/** Whether an IPv6 packet ends within its extension headers: the kernel judges it, but its reports fail (`nft_trace_notify` copies the transport header). */
+export function endsEarly({ headers: { transport, end } }: Packet): boolean {
+  return transport !== undefined && transport > end;
 }
 
 const BROADCAST = 0xffffffff;

@@ -29,7 +29,9 @@ export function renderText({ number, time, captured, outcome, why, difference }:
   const reason = why.length > 0 ? `: ${escapeControl(why.join(', '))}` : '';
   const lines = [`${number} ${printTime(time) ?? '-'} ${describePacket(captured)}: ${printOutcome(outcome, palette)}${reason}`];
   if (difference) {
-    lines.push(`  ${palette.bold('DIFFERENCE')}: the kernel says ${printOutcome(outcome, palette)}, the interpreter ${printOutcome(difference.interpreter, palette)}`);
+    lines.push(
+      `  ${palette.bold('DIFFERENCE')}: the kernel says ${printOutcome(outcome, palette)}, the interpreter ${printOutcome(difference.interpreter, palette)}`,
+    );
     lines.push(`  ${printHex(difference.bytes)}`);
   }
   return lines.map((line) => `${line}\n`).join('');

@@ -2,6 +2,7 @@ import { DecodeError } from '@weir/wire/bytes';
 import { type CapturedFrame, type CaptureProblem, readFrames } from '@weir/wire/capture';
 
 const PCAPNG_SECTION = 0x0a0d0d0a;
+const PCAPNG_MAGIC = 0x1a2b3c4d;
 const PCAPNG_SWAPPED = 0x4d3c2b1a;
 const BLOCK_INTERFACE = 1;
 const PCAP_HEADER = 24;
@@ -94,9 +95,14 @@ class Cutter {
     const left = bytes.length - at;
     if (left < (this.#pcapng ? PCAPNG_BLOCK : PCAP_RECORD)) return undefined;
     const view = new DataView(bytes.buffer, bytes.byteOffset + at, left);
-    if (this.#pcapng && view.getUint32(0) === PCAPNG_SECTION) this.#little = view.getUint32(8) === PCAPNG_SWAPPED;
+    let known = true;
+    if (this.#pcapng && view.getUint32(0) === PCAPNG_SECTION) {
+      const order = view.getUint32(8);
+      this.#little = order === PCAPNG_SWAPPED;
+      known = this.#little || order === PCAPNG_MAGIC;
+    }
     const length = this.#pcapng ? view.getUint32(4, this.#little) : PCAP_RECORD + view.getUint32(8, this.#little);
-    this.broken = length > MAX_RECORD || length < PCAPNG_BLOCK || (this.#pcapng && length % 4 !== 0);
+    this.broken = !known || length > MAX_RECORD || length < PCAPNG_BLOCK || (this.#pcapng && length % 4 !== 0);
     return this.broken ? undefined : length;
   }
 
