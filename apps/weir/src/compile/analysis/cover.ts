@@ -1,4 +1,4 @@
-import { type Box, DISJOINT, intersectBoxes, relate, subtractBox } from './box.ts';
+import { type Box, DISJOINT, relate, subtractBox } from './box.ts';
 import { chance, type Point, possible } from './possible.ts';
 import { at, hasNumber } from './runs.ts';
 import type { Universe } from './universe.ts';
@@ -121,12 +121,6 @@ export function holds(box: Box, point: Point): boolean {
     if (runs.length === 2 ? value < at(runs, 0) || value > at(runs, 1) : !hasNumber(runs, value)) return false;
   }
   return true;
-}
-
-/** A packet in both boxes that is in none of the covers. Throws OutOfBudget. */
-export function uncoveredOverlap(universe: Universe, a: Box, b: Box, covers: readonly Box[], meter: Meter): Point | undefined {
-  const both = intersectBoxes(a, b);
-  return both && uncovered(universe, both, covers, meter);
 }
 
 /** The same numbers every time: mulberry32. */

@@ -1,8 +1,8 @@
 import type { Rule } from '../../model/rule.ts';
-import { type Box, DISJOINT, relate } from './box.ts';
-import { Meter, OutOfBudget, uncovered, uncoveredOverlap } from './cover.ts';
+import { type Box, DISJOINT, intersectBoxes, relate } from './box.ts';
+import { holds, Meter, OutOfBudget, uncovered } from './cover.ts';
 import { Deck } from './deck.ts';
-import type { Point } from './possible.ts';
+import { type Point, possible } from './possible.ts';
 import { END_OUTCOME, isAuditedLimit, type Program, type Step } from './program.ts';
 
 /** Box comparisons for one question about one rule, and for all rules of a program together. */
@@ -10,7 +10,7 @@ const RULE_BUDGET = 3_000_000;
 const PROGRAM_BUDGET = 600_000_000;
 /** Conflicts of one rule that are listed, and later rules that are looked at for them. */
 const MOST_CONFLICTS = 4;
-const MOST_CONFLICT_TRIES = 24;
+const MOST_CONFLICT_TRIES = 6;
 
 /** A point of the space of one family. */
 export interface Place {
@@ -280,6 +280,14 @@ export class Inspector {
     for (const { u, deck, box, ids } of near) {
       const others = owner >= this.#program.steps.length ? [deck.universe.full] : boxesAt(deck, ownedBy(deck, ids, owner));
       if (others.length === 0) continue;
+      // A packet at hand is looked for first: most pairs have one.
+      for (const other of others) {
+        const both = intersectBoxes(box, other);
+        const point = both && possible(deck.universe, both);
+        if (!point) continue;
+        meter.take(ids.length);
+        if (!taken(deck, ids, owner, index, point)) return { u, point };
+      }
       const covers: Box[] = [];
       for (const id of ids) {
         const its = deck.owners[id] ?? -1;
@@ -287,7 +295,8 @@ export class Inspector {
         if (its !== index) covers.push(deck.boxes[id] ?? []);
       }
       for (const other of others) {
-        const point = uncoveredOverlap(deck.universe, box, other, covers, meter);
+        const both = intersectBoxes(box, other);
+        const point = both && uncovered(deck.universe, both, covers, meter);
         if (point) return { u, point };
       }
     }
@@ -301,6 +310,16 @@ interface Near {
   readonly box: Box;
   /** In order. */
   readonly ids: readonly number[];
+}
+
+/** Whether some step before `owner` but for one takes a packet. */
+function taken(deck: Deck, ids: readonly number[], owner: number, without: number, point: Point): boolean {
+  for (const id of ids) {
+    const its = deck.owners[id] ?? -1;
+    if (its >= owner) return false;
+    if (its !== without && holds(deck.boxes[id] ?? [], point)) return true;
+  }
+  return false;
 }
 
 /** Of boxes in order those of one step. */
