@@ -57,7 +57,7 @@ export function assemble(program: Program, maxRules?: number): ImportedPolicy | 
       const chains = program.baseChains.filter((c) => c.hook === hook).sort((a, b) => a.priority - b.priority);
       if (chains.length === 0 || !judges(chains)) continue;
       const items = settleRates(flattenHook(hook, chains, used, maxRules).items);
-      const drafts = dropDefaults(draftHook(hook, chains, items, lists, unjudged), defaultAction);
+      const drafts = keepLast(dropDefaults(draftHook(hook, chains, items, lists, unjudged), defaultAction));
       rules.push(...nameRules(hook, drafts, items, names));
     }
   } catch (error) {
@@ -142,7 +142,7 @@ function draft(rules: readonly FlatRule[], match: Conjunction, withFamily: boole
     }
     return [];
   }
-  return [{ rules, fields, action: actionFields(first.action), priority: first.policy ? 65535 : undefined, other: undefined }];
+  return [{ rules, fields, action: actionFields(first.action), priority: undefined, other: undefined }];
 }
 
 /** Without skips that lead to the very next rule. */
@@ -165,10 +165,20 @@ function withoutIdleSkips(items: readonly FlatItem[]): readonly FlatRule[] {
 function dropDefaults(drafts: Draft[], defaultAction: 'allow' | 'deny'): Draft[] {
   while (drafts.length > 1) {
     const last = drafts.at(-1);
-    if (!last?.rules.every((r) => r.policy) || last.rules.length === 0 || last.action['action'] !== defaultAction) break;
+    if (!last || !isPolicy(last) || last.action['action'] !== defaultAction) break;
     drafts.pop();
   }
   return drafts;
+}
+
+function isPolicy(d: Draft): boolean {
+  return d.rules.length > 0 && d.rules.every((r) => r.policy);
+}
+
+/** Policies at the end stay behind what is added later. Those of chains that others follow stand where they are. */
+function keepLast(drafts: readonly Draft[]): Draft[] {
+  const after = drafts.findLastIndex((d) => !isPolicy(d));
+  return drafts.map((d, i) => (i > after ? { ...d, priority: 65_535 } : d));
 }
 
 /** Gives names and refs, which only the content decides (and, among equals, their order), and resolves skips. */
@@ -181,7 +191,7 @@ function nameRules(hook: ImportHook, drafts: readonly Draft[], items: readonly F
     const times = (refs.get(content) ?? 0) + 1;
     refs.set(content, times);
     const suffix = times === 1 ? content : `${content}-${times}`;
-    const slug = ruleName(hook, d.fields, d.action, d.priority !== undefined, d.other);
+    const slug = ruleName(hook, d.fields, d.action, isPolicy(d), d.other);
     slugs.set(slug, (slugs.get(slug) ?? 0) + 1);
     return { draft: d, ref: `${hook}-${suffix}`, suffix, slug };
   });

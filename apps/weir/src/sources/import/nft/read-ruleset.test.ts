@@ -167,6 +167,22 @@ describe('matches', () => {
   });
 });
 
+test('a chain that drops what it does not accept comes before the next one of its hook', () => {
+  const chain = (name: string, prio: number, policy: string) => ({
+    chain: { family: 'inet', table: 't', name, type: 'filter', hook: 'input', prio, policy },
+  });
+  const rule = (name: string, expr: readonly unknown[]) => ({ rule: { family: 'inet', table: 't', chain: name, handle: 9, expr } });
+  const first = [chain('a', -5, 'drop'), rule('a', [match(payload('tcp', 'dport'), 22), { accept: null }])];
+  const { policy } = importPrograms([readRuleset(listing([[match(payload('tcp', 'sport'), 9), drop]], first), 'r')], ['r']);
+  expect(policy?.rules.map((r) => [r.match, r.action['action'], r.priority])).toEqual([
+    [{ protocol: 'tcp', destination_ports: ['22'] }, 'skip', undefined],
+    [{}, 'deny', undefined],
+    [{ protocol: 'tcp', source_ports: ['9'] }, 'deny', undefined],
+    [{}, 'allow', 65_535],
+  ]);
+  expect(policy?.rules[0]?.skipTo).toBe(policy?.rules[2]?.ref);
+});
+
 describe('what is not translated says why', () => {
   test.each([
     { expr: [match(payload('ether', 'saddr'), '02:00:00:00:00:01'), drop], want: 'ether saddr is not seen by a policy' },
