@@ -1,3 +1,4 @@
+import type { Packet } from '@weir/filter/packet';
 import { judge } from '../../apps/weir/src/compile/interpreter/judge.ts';
 import type { Bed, Sight } from './bed.ts';
 import type { Built } from './built.ts';
@@ -23,7 +24,11 @@ export function printOpinion({ verdict, rules }: Opinion): string {
 
 /** The interpreter's. */
 export function interpreted(subject: Subject, sight: Sight, built: Built, bed: Bed): Opinion {
-  const { verdict, effects } = judge(built.hook, packetOf(subject, sight, bed), { lists: built.lists });
+  return opinionOn(packetOf(subject, sight, bed), built);
+}
+
+export function opinionOn(packet: Packet, built: Built): Opinion {
+  const { verdict, effects } = judge(built.hook, packet, { lists: built.lists });
   return { verdict: verdict === 'allow' ? 'allow' : 'deny', rules: once(effects.map((effect) => effect.rule.name)) };
 }
 

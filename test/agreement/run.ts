@@ -6,14 +6,14 @@ import type { NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts
 import { Random } from '../e2e/random.ts';
 import { type Bed, VLANS } from './bed.ts';
 import { type Built, build, expression } from './built.ts';
-import { interpreted, type Opinion, observed, sameOpinion } from './compare.ts';
+import { interpreted, type Opinion, observed, opinionOn, printOpinion, sameOpinion } from './compare.ts';
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
 import { type CaseRule, changePolicy, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
 import type { EffectRules, Loader } from './loaded.ts';
 import { hasFragmentHeader } from './network.ts';
-import { packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
+import { framedPacketOf, packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -43,7 +43,7 @@ export interface Seen {
 
 export interface RunResult {
   readonly differences: Difference[];
-  /** Expressions that are not what their comparisons make of them, each with a packet. */
+  /** Expressions that are not what their comparisons make of them, and frames that are not judged as the packets in them. */
   readonly broken: string[];
   pairs: number;
   sent: number;
@@ -148,6 +148,10 @@ function compare(
       if (result.differences.length >= MOST_DIFFERENCES) return;
     }
     if (looks.length === 0 || i % SAMPLE_PACKETS > 0) continue;
+    const framed = framedPacketOf(subject, sight, bed);
+    const again = framed && opinionOn(framed, built);
+    if (again && !sameOpinion(interpreter, again))
+      result.broken.push(`${printHex(subject.frames[0] ?? subject.bytes)}: ${printOpinion(again)}`);
     const packet = packetOf(subject, sight, bed);
     for (const [k, look] of looks.entries()) {
       const node = policy.rules[k]?.node;

@@ -1,4 +1,4 @@
-import { Packet } from '@weir/filter/packet';
+import { Packet, type PacketContext } from '@weir/filter/packet';
 import { type Bed, INGRESS, type Sight, UNSEEN } from './bed.ts';
 import type { Specimen } from './generate/packets.ts';
 import { networkOf, vlanOf } from './network.ts';
@@ -31,15 +31,27 @@ export function sightsOf(subjects: readonly Subject[], bed: Bed): readonly Sight
 }
 
 /** The packet with all that the hook knows of it. */
-export function packetOf(subject: Subject, { state, oif }: Sight, bed: Bed): Packet {
+export function packetOf(subject: Subject, sight: Sight, bed: Bed): Packet {
+  return Packet.fromNetwork(subject.bytes, contextOf(subject, sight, bed));
+}
+
+/** The same read from the frame that brought it, tags and padding and all; undefined where the hook sees something else than the frame. */
+export function framedPacketOf(subject: Subject, sight: Sight, bed: Bed): Packet | undefined {
+  const [frame, ...more] = subject.frames;
+  const { hook } = bed.options;
+  if (!frame || more.length > 0 || hook === 'forward' || hook === 'output') return undefined;
+  return Packet.fromEthernet(frame, contextOf(subject, sight, bed));
+}
+
+function contextOf(subject: Subject, { state, oif }: Sight, bed: Bed): PacketContext {
   const { hook } = bed.options;
   const tag = vlanOf(subject.frames[0] ?? new Uint8Array());
   const iif = tag === 0 ? INGRESS : `${INGRESS}.${tag}`;
-  return Packet.fromNetwork(subject.bytes, {
+  return {
     mark: subject.mark,
     state,
     // Raw sockets are opened as root.
     ...(hook === 'output' ? { uid: 0 } : { iif }),
     ...(hook === 'output' || hook === 'forward' ? { oif } : {}),
-  });
+  };
 }
