@@ -84,17 +84,14 @@ function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined)
   );
 }
 
-function contextOf(
-  { hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new', ...options }: ReplayOptions,
-  kernel: boolean,
-): PacketContext {
+function contextOf({ hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions, kernel: boolean): PacketContext {
   if (kernel) {
     for (const name of [iif, oif])
       if (!/^[^\s/:\0]{1,15}$/.test(name) || name === 'lo' || name.startsWith('.'))
         throw new CliError(EXIT.usage, `an interface of a network namespace cannot be made with the name ${JSON.stringify(name)}`);
     if (iif === oif) throw new CliError(EXIT.usage, '--iif and --oif are two interfaces');
   }
-  return { iif, oif, state, ...(options.engine === 'nft' || options.compare ? { uid: process.geteuid?.() } : {}) };
+  return { iif, oif, state, ...(kernel ? { uid: process.geteuid?.() } : {}) };
 }
 
 function checkPrivileges(): void {
@@ -166,7 +163,9 @@ class Replay {
     await this.#flush();
     const seconds = (performance.now() - started) / 1000;
     this.#io.err(this.#summary.print(seconds));
-    if (this.#options.compare) this.#io.err(`${this.#summary.differences} differences between the kernel and the interpreter\n`);
+    const { differences } = this.#summary;
+    if (this.#options.compare)
+      this.#io.err(`${differences} difference${differences === 1 ? '' : 's'} between the kernel and the interpreter\n`);
     if (this.#io.signal.aborted) return EXIT.interrupted;
     return this.#summary.differences > 0 || this.#broken ? EXIT.finding : EXIT.ok;
   }

@@ -24,6 +24,12 @@ const obstacles: readonly { name: string; hook: Hook; input: Partial<PacketDescr
   { name: 'a packet', hook: 'input', input: {}, want: undefined },
   { name: 'a wrong checksum', hook: 'prerouting', input: { wrong: { checksum: 1 } }, want: 'the kernel refuses it: checksum' },
   { name: 'a wrong checksum, which is written when it is sent', hook: 'output', input: { wrong: { checksum: 1 } }, want: undefined },
+  {
+    name: 'a wrong version',
+    hook: 'output',
+    input: { wrong: { version: 5 } },
+    want: 'its header is broken: this machine would not send it',
+  },
   { name: 'a source of multicast', hook: 'input', input: { source: ip('224.0.0.9') }, want: 'martian source address' },
   { name: 'the same before routing', hook: 'prerouting', input: { source: ip('224.0.0.9') }, want: undefined },
   { name: 'DHCP', hook: 'input', input: { source: ip('0.0.0.0'), destination: ip('255.255.255.255') }, want: undefined },

@@ -61,6 +61,7 @@ export class HookView {
       isToSelf(hook, bytes) ? { ...context, oif: 'lo' } : context,
     );
     const against = obstacle(captured, hook);
+    if (against !== undefined && hook === 'output') return this.#seen(packet, family, [], against);
     if (against === undefined && endsEarly(packet)) return this.#seen(packet, family, [], UNREPORTED);
     const key = assembles[family] && against === undefined ? fragmentKey(packet) : undefined;
     if (key === undefined) return this.#seen(packet, family, [packet.bytes], against);

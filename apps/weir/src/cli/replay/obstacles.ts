@@ -5,8 +5,7 @@ import { isIp } from '../explain/known-members.ts';
 
 /** Why the kernel does not bring a packet to a hook, as far as the packet says so; undefined when nothing speaks against it. */
 export function obstacle(packet: Packet, hook: Hook): string | undefined {
-  const { family, network, end } = packet.headers;
-  if (hook === 'output') return end - network < (family === 4 ? 20 : 40) ? 'the kernel does not send it: header cut short' : undefined;
+  if (hook === 'output') return isSendable(packet) ? undefined : 'its header is broken: this machine would not send it';
   const refusal = inputRefusal(packet);
   if (refusal !== undefined) return refusal === 'not ip' ? refusal : `the kernel refuses it: ${refusal}`;
   if (hook !== 'input' && hook !== 'forward') return undefined;
@@ -15,6 +14,11 @@ export function obstacle(packet: Packet, hook: Hook): string | undefined {
   const martian = source.family === 4 ? martian4(source, destination, packet) : undefined;
   if (martian !== undefined) return martian;
   return hook === 'forward' ? notForwarded(packet, source, destination) : undefined;
+}
+
+function isSendable({ bytes, headers: { family, network } }: Packet): boolean {
+  const first = bytes[network] ?? 0;
+  return first >> 4 === family && bytes.length - network >= (family === 4 ? 20 : 40) && (family === 6 || (first & 15) >= 5);
 }
 
 /** Whether an IPv6 packet ends within its extension headers: the kernel judges it, but its reports fail (`nft_trace_notify` copies the transport header). */
