@@ -10,7 +10,7 @@ import { interpreted, type Opinion, observed, opinionOn, printOpinion, sameOpini
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
-import { type CaseRule, changePolicy, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
+import { type CaseRule, changePolicy, makeFocus, makePolicy, type PolicyCase, withRules } from './generate/policy.ts';
 import type { EffectRules, Loader } from './loaded.ts';
 import { hasFragmentHeader } from './network.ts';
 import { framedPacketOf, packetOf, type Subject, sightsOf, subjectsOf } from './subject.ts';
@@ -56,11 +56,12 @@ export interface RunResult {
   readonly refused: Map<string, number>;
 }
 
-/** Comparisons are looked at alone with one policy in so many, on one packet in so many. */
-const SAMPLE_POLICIES = 2;
+/** Comparisons are looked at alone on one packet in so many. */
 const SAMPLE_PACKETS = 4;
 /** One policy in so many is changed while it is in force, and judges the same packets again. */
 const CHANGED = 4;
+/** One in so many is about one field, each in its turn. */
+const FOCUSED = 2;
 const MOST_DIFFERENCES = 3;
 
 /** Random policies by random packets, until there are enough pairs or some differences. The same seed gives the same policies and packets. */
@@ -82,7 +83,9 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
   const kind = { hook, conntrack: bed.options.conntrack, headers: bed.seesFragments, rules: options.rules };
   for (; result.pairs < options.pairs && result.differences.length < MOST_DIFFERENCES; result.policies++) {
     const hints = new Hints();
-    const { policy, built } = expressible(makePolicy(random, kind, hints), bed, loader, result);
+    const turn = result.policies % FOCUSED === 0 ? result.policies / FOCUSED : undefined;
+    const made = turn === undefined ? makePolicy(random, kind, hints) : makeFocus(random, kind, hints, turn);
+    const { policy, built } = expressible(made, bed, loader, result);
     const effects = loader.load(built);
     const subjects: Subject[] = [];
     while (subjects.length < options.packets) {
@@ -135,7 +138,7 @@ function compare(
   result: RunResult,
 ): void {
   const sights = sightsOf(subjects, bed);
-  const looks = result.policies % SAMPLE_POLICIES === 0 ? policy.rules.map(({ node }) => comparisons(node, built)) : [];
+  const looks = policy.rules.map(({ node }) => comparisons(node, built));
   for (const [i, subject] of subjects.entries()) {
     const sight = sights[i];
     if (!sight?.reached || (subject.frames.length === 1 && bed.assembles(6) && hasFragmentHeader(subject.bytes))) continue;
@@ -147,7 +150,7 @@ function compare(
       result.differences.push({ policy, before, subject, interpreter, kernel });
       if (result.differences.length >= MOST_DIFFERENCES) return;
     }
-    if (looks.length === 0 || i % SAMPLE_PACKETS > 0) continue;
+    if (i % SAMPLE_PACKETS > 0) continue;
     const framed = framedPacketOf(subject, sight, bed);
     const again = framed && opinionOn(framed, built);
     if (again && !sameOpinion(interpreter, again))

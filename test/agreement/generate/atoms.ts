@@ -17,6 +17,9 @@ export interface AtomContext {
   readonly hints: Hints;
 }
 
+/** Makes a comparison. */
+export type Part = (random: Random, context: AtomContext) => Node;
+
 interface IntField {
   readonly name: string;
   readonly bits: number;
@@ -181,8 +184,7 @@ function ipAtom(random: Random, context: AtomContext): Node {
   return ipAtomOf(random, context, random.pick(['ip.src', 'ip.dst']));
 }
 
-export function ipAtomOf(random: Random, context: AtomContext, field: string): Node {
-  const kind = random.below(10);
+export function ipAtomOf(random: Random, context: AtomContext, field: string, kind = random.below(10)): Node {
   if (kind < 4) return atom(field, random.pick(ORDERS), printIp(address(random, context)));
   if (kind < 6 && context.addressLists.length > 0) return atom(field, '$', random.pick(context.addressLists));
   const items = Array.from({ length: 1 + random.below(5) }, () =>
@@ -216,15 +218,19 @@ export function protocolAtom(random: Random): Node {
 
 const INTERFACES = ['rx0', 'rx0.7', 'rx', 'rx1', 'out0', 'out', 'lo'] as const;
 
-function interfaceAtom(random: Random, { hook }: AtomContext): Node {
-  const fields = hook === 'output' ? ['oif.name'] : hook === 'forward' ? ['iif.name', 'oif.name'] : ['iif.name'];
-  const field = random.pick(fields);
+function interfaceFields(hook: BedHook): readonly string[] {
+  return hook === 'output' ? ['oif.name'] : hook === 'forward' ? ['iif.name', 'oif.name'] : ['iif.name'];
+}
+
+function startsWith(random: Random, field: string): Node {
+  const start = random.pick(['rx', 'out', 'rx0', 'lo', 'x', '']);
+  return { kind: 'atom', text: `starts_with(${field}, ${JSON.stringify(start)})`, key: `starts_with(${field})` };
+}
+
+function interfaceAtom(random: Random, { hook }: AtomContext, field = random.pick(interfaceFields(hook))): Node {
   const name = (): string => JSON.stringify(random.pick(INTERFACES));
   if (random.below(2) === 0) return atom(field, random.pick(['==', '!=']), name());
-  if (random.below(4) === 0) {
-    const start = random.pick(['rx', 'out', 'rx0', 'lo', 'x', '']);
-    return { kind: 'atom', text: `starts_with(${field}, ${JSON.stringify(start)})`, key: `starts_with(${field})` };
-  }
+  if (random.below(4) === 0) return startsWith(random, field);
   if (random.below(3) === 0) return atom(field, 'strict wildcard', JSON.stringify(random.pick(['rx*', 'out*', 'rx0*', '*'])));
   return atom(field, '{', Array.from({ length: 1 + random.below(4) }, name).join(' '));
 }
@@ -236,4 +242,26 @@ function sliceAtom(random: Random, context: AtomContext, protocol = random.pick(
   const text = `bit_slice(${protocol}, ${start}, ${start + width})`;
   const name = `bit_slice(${protocol})`;
   return intAtom(random, context, { name, bits: width, usual: [0, 1, 4, 5, 6] }, text, name);
+}
+
+/** What can be asked for at a hook, each with what asks for it; what only few hooks see comes first. */
+export function focuses({ hook, conntrack, headers }: AtomContext): readonly (readonly [string, Part])[] {
+  const ints = (fields: readonly IntField[]): [string, Part][] => fields.map((field) => [field.name, (r, c) => intAtom(r, c, field)]);
+  const slices = headers ? ['ip', 'ip6'] : SLICES;
+  return [
+    ...(hook === 'output' && !headers ? ints([UID]) : []),
+    ...interfaceFields(hook).flatMap((name): [string, Part][] => [
+      [name, (r, c) => interfaceAtom(r, c, name)],
+      [`starts_with(${name})`, (r) => startsWith(r, name)],
+    ]),
+    ...(conntrack && !headers ? STATE_FIELDS : []).map((name): [string, Part] => [name, () => flag(name)]),
+    ...ints(headers ? HEADER_FIELDS : INT_FIELDS),
+    ...(headers ? ['ip.frag'] : ['ip.frag', ...FLAG_FIELDS]).map((name): [string, Part] => [name, () => flag(name)]),
+    ...['ip.src', 'ip.dst'].flatMap((name): [string, Part][] => [
+      [name, (r, c) => ipAtomOf(r, c, name, r.below(9))],
+      [`cidr(${name})`, (r, c) => ipAtomOf(r, c, name, 9)],
+    ]),
+    ['ip.proto', (r) => protocolAtom(r)],
+    ...slices.map((name): [string, Part] => [`bit_slice(${name})`, (r, c) => sliceAtom(r, c, name)]),
+  ];
 }

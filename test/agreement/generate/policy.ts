@@ -1,6 +1,6 @@
 import type { Random } from '../../e2e/random.ts';
 import type { BedHook } from '../bed.ts';
-import { type AtomContext, listItems } from './atoms.ts';
+import { type AtomContext, focuses, listItems } from './atoms.ts';
 import { makeExpression, type Node } from './expressions.ts';
 import type { Hints } from './hints.ts';
 import { makeShape } from './similar.ts';
@@ -101,6 +101,21 @@ function makeAction(random: Random, later: readonly string[], hints: Hints): Cas
   }
   if (kind === 14) return { kind: 'skip', to: later.length === 0 || random.below(4) === 0 ? undefined : random.pick(later) };
   return { kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset']) };
+}
+
+/**
+ * Rules that each ask for one field and only log: every packet is asked all of them. `turn` says which field it is.
+ */
+export function makeFocus(random: Random, options: PolicyOptions, hints: Hints, turn: number): PolicyCase {
+  const context = contextOf(options, hints);
+  const all = focuses(context);
+  const [, part] = all[turn % all.length] ?? [];
+  const lists = LISTS.map((list): CaseList => ({ ...list, items: listItems(random, context, list.type) }));
+  const rules = Array.from({ length: 12 }, (_, i): CaseRule => {
+    const node = part ? part(random, context) : makeExpression(random, context);
+    return { ref: `r${i}`, node, action: { kind: 'log' }, log: false, audit: false };
+  });
+  return { lists, rules, defaultAction: random.pick(['allow', 'deny']), based: false };
 }
 
 /** The policy after somebody has changed something: a rule is gone, new, another or in another place, or what one does. */

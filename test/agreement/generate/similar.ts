@@ -1,11 +1,9 @@
 import type { Random } from '../../e2e/random.ts';
-import { type AtomContext, FIELDS_BY_NAME, intAtom, ipAtomOf, makeAtom, protocolAtom } from './atoms.ts';
+import { type AtomContext, FIELDS_BY_NAME, intAtom, ipAtomOf, makeAtom, type Part, protocolAtom } from './atoms.ts';
 import { makeExpression, type Node } from './expressions.ts';
 
 const PORTS = ['tcp.dstport', 'tcp.dstport', 'udp.dstport', 'tcp.srcport', 'sctp.dstport'] as const;
 const HEADERS = ['ip.ttl', 'ip.proto.num', 'ip.dscp', 'ip.len'] as const;
-
-type Part = (random: Random, context: AtomContext) => Node;
 
 /**
  * Expressions of one shape, as people write them by the hundred: an address, a port, a protocol, each with its own values. Now and then one is of another shape.
