@@ -194,6 +194,37 @@ describe('rulesets of nft', () => {
   });
 });
 
+test('several base chains of one hook follow each other', async () => {
+  const pair = pairOf('forward');
+  const chain = (name: string, priority: number, policy: string, rules: string): string =>
+    `chain ${name} {\n type filter hook forward priority ${priority}; policy ${policy};\n ${rules}\n }\n`;
+  const text = `table inet two {
+    chain sub { tcp dport 22 return; ip ttl < 4 drop; udp sport 53 accept; }
+    ${chain('a', -20, 'drop', 'tcp dport { 22, 80, 443 } jump sub\n udp dport 53 accept\n meta mark set 3\n ip6 saddr 2001:db8::/32 goto sub\n ip saddr 192.0.2.0/24 accept\n tcp sport 80 accept')}
+    ${chain('b', 5, 'accept', 'meta mark 3 tcp dport 443 drop\n ip daddr 203.0.113.0/25 drop')}
+  }
+  table ip only4 {
+    ${chain('c', 10, 'drop', 'ip protocol tcp accept\n udp dport 53 accept')}
+  }`;
+  await pair.original.clear();
+  await pair.original.host.nft(text.replaceAll('; }', ';\n}').replaceAll('{ tcp dport 22 return', '{\n tcp dport 22 return'));
+  const { stdout } = await pair.original.host.exec('nft', ['-j', 'list', 'ruleset']);
+  const listed = JSON.parse(stdout) as { nftables: readonly Record<string, { table?: string; name?: string }>[] };
+  const ours = listed.nftables.filter((o) => Object.values(o).every((v) => ['two', 'only4'].includes(v.table ?? v.name ?? '')));
+  const imported = importPrograms([readRuleset(JSON.stringify({ nftables: ours }), 'two.json')], ['two.json']);
+  expect(imported.entries.filter((e) => e.status !== 'translated')).toEqual([]);
+  await pair.imported.clear();
+  await pair.imported.load(loadImported(imported));
+  const random = new Random(23);
+  const packets = Array.from({ length: 4000 }, () => randomPacket(random, [4, 6]));
+  const counts = await compare(
+    pair,
+    packets.map(({ sent }) => sent),
+    (i) => JSON.stringify(packets[i]?.description),
+  );
+  expect(Math.min(counts.passed, counts.dropped)).toBeGreaterThan(300);
+});
+
 describe('each condition by itself', () => {
   const nft = [
     'ip saddr 192.0.2.0/26',

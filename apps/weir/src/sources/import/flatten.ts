@@ -93,7 +93,23 @@ export function flattenHook(hook: ImportHook, chains: readonly BaseChain[], used
     walk.items.push(end);
     finishBase(walk, base, accepted, family);
   });
+  finishOther(walk, chains);
   return { hook, items: walk.items };
+}
+
+/** After a chain of both families there may be chains of one family alone: what is of the other has been accepted by then. */
+function finishOther(walk: Walk, chains: readonly BaseChain[]): void {
+  const last = chains.findLastIndex((c) => c.family === undefined);
+  const after = new Set(chains.slice(last + 1).map((c) => c.family));
+  const both = chains[last];
+  const match = both && after.size === 1 ? conjoin([{ kind: 'family', family: after.has(4) ? 6 : 4 }], walk.hook) : undefined;
+  if (!both || !match) return;
+  const { entry } = both.chain;
+  push(
+    walk,
+    { kind: 'rule', match, action: { kind: 'allow' }, limit: undefined, policy: true, entries: [entry], comment: undefined },
+    entry,
+  );
 }
 
 /** The policy of a base chain, as a rule for what comes to its end. */
