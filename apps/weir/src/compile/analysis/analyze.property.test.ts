@@ -1,14 +1,61 @@
 import { evaluate, NO_LISTS } from '@weir/filter/eval';
+import type { Expr } from '@weir/filter/ir';
 import { buildPacket, Packet } from '@weir/filter/packet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { HookRules, Rule } from '../../model/rule.ts';
+import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { judge } from '../interpreter/judge.ts';
 import { analyze } from './analyze.ts';
 import { difference } from './difference.ts';
 import type { Finding, FindingKind } from './finding.ts';
 import { Remembered } from './remembered.ts';
-import { DOMAINS, programs } from './test-domains.ts';
+import { DOMAINS, type Domain, EVERYTHING, hookOf, rule } from './test-domains.ts';
+
+function expressions(domain: Domain): fc.Arbitrary<Expr> {
+  const leaf = fc
+    .tuple(fc.constantFrom(...domain.tests), fc.boolean(), fc.boolean())
+    .map(([test, a, b]): Expr => ({ kind: 'literal', test, negated: a && b }));
+  const group = fc.array(leaf, { minLength: 2, maxLength: 3 });
+  const inner = fc.oneof(
+    { weight: 6, arbitrary: leaf },
+    { weight: 2, arbitrary: group.map((items): Expr => ({ kind: 'or', items })) },
+    { weight: 1, arbitrary: fc.tuple(group, fc.boolean()).map(([items, negated]): Expr => ({ kind: 'xor', items, negated })) },
+  );
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.constant(EVERYTHING) },
+    { weight: 4, arbitrary: leaf },
+    { weight: 8, arbitrary: fc.array(inner, { minLength: 2, maxLength: 3 }).map((items): Expr => ({ kind: 'and', items })) },
+    { weight: 2, arbitrary: group.map((items): Expr => ({ kind: 'or', items })) },
+  );
+}
+
+const LIMIT = { unit: 'packets', rate: 10, burst: 5, per: 'source' } as const;
+
+/** Lists of a few rules with actions of every kind; skips go to a later rule or to the default. */
+function programs(domain: Domain, most = 6): fc.Arbitrary<HookRules> {
+  const plain = fc.constantFrom<Action>({ kind: 'allow' }, { kind: 'deny' });
+  const other = fc.constantFrom<Action>(
+    { kind: 'reject', with: 'tcp-reset' },
+    { kind: 'rate-limit', limit: LIMIT },
+    { kind: 'log' },
+    { kind: 'mark', mark: 7 },
+    { kind: 'mark', mark: 2 },
+  );
+  const skip = fc.nat(most).map((to) => ({ kind: 'skip' as const, to: to === 0 ? undefined : `r${to}` }));
+  const action = fc.oneof({ weight: 8, arbitrary: plain }, { weight: 2, arbitrary: other }, { weight: 1, arbitrary: skip });
+  const one = fc.record({
+    expression: expressions(domain),
+    action,
+    audit: fc.integer({ min: 0, max: 9 }),
+    log: fc.integer({ min: 0, max: 9 }),
+  });
+  return fc.tuple(fc.array(one, { minLength: 1, maxLength: most }), plain).map(([rules, last]) =>
+    hookOf(
+      rules.map((r, i) => rule(`r${i}`, r.expression, r.action, { audit: r.audit === 0, log: r.log === 0 })),
+      last,
+    ),
+  );
+}
 
 /** A rate limit in audit mode neither ends nor goes on for certain: such rules are not drawn into brute force. */
 function settled(hook: HookRules): HookRules {

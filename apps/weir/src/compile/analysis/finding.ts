@@ -70,7 +70,7 @@ export function nameOf(mark: RuleMark): string {
 }
 
 /** Names in a row: `a, b and 3 more`. */
-export function namesOf(marks: readonly RuleMark[], count = marks.length, most = 3): string {
+export function namesOf(marks: readonly RuleMark[], count: number = marks.length, most: number = 3): string {
   const named = marks.slice(0, most).map(nameOf);
   if (count > named.length) return `${named.join(', ')} and ${count - named.length} more`;
   const last = named.pop();
