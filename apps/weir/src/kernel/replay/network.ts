@@ -10,7 +10,7 @@ const SENDER = new Uint8Array([2, 0, 0, 0, 0, 1]);
 /** The longest that a packet can be. */
 const MTU = 65_535;
 const LOOPBACK = 1;
-/** Addresses and neighbours that packets do not have: one of the reserved class E, and one of the discard-only block (RFC 6666). */
+/** Addresses and neighbours that packets do not have: one of the reserved class E, and one of the block that is only discarded. */
 const OWN_4 = ip4(0xf0000001);
 const OWN_6 = ip6(0x01000000, 0, 0, 1);
 const NEIGHBOUR_4 = ip4(0xf0000002);
