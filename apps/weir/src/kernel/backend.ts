@@ -35,6 +35,8 @@ export interface RuleInfo {
   readonly name: string;
   /** Of a rule that Weir wrote. */
   readonly fingerprint: string | undefined;
+  /** Has a counter; one that only leads to others has none. */
+  readonly counts: boolean;
   readonly packets: number;
   readonly bytes: number;
 }

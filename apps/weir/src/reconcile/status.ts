@@ -23,13 +23,22 @@ export function setStatus({ target, slots }: Target): SetStatus {
   };
 }
 
-/** The counters of a table's rules; rules of one name are one line. */
+/**
+ * The counters of a table's rules, by the hook's chain. Rules of one name are one line: a rule may stand in several of the chains that a hook's chain leads to, whose names begin
+ * with its name.
+ */
 export function ruleStatus(table: TableInfo): KernelStatus['rules'] {
   const lines = new Map<string, { chain: string; rule: string; packets: number; bytes: number }>();
-  for (const chain of table.chains) {
-    for (const { name, packets, bytes } of chain.rules) {
-      const key = `${chain.name} ${name}`;
-      const line = lines.get(key) ?? { chain: chain.name, rule: name, packets: 0, bytes: 0 };
+  const bases = table.chains.filter((chain) => chain.hook !== undefined).map((chain) => chain.name);
+  // The longest first: `input_m150` before `input`.
+  bases.sort((a, b) => b.length - a.length);
+  const sorted = [...table.chains].sort((a, b) => Number(a.hook === undefined) - Number(b.hook === undefined));
+  for (const { name: own, rules } of sorted) {
+    const chain = bases.find((base) => own === base || own.startsWith(`${base}_`)) ?? own;
+    for (const { name, counts, packets, bytes } of rules) {
+      if (!counts) continue;
+      const key = `${chain} ${name}`;
+      const line = lines.get(key) ?? { chain, rule: name, packets: 0, bytes: 0 };
       lines.set(key, { ...line, packets: line.packets + packets, bytes: line.bytes + bytes });
     }
   }

@@ -64,7 +64,14 @@ export class FakeBackend implements KernelBackend {
         hook,
         priority: hook && priority,
         policy: hook && 'accept',
-        rules: rules.map((rule) => ({ handle: rule.handle, name: rule.name, fingerprint: rule.fingerprint, packets: 0, bytes: 0 })),
+        rules: rules.map((rule) => ({
+          handle: rule.handle,
+          name: rule.name,
+          fingerprint: rule.fingerprint,
+          counts: rule.expressions.some((e) => e.kind === 'counter'),
+          packets: 0,
+          bytes: 0,
+        })),
       })),
     };
   }

@@ -129,6 +129,7 @@ export class NftBackend implements KernelBackend {
         return {
           handle: rule.handle ?? 0n,
           ...RuleMark.read(rule),
+          counts: counter !== undefined,
           packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
           bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
         };
