@@ -1,8 +1,12 @@
+import { compileIptables } from '../../compile/iptables/index.ts';
 import { DEFAULT_FIREWALL, judgement, NO_PEERS } from '../../compile/judgement/index.ts';
 import { compileRules, describeProblem } from '../../compile/nft/policy/index.ts';
 import { printTable } from '../../compile/nft/print.ts';
+import { compilePf } from '../../compile/pf/index.ts';
+import { describeRefusal, type Refusal } from '../../compile/refusal.ts';
 import type { Config } from '../../model/config.ts';
 import type { Policy } from '../../model/policy.ts';
+import type { HookRules } from '../../model/rule.ts';
 import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -22,10 +26,18 @@ export interface CompileInput {
 /** Makes the text of one form. */
 export type Target = (input: CompileInput) => string;
 
-export const TARGETS: { readonly ir: Target; readonly nft: Target } = { ir: printIr, nft: printNft };
+export type TargetName = 'ir' | 'nft' | 'iptables' | 'ip6tables' | 'pf';
+
+export const TARGETS: { readonly [N in TargetName]: Target } = {
+  ir: printIr,
+  nft: printNft,
+  iptables: (input) => printExport(input, 'iptables', (hooks) => compileIptables(hooks, 4)),
+  ip6tables: (input) => printExport(input, 'ip6tables', (hooks) => compileIptables(hooks, 6)),
+  pf: (input) => printExport(input, 'pf', compilePf),
+};
 
 export interface CompileOptions {
-  readonly to: keyof typeof TARGETS;
+  readonly to: TargetName;
   readonly palette: Palette;
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
@@ -58,10 +70,26 @@ export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
 
 /** A script that `nft -f` loads to what the daemon installs, members aside. */
 function printNft({ policy, config, now }: CompileInput): string {
-  const { firewall = DEFAULT_FIREWALL, sets = [], bgp = NO_PEERS } = config ?? {};
-  const { table, problems } = compileRules(judgement({ policy, firewall, sets, bgp }, now), sets, { table: firewall.table });
+  const { firewall = DEFAULT_FIREWALL, sets = [] } = config ?? {};
+  const { table, problems } = compileRules(judged({ policy, config, now }), sets, { table: firewall.table });
   if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeProblem));
   return printTable(table);
+}
+
+/** The text of another firewall's language; a CliError with what it cannot say. */
+function printExport(
+  input: CompileInput,
+  target: TargetName,
+  make: (hooks: readonly HookRules[]) => { readonly text: string; readonly refusals: readonly Refusal[] },
+): string {
+  const { text, refusals } = make(judged(input));
+  if (refusals.length > 0) throw new CliError(EXIT.finding, `${target} cannot do what the policy says`, refusals.map(describeRefusal));
+  return text;
+}
+
+function judged({ policy, config, now }: CompileInput): HookRules[] {
+  const { firewall = DEFAULT_FIREWALL, sets = [], bgp = NO_PEERS } = config ?? {};
+  return judgement({ policy, firewall, sets, bgp }, now);
 }
 
 /** What is judged at the hooks of a policy before its rules. */

@@ -2,6 +2,8 @@ import { type Command, Option } from 'commander';
 import { configOption, count, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
+const FORMS = ['ir', 'nft', 'iptables', 'ip6tables', 'pf'] as const;
+
 /** Commands that work on files of configuration. */
 export function addFileCommands(program: Command, context: GroupContext): void {
   const { done, io, errPalette } = context;
@@ -48,14 +50,17 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     )
     .argument('<file...>', 'policy files, or a configuration; - is standard input')
     .addOption(
-      new Option('--to <form>', 'the form: ir is JSON with each rule as one expression, nft a script for nft -f')
-        .choices(['ir', 'nft'])
+      new Option(
+        '--to <form>',
+        'the form: ir is JSON with each rule as one expression, nft a script for nft -f, iptables and ip6tables are for iptables-restore and ip6tables-restore, pf is an OpenBSD pf.conf',
+      )
+        .choices(FORMS)
         .makeOptionMandatory(),
     )
     .addOption(setsOption())
     .action(async (files: readonly string[], o: Values) => {
       const { compile } = await import('../commands/compile.ts');
-      done(await compile(files, { to: word(o, 'to', ['ir', 'nft'] as const), palette: errPalette(), config: text(o, 'config') }, io));
+      done(await compile(files, { to: word(o, 'to', FORMS), palette: errPalette(), config: text(o, 'config') }, io));
     });
 
   program
