@@ -79,7 +79,9 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
   const { hook } = bed.options;
   const random = new Random(options.seed);
   const wholeTrains = bed.assembles(4) || bed.assembles(6);
-  const maker = new PacketMaker(random, { wholeTrains, plainOptions: hook !== 'prerouting', vlans: bed.hasVlans ? VLANS : [] });
+  // What this machine sends is cut into fragments after the hook.
+  const trains = hook !== 'output';
+  const maker = new PacketMaker(random, { trains, wholeTrains, plainOptions: hook !== 'prerouting', vlans: bed.hasVlans ? VLANS : [] });
   const kind = { hook, conntrack: bed.options.conntrack, headers: bed.seesFragments, rules: options.rules };
   for (; result.pairs < options.pairs && result.differences.length < MOST_DIFFERENCES; result.policies++) {
     const hints = new Hints();

@@ -12,6 +12,8 @@ export const ADDRESSES = 12;
 export interface PacketOptions {
   /** Fragments get a number of their own, and none is left without the others: the kernel would put together what does not belong together. */
   readonly wholeTrains: boolean;
+  /** Some packets come in fragments. */
+  readonly trains: boolean;
   /** Only options that the kernel leaves as they are when it routes a packet. */
   readonly plainOptions: boolean;
   /** VLANs that reach the hook beside VLAN 0. */
@@ -45,7 +47,7 @@ export class PacketMaker {
     const flow = random.below(5) === 0 ? this.#flow() : undefined;
     const family = flow?.family ?? (random.below(2) === 0 ? 4 : 6);
     const packet = family === 4 ? this.#ipv4(hints, flow) : this.#ipv6(hints, flow);
-    if (packet.length > 60 && packet.length < 300 && random.below(8) === 0) {
+    if (this.#options.trains && packet.length > 60 && packet.length < 300 && random.below(8) === 0) {
       const fragments = family === 4 ? this.#cut4(packet) : this.#cut6(packet);
       if (fragments.length > 1) return { frames: fragments.map((one) => this.#frame(one.bytes, family)), whole: fragments[0]?.whole };
     }
@@ -103,7 +105,7 @@ export class PacketMaker {
     const w = new Writer(40);
     for (let i = random.below(3); i >= 0 && w.length < 30; i--) {
       const plain = this.#options.plainOptions;
-      const type = plain ? random.pick([0, 1, 1, 148]) : hints.int(random, 'ip.opt.type', 8, [0, 1, 1, 7, 68, 131, 137, 148]);
+      const type = plain ? random.pick([1, 1, 148]) : hints.int(random, 'ip.opt.type', 8, [0, 1, 1, 7, 68, 131, 137, 148]);
       w.u8(type);
       if (type < 2) continue;
       const length = type === 148 ? 4 : 3 + 4 * random.below(2);
@@ -169,7 +171,11 @@ export class PacketMaker {
       out = new Uint8Array(packet.length + 1 + random.below(20));
       out.set(packet);
     } else if (kind === 4) setLength(packet.length - random.below(Math.min(20, packet.length)));
-    else if (kind === 5 && random.below(4) === 0) out[random.below(out.length)] = random.below(256);
+    else if (kind === 5 && random.below(4) === 0) {
+      // Options that are routed have to stay plain.
+      const at = random.below(out.length);
+      if (!this.#options.plainOptions || family === 6 || at < 20 || at >= transport) out[at] = random.below(256);
+    }
     if (family === 4) fixIpv4Checksum(out, 0);
     return out;
   }
