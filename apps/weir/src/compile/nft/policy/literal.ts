@@ -6,6 +6,7 @@ import { type FieldName, fieldInfo, type SliceField } from '../fields.ts';
 import type { ConnectionState, FieldRange, Match } from '../image.ts';
 import { ownedSetNames } from '../set-names.ts';
 import { type Alternative, ANY, type LiteralForm } from './alternative.ts';
+import { always, never, of, onlyFamily, single } from './forms.ts';
 import { unsupported } from './problem.ts';
 
 /** Where the members of a named set are: one set of hosts and one of networks a family; undefined where rules cannot look. */
@@ -373,32 +374,6 @@ function shifted(set: RangeSet, by: number): RangeSet {
 
 function contains(set: RangeSet, value: number): boolean {
   return set.some(({ first, last }) => first <= value && value <= last);
-}
-
-function of(match: Match): Alternative {
-  if (match.kind !== 'field' && match.kind !== 'bits') return { family: undefined, protocol: undefined, matches: [match] };
-  const { family, protocol } = fieldInfo(match.field);
-  const only =
-    match.kind === 'field' && match.field === 'protocol' && !match.not && match.ranges.length === 1 ? match.ranges[0] : undefined;
-  return { family, protocol: only && only[0] === only[1] ? Number(only[0]) : protocol, matches: [match] };
-}
-
-function onlyFamily(family: Family): Alternative {
-  return { family, protocol: undefined, matches: [{ kind: 'family', family }] };
-}
-
-/** Of something that can be missing. */
-function single(match: Match, not: Match): LiteralForm {
-  return { yes: [of(match)], disjoint: true, no: undefined, turned: of(not) };
-}
-
-/** Of something that every packet has. */
-function always(match: Match, not: Match): LiteralForm {
-  return { yes: [of(match)], disjoint: true, no: [of(not)], turned: of(not) };
-}
-
-function never(): LiteralForm {
-  return { yes: [], disjoint: true, no: [ANY], turned: undefined };
 }
 
 function text(bytes: Uint8Array): string {
