@@ -1,10 +1,12 @@
 import { buildFragments, buildPacket, Packet, type PacketDescription } from '@weir/filter/packet';
 import type { Hook } from '@weir/filter/scheme';
-import { printHex } from '@weir/wire/bytes';
+import { parseHex, printHex } from '@weir/wire/bytes';
 import { LINKTYPE_RAW } from '@weir/wire/capture';
 import { type Ip, parseIp } from '@weir/wire/inet';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type AtHook, forwarded, HookView, locallySent, type NotJudged } from './at-hook.ts';
+import { WaitingFragments } from './fragments.ts';
 
 const ip = (text: string): Ip => parseIp(text) as Ip;
 const description = (more: Partial<PacketDescription> = {}): PacketDescription => ({
@@ -25,9 +27,9 @@ const obstacles: readonly { name: string; hook: Hook; input: Partial<PacketDescr
   { name: 'a wrong checksum', hook: 'prerouting', input: { wrong: { checksum: 1 } }, want: 'the kernel refuses it: checksum' },
   { name: 'a wrong checksum, which is written when it is sent', hook: 'output', input: { wrong: { checksum: 1 } }, want: undefined },
   {
-    name: 'a wrong version',
+    name: 'a wrong header length',
     hook: 'output',
-    input: { wrong: { version: 5 } },
+    input: { wrong: { headerLength: 3 } },
     want: 'its header is broken: this machine would not send it',
   },
   { name: 'a source of multicast', hook: 'input', input: { source: ip('224.0.0.9') }, want: 'martian source address' },
@@ -70,6 +72,12 @@ test.each([4, 6] as const)('fragments of IPv%d are one packet where they are put
   expect(last.packet.field('udp.dstport')).toBe(53);
   expect(last.packet.context.iif).toBe('in0');
   expect(see('input', fragments, false).map(({ kind }) => kind)).toEqual(['at-hook', 'at-hook', 'at-hook']);
+});
+
+test('a packet in very many fragments is judged, but not sent', () => {
+  const transport = { kind: 'udp', sourcePort: 5, destinationPort: 53, payload: new Uint8Array(6000) } as const;
+  const seen = see('input', buildFragments(description({ id: 9, transport }), 8)).at(-1) as AtHook;
+  expect([seen.packet.field('udp.dstport'), seen.sent.length, seen.obstacle]).toEqual([53, 0, 'it came in more than 500 fragments']);
 });
 
 test('fragments of two packets that come in between', () => {
@@ -122,4 +130,30 @@ test('what is sent has a length, an identification and a source', () => {
   expect(printHex(locallySent(wrong))).toBe(printHex(buildPacket(description({ id: 1, transport }))));
   const [toSelf] = see('output', [buildPacket(description({ destination: ip('0.0.0.0') }))]);
   expect((toSelf as AtHook).packet.context.oif).toBe('lo');
+});
+
+test('no octets make it throw, and what it would send is what there is', () => {
+  const hooks = fc.constantFrom<Hook>('prerouting', 'input', 'forward', 'output');
+  const start = fc.constantFrom('', '45', '4500002000012000', '60000000', '6000000000102c40', '600000000010003c');
+  const packets = fc.array(fc.tuple(start, fc.uint8Array({ maxLength: 90 })), { maxLength: 6 });
+  fc.assert(
+    fc.property(hooks, packets, fc.nat(20), (hook, list, more) => {
+      const view = new HookView({ hook, context: {}, assembles: { 4: true, 6: true } });
+      for (const [head, rest] of list) {
+        const bytes = Uint8Array.of(...parseHex(head), ...rest);
+        const seen = view.push(Packet.fromCapture(bytes, LINKTYPE_RAW, { wireLength: bytes.length + more }) as Packet, 0);
+        if (seen.kind === 'not-judged') continue;
+        expect(seen.sent.every((one) => one.length <= bytes.length || seen.sent.length > 1)).toBe(true);
+        seen.packet.field('tcp.dstport');
+      }
+    }),
+  );
+});
+
+test('fragments whose packets never are complete do not gather', () => {
+  const waiting = new WaitingFragments();
+  for (let i = 0; i < 3000; i++) waiting.add(`${i}`, new Uint8Array(1));
+  expect([waiting.take('0').length, waiting.take('2999').length]).toEqual([0, 1]);
+  waiting.add('large', new Uint8Array(5 << 20));
+  expect(waiting.take('large').length).toBe(0);
 });

@@ -29,6 +29,9 @@ export interface HookOptions {
 }
 
 const UNREPORTED = 'it ends within its extension headers, which the kernel cannot report on';
+/** Fragments of one packet that are sent at a time: what the kernel takes in a row, with room. */
+const MAX_FRAGMENTS = 500;
+const TOO_MANY = `it came in more than ${MAX_FRAGMENTS} fragments`;
 const HELD: NotJudged = { kind: 'not-judged', reason: 'a fragment: its packet is judged when it is complete' };
 
 /**
@@ -72,7 +75,8 @@ export class HookView {
     }
     const sent = [...this.#waiting.take(key), packet.bytes];
     if (result.kind === 'dropped') return this.#seen(packet, family, sent, 'a fragment that does not fit the others');
-    return this.#seen(Packet.fromNetwork(result.packet.bytes, context), family, sent, undefined);
+    const whole = Packet.fromNetwork(result.packet.bytes, context);
+    return sent.length > MAX_FRAGMENTS ? this.#seen(whole, family, [], TOO_MANY) : this.#seen(whole, family, sent, undefined);
   }
 
   #seen(packet: Packet, family: Family, sent: readonly Uint8Array[], against: string | undefined): AtHook {

@@ -48,13 +48,20 @@ export class KernelEngine {
   /** What became of each packet, in order. */
   judge(packets: readonly AtHook[]): readonly Outcome[] {
     const out: Outcome[] = [];
-    for (let from = 0; from < packets.length; from += MAX_SHOTS) {
-      const part = packets.slice(from, from + MAX_SHOTS);
+    for (let from = 0; from < packets.length; ) {
+      let to = from;
+      // A packet in fragments is several to the kernel.
+      for (let frames = 0; to < packets.length; to++) {
+        frames += packets[to]?.sent.length ?? 0;
+        if (frames > MAX_SHOTS && to > from) break;
+      }
+      const part = packets.slice(from, to);
       const sights = this.#bed.send(
         part.map(({ family, sent }) => ({ family, packets: sent })),
         (index) => part[index]?.obstacle === undefined,
       );
       for (const [i, packet] of part.entries()) out.push(this.#outcome(sights[i], packet));
+      from = to;
     }
     return out;
   }

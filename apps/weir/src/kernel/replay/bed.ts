@@ -89,7 +89,7 @@ export class ReplayBed {
     }
   }
 
-  /** Sends at most MAX_SHOTS packets in order and tells what became of each. `expected`: whether it should come to the hook, so that it is sent again when it does not. */
+  /** Sends packets in order, at most MAX_SHOTS with their fragments, and tells what became of each. `expected`: whether it should come to the hook, so that it is sent again when it does not. */
   send(shots: readonly Shot[], expected: (index: number) => boolean): readonly Sight[] {
     if (this.#raw) return shots.map((shot) => this.#emit(shot));
     if (this.#options.hook === 'input') for (const { packets } of shots) for (const packet of packets) this.#join(packet);
