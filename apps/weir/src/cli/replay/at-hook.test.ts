@@ -5,8 +5,9 @@ import { LINKTYPE_RAW } from '@weir/wire/capture';
 import { type Ip, parseIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type AtHook, forwarded, HookView, locallySent, type NotJudged } from './at-hook.ts';
+import { type AtHook, HookView, type NotJudged } from './at-hook.ts';
 import { WaitingFragments } from './fragments.ts';
+import { forwarded, locallySent } from './rewrite.ts';
 
 const ip = (text: string): Ip => parseIp(text) as Ip;
 const description = (more: Partial<PacketDescription> = {}): PacketDescription => ({

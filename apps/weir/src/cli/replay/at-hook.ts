@@ -1,8 +1,9 @@
-import { finishChecksum, Packet, type PacketContext, Reassembly, sumWords } from '@weir/filter/packet';
+import { Packet, type PacketContext, Reassembly } from '@weir/filter/packet';
 import type { Hook } from '@weir/filter/scheme';
 import type { Family } from '@weir/wire/inet';
 import { fragmentKey, WaitingFragments } from './fragments.ts';
 import { endsEarly, obstacle } from './obstacles.ts';
+import { cutToLength, forwarded, locallySent } from './rewrite.ts';
 
 /** A captured packet as a hook sees it. */
 export interface AtHook {
@@ -73,10 +74,12 @@ export class HookView {
       this.#waiting.add(key, packet.bytes);
       return HELD;
     }
+    // What the kernel lets pass without putting it together.
+    if (result.kind === 'goes-on' && result.packet === packet) return this.#seen(packet, family, [packet.bytes], undefined);
     const sent = [...this.#waiting.take(key), packet.bytes];
-    if (result.kind === 'dropped') return this.#seen(packet, family, sent, 'a fragment that does not fit the others');
-    const whole = Packet.fromNetwork(result.packet.bytes, context);
-    return sent.length > MAX_FRAGMENTS ? this.#seen(whole, family, [], TOO_MANY) : this.#seen(whole, family, sent, undefined);
+    const seen = result.kind === 'dropped' ? packet : Packet.fromNetwork(result.packet.bytes, context);
+    if (sent.length > MAX_FRAGMENTS) return this.#seen(seen, family, [], TOO_MANY);
+    return this.#seen(seen, family, sent, result.kind === 'dropped' ? 'a fragment that does not fit the others' : undefined);
   }
 
   #seen(packet: Packet, family: Family, sent: readonly Uint8Array[], against: string | undefined): AtHook {
@@ -87,51 +90,5 @@ export class HookView {
 
 /** What is sent to 0.0.0.0 goes to this machine itself. */
 function isToSelf(hook: Hook, packet: Uint8Array): boolean {
-  return hook === 'output' && (packet[0] ?? 0) >> 4 === 4 && packet.length >= 20 && u16(packet, 16) === 0 && u16(packet, 18) === 0;
-}
-
-function u16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-}
-
-/** Without the padding that a link layer adds. */
-export function cutToLength(packet: Uint8Array): Uint8Array {
-  const version = (packet[0] ?? 0) >> 4;
-  const told = version === 4 ? u16(packet, 2) : u16(packet, 4) + 40;
-  const least = version === 4 ? 20 : 41;
-  return told >= least && told < packet.length ? packet.subarray(0, told) : packet;
-}
-
-/** One hop further. */
-export function forwarded(packet: Uint8Array): Uint8Array {
-  const out = packet.slice();
-  const v4 = (out[0] ?? 0) >> 4 === 4;
-  const at = v4 ? 8 : 7;
-  if (at >= out.length) return out;
-  out[at] = Math.max(0, (out[at] ?? 0) - 1);
-  return v4 ? withChecksum(out) : out;
-}
-
-/** With the length that it has, and with an identification and a source, which the kernel would choose otherwise. */
-export function locallySent(packet: Uint8Array): Uint8Array {
-  const out = packet.slice();
-  if ((out[0] ?? 0) >> 4 !== 4) {
-    const payload = Math.max(0, out.length - 40);
-    if (out.length >= 40) out.set([payload >>> 8, payload & 0xff], 4);
-    return out;
-  }
-  if (out.length < 20) return out;
-  out.set([out.length >>> 8, out.length & 0xff], 2);
-  if (u16(out, 4) === 0) out[5] = 1;
-  if (u16(out, 12) === 0 && u16(out, 14) === 0) out.set([192, 0, 2, 1], 12);
-  return withChecksum(out);
-}
-
-function withChecksum(packet: Uint8Array): Uint8Array {
-  const length = Math.min(((packet[0] ?? 0) & 15) * 4, packet.length);
-  if (length < 20) return packet;
-  packet.fill(0, 10, 12);
-  const sum = finishChecksum(sumWords(packet.subarray(0, length)));
-  packet.set([sum >>> 8, sum & 0xff], 10);
-  return packet;
+  return hook === 'output' && (packet[0] ?? 0) >> 4 === 4 && packet.length >= 20 && packet.subarray(16, 20).every((octet) => octet === 0);
 }
