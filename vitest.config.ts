@@ -14,6 +14,7 @@ export default defineConfig({
           name: 'unit',
           // Tests keep to themselves: a new set of modules for each file would take as long again.
           isolate: false,
+          maxWorkers: 2,
           testTimeout: 30_000,
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'conformance/**/*.test.ts'],
         },
