@@ -8,6 +8,9 @@ export class ChainWriter {
   readonly #chains = new Map<string, string[]>();
   #made = 0;
   #comment = '';
+  /** The rule that each chain was made for, by its place. */
+  readonly #owners = new Map<string, number>();
+  #rule = -1;
   /** Where the next rule goes. */
   #main: string;
 
@@ -21,16 +24,28 @@ export class ChainWriter {
     return this.#chains;
   }
 
+  /** The rules, by their places, that lead further than the kernel follows: over more than so many chains. */
+  tooDeep(most: number): ReadonlySet<number> {
+    let level = new Set([this.#base]);
+    for (let i = 0; i < most && level.size > 0; i++) {
+      const next = [...level].flatMap((chain) => this.#chains.get(chain) ?? []).map((line) => line.slice(line.lastIndexOf(' ') + 1));
+      level = new Set(next.filter((name) => this.#chains.has(name)));
+    }
+    return new Set([...level].flatMap((chain) => this.#owners.get(chain) ?? []));
+  }
+
   /** What follows is in another chain, which the rules before go on to. */
   section(name: string): void {
     this.#comment = '';
     this.#line(this.#main, '', `-g ${name}`);
     this.#chains.set(name, []);
+    this.#owners.set(name, this.#rule + 1);
     this.#main = name;
   }
 
   /** One rule: the packets of the boxes have the effect, once; those that it does not end go on to the next rule. */
   rule(comment: string, boxes: readonly BoxLines[], effect: Effect, skips: boolean): void {
+    this.#rule++;
     if (boxes.length === 0) return;
     this.#comment = comment;
     // Those that need chains of their own come last.
@@ -49,7 +64,7 @@ export class ChainWriter {
     if (skips) {
       // What it leads to is not to come back here, so nothing is jumped to.
       const rest = this.#chain();
-      this.#boxes(this.#main, ordered, target, rest);
+      this.#boxes(this.#main, ordered, target, rest, false);
       if (this.#chains.get(this.#main)?.at(-1)?.endsWith(`-g ${rest}`) !== true) this.#line(this.#main, '', `-g ${rest}`);
       this.#main = rest;
       return;
@@ -60,12 +75,15 @@ export class ChainWriter {
       this.#parts(chain, box, target, undefined);
     } else {
       this.#line(this.#main, '', `-j ${chain}`);
-      this.#boxes(chain, ordered, target, undefined);
+      this.#boxes(chain, ordered, target, undefined, effect.ends);
     }
   }
 
-  /** `rest`: where packets go that are in no box; undefined for back to where the chain was jumped to from. */
-  #boxes(start: string, boxes: readonly BoxLines[], target: string, rest: string | undefined): void {
+  /**
+   * `rest`: where packets go that are in no box; undefined for back to where the chain was jumped to from. Where the effect `ends` a packet's way the boxes
+   * are jumped to, one after the other; elsewhere a packet must not come back to the boxes after the one that took it.
+   */
+  #boxes(start: string, boxes: readonly BoxLines[], target: string, rest: string | undefined, ends: boolean): void {
     let chain = start;
     boxes.forEach((box, i) => {
       if (box.groups.length < 2 && box.none.length === 0) {
@@ -73,6 +91,11 @@ export class ChainWriter {
         return;
       }
       const parts = this.#chain();
+      if (ends) {
+        this.#line(chain, printMatch(box.all), `-j ${parts}`);
+        this.#parts(parts, box, target, undefined);
+        return;
+      }
       this.#line(chain, printMatch(box.all), `-g ${parts}`);
       const next = i + 1 < boxes.length ? this.#chain() : rest;
       if (next !== undefined) this.#line(chain, '', `-g ${next}`);
@@ -110,6 +133,7 @@ export class ChainWriter {
     this.#made++;
     const name = `${this.#base}_${this.#made}`;
     this.#chains.set(name, []);
+    this.#owners.set(name, this.#rule);
     return name;
   }
 

@@ -25,6 +25,8 @@ const PLACES: Readonly<Record<string, { readonly table: string; readonly chain: 
 const TABLES = ['mangle', 'filter'] as const;
 /** Conjunctions that one rule may be. */
 const MOST_BOXES = 64;
+/** Chains that the kernel follows, one from the other, after the built-in one. */
+const MOST_CHAINS = 15;
 /** iptables keeps comments of 255 bytes. */
 const MOST_COMMENT = 255;
 
@@ -72,18 +74,26 @@ function compileHook(hook: HookRules, family: Family, refusals: Refusal[]): Read
     if (found === undefined || !hook.rules.some((rule) => rule.ref === found)) throw unsayable('a skip to the end of the hook', undefined);
     return sectionOf(found);
   };
+  const refuse = (rule: Rule, { construct, message, span }: Unsayable): void => {
+    refusals.push({ hook: hook.hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
+  };
+  const written: Rule[] = [];
   for (const rule of hook.rules) {
     const section = targets.get(rule.ref);
     if (section !== undefined) writer.section(section);
     try {
       const boxes = rulesBoxes(rule, hook, family);
       const effect = effectOf(hook, rule, { family, group: LOG_GROUP, skipTo });
+      written.push(rule);
       writer.rule(label(rule.name, MOST_COMMENT), boxes, effect, rule.action.kind === 'skip');
     } catch (error) {
       if (!(error instanceof Unsayable)) throw error;
-      const { construct, message, span } = error;
-      refusals.push({ hook: hook.hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
+      refuse(rule, error);
     }
+  }
+  for (const place of writer.tooDeep(MOST_CHAINS)) {
+    const rule = written[place];
+    if (rule) refuse(rule, unsayable(`what needs more than ${MOST_CHAINS} chains one from the other`, rule.expression.span));
   }
   return writer.chains;
 }
