@@ -1,7 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { type ConnectionState, Packet, type PacketContext } from '@weir/filter/packet';
-import { KernelError } from '@weir/netlink/socket';
-import { errnoName, SystemError } from '@weir/sys';
 import { DecodeError } from '@weir/wire/bytes';
 import type { CapturedFrame, CaptureProblem } from '@weir/wire/capture';
 import { describeProblem } from '../../compile/nft/policy/index.ts';
@@ -44,6 +42,19 @@ export interface ReplayOptions {
 const READ = 1 << 20;
 /** Octets of packets that are judged together. */
 const BATCH_OCTETS = 1 << 20;
+/** What a kernel says that lacks something, or that does not let this process do it: also where /proc/sys cannot be written. */
+const LACKING: ReadonlySet<string> = new Set([
+  'EPERM',
+  'EACCES',
+  'EROFS',
+  'ENOENT',
+  'ENOSYS',
+  'EOPNOTSUPP',
+  'EAFNOSUPPORT',
+  'EPROTONOSUPPORT',
+]);
+/** Printable ASCII, but for what the kernel does not take or replaces. */
+const INTERFACE = /^(?!\.)[!-~]{1,15}(?<![/:%].*)$/;
 /** Interfaces that no rule is likely to name. */
 const INTERFACES = { iif: 'replay-in', oif: 'replay-out' } as const;
 
@@ -54,8 +65,8 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const kernel = options.compare || options.engine === 'nft';
   if (kernel && options.state !== undefined)
     throw new CliError(EXIT.usage, '--state is for the interpreter alone: in the kernel connection tracking says the state of each packet');
-  if (kernel) checkPrivileges();
   const context = contextOf(options, kernel);
+  if (kernel) checkPrivileges();
   if (sets.length > 0) io.err('sets that routes fill are empty in a replay\n');
   const compiled = compileHook(hook, sets);
   const { problems } = compiled;
@@ -84,10 +95,10 @@ function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined)
   );
 }
 
-function contextOf({ hook: _, iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions, kernel: boolean): PacketContext {
+function contextOf({ iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions, kernel: boolean): PacketContext {
   if (kernel) {
     for (const name of [iif, oif])
-      if (!/^[^\s/:\0]{1,15}$/.test(name) || name === 'lo' || name.startsWith('.'))
+      if (!INTERFACE.test(name) || name === 'lo')
         throw new CliError(EXIT.usage, `an interface of a network namespace cannot be made with the name ${JSON.stringify(name)}`);
     if (iif === oif) throw new CliError(EXIT.usage, '--iif and --oif are two interfaces');
   }
@@ -104,10 +115,8 @@ function openEngine(hook: HookRules, compiled: CompiledHook, { iif = '', oif = '
   try {
     return new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif, oif });
   } catch (error) {
-    const refused = ['EPERM', 'EOPNOTSUPP', 'ENOSYS'];
-    if (error instanceof KernelError && refused.includes(errnoName(error.errno))) throw new CliError(EXIT.unsupported, error.message);
-    if (error instanceof SystemError && refused.includes(error.code)) throw new CliError(EXIT.unsupported, error.message);
-    throw error;
+    if (!(error instanceof Error) || !('code' in error) || !LACKING.has(String(error.code))) throw error;
+    throw new CliError(EXIT.unsupported, `packets cannot be sent through the kernel here: ${error.message}`);
   }
 }
 
