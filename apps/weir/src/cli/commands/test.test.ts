@@ -178,7 +178,10 @@ describe('the examples', () => {
 
   test.each(['tiers', 'web-server', 'mail-server'])('%s keeps the invariants', async (name) => {
     const rego = ['examples/policy/tests/invariants.rego', ...(name === 'tiers' ? ['examples/policy/tests/tiers.rego'] : [])];
-    expect(await run(['-p', `examples/policy/${name}.yaml`, ...rego])).toMatchObject({ code: 0, out: expect.stringMatching(/ 0 failed\n$/) });
+    expect(await run(['-p', `examples/policy/${name}.yaml`, ...rego])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/ 0 failed\n$/),
+    });
   });
 
   test('the invariants find what breaks them', async () => {

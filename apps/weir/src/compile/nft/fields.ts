@@ -91,7 +91,50 @@ function meta(text: string, key: MetaKey, length: number, order: 'big' | 'host',
 
 const service = { type: 'inet_service' };
 
-const table = {
+export type FieldName =
+  | 'saddr4'
+  | 'daddr4'
+  | 'saddr6'
+  | 'daddr6'
+  | 'hdrlength4'
+  | 'length4'
+  | 'length6'
+  | 'ttl4'
+  | 'ttl6'
+  | 'tos4'
+  | 'tos6'
+  | 'dscp4'
+  | 'dscp6'
+  | 'id4'
+  | 'fragment4'
+  | 'fragmentOffset4'
+  | 'fragmentOffset6'
+  | 'moreFragments6'
+  | 'option4'
+  | 'flowLabel6'
+  | 'nextHeader6'
+  | 'icmpType'
+  | 'icmpCode'
+  | 'icmpv6Type'
+  | 'icmpv6Code'
+  | 'tcpFlags'
+  | 'tcpFlagsOctet'
+  | 'tcpSport'
+  | 'tcpDport'
+  | 'tcpWindow'
+  | 'udpSport'
+  | 'udpDport'
+  | 'udpLength'
+  | 'sctpSport'
+  | 'sctpDport'
+  | 'sport'
+  | 'dport'
+  | 'protocol'
+  | 'mark'
+  | 'length'
+  | 'uid';
+
+export const FIELDS: Readonly<Record<FieldName, FieldInfo>> = {
   saddr4: network('ip saddr', 4, 12, 4, { type: 'ipv4_addr' }),
   daddr4: network('ip daddr', 4, 16, 4, { type: 'ipv4_addr' }),
   saddr6: network('ip6 saddr', 6, 8, 16, { type: 'ipv6_addr' }),
@@ -139,11 +182,7 @@ const table = {
   mark: meta('meta mark', 'mark', 4, 'host', { type: 'mark' }),
   length: meta('meta length', 'len', 4, 'host'),
   uid: meta('meta skuid', 'skuid', 4, 'host', { type: 'uid' }),
-} as const satisfies Readonly<Record<string, FieldInfo>>;
-
-export type FieldName = keyof typeof table;
-
-export const FIELDS: Readonly<Record<FieldName, FieldInfo>> = table;
+};
 
 /** A stretch of a header that has no name: `start` and `bits` count bits. */
 export interface SliceField {

@@ -1,10 +1,12 @@
 import { ipToInt } from '@weir/filter/ir';
 import { parseIp } from '@weir/wire/inet';
-import { FIELDS, type FieldName } from '../fields.ts';
+import { FIELDS } from '../fields.ts';
 import type { FieldRange, FieldValue, RuleImage } from '../image.ts';
 
 /** Fields that a list of rules can be taken apart by: those that maps have keys for and that rules ask for most. */
-export const SPLIT_FIELDS = [
+export type SplitField = 'saddr4' | 'daddr4' | 'saddr6' | 'daddr6' | 'protocol' | 'tcpDport' | 'udpDport' | 'tcpSport' | 'udpSport';
+
+export const SPLIT_FIELDS: readonly SplitField[] = [
   'saddr4',
   'daddr4',
   'saddr6',
@@ -14,9 +16,7 @@ export const SPLIT_FIELDS = [
   'udpDport',
   'tcpSport',
   'udpSport',
-] as const satisfies readonly FieldName[];
-
-export type SplitField = (typeof SPLIT_FIELDS)[number];
+];
 
 /** A range of values that can be compared: `first` to `last`, and how the image writes them. */
 export interface Span {
