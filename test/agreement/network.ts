@@ -1,4 +1,4 @@
-import { fixIpv4Checksum } from './generate/checksum.ts';
+import { cutToLength } from '../../apps/weir/src/cli/replay/rewrite.ts';
 
 /** The IP packet in a frame, without VLAN tags and without what follows its end. */
 export function networkOf(frame: Uint8Array): Uint8Array {
@@ -7,40 +7,8 @@ export function networkOf(frame: Uint8Array): Uint8Array {
   return cutToLength(frame.subarray(at + 2));
 }
 
-/** The kernel cuts off what follows the length that a packet tells. */
-export function cutToLength(packet: Uint8Array): Uint8Array {
-  const version = (packet[0] ?? 0) >> 4;
-  const told = version === 4 ? wordAt(packet, 2) : wordAt(packet, 4) + 40;
-  return told < packet.length && told >= (version === 4 ? 20 : 41) ? packet.subarray(0, told) : packet;
-}
-
 function wordAt(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-}
-
-/** A packet as the forward hook sees it: one hop further. */
-export function forwarded(packet: Uint8Array): Uint8Array {
-  const out = packet.slice();
-  const v4 = (out[0] ?? 0) >> 4 === 4;
-  const at = v4 ? 8 : 7;
-  out[at] = (out[at] ?? 0) - 1;
-  if (v4) fixIpv4Checksum(out, 0);
-  return out;
-}
-
-/** A packet as this machine sends them: with the length that it has, and with neither a source nor an identification that the kernel would choose. */
-export function locallySent(packet: Uint8Array): Uint8Array {
-  const out = packet.slice();
-  if ((out[0] ?? 0) >> 4 !== 4) {
-    const payload = Math.max(0, out.length - 40);
-    out.set([payload >>> 8, payload & 0xff], 4);
-    return out;
-  }
-  out.set([out.length >>> 8, out.length & 0xff], 2);
-  if (wordAt(out, 4) === 0) out[5] = 1;
-  if (wordAt(out, 12) === 0 && wordAt(out, 14) === 0) out.set([192, 0, 2, 1], 12);
-  fixIpv4Checksum(out, 0);
-  return out;
 }
 
 /** The first VLAN of a frame that is not 0; 0 when there is none. */
