@@ -83,7 +83,8 @@ function printExport(
   make: (hooks: readonly HookRules[]) => { readonly text: string; readonly refusals: readonly Refusal[] },
 ): string {
   const { text, refusals } = make(judged(input));
-  if (refusals.length > 0) throw new CliError(EXIT.finding, `${target} cannot do what the policy says`, refusals.map(describeRefusal));
+  if (refusals.length > 0)
+    throw new CliError(EXIT.finding, `${target} cannot do what the policy says`, [...new Set(refusals.map(describeRefusal))]);
   return text;
 }
 

@@ -1,16 +1,18 @@
 import type { Box, IrSpan, Test } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import { lineOfNot, linesOf, type MatchContext, stateWord, TCP, unsayable } from './literal.ts';
-import { ALWAYS, both, type Match, option } from './match.ts';
+import { ALWAYS, both, clash, type Match, option } from './match.ts';
 
 /** A conjunction in the form of lines. */
 export interface BoxLines {
   /** What every packet of it has. */
   readonly all: Match;
-  /** Of each group it passes one line at least; each has two or more. */
+  /** Of each group it passes one line at least. */
   readonly groups: readonly (readonly Match[])[];
   /** It passes none of these. */
   readonly none: readonly Match[];
+  /** What is asked for does not go into one line: each group needs a chain. */
+  readonly apart: boolean;
 }
 
 type Literals = Box['literals'];
@@ -57,21 +59,23 @@ class Collector {
   }
 
   lines(): BoxLines | undefined {
-    let all: Match | undefined = ALWAYS;
+    let all: Match = ALWAYS;
     const groups: (readonly Match[])[] = [];
     for (const lines of this.#groups) {
       const [only] = lines;
       if (!only) return undefined;
-      if (lines.length > 1) groups.push(lines);
-      else all = both(all, only);
-      if (!all) return undefined;
+      const together: Match | undefined = lines.length > 1 ? undefined : both(all, only);
+      if (lines.length > 1 || clash(all, only)) groups.push(lines);
+      else if (!together) return undefined;
+      else all = together;
     }
     const { protocol } = all;
     const fitting = groups.map((group) => group.filter((line) => both(all, line) !== undefined));
     if (fitting.some((group) => group.length === 0)) return undefined;
     const none = this.#none.filter((line) => protocol === undefined || line.protocol === undefined || line.protocol === protocol);
     if (none.some((line) => line.protocol === undefined && line.options.length === 0)) return undefined;
-    return { all, groups: fitting, none };
+    const apart = fitting.length > 1 || none.length > 0 || fitting.some((group) => group.some((line) => clash(all, line)));
+    return { all, groups: fitting, none, apart };
   }
 }
 

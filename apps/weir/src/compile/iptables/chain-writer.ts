@@ -49,7 +49,7 @@ export class ChainWriter {
     if (boxes.length === 0) return;
     this.#comment = comment;
     // Those that need chains of their own come last.
-    const simple = (box: BoxLines): boolean => box.groups.length < 2 && box.none.length === 0;
+    const simple = (box: BoxLines): boolean => !box.apart;
     const ordered = [...boxes.filter(simple), ...boxes.filter((box) => !simple(box))];
     const [box] = ordered;
     const lines = ordered.every(simple) ? ordered.flatMap(linesOfSimple) : undefined;
@@ -86,7 +86,7 @@ export class ChainWriter {
   #boxes(start: string, boxes: readonly BoxLines[], target: string, rest: string | undefined, ends: boolean): void {
     let chain = start;
     boxes.forEach((box, i) => {
-      if (box.groups.length < 2 && box.none.length === 0) {
+      if (!box.apart) {
         for (const line of linesOfSimple(box)) this.#line(chain, printMatch(line), target);
         return;
       }

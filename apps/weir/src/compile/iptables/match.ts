@@ -32,6 +32,16 @@ export function both(a: Match, b: Match): Match | undefined {
   return { protocol: a.protocol ?? b.protocol, options: [...a.options, ...b.options] };
 }
 
+/** Whether both have an option that iptables takes once in a line: `-i`, or `-p` and `! -p`. */
+export function clash(a: Match, b: Match): boolean {
+  const own = ({ protocol, options }: Match): string[] => [
+    ...(protocol === undefined ? [] : ['-p']),
+    ...options.flatMap(({ module, text }) => (module === undefined ? (/-\w/.exec(text) ?? []) : [])),
+  ];
+  const mine = own(a);
+  return own(b).some((flag) => mine.includes(flag) && !(flag === '-p' && a.protocol !== undefined && a.protocol === b.protocol));
+}
+
 /** As iptables-save writes it: ` -p tcp -m tcp --dport 80`, with a blank before each word; empty for every packet. */
 export function printMatch({ protocol, options }: Match): string {
   const own = options.filter((one) => one.module === undefined).map((one) => ` ${one.text}`);

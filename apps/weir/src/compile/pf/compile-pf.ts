@@ -106,7 +106,7 @@ function ruleLines(rule: Rule, direction: 'in' | 'out', condition: Condition, st
   const watched = (verdict: string): string[] => [line('match', true, false, '', rest, labelOf(`audit ${verdict}: ${rule.name}`))];
   switch (action.kind) {
     case 'allow': {
-      const state = stateful ? `${condition.flags ? '' : ' flags any'} keep state` : ' no state';
+      const state = stateful ? `${condition.canBeTcp && !condition.flags ? ' flags any' : ''} keep state` : ' no state';
       return [line('pass', log, true, `${state} allow-opts`)];
     }
     case 'deny':

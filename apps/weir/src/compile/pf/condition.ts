@@ -23,6 +23,8 @@ export interface Condition {
   /** `proto tcp` is among them. */
   readonly tcp: boolean;
   readonly flags: boolean;
+  /** Packets of TCP can be among them. */
+  readonly canBeTcp: boolean;
 }
 
 export interface ConditionContext {
@@ -123,6 +125,7 @@ class Builder {
       : [''];
     const flags = this.#flagsOn + this.#flagsOff;
     const tos = this.#tos ?? [undefined];
+    const canBeTcp = this.#protocols.length === 0 || this.#protocols.some((number) => number === IP_PROTOCOLS['tcp']);
     const protocols = this.#protocols.map((number) => protocolName(number));
     return words.flatMap((type) =>
       tos.map((value): Condition => {
@@ -134,7 +137,7 @@ class Builder {
           type,
           value === undefined ? '' : ` tos ${value}`,
         ];
-        return { on: this.#on, rest: parts.join(''), tcp: this.#protocol === IP_PROTOCOLS['tcp'], flags: flags !== '' };
+        return { on: this.#on, rest: parts.join(''), tcp: this.#protocol === IP_PROTOCOLS['tcp'], flags: flags !== '', canBeTcp };
       }),
     );
   }
