@@ -2,10 +2,10 @@ import type { ConnectionState } from '@weir/filter/packet';
 import { PacketSocket, RawIpSocket } from '@weir/sys';
 import { type Ip, ip4, ip6, printIp } from '@weir/wire/inet';
 import { cutToLength, forwarded, locallySent } from '../../apps/weir/src/cli/replay/rewrite.ts';
+import { type TraceKind, TraceReader, type TraceStep } from '../../apps/weir/src/kernel/replay/index.ts';
 import type { Host, Lab } from '../lab/index.ts';
 import { FLOWS } from './generate/flows.ts';
 import { networkOf } from './network.ts';
-import { type TraceKind, TraceReader, type TraceStep } from './trace-reader.ts';
 
 export type BedHook = 'prerouting' | 'input' | 'forward' | 'output';
 

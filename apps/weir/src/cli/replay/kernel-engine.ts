@@ -21,7 +21,7 @@ export class KernelEngine {
   readonly #rules: ReadonlyMap<number, Rule>;
 
   constructor(hook: HookRules, { table, tracks }: CompiledHook, options: KernelEngineOptions) {
-    this.#bed = new ReplayBed({ ...options, priority: hook.priority, states: tracks }, REPLAY_TABLE);
+    this.#bed = new ReplayBed({ ...options, priority: hook.priority, states: tracks });
     try {
       this.#backend = new NftBackend({ netns: this.#bed.netns, ownership: false });
     } catch (error) {

@@ -1,7 +1,7 @@
 import { NetworkNamespace, PacketSocket, RawIpSocket, SystemError } from '@weir/sys';
 import { type Family, type Ip, ip4, ip6, printIp } from '@weir/wire/inet';
 import { buildNetwork, MAX_GROUPS, type NetworkOptions, RECEIVER, trustChecksums } from './network.ts';
-import { observe, type ReplayHook, type ReplayState } from './observer.ts';
+import { OBSERVER_TABLE, observe, type ReplayHook, type ReplayState } from './observer.ts';
 import { RouteSocket } from './route-socket.ts';
 import { TraceReader, type TraceStep } from './trace-reader.ts';
 
@@ -64,8 +64,7 @@ export class ReplayBed {
   readonly #groups = new Set<string>();
   #batch = 0;
 
-  /** `policyTable` is the table whose verdicts are looked at. */
-  constructor(options: BedOptions, policyTable: string) {
+  constructor(options: BedOptions) {
     this.#options = options;
     const keep = <T extends { close(): void }>(one: T): T => {
       this.#closers.unshift(() => one.close());
@@ -79,7 +78,7 @@ export class ReplayBed {
       this.#receiver = buildNetwork(path, this.#routes, options).iif;
       this.#states = observe(path, options);
       if (options.states) trustChecksums(path);
-      this.#reader = keep(new TraceReader(path, policyTable));
+      this.#reader = keep(new TraceReader(path));
       this.#frames = keep(PacketSocket.open({ interface: options.oif, netns: path, sendBuffer: SEND_BUFFER }));
       const raw = (family: Family): RawIpSocket => keep(RawIpSocket.open({ family, netns: path, interface: options.oif }));
       this.#raw = options.hook === 'output' ? { 4: raw(4), 6: raw(6) } : undefined;
@@ -158,7 +157,7 @@ export class ReplayBed {
     const [first] = packets;
     this.#reader.read((step) => {
       // What the kernel answers to it, and what it sends of its own accord, passes this hook as well.
-      if (mine === undefined && !step.watched && first && sameAddresses(this.#reader.network(step), first, family)) {
+      if (mine === undefined && step.table === OBSERVER_TABLE && first && sameAddresses(this.#reader.network(step), first, family)) {
         mine = step.id;
         sights.begin(mine, 0);
       }
@@ -230,13 +229,13 @@ class Sights {
     const index = this.#byId.get(step.id);
     const sight = index === undefined ? undefined : this.#found[index];
     if (!sight) return;
-    if (!step.watched) {
+    if (step.table === OBSERVER_TABLE) {
       if (!sight.reached) this.#left--;
       sight.reached = true;
       sight.state = this.#states.get(step.handle) ?? sight.state;
     } else if (step.verdict === NF_ACCEPT || step.verdict === NF_DROP) {
       sight.verdict = step.verdict;
-      sight.rule = step.policy ? 0 : step.handle;
+      sight.rule = step.kind === 'policy' ? 0 : step.handle;
     }
   }
 
