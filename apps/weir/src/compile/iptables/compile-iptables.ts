@@ -30,10 +30,20 @@ const MOST_CHAINS = 15;
 /** iptables keeps comments of 255 bytes. */
 const MOST_COMMENT = 255;
 
+/** What reads transport headers. */
+const TRANSPORT = / -m (?:tcp|udp|sctp|multiport|icmp|icmp6) /;
+/**
+ * Nothing jumps to it. That a line asks for the state of connections has fragments put together before the hooks; the kernel would read the ports of a later fragment
+ * where its data are.
+ */
+const DEFRAGMENT: ReadonlyMap<string, readonly string[]> = new Map([
+  ['weir_defragment', [' -m conntrack --ctstate NEW -m comment --comment "fragments are put together" -j RETURN']],
+]);
+
 /** Rules in the order of judgement as text for iptables-restore (family 4) or ip6tables-restore (6), in chains of their own. Deterministic. */
 export function compileIptables(hooks: readonly HookRules[], family: Family): IptablesText {
   const refusals: Refusal[] = [];
-  const tables = new Map<string, { readonly chain: string; readonly own: ReadonlyMap<string, readonly string[]> }[]>();
+  const tables = new Map<string, { readonly chain: string | undefined; readonly own: ReadonlyMap<string, readonly string[]> }[]>();
   for (const hook of hooks) {
     const place = PLACES[hook.hook];
     if (!place || place.priority !== hook.priority) {
@@ -44,6 +54,11 @@ export function compileIptables(hooks: readonly HookRules[], family: Family): Ip
     const own = compileHook(hook, family, refusals);
     tables.set(place.table, [...(tables.get(place.table) ?? []), { chain: place.chain, own }]);
   }
+  const first = TABLES.find((table) => tables.has(table));
+  const everything = [...tables.values()].flatMap((parts) => parts.flatMap(({ own }) => [...own.values()].flat()));
+  if (first && everything.some((line) => TRANSPORT.test(line)) && !everything.some((line) => line.includes(' -m conntrack '))) {
+    tables.set(first, [...(tables.get(first) ?? []), { chain: undefined, own: DEFRAGMENT }]);
+  }
   const text = TABLES.flatMap((table) => {
     const parts = tables.get(table);
     if (!parts) return [];
@@ -51,7 +66,7 @@ export function compileIptables(hooks: readonly HookRules[], family: Family): Ip
     return [
       `*${table}`,
       ...chains.map((name) => `:${name} - [0:0]`),
-      ...parts.map(({ chain, own }) => `-A ${chain} -j ${[...own.keys()][0]}`),
+      ...parts.flatMap(({ chain, own }) => (chain === undefined ? [] : [`-A ${chain} -j ${[...own.keys()][0]}`])),
       ...parts.flatMap(({ own }) => [...own].flatMap(([name, lines]) => lines.map((line) => `-A ${name}${line}`))),
       'COMMIT',
     ];
