@@ -180,28 +180,44 @@ const ATOMS: readonly string[] = [
   'meta.mark in {3..9}',
 ];
 
-function randomText(random: Random, depth: number): string {
-  if (depth === 0 || random.below(4) === 0) return `${random.below(3) === 0 ? 'not ' : ''}${random.pick(ATOMS)}`;
-  const joined = Array.from({ length: 2 + random.below(2) }, () => randomText(random, depth - 1)).join(
+interface Place {
+  readonly hook: 'input' | 'forward' | 'prerouting';
+  readonly priority: number;
+  /** Connections are tracked whatever the rules ask for; elsewhere packets come in fragments as well. */
+  readonly tracked: boolean;
+}
+
+const PLACES: readonly Place[] = [
+  { hook: 'input', priority: 0, tracked: true },
+  { hook: 'forward', priority: 0, tracked: false },
+  { hook: 'prerouting', priority: -150, tracked: false },
+];
+
+function randomText(random: Random, depth: number, atoms: readonly string[]): string {
+  if (depth === 0 || random.below(4) === 0) return `${random.below(3) === 0 ? 'not ' : ''}${random.pick(atoms)}`;
+  const joined = Array.from({ length: 2 + random.below(2) }, () => randomText(random, depth - 1, atoms)).join(
     ` ${random.pick(['and', 'and', 'or', 'xor'])} `,
   );
   return `${random.below(6) === 0 ? 'not ' : ''}(${joined})`;
 }
 
-function randomRules(random: Random): Rule[] {
+function randomRules(random: Random, { hook, tracked }: Place): Rule[] {
+  const atoms = tracked ? ATOMS : ATOMS.filter((atom) => !atom.startsWith('ct.'));
   const count = 3 + random.below(6);
   return Array.from({ length: count }, (_, i) => {
     const later = i + 1 + random.below(count - i);
-    const action: Action = random.pick([
+    const action: Action = random.pick<Action>([
       { kind: 'allow' },
       { kind: 'allow' },
       { kind: 'deny' },
-      { kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset'] as const) },
+      ...(hook === 'prerouting'
+        ? []
+        : [{ kind: 'reject', with: random.pick(['port-unreachable', 'admin-prohibited', 'tcp-reset'] as const) } as const]),
       { kind: 'log' },
       { kind: 'mark', mark: random.below(10) },
       { kind: 'skip', to: later === count ? undefined : `r${later}` },
     ]);
-    const text = randomText(random, random.below(3));
+    const text = randomText(random, random.below(3), atoms);
     return testRule(`r${i}`, read(text), action, { text, log: random.below(4) === 0, audit: random.below(8) === 0 });
   });
 }
@@ -211,22 +227,25 @@ function isWhole({ packet }: AtHook): boolean {
   const { headers } = packet;
   const need: Readonly<Record<number, number>> = { 6: 20, 17: 8, 1: 8, 58: 8, 132: 12 };
   const at = headers.transport;
-  if (at === undefined || headers.protocol === undefined) return false;
+  // A fragment that is not the first.
+  if (at === undefined) return headers.protocol !== undefined;
+  if (headers.protocol === undefined) return false;
   return headers.end >= at + (need[headers.protocol] ?? 0);
 }
 
 describe('verdicts', () => {
-  it("are the interpreter's on random rules and packets", async () => {
+  it.each(PLACES)("at $hook are the interpreter's on random rules and packets", async (place) => {
+    const { hook: name, priority, tracked } = place;
     const random = new Random(20_260_101);
-    const bed = new ReplayBed({ hook: 'input', priority: 0, states: true, iif: 'eth0', oif: 'eth1' }, 'filter');
+    const bed = new ReplayBed({ hook: name, priority, states: tracked, iif: 'eth0', oif: 'eth1' });
     const netns = bed.netns.replace('/proc/self/', `/proc/${process.pid}/`);
     const seen = { allow: 0, deny: 0 };
     let refused = 0;
     try {
       for (let round = 0; round < 40; round++) {
         const allowed: Rule = { ...DEFAULT, action: { kind: 'allow' } };
-        const rules = [...randomRules(random), random.below(2) === 0 ? DEFAULT : allowed];
-        const hook: HookRules = { hook: 'input', priority: 0, rules };
+        const rules = [...randomRules(random, place), random.below(2) === 0 ? DEFAULT : allowed];
+        const hook: HookRules = { hook: name, priority, rules };
         const [v4, v6] = FAMILIES.map((family) => compileIptables([hook], family));
         if (!v4 || !v6) throw new Error('two texts');
         if (v4.refusals.length + v6.refusals.length > 0) {
@@ -240,14 +259,19 @@ describe('verdicts', () => {
         hints.addInt('udp.dstport', 53);
         hints.addV4(0xc0000201, 0xc0000205, 0xc6336401);
         hints.addV6(0x20010db8_00000000_00000000_00000001n, 0x20010db8_00010000_00000000_00000005n);
-        const maker = new PacketMaker(random, { wholeTrains: true, trains: false, plainOptions: true, vlans: [] });
-        const view = new HookView({ hook: 'input', context: { iif: 'eth0', mark: 0 }, assembles: { 4: true, 6: true } });
+        const maker = new PacketMaker(random, { wholeTrains: true, trains: !tracked, plainOptions: true, vlans: [] });
+        const tracks = ({ text }: { readonly text: string }): boolean => tracked || text.includes(' -m conntrack ');
+        const view = new HookView({
+          hook: name,
+          context: { iif: 'eth0', mark: 0, ...(name === 'forward' ? { oif: 'eth1' } : {}) },
+          assembles: { 4: tracks(v4), 6: tracks(v6) },
+        });
         const packets: AtHook[] = [];
-        for (let i = 0; i < 400; i++) {
-          const [frame] = maker.make(hints).frames;
-          if (!frame) continue;
-          const at = view.push(Packet.fromEthernet(frame, {}), i);
-          if (at.kind === 'at-hook' && at.obstacle === undefined && at.sent.length > 0 && isWhole(at)) packets.push(at);
+        for (let i = 0; packets.length < 400 && i < 2000; i++) {
+          for (const frame of maker.make(hints).frames) {
+            const at = view.push(Packet.fromEthernet(frame, {}), i);
+            if (at.kind === 'at-hook' && at.obstacle === undefined && at.sent.length > 0 && isWhole(at)) packets.push(at);
+          }
         }
         const sights = bed.send(
           packets.map(({ family, sent }) => ({ family, packets: sent })),
@@ -270,7 +294,7 @@ describe('verdicts', () => {
     } finally {
       bed.close();
     }
-    console.log(`compile-iptables: ${seen.allow + seen.deny} packets, ${seen.allow} allowed; ${refused} of 40 policies refused`);
+    console.log(`compile-iptables at ${name}: ${seen.allow + seen.deny} packets, ${seen.allow} allowed; ${refused} of 40 policies refused`);
     expect(seen.allow).toBeGreaterThan(1000);
     expect(seen.deny).toBeGreaterThan(1000);
     expect(refused).toBeLessThan(20);
