@@ -14,7 +14,7 @@ import { ImportBed, INTERFACES, type Sent } from './import-bed.ts';
 const EXAMPLES = join(import.meta.dirname, '../../examples/import');
 const example = (name: string): string => readFileSync(join(EXAMPLES, name), 'utf8');
 /** CI runs so many; more by hand. */
-const RULESETS = Number(process.env['WEIR_IMPORT_RULESETS'] ?? 25);
+const RULESETS = Number(process.env['WEIR_IMPORT_RULESETS'] ?? 10);
 const PACKETS = 400;
 
 interface Pair {
