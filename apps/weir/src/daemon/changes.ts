@@ -20,7 +20,6 @@ import { iso } from './summaries.ts';
 
 /** A revert that fails is tried again after this long. */
 const RETRY_MS = 5000;
-const RETRIES = 120;
 
 /** Who asks, as the history says it. */
 const DAEMON = 'weir run';
@@ -61,6 +60,7 @@ export class Changes {
   #reloads: ReloadRecord = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
   #running: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #inForce: Pick<DaemonConfig, 'digest' | 'texts'> | undefined;
   #closed = false;
 
   constructor(options: ChangesOptions) {
@@ -73,6 +73,7 @@ export class Changes {
 
   /** Writes down what the daemon has started with. */
   started(loaded: DaemonConfig): void {
+    this.#inForce = loaded;
     this.#record(() => {
       const { store } = this.#options;
       if (store.current?.digest === loaded.digest) return;
@@ -86,14 +87,18 @@ export class Changes {
     return this.#queue(action);
   }
 
-  /** Resolves when no change is under way. */
-  idle(): Promise<unknown> {
-    return this.#running;
-  }
-
-  close(): void {
+  /** Takes back what nobody has confirmed, and takes no further change. */
+  async close(): Promise<void> {
+    if (!this.#closed && this.#options.store.index.pending) {
+      try {
+        await this.#queue(() => this.#takeBack(DAEMON));
+      } catch (error) {
+        this.#options.log.log('error', `a change that nobody confirmed stays: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
     this.#closed = true;
     clearTimeout(this.#timer);
+    await this.#running;
   }
 
   /** Reads the configuration again and applies the difference. Throws ApiError when it is refused: then nothing has changed. */
@@ -101,6 +106,9 @@ export class Changes {
     return this.#queue(async () => {
       this.#refuseWhilePending();
       const loaded = this.#load();
+      const { store } = this.#options;
+      if (loaded.digest !== store.current?.digest && store.wasReverted(loaded.digest))
+        throw new ApiError('stale', 'these files were taken back: change them, or take them with weir apply');
       const { changed } = await this.#put(loaded, 'reload', by, undefined);
       return { format_version: FORMAT_VERSION, changed, warnings: loaded.warnings };
     });
@@ -155,7 +163,11 @@ export class Changes {
       const target = params.to === undefined ? store.before(inForce ?? 0) : store.find(params.to);
       if (!target)
         throw new ApiError('not-found', params.to === undefined ? 'there is nothing to go back to' : `there is no generation ${params.to}`);
+      const left = this.#inForce;
       const { record, changed } = await this.#put(this.#loadGeneration(target), 'rollback', by, undefined);
+      // The files on disk still say what was left: they are not to come back by themselves.
+      if (left && left.digest !== target.digest)
+        this.#record(() => store.refuse({ at: Date.now(), cause: 'start', by: DAEMON, file: target.file }, left.texts));
       return { format_version: FORMAT_VERSION, generation: written(record), to: target.number, changed };
     });
   }
@@ -246,14 +258,23 @@ export class Changes {
     if (fixed.length > 0)
       throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
     const changed = describeChanges(before, config);
+    const waits = deadline !== undefined;
+    // What is to come back has to be on disk.
+    if (waits && this.#inForce && store.current?.digest !== this.#inForce.digest)
+      store.add({ at: Date.now(), cause: 'start', by: DAEMON, file: before.file, changes: [] }, this.#inForce.texts);
     const last = store.current;
-    const waits = deadline !== undefined && last !== undefined;
+    if (waits && last?.digest === loaded.digest) throw new ApiError('bad-request', 'nothing changes: there is nothing to confirm');
     if (waits) holdImage(true);
     let record = last;
     try {
       // On disk before it is in force: whoever starts after a crash in between goes back, and not on.
-      if (waits) record = store.add({ at: Date.now(), cause, by, file: config.file, changes: changed }, loaded.texts, deadline);
+      if (waits) {
+        record = store.add({ at: Date.now(), cause, by, file: config.file, changes: changed }, loaded.texts, deadline);
+        this.#wait(deadline);
+        startTimer(record.number, deadline);
+      }
       await this.#adopt(config);
+      this.#inForce = loaded;
       if (!waits && (last?.digest !== loaded.digest || cause !== 'reload')) {
         record = undefined;
         this.#record(() => {
@@ -262,14 +283,14 @@ export class Changes {
       }
     } catch (error) {
       if (waits) {
-        store.takeBack();
-        holdImage(false);
+        // What cannot be written down stays pending, and its timers go back in time.
+        this.#record(() => {
+          store.takeBack();
+          clearTimeout(this.#timer);
+          holdImage(false);
+        });
       }
       throw error;
-    }
-    if (waits && record && deadline !== undefined) {
-      startTimer(record.number, deadline);
-      this.#wait(deadline);
     }
     this.#reloads = { loaded: Date.now(), ok: this.#reloads.ok + 1, failed: this.#reloads.failed, lastError: undefined };
     for (const warning of loaded.warnings) this.#options.log.log('warn', warning.split('\n', 1)[0] ?? '', { detail: warning });
@@ -277,31 +298,40 @@ export class Changes {
     return { record, changed };
   }
 
-  /** Kernel refusals are not final: what was in force is put back. */
+  /** When a configuration cannot come into force as a whole, what was is put back. */
   async #adopt(config: Config): Promise<void> {
     const before = this.#options.config();
     try {
       await this.#options.adopt(config);
     } catch (error) {
-      if (error instanceof ApiError && error.code === 'refused') await this.#options.adopt(before);
+      // Refused before anything was different.
+      if (!(error instanceof ApiError && error.code === 'invalid-config')) await this.#putBack(before);
       throw error;
+    }
+  }
+
+  async #putBack(config: Config): Promise<void> {
+    try {
+      await this.#options.adopt(config);
+    } catch (error) {
+      this.#options.log.log('error', `what was in force cannot be put back: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
   #wait(deadline: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#expire(RETRIES), Math.max(0, deadline - Date.now()));
+    this.#timer = setTimeout(() => void this.#expire(), Math.max(0, deadline - Date.now()));
   }
 
   /** Nobody has confirmed: back to what was. What stands in the way is told of, and tried again. */
-  async #expire(retries: number): Promise<void> {
+  async #expire(): Promise<void> {
     const { log, store } = this.#options;
     if (this.#closed || !store.index.pending) return;
     try {
       await this.#queue(() => this.#takeBack(DAEMON));
     } catch (error) {
       log.log('error', `a change that nobody confirmed cannot be taken back: ${error instanceof Error ? error.message : String(error)}`);
-      if (retries > 0 && !this.#closed) this.#timer = setTimeout(() => void this.#expire(retries - 1), RETRY_MS);
+      if (!this.#closed) this.#timer = setTimeout(() => void this.#expire(), RETRY_MS);
     }
   }
 
@@ -314,8 +344,9 @@ export class Changes {
     if (!loaded.config) throw this.#refuse(`generation ${previous.number} cannot be taken any more`, loaded.errors);
     const changed = describeChanges(this.#options.config(), loaded.config);
     await this.#options.adopt(loaded.config);
-    clearTimeout(this.#timer);
+    this.#inForce = loaded;
     store.takeBack();
+    clearTimeout(this.#timer);
     holdImage(false);
     log.log('warn', `generation ${pending.generation} was not confirmed: generation ${previous.number} is in force again`, { by });
     emit({ at: Date.now(), kind: 'reload', ok: true, changed });

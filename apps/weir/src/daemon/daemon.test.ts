@@ -199,8 +199,7 @@ async function start(
   const daemon = await Daemon.start({
     version: '0.0.0',
     config: loaded.config!,
-    loaded,
-    store: GenerationStore.open(join(directory, 'state')),
+    choose: () => ({ loaded, store: GenerationStore.open(join(directory, 'state')) }),
     reload: read,
     readTexts: (name, texts) => loadGeneration(name, texts, { socket: undefined, stateDirectory: undefined, netns: undefined }),
     startTimer: () => undefined,
@@ -453,7 +452,7 @@ test('a change that nobody confirms is taken back, and the files that it came fr
   expect((await client.call('sets', {})).sets.map((s) => s.name)).toEqual(['web', 'more']);
   expect(await client.call('history', {})).toMatchObject({ in_force: 2, pending: { generation: 2, previous: 1 } });
   await expect(client.call('reload', {})).rejects.toMatchObject({ code: 'busy' });
-  expect([held, timers]).toEqual([[true], [2]]);
+  expect([held, timers]).toEqual([[false, true], [2]]);
 
   await until(async () => (await client.call('history', {})).pending === undefined);
   expect((await client.call('sets', {})).sets.map((s) => s.name)).toEqual(['web']);
@@ -461,7 +460,8 @@ test('a change that nobody confirms is taken back, and the files that it came fr
     in_force: 1,
     generations: [{ reverted: false }, { number: 2, reverted: true }],
   });
-  expect(held).toEqual([true, false]);
+  expect(held).toEqual([false, true, false]);
+  await expect(client.call('reload', {})).rejects.toMatchObject({ code: 'stale', message: expect.stringContaining('taken back') });
   await daemon.close({ clear: false, message: 'test' });
 
   const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
@@ -470,9 +470,9 @@ test('a change that nobody confirms is taken back, and the files that it came fr
       loadGeneration(f, t, overrides),
     );
   expect(choose().loaded.config?.sets.map((s) => s.name)).toEqual(['web']);
-  expect(choose().notice).toContain('generation 1 is in force');
+  expect(choose().notices.join()).toContain('generation 1 is in force');
   write(port, SECOND.replace('more:', 'other:'));
-  expect(choose()).toMatchObject({ notice: undefined });
+  expect(choose()).toMatchObject({ notices: [] });
   expect(choose().loaded.config?.sets.map((s) => s.name)).toEqual(['web', 'other']);
 });
 
@@ -486,9 +486,9 @@ test('a change that waits when the daemon dies is taken back by the next one', a
   await daemon.close({ clear: false, message: 'test' });
   const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
   const store = GenerationStore.open(join(directory, 'state'));
-  const { loaded, notice } = chooseStart(store, loadDaemonConfig(file, overrides), (f, t) => loadGeneration(f, t, overrides));
+  const { loaded, notices } = chooseStart(store, loadDaemonConfig(file, overrides), (f, t) => loadGeneration(f, t, overrides));
   expect(loaded.config?.sets.map((s) => s.name)).toEqual(['web']);
-  expect(notice).toContain('taken back because nobody confirmed it');
+  expect(notices.join()).toContain('generation 1 is in force');
   expect(store.index).toMatchObject({ inForce: 1, pending: undefined });
 });
 
@@ -512,8 +512,8 @@ test('confirmed changes stay; a rollback goes back', async () => {
   const answer = await client.call('history', {});
   expect(answer.generations.map((one) => `${one.number} ${one.cause}${one.reverted ? ' reverted' : ''}`)).toEqual([
     '1 start',
-    '2 apply',
-    '3 rollback',
+    '2 apply reverted',
+    '3 rollback reverted',
     '4 rollback',
     '5 apply reverted',
   ]);

@@ -47,14 +47,14 @@ export interface SchedulingParts {
 
 export interface DaemonOptions {
   readonly version: string;
+  /** As the files say: where the socket and the state are. */
   readonly config: Config;
-  /** What the configuration was loaded from. */
-  readonly loaded: DaemonConfig;
-  readonly store: GenerationStore;
+  /** What to start with, and the history. Asked when it is certain that no other daemon runs. */
+  readonly choose: () => { readonly loaded: DaemonConfig; readonly store: GenerationStore };
   readonly reload: () => DaemonConfig;
   readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
   /** Starts the process that takes an unconfirmed change back when this one is gone. */
-  readonly startTimer: (config: Config, generation: number, deadline: number) => void;
+  readonly startTimer: (config: Config, generation: number, deadline: number, onError: (error: Error) => void) => void;
   /** Keeps what `weir restore` loads until a change is confirmed. */
   readonly holdImage: (stateDirectory: string, hold: boolean) => void;
   readonly log: Log;
@@ -66,6 +66,9 @@ export interface DaemonOptions {
 }
 
 interface Parts {
+  readonly config: Config;
+  readonly loaded: DaemonConfig;
+  readonly store: GenerationStore;
   readonly server: ControlServer;
   readonly kernel: KernelPort;
   readonly bus: EventBus;
@@ -98,15 +101,17 @@ export class Daemon {
    * state, then the sessions. What fails is undone and thrown: SocketError, SessionConfigError, or what the kernel port rejects with.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { config, log } = options;
-    const unfit = unfitForSessions(config);
-    if (unfit) throw unfit;
-    makeDirectory(config.stateDirectory, 0o700);
+    const { log } = options;
+    makeDirectory(options.config.stateDirectory, 0o700);
     const late = new LateBackend();
     const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
-    const server = await ControlServer.open({ path: config.socket, backend: late, onError });
+    const server = await ControlServer.open({ path: options.config.socket, backend: late, onError });
     let kernel: KernelPort | undefined;
     try {
+      const { loaded, store } = options.choose();
+      const config = loaded.config ?? options.config;
+      const unfit = unfitForSessions(config);
+      if (unfit) throw unfit;
       const bus = new EventBus(log.events);
       let daemon: Daemon | undefined;
       kernel = await options.openKernel(config, (event) => {
@@ -116,8 +121,9 @@ export class Daemon {
       const ledger = await kernel.configure(config);
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted');
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { server, kernel, bus, ledger });
+      daemon = new Daemon(options, { config, loaded, store, server, kernel, bus, ledger });
       daemon.#begin(late, ledger);
+      options.holdImage(config.stateDirectory, false);
       return daemon;
     } catch (error) {
       await kernel?.close({ clear: false });
@@ -127,8 +133,7 @@ export class Daemon {
   }
 
   private constructor(options: DaemonOptions, parts: Parts) {
-    const { config } = options;
-    const { kernel } = parts;
+    const { config, kernel } = parts;
     this.#options = options;
     this.#config = config;
     this.#log = options.log;
@@ -155,7 +160,7 @@ export class Daemon {
       onError: (error) => this.#lookAtKernel(error),
     });
     this.#changes = new Changes({
-      store: options.store,
+      store: parts.store,
       log: options.log,
       emit: this.#emit,
       config: () => this.#config,
@@ -164,11 +169,14 @@ export class Daemon {
       adopt: (next) => this.#adopt(next),
       lockouts: (before, after, ssh) => findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state) }),
       holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
-      startTimer: (generation, deadline) => options.startTimer(this.#config, generation, deadline),
+      startTimer: (generation, deadline) =>
+        options.startTimer(this.#config, generation, deadline, (error) =>
+          this.#log.log('error', `the process beside a change: ${error.message}`),
+        ),
       notifier: options.notifier,
       settled: () => options.notifier.ready(this.#statusText()),
     });
-    this.#changes.started(options.loaded);
+    this.#changes.started(parts.loaded);
     this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
     this.#addressTimer.unref();
   }
@@ -225,15 +233,15 @@ export class Daemon {
     if (unfit) throw new ApiError('invalid-config', unfit.message);
     // The kernel side first: what the state sends next may be for sets that it does not know yet.
     const ledger = await this.#kernel.configure(config);
-    const refused = (await this.#kernel.status()).problems.find(
-      (problem) => problem.kind === 'refused' && problem.subject.startsWith('rule '),
-    );
-    if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
     this.#source.reconfigure(config);
     this.#config = config;
     this.#state.addLedger(ledger);
     this.#awaitExpiry();
     await this.#scheduling.idle();
+    const { problems, ownedTable } = await this.#kernel.status();
+    const table = config.firewall?.table ?? ownedTable?.name;
+    const refused = problems.find(({ kind, subject }) => kind !== 'drift' && (subject.startsWith('rule ') || subject === table));
+    if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
   }
 
   /** Rules whose time ends are taken out then. */
@@ -269,8 +277,7 @@ export class Daemon {
     clearInterval(this.#addressTimer);
     clearTimeout(this.#statusTimer);
     clearTimeout(this.#expiryTimer);
-    this.#changes.close();
-    await this.#changes.idle();
+    await this.#changes.close();
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     this.#state.close();

@@ -27,7 +27,8 @@ export async function runExpire(options: ExpireOptions, io: Io): Promise<ExitCod
       return EXIT.ok;
     } catch (error) {
       if (error instanceof ApiError && error.code === 'not-found') return EXIT.ok;
-      if (error instanceof ConnectionError && takeBack(options, io)) return EXIT.ok;
+      const nobody = error instanceof ConnectionError && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT');
+      if (nobody && waits(options) && takeBack(options, io)) return EXIT.ok;
     }
     await sleep(RETRY_MS);
   }
@@ -48,7 +49,7 @@ async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
 }
 
 /** Without a daemon: the kernel first, then the record, so that whatever fails in between is tried again. */
-function takeBack({ stateDirectory, netns }: ExpireOptions, io: Io): boolean {
+function takeBack({ stateDirectory, netns, generation }: ExpireOptions, io: Io): boolean {
   try {
     const backend = new NftBackend({ netns });
     let refused: boolean;
@@ -58,7 +59,10 @@ function takeBack({ stateDirectory, netns }: ExpireOptions, io: Io): boolean {
       backend.close();
     }
     if (refused) return false;
-    GenerationStore.open(stateDirectory).takeBack();
+    const store = GenerationStore.open(stateDirectory);
+    // A daemon that has started meanwhile has done it itself.
+    if (store.index.pending?.generation !== generation) return true;
+    store.takeBack();
     holdImage(stateDirectory, false);
     return true;
   } catch (error) {

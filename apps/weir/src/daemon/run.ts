@@ -1,4 +1,6 @@
-import { ApiError, makeDirectory } from '../api/index.ts';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { ApiError } from '../api/index.ts';
 import { EXIT, type ExitCode, type Io, type RunOptions } from '../cli/index.ts';
 import { version } from '../cli/version.ts';
 import { type Log, openLog } from '../observe/index.ts';
@@ -6,7 +8,7 @@ import type { Texts } from '../sources/config/index.ts';
 import { chooseStart } from './choose-start.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { explainFailure } from './failure.ts';
-import { GenerationStore } from './generations/index.ts';
+import { GenerationStore, HistoryError } from './generations/index.ts';
 import { type DaemonConfig, loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
 
@@ -40,25 +42,15 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     });
     // From the start on: a hang-up that comes early must not end the process.
     const hangUps = new HangUps(log);
-    makeDirectory(first.config.stateDirectory, 0o700);
-    const store = GenerationStore.open(first.config.stateDirectory);
+    const { config } = first;
     const readTexts = (file: string, texts: Texts): DaemonConfig => loadGeneration(file, texts, options);
-    const { loaded, notice } = chooseStart(store, first, readTexts);
-    if (notice !== undefined) log.log('warn', notice);
-    parts.holdImage(first.config.stateDirectory, false);
-    const config = loaded.config ?? first.config;
-    const daemon = await Daemon.start({
-      version: version(),
-      config,
-      loaded,
-      store,
-      reload: read,
-      readTexts,
-      log,
-      notifier,
-      onFatal,
-      ...parts,
-    });
+    const choose = (): { loaded: DaemonConfig; store: GenerationStore } => {
+      const store = openHistory(config.stateDirectory, log);
+      const { loaded, notices } = chooseStart(store, first, readTexts);
+      for (const notice of notices) log.log('warn', notice);
+      return { loaded, store };
+    };
+    const daemon = await Daemon.start({ version: version(), config, choose, reload: read, readTexts, log, notifier, onFatal, ...parts });
     hangUps.serve(daemon);
     const end = await Promise.race([untilEnd(io), fatal]);
     const reason = typeof end === 'string' ? end : end.message;
@@ -72,6 +64,19 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     if (error instanceof Error) log.log('debug', error.stack ?? error.message);
     log.close();
     return code;
+  }
+}
+
+/** A history that is damaged is moved away, and begins anew. */
+function openHistory(stateDirectory: string, log: Log): GenerationStore {
+  try {
+    return GenerationStore.open(stateDirectory);
+  } catch (error) {
+    if (!(error instanceof HistoryError) || error.code !== 'HISTORY_DAMAGED') throw error;
+    const history = join(stateDirectory, 'history');
+    renameSync(history, `${history}.damaged-${Date.now()}`);
+    log.log('error', `${error.message}: it has been moved to ${history}.damaged-...`);
+    return GenerationStore.open(stateDirectory);
   }
 }
 

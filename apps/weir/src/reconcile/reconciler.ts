@@ -99,7 +99,10 @@ export class Reconciler {
   }
 
   #adopt(plan: KernelPlan): readonly MemberColumns[] {
-    this.#table.configure(plan.table, loadImage(this.#directory)?.table?.name);
+    // On disk first: when that fails nothing is different.
+    const before = loadImage(this.#directory)?.table?.name;
+    saveImage(this.#directory, plan);
+    this.#table.configure(plan.table, before);
     this.#intake();
     const found: MemberColumns[] = [];
     const keys = new Set(plan.targets.map((target) => target.key));
@@ -109,7 +112,6 @@ export class Reconciler {
     const sets = new Set(plan.targets.map((target) => target.set));
     this.#files.keep(sets);
     for (const set of sets) this.#files.touch(set);
-    saveImage(this.#directory, plan);
     this.#problems.keep(
       new Set([...this.#targets.values()].flatMap(({ target }) => problemKeys(target)).concat(this.#table.problem, this.#table.fight)),
     );

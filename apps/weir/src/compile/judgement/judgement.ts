@@ -2,9 +2,9 @@ import type { Hook } from '@weir/filter/scheme';
 import { asn, ip4 } from '@weir/wire/inet';
 import type { BgpConfig, Config } from '../../model/config.ts';
 import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
-import type { Policy } from '../../model/policy.ts';
+import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
-import type { HookRules, Rule, Stage } from '../../model/rule.ts';
+import type { Action, HookRules, Rule, Stage } from '../../model/rule.ts';
 import { activeRules } from './active-rules.ts';
 import { type Draft, pathMtuDrafts, protectedDrafts } from './base.ts';
 import { closedReplyDrafts } from './closed-replies.ts';
@@ -75,19 +75,22 @@ class Builder {
     const mine = policy && judged ? activeRules(policy, now).filter((rule) => rule.hooks.includes(hook)) : [];
     const judges = borders.length > 0 || judged;
     const rules: Rule[] = [];
-    if (judges && (hook === 'input' || hook === 'output'))
-      rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
+    // Prerouting sees what is for this host as well.
+    if (judges && hook !== 'forward')
+      rules.push(...this.#builtin('protected', protectedDrafts(hook === 'output' ? 'output' : 'input', base, this.#source.bgp)));
     rules.push(...this.#closedReplies(hook));
     for (const border of borders) rules.push(...this.#denials(border));
-    if (judges) rules.push(...this.#established(hook, borders, judged));
-    for (const rule of mine) {
-      const { ref, name, priority, expression, text, action, log, audit } = rule;
-      const provenance: Provenance = { kind: 'file', span: rule.span };
-      rules.push({ ref, name, stage: 'policy', priority, expression, text, action, log, audit, provenance });
+    if (judges) rules.push(...this.#established(borders, judged));
+    const after = borders.flatMap((border) => this.#allowances(border));
+    if (policy && judged) after.push(defaultRule(policy));
+    const order = policy?.rules.filter((rule) => rule.hooks.includes(hook)) ?? [];
+    const active = new Set(mine.map((rule) => rule.ref));
+    for (const { ref, name, priority, expression, text, log, audit, span, ...rule } of mine) {
+      const action: Action =
+        rule.action.kind === 'skip' ? { kind: 'skip', to: skipTarget(rule.action.to, order, active) ?? after[0]?.ref } : rule.action;
+      rules.push({ ref, name, stage: 'policy', priority, expression, text, action, log, audit, provenance: { kind: 'file', span } });
     }
-    for (const border of borders) rules.push(...this.#allowances(border));
-    if (policy && judged) rules.push(defaultRule(policy));
-    return rules;
+    return [...rules, ...after];
   }
 
   #builtin(stage: Stage, drafts: readonly Draft[]): Rule[] {
@@ -132,14 +135,14 @@ class Builder {
     );
   }
 
-  #established(hook: Hook, borders: readonly Border[], policy: boolean): Rule[] {
+  #established(borders: readonly Border[], policy: boolean): Rule[] {
     const { base } = this.#firewall;
     const known = some('ct.established', 'ct.related');
     const rules: Rule[] = [];
     const mtu = pathMtuDrafts(base);
     if (policy) {
       if (base.established) rules.push(...this.#builtin('established', [{ name: 'established', text: known }]));
-      if (hook !== 'prerouting') rules.push(...mtu.map((draft, i) => this.#rule('established', `mtu:${i}`, draft, 'allow', BUILTIN)));
+      rules.push(...mtu.map((draft, i) => this.#rule('established', `mtu:${i}`, draft, 'allow', BUILTIN)));
       return rules;
     }
     for (const border of borders) {
@@ -179,6 +182,12 @@ class Builder {
     );
     return [...allowed, last];
   }
+}
+
+/** Where a skip goes on: at its target, or at the first rule in force after it; undefined: behind the policy's rules. */
+function skipTarget(to: string | undefined, order: readonly PolicyRule[], active: ReadonlySet<string>): string | undefined {
+  const place = to === undefined ? -1 : order.findIndex((rule) => rule.ref === to);
+  return place < 0 ? undefined : order.slice(place).find((rule) => active.has(rule.ref))?.ref;
 }
 
 function defaultRule(policy: Policy): Rule {

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { digestTexts } from '../../sources/config/index.ts';
 import { GenerationStore, MAX_GENERATIONS } from './generation-store.ts';
 
 let directory = '';
@@ -56,6 +57,17 @@ test('applied again and confirmed it is no longer one that was taken back', () =
   add(store, 2, 5000);
   store.confirm();
   expect(store.wasReverted(digest)).toBe(false);
+});
+
+test('texts that are left are refused, known or not', () => {
+  const store = GenerationStore.open(directory);
+  add(store, 1);
+  add(store, 2);
+  store.refuse({ at: 3, cause: 'start', by: 'test', file: 'weir.yaml' }, texts(1));
+  store.refuse({ at: 3, cause: 'start', by: 'test', file: 'weir.yaml' }, texts(9));
+  const again = GenerationStore.open(directory);
+  expect(again.index.inForce).toBe(2);
+  expect([1, 2, 9].map((n) => again.wasReverted(digestTexts(texts(n))))).toEqual([true, false, true]);
 });
 
 test('there is nothing to go back to before the first', () => {

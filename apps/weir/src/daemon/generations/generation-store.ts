@@ -117,6 +117,17 @@ export class GenerationStore {
     return added;
   }
 
+  /** Texts that are not to come into force by themselves: they are on disk, and something else is in force. */
+  refuse(entry: Omit<GenerationRecord, 'number' | 'digest' | 'reverted' | 'changes'>, texts: Texts): void {
+    const digest = digestTexts(texts);
+    const known = this.#index.records.filter((one) => one.digest === digest).at(-1);
+    const number = (this.#index.records.at(-1)?.number ?? 0) + 1;
+    const records = known
+      ? this.#index.records.map((one) => (one === known ? { ...one, reverted: true } : one))
+      : [...this.#index.records, { ...entry, number, digest, changes: [], reverted: true }];
+    this.#save({ ...this.#index, records });
+  }
+
   /** Somebody said that the change that waits is good. */
   confirm(): void {
     this.#save({ ...this.#index, pending: undefined });
@@ -150,6 +161,7 @@ export class GenerationStore {
       closeSync(fd);
     }
     renameSync(`${path}.new`, path);
+    syncDirectory(this.#directory);
   }
 
   /** Forgets the oldest when there are too many, and files that no record names. */
@@ -168,6 +180,16 @@ export class GenerationStore {
     if (kept.length < records.length) this.#save({ ...this.#index, records: kept });
     const names = new Set([INDEX, ...kept.map((one) => `${one.number}.json`)]);
     for (const name of readdirSync(this.#directory)) if (!names.has(name)) rmSync(join(this.#directory, name), { force: true });
+  }
+}
+
+/** A rename is on disk only when its directory is. */
+function syncDirectory(directory: string): void {
+  const fd = openSync(directory, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -191,5 +213,5 @@ function parseJson(path: string, text: string): unknown {
 }
 
 function damaged(path: string): HistoryError {
-  return new HistoryError('HISTORY_DAMAGED', `${path} is damaged; move it away and the history begins anew`);
+  return new HistoryError('HISTORY_DAMAGED', `${path} is damaged`);
 }

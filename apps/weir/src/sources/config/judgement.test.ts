@@ -6,7 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { judge } from '../../compile/interpreter/index.ts';
 import { judgement } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
+import type { Rule } from '../../model/rule.ts';
 import { loadConfig } from './index.ts';
+import { loadText } from './memory-files.ts';
 
 const config = loadConfig('examples/owned-firewall.yaml').config as Config;
 const hooks = judgement(config, 0);
@@ -249,5 +251,58 @@ describe('the example of an owned firewall', () => {
     expect(
       hooks.flatMap(({ hook, rules }) => rules.map((rule) => `${hook} ${rule.stage} ${rule.name}: ${rule.action.kind} ${rule.text}`)),
     ).toMatchSnapshot();
+  });
+});
+
+describe('policies', () => {
+  const head = 'bgp: { as: 64512, router_id: 192.0.2.1 }\npolicy: policy.yaml\n';
+  const rulesOf = (policy: string, hook: string, more = '', now = 0): readonly Rule[] => {
+    const loaded = loadText(head + more, { 'policy.yaml': policy });
+    expect(loaded.diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
+    return judgement(loaded.config as Config, now).find((one) => one.hook === hook)?.rules ?? [];
+  };
+  const target = (rules: readonly Rule[]): unknown => rules.map((rule) => rule.action).find((action) => action.kind === 'skip');
+
+  test('a skip to a rule out of force goes on at the next one in force', () => {
+    const policy = `default_action: deny
+rules:
+  - { name: jump, priority: 1, protocol: tcp, action: skip, skip_to: gone }
+  - { name: between, priority: 2, action: deny }
+  - { name: gone, priority: 3, action: allow, enabled: false, protocol: tcp }
+  - { name: next, priority: 4, action: allow, protocol: tcp }
+`;
+    expect(target(rulesOf(policy, 'input'))).toEqual({ kind: 'skip', to: 'next' });
+    expect(
+      target(
+        rulesOf(
+          policy.replace(', protocol: tcp }\n  - { name: next', ' }\n  - { name: next').replace(/ {2}- { name: next.*\n/, ''),
+          'input',
+        ),
+      ),
+    ).toEqual({
+      kind: 'skip',
+      to: '<default>',
+    });
+  });
+
+  test('a skip without a target goes on behind the rules of the policy', () => {
+    const policy = 'default_action: allow\nrules:\n  - { name: jump, hook: forward, protocol: tcp, action: skip }\n';
+    const border = 'firewall: { borders: [{ name: in, from: eth0, to: wg0 }] }\n';
+    expect(target(rulesOf(policy, 'forward'))).toEqual({ kind: 'skip', to: '<default>' });
+    const rules = rulesOf(policy, 'forward', border);
+    expect(target(rules)).toEqual({ kind: 'skip', to: 'border:in:default' });
+    expect(rules.map((rule) => rule.ref)).toContain('border:in:default');
+  });
+
+  test('what a host needs is let through wherever a policy judges what is for it', () => {
+    for (const hook of ['prerouting', 'input', 'output']) {
+      const rules = rulesOf(
+        `default_action: deny\nrules:\n  - { name: web, hook: ${hook}, protocol: tcp, destination_ports: 80, action: allow }\n`,
+        hook,
+      );
+      const names = new Set(rules.map((rule) => rule.name));
+      for (const name of ['base loopback', 'base neighbour discovery', 'base dhcp client', 'base path mtu', 'established'])
+        expect([hook, name, names.has(name)]).toEqual([hook, name, true]);
+    }
   });
 });

@@ -9,6 +9,7 @@ const BEYOND = Symbol('beyond');
 const CONTROL = /[^\P{Cc}\n]/u;
 const UNUSUAL = /[\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]/;
 const KEY = /[A-Za-z_][A-Za-z0-9_.-]*(?=:(?: |\n|$))/y;
+const MAX_KEY = 1000;
 const SPACE = 0x20;
 
 /**
@@ -105,7 +106,10 @@ class PlainReader {
 
   #key(at: number): string | undefined {
     KEY.lastIndex = at;
-    return KEY.test(this.#text) ? this.#text.slice(at, KEY.lastIndex) : undefined;
+    if (!KEY.test(this.#text)) return undefined;
+    // A key on one line with its value is not longer in YAML.
+    if (KEY.lastIndex - at > MAX_KEY) throw BEYOND;
+    return this.#text.slice(at, KEY.lastIndex);
   }
 
   #map(column: number, depth: number): ConfigNode {
