@@ -11,7 +11,7 @@ import { Traffic } from './traffic.ts';
 import { Weir } from './weir.ts';
 
 /** How often Weir is killed; WEIR_HITLESS=1000 by hand. */
-const kills = Number(process.env['WEIR_HITLESS'] ?? 12);
+const kills = Number(process.env['WEIR_HITLESS'] ?? 20);
 const services = {
   open: [at.service.v4, at.service.v6],
   closed: [at.other.v4, at.other.v6],
