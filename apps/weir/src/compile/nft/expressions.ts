@@ -3,7 +3,7 @@ import { FIELDS } from './fields.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { LimitImage, RuleImage, RuleStatement, RuleVerdict } from './image.ts';
 import { type AnonymousSet, MatchCompiler, REGISTER } from './match-expressions.ts';
-import { PROTOCOL } from './numbers.ts';
+import { TCP } from './numbers.ts';
 
 export type { AnonymousSet } from './match-expressions.ts';
 
@@ -43,7 +43,7 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   const statements = rule.statements ?? [];
   const limits = statements.filter(isLimit);
   for (const statement of limits) limitExpressions(compiler, statement);
-  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(PROTOCOL.tcp);
+  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(TCP);
   if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
   const { expressions, sets } = compiler;
   if (rule.count !== false) expressions.push(COUNTER);

@@ -1,5 +1,4 @@
 import type { Family } from '@weir/wire/inet';
-import type { PortRange } from '../../model/firewall.ts';
 import type { FieldName, SliceField } from './fields.ts';
 
 /** A number, or an address as text. */
@@ -24,22 +23,6 @@ export type Match =
       /** The address is not in the set. */
       readonly absent?: boolean;
     }
-  /** `prefix` as text; a host has its full length. */
-  | { readonly kind: 'address'; readonly family: Family; readonly side: 'source' | 'destination'; readonly prefix: string }
-  | { readonly kind: 'protocol'; readonly protocol: 'tcp' | 'udp' | 'icmp' | 'icmpv6' }
-  /** Implies its protocol. At least one range. */
-  | {
-      readonly kind: 'port';
-      readonly protocol: 'tcp' | 'udp';
-      readonly side: 'source' | 'destination';
-      readonly ranges: readonly PortRange[];
-    }
-  /** ICMP of the family: one of the types, and the code where given. */
-  | { readonly kind: 'icmp'; readonly family: Family; readonly types: readonly number[]; readonly code?: number }
-  /** IPv6 hop limit. */
-  | { readonly kind: 'hop-limit'; readonly value: number }
-  /** A TCP segment that does not ask for a new connection. */
-  | { readonly kind: 'tcp-not-first' }
   | { readonly kind: 'connection'; readonly states: readonly ConnectionState[]; readonly not?: true }
   | { readonly kind: 'family'; readonly family: Family }
   /**

@@ -4,7 +4,6 @@ import { type Family, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@w
 import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
 import { FIELDS, type FieldInfo, fieldInfo } from './fields.ts';
 import type { FieldRange, Match } from './image.ts';
-import { PROTOCOL } from './numbers.ts';
 
 /** A set without a name that one rule brings along: keys or ranges of keys, in order and apart, both ends included. */
 export interface AnonymousSet {
@@ -25,7 +24,6 @@ export const REGISTER = 1;
 const ANONYMOUS = '__set%d';
 const IFNAMSIZ = 16;
 const IFNAME_TYPE = 41;
-const TCP_FLAGS = { fin: 1, syn: 2, rst: 4, ack: 16 } as const;
 
 // Most rules begin alike: what they have in common is made once.
 
@@ -94,37 +92,6 @@ export class MatchCompiler {
         this.loadField(FIELDS[addressField(match.family, match.side)]);
         this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER, ...(match.absent ? { invert: true } : {}) });
         return;
-      case 'address':
-        this.loadField(FIELDS[addressField(match.family, match.side)]);
-        this.#prefix(match.prefix, false);
-        return;
-      case 'protocol':
-        this.needProtocol(PROTOCOL[match.protocol]);
-        return;
-      case 'port': {
-        const info = FIELDS[portField(match.protocol, match.side)];
-        this.loadField(info);
-        this.#oneOf(
-          info,
-          match.ranges.map(({ from, to }) => [from, to]),
-          false,
-        );
-        return;
-      }
-      case 'icmp':
-        this.#icmp(match.family, match.types, match.code);
-        return;
-      case 'hop-limit':
-        this.loadField(FIELDS.ttl6);
-        this.#compare('eq', new Uint8Array([match.value]));
-        return;
-      case 'tcp-not-first': {
-        const { fin, syn, rst, ack } = TCP_FLAGS;
-        this.loadField(FIELDS.tcpFlags);
-        this.#mask(new Uint8Array([fin | syn | rst | ack]));
-        this.#compare('neq', new Uint8Array([syn]));
-        return;
-      }
       case 'connection': {
         const bits = match.states.reduce((sum, state) => sum | CT_STATE[state], 0);
         this.expressions.push({ kind: 'ct', key: 'state', dreg: REGISTER });
@@ -174,23 +141,6 @@ export class MatchCompiler {
     }
     const mask = whole ? fieldMask(info) : undefined;
     if (mask) this.#mask(mask);
-  }
-
-  #icmp(family: Family, types: readonly number[], code: number | undefined): void {
-    this.needFamily(family);
-    this.needProtocol(family === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6);
-    if (code !== undefined && types.length === 1) {
-      // Adjacent fields are loaded at once, as nft does.
-      this.#load('transport', 0, 2);
-      this.#compare('eq', new Uint8Array([types[0] ?? 0, code]));
-      return;
-    }
-    this.#load('transport', 0, 1);
-    const values = [...types].sort((a, b) => a - b).map((type): FieldRange => [type, type]);
-    this.#oneOf(family === 4 ? FIELDS.icmpType : FIELDS.icmpv6Type, values, false);
-    if (code === undefined) return;
-    this.#load('transport', 1, 1);
-    this.#compare('eq', new Uint8Array([code]));
   }
 
   needFamily(family: Family): void {
@@ -255,10 +205,6 @@ export class MatchCompiler {
     this.expressions.push({ kind: 'meta', key, dreg: REGISTER });
   }
 
-  #load(base: 'network' | 'transport', offset: number, length: number): void {
-    this.expressions.push({ kind: 'payload', base, offset, length, dreg: REGISTER });
-  }
-
   #mask(mask: Uint8Array): void {
     const { length } = mask;
     this.expressions.push({ kind: 'bitwise', op: 'mask-xor', sreg: REGISTER, dreg: REGISTER, length, mask, xor: new Uint8Array(length) });
@@ -271,10 +217,6 @@ export class MatchCompiler {
 
 function addressField(family: Family, side: 'source' | 'destination'): 'saddr4' | 'daddr4' | 'saddr6' | 'daddr6' {
   return side === 'source' ? (family === 4 ? 'saddr4' : 'saddr6') : family === 4 ? 'daddr4' : 'daddr6';
-}
-
-function portField(protocol: 'tcp' | 'udp', side: 'source' | 'destination'): 'tcpSport' | 'tcpDport' | 'udpSport' | 'udpDport' {
-  return protocol === 'tcp' ? (side === 'source' ? 'tcpSport' : 'tcpDport') : side === 'source' ? 'udpSport' : 'udpDport';
 }
 
 /** A range of addresses as the prefix that it is. */

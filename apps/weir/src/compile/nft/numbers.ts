@@ -1,7 +1,7 @@
-/** IP protocol numbers of the protocols that rules name. */
-export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
+/** IP protocol number of TCP. */
+export const TCP = 6;
 
-/** What nft calls them. */
+/** What nft calls IP protocols. */
 export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   1: 'icmp',
   6: 'tcp',
@@ -12,23 +12,3 @@ export const PROTOCOL_NAMES: Readonly<Record<number, string>> = {
   58: 'ipv6-icmp',
   132: 'sctp',
 };
-
-/** What nft calls ICMP types and codes. A type without a name is written as a number. */
-export const ICMP_TYPES: Readonly<Record<4 | 6, Readonly<Record<number, string>>>> = {
-  4: { 3: 'destination-unreachable', 11: 'time-exceeded', 12: 'parameter-problem' },
-  6: {
-    2: 'packet-too-big',
-    3: 'time-exceeded',
-    4: 'parameter-problem',
-    130: 'mld-listener-query',
-    131: 'mld-listener-report',
-    132: 'mld-listener-done',
-    133: 'nd-router-solicit',
-    134: 'nd-router-advert',
-    135: 'nd-neighbor-solicit',
-    136: 'nd-neighbor-advert',
-    143: 'mld2-listener-report',
-  },
-};
-
-export const ICMP_CODES: Readonly<Record<number, string>> = { 4: 'frag-needed' };

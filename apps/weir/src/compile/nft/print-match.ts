@@ -1,9 +1,8 @@
 import type { Family } from '@weir/wire/inet';
-import type { PortRange } from '../../model/firewall.ts';
 import { FIELDS, type FieldInfo, fieldInfo, impliesGuards } from './fields.ts';
 import type { FieldRange, Match } from './image.ts';
 import { asPrefix } from './match-expressions.ts';
-import { ICMP_CODES, ICMP_TYPES, PROTOCOL, PROTOCOL_NAMES } from './numbers.ts';
+import { PROTOCOL_NAMES } from './numbers.ts';
 
 /** One condition as nft reads it. */
 export function printMatch(match: Match): string {
@@ -26,27 +25,6 @@ export class MatchPrinter {
       case 'member':
         this.#family = match.family;
         return `${addressText(match.family, match.side)} ${match.absent ? '!= ' : ''}@${match.set}`;
-      case 'address':
-        this.#family = match.family;
-        return `${addressText(match.family, match.side)} ${hostOrPrefix(match.prefix)}`;
-      case 'protocol':
-        return this.needProtocol(PROTOCOL[match.protocol]);
-      case 'port':
-        this.#protocol = PROTOCOL[match.protocol];
-        return `${match.protocol} ${match.side === 'source' ? 'sport' : 'dport'} ${choice(match.ranges.map(printPorts))}`;
-      case 'icmp': {
-        this.#family = match.family;
-        this.#protocol = match.family === 4 ? PROTOCOL.icmp : PROTOCOL.icmpv6;
-        const names = match.types.map((type) => ICMP_TYPES[match.family][type] ?? String(type));
-        const code = match.code === undefined ? '' : ` icmp code ${ICMP_CODES[match.code] ?? match.code}`;
-        return `${match.family === 4 ? 'icmp' : 'icmpv6'} type ${choice(names)}${code}`;
-      }
-      case 'hop-limit':
-        this.#family = 6;
-        return `ip6 hoplimit ${match.value}`;
-      case 'tcp-not-first':
-        this.#protocol = PROTOCOL.tcp;
-        return 'tcp flags & (fin | syn | rst | ack) != syn';
       case 'connection':
         if (!match.not) return `ct state ${match.states.join(',')}`;
         return match.states.length === 1 ? `ct state & ${match.states[0] ?? ''} == 0` : `ct state & (${match.states.join(' | ')}) == 0`;
@@ -106,14 +84,6 @@ function nameOf(direction: 'in' | 'out'): string {
 
 function addressText(family: Family, side: 'source' | 'destination'): string {
   return `${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'}`;
-}
-
-export function hostOrPrefix(prefix: string): string {
-  return prefix.replace(prefix.includes(':') ? /\/128$/ : /\/32$/, '');
-}
-
-function printPorts(range: PortRange): string {
-  return range.from === range.to ? String(range.from) : `${range.from}-${range.to}`;
 }
 
 /** A value or range as nft reads it for a field. */

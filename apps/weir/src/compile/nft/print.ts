@@ -12,7 +12,7 @@ import {
   TABLE_COMMENT,
   type TableImage,
 } from './image.ts';
-import { PROTOCOL } from './numbers.ts';
+import { TCP } from './numbers.ts';
 import { MatchPrinter, printRange } from './print-match.ts';
 import type { KernelPlan, KernelTarget } from './targets.ts';
 
@@ -92,7 +92,7 @@ export function printRule(rule: RuleImage): string {
   const matches = rule.matches.map((match) => printer.print(match));
   const statements = rule.statements ?? [];
   const limits = statements.filter(isLimit).map(printStatement);
-  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') matches.push(printer.needProtocol(PROTOCOL.tcp));
+  if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') matches.push(printer.needProtocol(TCP));
   const effects = statements.filter((statement) => !isLimit(statement)).map(printStatement);
   const counter = rule.count === false ? '' : 'counter';
   const parts = [...matches, ...limits, counter, ...effects, printVerdict(rule.verdict), `comment "${rule.name}"`];

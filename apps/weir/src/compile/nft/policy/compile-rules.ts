@@ -130,8 +130,7 @@ function readsTransport(rule: RuleImage): boolean {
 }
 
 function isTransport(match: Match): boolean {
-  if (match.kind !== 'field' && match.kind !== 'bits')
-    return match.kind === 'port' || match.kind === 'icmp' || match.kind === 'tcp-not-first';
+  if (match.kind !== 'field' && match.kind !== 'bits') return false;
   const { load } = fieldInfo(match.field);
   return load.kind === 'payload' && load.base === 'transport';
 }

@@ -1,6 +1,7 @@
 import type { HookRules, RateLimit, Rule } from '../../../model/rule.ts';
 import { digest } from '../fingerprint.ts';
 import type { LimitImage, Match, MeterImage, RuleImage, RuleStatement, RuleVerdict } from '../image.ts';
+import { TCP } from '../numbers.ts';
 import { slugOf } from './chains.ts';
 
 /** What one rule of a chain does with the packets that come to it. */
@@ -70,7 +71,7 @@ export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): E
       const other: RuleVerdict = { kind: 'reject', with: action.with === 'tcp-reset' ? 'port-unreachable' : action.with };
       if (action.with !== 'tcp-reset') return one(statements, other, true);
       // Only TCP can be reset.
-      const tcp: Match = { kind: 'protocol', protocol: 'tcp' };
+      const tcp: Match = { kind: 'field', field: 'protocol', ranges: [[TCP, TCP]] };
       return {
         tails: [tail([tcp], statements, { kind: 'reject', with: 'tcp-reset' }), tail([], statements, other)],
         ends: true,

@@ -41,7 +41,7 @@ export function listItem(image: RuleImage, index: number): ListItem {
   let protocol: number | undefined;
   const spans: { [F in SplitField]?: readonly Span[] } = {};
   for (const match of image.matches) {
-    if (match.kind === 'family' || match.kind === 'member' || match.kind === 'address') family ??= match.family;
+    if (match.kind === 'family' || match.kind === 'member') family ??= match.family;
     if (match.kind !== 'field' && match.kind !== 'bits') continue;
     const info = typeof match.field === 'string' ? FIELDS[match.field] : match.field;
     family ??= info.family;
