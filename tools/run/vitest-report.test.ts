@@ -45,3 +45,18 @@ const rows = [
 test.each(rows)('$name', ({ input, want }) => {
   expect(countReport(JSON.stringify(input), '')).toMatchObject(want);
 });
+
+test('only what failed is shown', () => {
+  const one = {
+    ...file('failed', 'passed'),
+    assertionResults: [
+      { fullName: 'a', status: 'passed' },
+      { fullName: 'b', status: 'failed', failureMessages: ['1 is not 2'] },
+    ],
+  };
+  const shown = countReport(
+    JSON.stringify({ success: false, testResults: [one, { ...file('failed'), name: 'y.test.ts', message: 'no such module' }] }),
+    'everything',
+  );
+  expect(shown.output).toBe('x.test.ts: b\n1 is not 2\n\ny.test.ts: no such module');
+});

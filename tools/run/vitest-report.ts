@@ -10,13 +10,14 @@ interface Report {
     readonly assertionResults: readonly {
       readonly fullName: string;
       readonly status: string;
+      readonly failureMessages?: readonly string[];
     }[];
   }[];
 }
 
 /**
  * Counts a report. A file that could not be loaded is one failure; so is a run that failed without a failed test (an unhandled error), and one
- * without any test. `output` is what vitest printed.
+ * without any test: then `output`, what vitest printed, is shown. Otherwise only what failed is.
  */
 export function countReport(text: string, output: string): Outcome {
   const report = JSON.parse(text) as Report;
@@ -27,7 +28,13 @@ export function countReport(text: string, output: string): Outcome {
   );
   const counted = tests.filter((one) => one.status === 'failed').length + broken.length;
   const skipped = tests.filter((one) => one.status !== 'passed' && one.status !== 'failed').map((one) => one.fullName.trim());
+  const shown = [
+    ...tests
+      .filter((one) => one.status === 'failed')
+      .map((one) => [`${one.file}: ${one.fullName.trim()}`, ...(one.failureMessages ?? [])].join('\n')),
+    ...broken.map((file) => `${file.name}: ${file.message}`),
+  ];
   const silent = counted === 0 && (!report.success || tests.length === 0);
   const why = tests.length === 0 ? 'there is no test' : 'the run failed although no test did';
-  return { passed, failed: counted + (silent ? 1 : 0), skipped, output: silent ? `${why}\n${output}` : output };
+  return { passed, failed: counted + (silent ? 1 : 0), skipped, output: silent ? `${why}\n${output}` : shown.join('\n\n') };
 }
