@@ -24,8 +24,8 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          // What mostly waits for daemons runs two files at a time.
-          ...(name === 'interop' ? { maxWorkers: 2 } : { fileParallelism: false }),
+          // What mostly waits, for daemons or for the kernel, runs two files at a time.
+          ...(name === 'interop' || name === 'kernel' ? { maxWorkers: 2 } : { fileParallelism: false }),
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

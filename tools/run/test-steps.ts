@@ -16,8 +16,8 @@ export interface Group {
 }
 
 /**
- * What follows `npm run check` in `npm test`, one group after the other. The interop tests run two files at a time (vitest.config.ts): they mostly
- * wait, each in namespaces of its own; so do the fuzzers. The kernel tests and the end-to-end tests, which hold the system to its word under load, have the machine for themselves.
+ * What follows `npm run check` in `npm test`, one group after the other. The interop and kernel tests run two files at a time (vitest.config.ts): they mostly
+ * wait, each in namespaces of its own; so do the fuzzers. The agreement and end-to-end tests, which hold the system to its word under load, have the machine for themselves.
  * `root` is the checkout, `privileged` whether this is root on Linux.
  */
 export function testGroups(root: string, privileged: boolean, print: (text: string) => void): readonly Group[] {
