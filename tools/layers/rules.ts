@@ -29,6 +29,7 @@ export const folderLevels: Readonly<Record<string, readonly (readonly string[])[
   ],
   'packages/wire/src': [['bytes'], ['inet'], ['capture']],
   'packages/filter/src': [['scheme'], ['syntax', 'packet'], ['ir'], ['eval']],
+  'packages/ebpf/src': [['asm'], ['kernel']],
   'packages/bgp/src': [['codec'], ['flowspec', 'capture'], ['fsm'], ['session']],
 };
 
@@ -39,6 +40,7 @@ export const pureFolders: readonly string[] = [
   'packages/bgp/src/codec',
   'packages/bgp/src/flowspec',
   'packages/bgp/src/fsm',
+  'packages/ebpf/src/asm',
   'apps/weir/src/model',
   'apps/weir/src/compile',
 ];

@@ -1,0 +1,2 @@
+/** What the kernel holds: maps, programs, links, ring buffers and types. */
+export {};
