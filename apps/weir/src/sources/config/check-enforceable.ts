@@ -1,11 +1,11 @@
 import { type JudgementSource, judgement } from '../../compile/judgement/index.ts';
-import { compileRules } from '../../compile/nft/policy/index.ts';
+import { checkRules } from '../../compile/nft/policy/index.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 
 /** What nf_tables cannot do as a policy means it, each at the rule that asks for it. */
 export function checkEnforceable(source: JudgementSource, now: number): readonly Diagnostic[] {
   if (!source.policy) return [];
-  const { problems } = compileRules(judgement(source, now), source.sets, { table: 'weir' });
+  const problems = checkRules(judgement(source, now), source.sets, { table: 'weir' });
   const { defaultSpan } = source.policy;
   const found = new Map<string, Diagnostic>();
   for (const { provenance, message } of problems) {

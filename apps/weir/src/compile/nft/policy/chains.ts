@@ -7,9 +7,11 @@ import { Inexpressible } from './problem.ts';
 const MOST_CHAINS = 16;
 /** It follows every way through them at each commit: so many for one rule at most. */
 const MOST_WAYS = 4096;
+/** And so many for all rules of a list that is arranged as a tree. */
+export const MOST_WAYS_OF_ALL = 1_000_000;
 const MOST_SLUG = 24;
 
-interface Shape {
+export interface Shape {
   /** Chains below it, itself included. */
   readonly depth: number;
   /** Ways through what is below it, itself included. */
@@ -75,6 +77,11 @@ function deepest(shapes: readonly Shape[]): number {
 
 function sum(shapes: readonly Shape[]): number {
   return shapes.reduce((all, { ways }) => all + ways, 0);
+}
+
+/** Whether what is so deep and has so many ways still fits when it is `deeper` by so many chains and has `times` as many ways. */
+export function hasRoom({ depth, ways }: Shape, deeper: number, times: number): boolean {
+  return depth + deeper < MOST_CHAINS && ways * times <= MOST_WAYS_OF_ALL;
 }
 
 /** A ref as the beginning of a chain's name: a letter, then letters, digits and `_`. */

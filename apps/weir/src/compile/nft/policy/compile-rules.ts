@@ -4,10 +4,10 @@ import type { HookRules } from '../../../model/rule.ts';
 import { fieldInfo } from '../fields.ts';
 import type { ChainHook, ChainImage, MapImage, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
 import { ownedSets } from '../owned-sets.ts';
-import { ChainBook } from './chains.ts';
+import { ChainBook, hasRoom } from './chains.ts';
 import type { NftProblem } from './problem.ts';
 import { type Arrange, Sequence } from './sequence.ts';
-import { arrangeAsTree } from './tree.ts';
+import { arrangeAsTree, TREE_DEPTH, TREE_WAYS } from './tree.ts';
 
 export interface CompileOptions {
   /** Name of the table, of the family inet. */
@@ -35,9 +35,12 @@ const DEFRAGMENTATION = -400;
  * so that a change of one rule changes few of them.
  */
 export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
+  return compileInto(new ChainBook(), hooks, sets, options);
+}
+
+function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const owned = sets.filter((set) => set.target.kind === 'owned');
   const names = new Set(owned.map((set) => set.name));
-  const book = new ChainBook();
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
   const base: ChainImage[] = [];
@@ -75,6 +78,20 @@ export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSe
     chains,
   };
   return { table, problems };
+}
+
+/**
+ * The problems that `compileRules` has with these rules. Lists are arranged as trees only where that can be one: where rules lie deep, or skip others.
+ */
+export function checkRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): readonly NftProblem[] {
+  const skips = hooks.some((hook) => hook.rules.some((rule) => rule.action.kind === 'skip'));
+  if (!skips) {
+    const book = new ChainBook();
+    const { table, problems } = compileInto(book, hooks, sets, { ...options, linear: true });
+    const room = table.chains.every((chain) => chain.hook === undefined || hasRoom(book.shapeOf(chain.rules), TREE_DEPTH, TREE_WAYS));
+    if (problems.length === 0 && room) return problems;
+  }
+  return compileRules(hooks, sets, options).problems;
 }
 
 /** What nothing leads to is left out. */

@@ -1,3 +1,3 @@
 /** Rules in the order of judgement to a table of nf_tables. */
-export { type CompiledRules, type CompileOptions, compileRules, LOG_GROUP } from './compile-rules.ts';
+export { type CompiledRules, type CompileOptions, checkRules, compileRules, LOG_GROUP } from './compile-rules.ts';
 export { describeProblem, type NftProblem } from './problem.ts';

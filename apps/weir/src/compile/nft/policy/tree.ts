@@ -1,6 +1,6 @@
 import { fingerprint } from '../fingerprint.ts';
 import type { MapElement, RuleImage } from '../image.ts';
-import type { ChainBook } from './chains.ts';
+import { type ChainBook, MOST_WAYS_OF_ALL } from './chains.ts';
 import { type ListItem, listItem } from './field-index.ts';
 import { bestSplit, describeSplit } from './split.ts';
 
@@ -13,7 +13,9 @@ const COPIES = 3;
 /** and each step towards the leaves takes so much of what is left. */
 const SHARE = 0.4;
 const LEVELS = 8;
-const MOST_WAYS = 1_000_000;
+/** A list that becomes a tree lies so many chains deeper at most, and has so many times as many ways through it. */
+export const TREE_DEPTH: number = LEVELS + 1;
+export const TREE_WAYS: number = 2 * (COPIES + 1);
 
 /**
  * A long list as a decision tree: maps from the values of a field to chains that hold, in order, the rules that can still match there, each rule whole. A rule that is in
@@ -25,7 +27,12 @@ export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: n
   const body = tree.body(images.map(listItem), LEVELS, images.length * COPIES, true);
   if (!body) return images;
   return [
-    { name: `rules of ${slug}`, matches: [], count: false, verdict: { kind: 'jump', chain: book.chain(`${slug}_tree`, body, MOST_WAYS) } },
+    {
+      name: `rules of ${slug}`,
+      matches: [],
+      count: false,
+      verdict: { kind: 'jump', chain: book.chain(`${slug}_tree`, body, MOST_WAYS_OF_ALL) },
+    },
   ];
 }
 
@@ -51,7 +58,7 @@ class Tree {
     const { field, parts, others } = split;
     const elements = parts.map(({ from, to, items: inside }): MapElement => {
       const rules = this.body(inside, levels - 1, share(inside), false) ?? inside.map((item) => item.image);
-      return { from, to, verdict: { kind: 'goto', chain: this.#book.chain(this.#slug, rules, MOST_WAYS) } };
+      return { from, to, verdict: { kind: 'goto', chain: this.#book.chain(this.#slug, rules, MOST_WAYS_OF_ALL) } };
     });
     // The map at the top keeps its name, so that a change of one rule changes elements of it; the smaller ones are as their elements are.
     const map = top
