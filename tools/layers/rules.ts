@@ -20,7 +20,7 @@ export const packageMayImport: Readonly<Record<string, readonly string[]>> = {
 export const folderLevels: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'apps/weir/src': [
     ['model'],
-    ['state', 'compile', 'kernel', 'observe'],
+    ['state', 'compile', 'kernel', 'observe', 'files'],
     ['sources', 'reconcile'],
     ['api'],
     ['cli'],

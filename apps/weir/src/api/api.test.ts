@@ -9,7 +9,6 @@ import { EventBus } from '../observe/index.ts';
 import { ApiError, type Backend } from './backend.ts';
 import { ControlClient } from './client.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { makeDirectory } from './make-directory.ts';
 import { parseRequest, parseResponse } from './schema.ts';
 import { ControlServer, MAX_CLIENTS, MAX_REQUEST } from './server.ts';
 
@@ -282,15 +281,6 @@ describe('socket', () => {
   test('a path that is too long', async () => {
     path = join(directory, 'x'.repeat(120));
     await expect(serve()).rejects.toMatchObject({ code: 'SOCKET_PATH' });
-  });
-
-  test('directories are made; one that cannot be is an error', async () => {
-    makeDirectory(join(directory, 'a/b/c'), 0o700);
-    makeDirectory(join(directory, 'a/b/c'), 0o700);
-    expect(statSync(join(directory, 'a/b/c')).isDirectory()).toBe(true);
-    expect(() => makeDirectory('/proc/nowhere', 0o700)).toThrow(/ENOENT|EPERM|EACCES/);
-    writeFileSync(join(directory, 'file'), '');
-    expect(() => makeDirectory(join(directory, 'file/x'), 0o700)).toThrow(/ENOTDIR/);
   });
 
   test('nobody there', async () => {

@@ -30,7 +30,6 @@ export { ApiError, type Backend, type Caller, type Watch } from './backend.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { LineSplitter } from './line-splitter.ts';
-export { makeDirectory } from './make-directory.ts';
 export {
   type ApiErrorBody,
   type ApiErrorCode,

@@ -2,10 +2,10 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { peerCredentials, socketFd } from '@weir/sys';
+import { makeDirectory } from '../files/index.ts';
 import { ApiError, type Backend, type Caller } from './backend.ts';
 import { summarizeEvent } from './event-summary.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { makeDirectory } from './make-directory.ts';
 import { type ApiErrorBody, FORMAT_VERSION, parseRequest, type Request, type Response } from './schema.ts';
 
 /** Bounds of the socket: clients at a time, bytes of one request, requests of one client in flight, bytes that wait for a slow client. */

@@ -1,7 +1,8 @@
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
-import { ApiError, ControlServer, makeDirectory, type ReloadAnswer } from '../api/index.ts';
+import { ApiError, ControlServer, type ReloadAnswer } from '../api/index.ts';
 import { nextExpiry } from '../compile/judgement/index.ts';
+import { makeDirectory } from '../files/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';

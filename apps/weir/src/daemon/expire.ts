@@ -54,7 +54,9 @@ function takeBack({ stateDirectory, netns, generation }: ExpireOptions, io: Io):
     const backend = new NftBackend({ netns });
     let refused: boolean;
     try {
-      refused = (restoreImage(backend, stateDirectory)?.problems ?? []).some((p) => p.kind === 'not-permitted' || p.kind === 'refused');
+      const report = restoreImage(backend, stateDirectory);
+      if (report?.fault !== undefined) throw new Error(report.fault);
+      refused = (report?.problems ?? []).some((p) => p.kind === 'not-permitted' || p.kind === 'refused');
     } finally {
       backend.close();
     }

@@ -27,6 +27,7 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
     return EXIT.ok;
   }
   await io.out(`restored ${report.members} members${report.table === undefined ? '' : ` and table inet ${report.table}`}\n`);
+  if (report.fault !== undefined) io.err(`${report.fault}: loaded what was in force last, although nobody had confirmed it\n`);
   for (const problem of report.problems) io.err(`${problem.subject}: ${problem.message}\n`);
   if (report.problems.some((p) => p.kind === 'not-permitted')) return EXIT.unsupported;
   return report.problems.some((p) => p.kind === 'refused') ? EXIT.error : EXIT.ok;

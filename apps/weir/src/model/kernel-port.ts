@@ -4,7 +4,7 @@ import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
 /** Something between Weir and the kernel that a person should know of; it stays listed until it is over. */
 export interface KernelProblem {
-  readonly kind: 'table-missing' | 'set-missing' | 'set-unfit' | 'conflict' | 'refused' | 'not-permitted' | 'drift';
+  readonly kind: 'table-missing' | 'set-missing' | 'set-unfit' | 'conflict' | 'refused' | 'not-permitted' | 'drift' | 'image-damaged';
   /** Named set or rule this is about. */
   readonly subject: string;
   readonly message: string;

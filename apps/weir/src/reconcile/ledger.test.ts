@@ -5,7 +5,6 @@ import { prefix, printPrefix } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { prefixAt } from '../compile/nft/prefix-columns.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
-import { makeStateDirectory } from './directory.ts';
 import { Ledger, type LedgerKey } from './ledger.ts';
 
 const key = (family: 4 | 6): LedgerKey => ({ address: { family: 'inet', table: 't', set: 's' }, family, owned: false });
@@ -95,19 +94,5 @@ describe.each([4, 6] as const)('IPv%s', (family) => {
         if (i >= header) expect(saved.count).toBeGreaterThanOrEqual(1);
       }
     }
-  });
-});
-
-describe('directories of the state', () => {
-  it('a missing parent is told of', () => {
-    expect(() => makeStateDirectory(join(directory, 'a', 'b'))).toThrow(`${join(directory, 'a')} is not there`);
-  });
-  it('one that is there stays; a file is not one', () => {
-    makeStateDirectory(directory);
-    writeFileSync(join(directory, 'f'), '');
-    expect(() => makeStateDirectory(join(directory, 'f'))).toThrow('cannot be made');
-  });
-  it('one that /proc refuses is told of at once', () => {
-    expect(() => makeStateDirectory('/proc/self/weir')).toThrow('cannot be made');
   });
 });

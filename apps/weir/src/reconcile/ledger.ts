@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { appendFileSync, closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writer } from '@weir/wire/bytes';
 import { type Family, PrefixTable } from '@weir/wire/inet';
 import { eachPrefix } from '../compile/nft/prefix-columns.ts';
+import { makeDirectory, readIfThere, writeWhole } from '../files/index.ts';
 import type { SetAddress, TableFamily } from '../kernel/backend.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
-import { makeStateDirectory } from './directory.ts';
 
 const FORMAT = 2;
 const ADD = 1;
@@ -62,8 +62,7 @@ export class Ledger {
   }
 
   static open(directory: string, key: LedgerKey): Ledger {
-    makeStateDirectory(dirname(directory));
-    makeStateDirectory(directory);
+    makeDirectory(directory, 0o700);
     return new Ledger(key, join(directory, fileName(key)));
   }
 
@@ -109,7 +108,7 @@ export class Ledger {
     }
     encode(this.#writer, operation === 'add' ? ADD : REMOVE, columns);
     this.#records += columns.count;
-    writeAll(this.#fd, this.#writer.view());
+    appendFileSync(this.#fd, this.#writer.view());
     this.#writer.reset();
   }
 
@@ -126,14 +125,7 @@ export class Ledger {
     const header: Header = { weir_ledger: FORMAT, address, family, owned, identity: this.#identity };
     w.bytes(new TextEncoder().encode(`${JSON.stringify(header)}\n`));
     encode(w, ADD, members);
-    const fresh = `${this.#path}.new`;
-    const fd = openSync(fresh, 'w', 0o600);
-    try {
-      writeAll(fd, w.view());
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(fresh, this.#path);
+    writeWhole(this.#path, w.view(), { mode: 0o600, survives: 'process' });
     this.#records = members.count;
     this.#fd = openSync(this.#path, 'a', 0o600);
   }
@@ -175,14 +167,8 @@ interface LedgerFile {
 }
 
 function readLedger(path: string): LedgerFile | undefined {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const header = parseHeader(bytes);
+  const bytes = readIfThere(path);
+  const header = bytes && parseHeader(bytes);
   if (!header) return undefined;
   const { family } = header;
   const bits = family === 4 ? 32 : 128;
@@ -247,8 +233,4 @@ function encode(w: Writer, operation: number, columns: PrefixColumns): void {
     w.u8(operation).u8(length).u32(w0);
     if (six) w.u32(w1).u32(w2).u32(w3);
   });
-}
-
-function writeAll(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prefix, printPrefix } from '@weir/wire/inet';
@@ -228,11 +228,39 @@ describe('a start', () => {
     reconciler.close();
     const booted = new FakeKernel({ ownership: true, observe: (commit) => commits.push(commit) }, 'fake 2');
     commits = [];
-    expect(restoreImage(booted.open(), directory)).toEqual({ table: 'weir', members: 2, problems: [] });
+    expect(restoreImage(booted.open(), directory)).toEqual({ table: 'weir', members: 2, problems: [], fault: undefined });
     expect(commits.length).toBe(1);
     restoreImage(booted.open(), directory);
     // The table is taken over; nothing else.
     expect(commits.slice(1).flatMap((c) => c.operations.map((o) => o.kind))).toEqual(['put-table']);
+  });
+
+  it('a saved plan that is damaged keeps nobody from starting: the table stays as it is, and it is told', () => {
+    const kernel = kernelWith(true);
+    const first = start(kernel);
+    first.configure(ownPlan);
+    first.apply([delta('own', [NET])]);
+    first.close();
+    writeFileSync(join(directory, 'image.json'), '{"format_version":2,"tar');
+    const second = start(kernel);
+    second.configure(ownPlan);
+    second.apply([delta('own', [NET], { complete: true })]);
+    expect(elements(kernel, OWN_NETS)).toEqual([NET_ELEMENT]);
+    expect(second.status().problems).toMatchObject([{ kind: 'image-damaged', message: expect.stringContaining('is damaged') }]);
+    second.configure(ownPlan);
+    expect(second.status().problems).toEqual([]);
+  });
+
+  it('a table that an earlier version wrote goes when there is to be none', () => {
+    const kernel = kernelWith(true);
+    const first = start(kernel);
+    first.configure(ownPlan);
+    first.close();
+    writeFileSync(join(directory, 'image.json'), '{"format_version":1,"targets":[],"table":{"name":"weir"}}');
+    const second = start(kernel);
+    second.configure(userPlan);
+    expect(backend.readTable(OWN)).toBe(undefined);
+    expect(second.status().problems).toEqual([]);
   });
 
   it('set files have one member a line, and go with their set', () => {

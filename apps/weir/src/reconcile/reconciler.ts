@@ -11,7 +11,7 @@ import { cutConnections } from './cut.ts';
 import { DriftNotes } from './drift-notes.ts';
 import { Fights, fightText } from './fights.ts';
 import { unfitReason } from './fitness.ts';
-import { loadImage, saveImage } from './image-file.ts';
+import { lastTable, saveImage } from './image-file.ts';
 import { Ledger, type LedgerKey } from './ledger.ts';
 import { conflictKey, driftKey, problemKeys } from './problem-keys.ts';
 import { Problems } from './problems.ts';
@@ -100,9 +100,9 @@ export class Reconciler {
 
   #adopt(plan: KernelPlan): readonly MemberColumns[] {
     // On disk first: when that fails nothing is different.
-    const before = loadImage(this.#directory)?.table?.name;
+    const before = lastTable(this.#directory);
     saveImage(this.#directory, plan);
-    this.#table.configure(plan.table, before);
+    this.#table.configure(plan.table, before.name);
     this.#intake();
     const found: MemberColumns[] = [];
     const keys = new Set(plan.targets.map((target) => target.key));
@@ -115,7 +115,14 @@ export class Reconciler {
     this.#problems.keep(
       new Set([...this.#targets.values()].flatMap(({ target }) => problemKeys(target)).concat(this.#table.problem, this.#table.fight)),
     );
+    if (before.fault !== undefined) this.#tellUnknownTable(before.fault);
     return found;
+  }
+
+  /** Nothing is removed on a guess; it is told until the next configuration. */
+  #tellUnknownTable(fault: string): void {
+    const message = `${fault}: if Weir's table had another name before, it is still there`;
+    this.#problems.raise('image', { kind: 'image-damaged', subject: 'image.json', message, remedy: undefined });
   }
 
   /** Fills a target from now on; returns what Weir had put there if it was not managed before. */

@@ -13,6 +13,8 @@ export interface RestoreReport {
   readonly table: string | undefined;
   readonly members: number;
   readonly problems: readonly KernelProblem[];
+  /** Why it is what was in force last, although a change of it waited for confirmation; undefined when it is what was asked for. */
+  readonly fault: string | undefined;
 }
 
 /**
@@ -20,14 +22,14 @@ export interface RestoreReport {
  * before links come up; what is there already stays, so a second run sends nothing.
  */
 export function restoreImage(backend: KernelBackend, stateDirectory: string): RestoreReport | undefined {
-  const plan = loadConfirmedImage(stateDirectory);
+  const { plan, fault } = loadConfirmedImage(stateDirectory);
   if (!plan) return undefined;
   const wanted = plan.targets.flatMap((target) => savedMembers(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
   try {
     reconciler.restore(plan, wanted);
     const status = reconciler.status();
-    return { table: status.ownedTable?.name, members: status.sets.reduce((n, s) => n + s.installed, 0), problems: status.problems };
+    return { table: status.ownedTable?.name, members: status.sets.reduce((n, s) => n + s.installed, 0), problems: status.problems, fault };
   } finally {
     reconciler.close();
   }

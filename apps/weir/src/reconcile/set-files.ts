@@ -1,9 +1,9 @@
-import { readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { printPrefix } from '@weir/wire/inet';
 import { prefixAt } from '../compile/nft/prefix-columns.ts';
+import { makeDirectory, writeWhole } from '../files/index.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
-import { makeStateDirectory } from './directory.ts';
 
 const DIRECTORY = 'sets';
 /** Milliseconds from the first change to the file. */
@@ -51,13 +51,11 @@ export class SetFiles {
   }
 
   #write(set: string): void {
-    makeStateDirectory(dirname(this.#directory));
-    makeStateDirectory(this.#directory);
+    makeDirectory(this.#directory, 0o700);
     const lines: string[] = [];
     for (const columns of this.#members(set)) for (let i = 0; i < columns.count; i++) lines.push(`${printPrefix(prefixAt(columns, i))}\n`);
-    const path = join(this.#directory, `${set}.txt`);
-    writeFileSync(`${path}.new`, lines.join(''), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    // Not waited for: this thread commits, and every start writes them anew.
+    writeWhole(join(this.#directory, `${set}.txt`), lines.join(''), { mode: 0o600, survives: 'process' });
   }
 
   /** Removes the files of sets that are not named. */

@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { makeDirectory, readIfThere, writeWhole } from '../../files/index.ts';
 import { digestTexts, type Texts } from '../../sources/config/index.ts';
 import type { GenerationIndex, GenerationRecord, Pending } from './record.ts';
 
@@ -60,7 +61,7 @@ export class GenerationStore {
   static open(stateDirectory: string): GenerationStore {
     const directory = join(stateDirectory, DIRECTORY);
     const path = join(directory, INDEX);
-    const text = readIfThere(path);
+    const text = readText(path);
     if (text === undefined) return new GenerationStore(directory, { inForce: undefined, pending: undefined, records: [] });
     const parsed = indexShape.safeParse(parseJson(path, text));
     if (!parsed.success) throw damaged(path);
@@ -95,7 +96,7 @@ export class GenerationStore {
   /** Throws HistoryError when they are not there any more. */
   texts(number: number): Texts {
     const path = this.#textsPath(number);
-    const text = readIfThere(path);
+    const text = readText(path);
     if (text === undefined) throw new HistoryError('ENOENT', `the texts of generation ${number} are not kept any more`);
     const parsed = textsShape.safeParse(parseJson(path, text));
     if (!parsed.success) throw damaged(path);
@@ -107,8 +108,8 @@ export class GenerationStore {
     const number = (this.#index.records.at(-1)?.number ?? 0) + 1;
     const changes = entry.changes.slice(0, MAX_CHANGES);
     const added: GenerationRecord = { ...entry, changes, number, digest: digestTexts(texts), reverted: false };
-    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-    this.#write(this.#textsPath(number), { format_version: VERSION, texts: Object.fromEntries(texts) });
+    makeDirectory(this.#directory, 0o700);
+    write(this.#textsPath(number), { format_version: VERSION, texts: Object.fromEntries(texts) });
     const previous = this.#index.inForce;
     const pending: Pending | undefined =
       deadline === undefined || previous === undefined ? undefined : { generation: number, previous, deadline };
@@ -147,28 +148,15 @@ export class GenerationStore {
   }
 
   #save(index: GenerationIndex): void {
-    this.#write(join(this.#directory, INDEX), { format_version: VERSION, ...index });
+    write(join(this.#directory, INDEX), { format_version: VERSION, ...index });
     this.#index = index;
-  }
-
-  #write(path: string, value: unknown): void {
-    const fd = openSync(`${path}.new`, 'w', 0o600);
-    try {
-      const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
-      for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(`${path}.new`, path);
-    syncDirectory(this.#directory);
   }
 
   /** Forgets the oldest when there are too many, and files that no record names. */
   #prune(): void {
     const { records, inForce, pending } = this.#index;
     const needed = new Set([inForce, pending?.previous]);
-    const sizes = new Map(records.map((one) => [one.number, readIfThere(this.#textsPath(one.number))?.length ?? 0]));
+    const sizes = new Map(records.map((one) => [one.number, readText(this.#textsPath(one.number))?.length ?? 0]));
     let count = records.length;
     let bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
     const kept = records.filter((one) => {
@@ -183,22 +171,15 @@ export class GenerationStore {
   }
 }
 
-/** A rename is on disk only when its directory is. */
-function syncDirectory(directory: string): void {
-  const fd = openSync(directory, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+function write(path: string, value: unknown): void {
+  writeWhole(path, `${JSON.stringify(value)}\n`, { mode: 0o600, survives: 'machine' });
 }
 
-function readIfThere(path: string): string | undefined {
+function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8');
+    return readIfThere(path)?.toString('utf8');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'UNKNOWN';
-    if (code === 'ENOENT') return undefined;
     throw new HistoryError(code, `${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }

@@ -1,0 +1,5 @@
+/** Files and directories of Weir's own state. */
+export { makeDirectory } from './make-directory.ts';
+export { readIfThere } from './read-if-there.ts';
+export { removeFile } from './remove-file.ts';
+export { type WriteOptions, writeWhole } from './write-whole.ts';
