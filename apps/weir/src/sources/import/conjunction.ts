@@ -164,7 +164,7 @@ function addInterface(draft: Draft, test: InterfaceTest, hook: ImportHook): bool
 }
 
 /** Whether every name that `inner` stands for is one that `pattern` stands for. */
-export function matchesPattern(pattern: string, inner: string): boolean {
+function matchesPattern(pattern: string, inner: string): boolean {
   return pattern.endsWith('*') ? inner.startsWith(pattern.slice(0, -1)) : pattern === inner;
 }
 

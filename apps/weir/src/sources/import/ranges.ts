@@ -73,10 +73,10 @@ export interface AddressSet {
 }
 
 const MAX: Readonly<Record<Family, bigint>> = { 4: (1n << 32n) - 1n, 6: (1n << 128n) - 1n };
-export const EVERY: Readonly<Record<Family, Ranges>> = { 4: [range(0, MAX[4])], 6: [range(0, MAX[6])] };
+const EVERY: Readonly<Record<Family, Ranges>> = { 4: [range(0, MAX[4])], 6: [range(0, MAX[6])] };
 export const EVERY_ADDRESS: AddressSet = { v4: EVERY[4], v6: EVERY[6] };
 
-export function addressNumber(ip: Ip): bigint {
+function addressNumber(ip: Ip): bigint {
   if (ip.family === 4) return BigInt(ip.w0);
   return (BigInt(ip.w0) << 96n) | (BigInt(ip.w1) << 64n) | (BigInt(ip.w2) << 32n) | BigInt(ip.w3);
 }

@@ -60,6 +60,11 @@ export function readSave(text: string, file: string, family: Family): Program {
       table = readLine(line, entry, table, tables);
     });
   }
+  if (tables.length === 0 && !entries.some((e) => e.status === 'error')) {
+    const empty = makeEntry(file, 1, '', { where: 'the file' });
+    note(empty, 'there is no table in it', 'error');
+    entries.push(empty);
+  }
   for (const open of tables) if (!open.committed) note(open.entry, `table ${open.name} has no COMMIT`, 'error');
   const sets = new Map<string, NamedSet>();
   const baseChains = tables.flatMap((one) => readTable(one, family, sets));

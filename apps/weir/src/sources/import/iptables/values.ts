@@ -11,7 +11,7 @@ export class UntranslatableError extends Error {
 }
 
 /** `80`, `0x50`; undefined for what is no number up to `max`. */
-export function parseNumber(text: string, max: number): number | undefined {
+function parseNumber(text: string, max: number): number | undefined {
   if (!/^(\d{1,20}|0[xX][0-9a-fA-F]{1,16})$/.test(text)) return undefined;
   const value = Number(text);
   return value <= max ? value : undefined;
@@ -141,7 +141,7 @@ function addressOf(token: Token, text: string, family: Family): AddressSet {
   return prefixRange(makePrefix(ip, length));
 }
 
-export function ipOf(token: Token, text: string, family: Family): Ip {
+function ipOf(token: Token, text: string, family: Family): Ip {
   const ip = parseIp(text);
   if (!ip) throw new LineError(token.column, `an address is needed, not "${text}"`);
   if (ip.family !== family) throw new LineError(token.column, `${text} is not an IPv${family} address`);

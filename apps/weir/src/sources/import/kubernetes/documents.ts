@@ -2,7 +2,7 @@ import { SourceText } from '../../yaml/source-text.ts';
 import { type ConfigNode, parseTree, type Report } from '../../yaml/tree.ts';
 import { MAX_ITEMS } from '../limits.ts';
 import { type Entry, makeEntry, note } from '../report.ts';
-import { at, items, textOf } from './view.ts';
+import { at, textOf } from './view.ts';
 
 const BOUNDS = { tokens: 4_000_000, values: 1_000_000 };
 
@@ -23,6 +23,7 @@ export interface Documents {
 export function readDocuments(text: string, file: string): Documents {
   const manifests: Manifest[] = [];
   const problems: Entry[] = [];
+  let documents = 0;
   for (const { body, line } of splitDocuments(text)) {
     const source = new SourceText(file, body);
     const place = (start: number, end: number): { line: number; column: number } => {
@@ -39,18 +40,25 @@ export function readDocuments(text: string, file: string): Documents {
     };
     const root = /\S/.test(body.replace(/^\s*(#.*)?$/gm, '')) ? parseTree(source, report, BOUNDS) : undefined;
     if (!root) continue;
+    documents++;
     const entry: Manifest['entry'] = (part, where, shown) =>
       makeEntry(file, place(part.place.start, part.place.end).line, shown, { where });
     for (const node of unlist(root)) {
       if (manifests.length < MAX_ITEMS) manifests.push({ node, entry });
     }
   }
+  if (documents + problems.length === 0) {
+    const entry = makeEntry(file, 1, '', { where: 'the file' });
+    note(entry, 'there is no manifest in it', 'error');
+    problems.push(entry);
+  }
   return { manifests, problems };
 }
 
 function unlist(root: ConfigNode): readonly ConfigNode[] {
   const kind = textOf(at(root, 'kind'));
-  return kind?.endsWith('List') === true && at(root, 'items') !== undefined ? items(at(root, 'items')) : [root];
+  const list = at(root, 'items');
+  return kind?.endsWith('List') === true && list?.kind === 'list' ? list.items : [root];
 }
 
 /** Documents between lines of `---`, each with the number of lines before it. */

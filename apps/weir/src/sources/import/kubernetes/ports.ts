@@ -11,7 +11,7 @@ const NUMBERS: Readonly<Record<string, readonly number[]>> = {
   ANY: [PROTOCOL.tcp, PROTOCOL.udp, PROTOCOL.sctp],
 };
 
-/** `{ port, endPort, protocol }`. Port 0 and none are every port of the protocol. */
+/** `{ port, endPort, protocol }`. No port is every port of the protocol, and for Cilium (whose usual protocol is ANY) port 0 as well. */
 export function readPort(node: ConfigNode, usual: 'TCP' | 'ANY'): readonly Condition[] {
   const other = otherKeys(node, ['port', 'endPort', 'protocol'])[0];
   if (node.kind !== 'map' || other !== undefined)
@@ -23,6 +23,8 @@ export function readPort(node: ConfigNode, usual: 'TCP' | 'ANY'): readonly Condi
   const first = written === undefined ? 0 : portNumber(written);
   const end = textOf(at(node, 'endPort'));
   const last = end === undefined ? first : portNumber(end);
+  if (end !== undefined && written === undefined) throw new UntranslatableError('endPort without a port');
+  if (first === 0 && written !== undefined && usual === 'TCP') throw new UntranslatableError('a port is a number from 1 to 65535');
   if (first === 0) return [{ kind: 'protocol', numbers: protocols, negated: false }];
   if (last !== 0 && last < first) throw new UntranslatableError(`endPort ${last} comes before port ${first}`);
   return [{ kind: 'port', side: 'destination', protocols, ranges: [range(first, Math.max(first, last))] }];

@@ -147,6 +147,66 @@ describe('what is not translated says why, and opens nothing', () => {
     expect(entries.find((e) => e.status === 'error')?.line).toBeGreaterThan(5);
   });
 
+  test.each([
+    { name: 'nothing', text: '', want: 'there is no manifest in it' },
+    { name: 'comments alone', text: '# nothing\n---\n# here\n', want: 'there is no manifest in it' },
+    {
+      name: 'a mapping of something else',
+      text: 'default_action: deny',
+      want: 'not a manifest: a mapping with apiVersion and kind is needed',
+    },
+    { name: 'a word', text: 'hello', want: 'not a manifest: a mapping with apiVersion and kind is needed' },
+    { name: 'a list of nothing', text: 'kind: List\nitems: 3', want: 'items is a list' },
+    {
+      name: 'a source that is no list',
+      text: kubernetes('{ podSelector: {}, ingress: [{ from: { ipBlock: { cidr: 192.0.2.0/24 } } }] }'),
+      want: 'from is a list, not a mapping',
+    },
+    {
+      name: 'a port that is no list',
+      text: kubernetes('{ podSelector: {}, ingress: [{ ports: { port: 80 } }] }'),
+      want: 'ports is a list, not a mapping',
+    },
+    {
+      name: 'an exception that is no list',
+      text: kubernetes('{ podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: 192.0.2.0/24, except: 192.0.2.1/32 } }] }] }'),
+      want: 'except is a list, not a single value',
+    },
+    {
+      name: 'labels that are no mapping',
+      text: kubernetes('{ podSelector: { matchLabels: [app] } }'),
+      want: 'matchLabels is a mapping, not a list',
+    },
+    {
+      name: 'types that are no list',
+      text: kubernetes('{ podSelector: {}, policyTypes: Ingress }'),
+      want: 'policyTypes is a list, not a single value',
+    },
+    { name: 'no specification', text: kubernetes('7'), want: 'spec is a mapping, not a single value' },
+    {
+      name: 'an entity that is no list',
+      text: cilium('{ endpointSelector: {}, ingressDeny: [{ fromEntities: world }] }'),
+      want: 'fromEntities is a list, not a single value',
+    },
+  ])('$name is a mistake: it is not taken as everybody', ({ text, want }) => {
+    const { policy, entries } = read(text);
+    expect(policy).toBeUndefined();
+    expect(entries.filter((e) => e.status === 'error').flatMap((e) => e.reasons)).toEqual([want]);
+  });
+
+  test.each([
+    { name: 'port 0', port: '{ port: 0 }', want: 'a port is a number from 1 to 65535' },
+    { name: 'an end without a beginning', port: '{ endPort: 90 }', want: 'endPort without a port' },
+  ])('$name of Kubernetes is not every port', ({ port, want }) => {
+    const { policy, entries } = read(kubernetes(`{ podSelector: {}, ingress: [{ ports: [${port}] }] }`));
+    expect(entries.filter((e) => e.status === 'unsupported').flatMap((e) => e.reasons)).toEqual([want]);
+    expect(policy?.rules.filter((r) => r.action['action'] === 'allow' && r.match.state === undefined)).toEqual([]);
+  });
+
+  test('a list without manifests is no mistake', () => {
+    expect(read('apiVersion: v1\nkind: List\nitems: []\n').policy?.rules).toEqual([]);
+  });
+
   test('other manifests are passed over; lists are read', () => {
     const list = `apiVersion: v1\nkind: List\nitems:\n- { apiVersion: apps/v1, kind: Deployment, metadata: { name: x } }\n- { apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: y }, spec: { podSelector: {} } }\n`;
     const { policy, entries } = read(list);

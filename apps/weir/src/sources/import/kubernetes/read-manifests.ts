@@ -1,3 +1,4 @@
+import type { ConfigNode } from '../../yaml/tree.ts';
 import type { BaseChain, Chain, Clause, Program } from '../program.ts';
 import { makeEntry, note } from '../report.ts';
 import { readCiliumPolicy } from './cilium-policy.ts';
@@ -5,6 +6,7 @@ import { type Manifest, readDocuments } from './documents.ts';
 import type { Direction } from './isolation.ts';
 import { type Reading, readNetworkPolicy } from './network-policy.ts';
 import { SelectorSets } from './selectors.ts';
+import { misshapen } from './shape.ts';
 import { at, textOf } from './view.ts';
 
 /**
@@ -30,7 +32,20 @@ export function readManifests(files: readonly { readonly file: string; readonly 
 
 function readManifest(manifest: Manifest, reading: Reading): void {
   const kind = textOf(at(manifest.node, 'kind'));
+  if (kind === undefined) {
+    refuse(manifest, reading, manifest.node, 'not a manifest: a mapping with apiVersion and kind is needed');
+    return;
+  }
   const version = textOf(at(manifest.node, 'apiVersion')) ?? '';
+  if (kind.endsWith('List') && at(manifest.node, 'items') !== undefined) {
+    refuse(manifest, reading, manifest.node, 'items is a list');
+    return;
+  }
+  if (kind.endsWith('NetworkPolicy')) {
+    const wrong = misshapen(manifest.node);
+    for (const { node, message } of wrong) refuse(manifest, reading, node, message);
+    if (wrong.length > 0) return;
+  }
   if (kind === 'NetworkPolicy' && version.startsWith('networking.k8s.io/')) {
     readNetworkPolicy(manifest, reading);
     return;
@@ -40,14 +55,20 @@ function readManifest(manifest: Manifest, reading: Reading): void {
     readCiliumPolicy(manifest, reading, kind !== 'CiliumNetworkPolicy');
     return;
   }
-  const entry = manifest.entry(
-    manifest.node,
-    `${kind ?? 'a document'} ${textOf(at(at(manifest.node, 'metadata'), 'name')) ?? ''}`.trim(),
-    version,
+  const entry = manifest.entry(manifest.node, `${kind} ${textOf(at(at(manifest.node, 'metadata'), 'name')) ?? ''}`.trim(), version);
+  const policy = kind.endsWith('NetworkPolicy');
+  note(
+    entry,
+    policy ? `${kind} of ${version === '' ? 'no apiVersion' : version} is not imported` : 'not a network policy',
+    policy ? 'unsupported' : 'nothing',
   );
-  const policy = kind?.endsWith('NetworkPolicy') === true;
-  note(entry, policy ? `${version} ${kind} is not imported` : 'not a network policy', policy ? 'unsupported' : 'nothing');
   if (!policy) entry.status = 'nothing';
+  reading.entries.push(entry);
+}
+
+function refuse(manifest: Manifest, reading: Reading, node: ConfigNode, message: string): void {
+  const entry = manifest.entry(node, '', node.kind === 'scalar' ? node.text : '');
+  note(entry, message, 'error');
   reading.entries.push(entry);
 }
 

@@ -3,7 +3,7 @@ export type Json = unknown;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-export function isObject(value: Json): value is JsonObject {
+function isObject(value: Json): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

@@ -55,7 +55,7 @@ function known(scope: Scope, reference: string): readonly Json[] {
 }
 
 /** One operand has one of the values (`==`, and `in` for bits), or none of them (`!=`). */
-export function test(operand: Operand, values: readonly Json[], op: '==' | '!=' | 'in' = '=='): Alternative {
+function test(operand: Operand, values: readonly Json[], op: '==' | '!=' | 'in' = '=='): Alternative {
   const negated = op === '!=';
   const { implied } = operand;
   switch (operand.kind) {
