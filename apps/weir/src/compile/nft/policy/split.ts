@@ -1,6 +1,7 @@
 import { FIELDS } from '../fields.ts';
 import type { FieldValue } from '../image.ts';
 import { canHave, type ListItem, SPLIT_FIELDS, type SplitField } from './field-index.ts';
+import { type Openings, openingsOf } from './openings.ts';
 
 /** Values that lead to one list. */
 export interface Part {
@@ -20,18 +21,15 @@ export interface Split {
   readonly total: number;
 }
 
+/** Ranges that meet each other, and their neighbours: from the first to the last of the openings that are looked at. */
 interface Group {
-  readonly from: FieldValue;
-  readonly to: FieldValue;
-  readonly members: readonly ListItem[];
-}
-
-interface Opening {
-  readonly first: number | bigint;
-  readonly last: number | bigint;
-  readonly from: FieldValue;
-  readonly to: FieldValue;
-  readonly item: ListItem;
+  /** In the order of the openings that are looked at. */
+  readonly start: number;
+  readonly end: number;
+  /** The opening that ends last. */
+  readonly last: number;
+  /** Different items. */
+  readonly size: number;
 }
 
 /** A range that meets more others than this may be left beside the parts, where it is in each of them. */
@@ -39,9 +37,12 @@ const WIDE = [16, 64, 256, Number.POSITIVE_INFINITY] as const;
 
 interface Candidate {
   readonly field: SplitField;
+  readonly openings: Openings;
+  /** The openings that are looked at. */
+  readonly narrow: Int32Array;
   readonly groups: readonly Group[];
-  readonly beside: readonly ListItem[];
-  readonly others: readonly ListItem[];
+  readonly beside: readonly number[];
+  readonly others: readonly number[];
   readonly mean: number;
   readonly total: number;
 }
@@ -50,99 +51,127 @@ interface Candidate {
 export function bestSplit(items: readonly ListItem[], leaf: number, budget: number): Split | undefined {
   let best: Candidate | undefined;
   for (const field of SPLIT_FIELDS) {
-    const held = items.filter((item) => item.spans[field] !== undefined);
-    if (held.length < 2 || held.length * 8 < items.length) continue;
-    const all = openings(held, field);
-    const meets = meetings(all);
-    const most = Math.max(0, ...meets.values());
+    const held = items.reduce((sum, item) => (item.spans[field] === undefined ? sum : sum + 1), 0);
+    if (held < 2 || held * 8 < items.length) continue;
+    const openings = openingsOf(items, field);
+    const meets = meetings(openings, items.length);
+    const most = meets.reduce((a, b) => Math.max(a, b), 0);
     for (const [i, wide] of WIDE.entries()) {
       // The same as with the bound before it.
       if (i > 0 && most <= (WIDE[i - 1] ?? 0)) break;
-      const found = candidate(items, field, all, (item) => (meets.get(item) ?? 0) > wide, leaf, budget);
+      const found = candidate(items, field, openings, (place) => (meets[place] ?? 0) > wide, leaf, budget);
       if (found && found.mean <= items.length * 0.75 && (!best || found.mean < best.mean)) best = found;
     }
   }
   if (!best) return undefined;
-  const { field, groups, beside, others, total } = best;
-  return { field, parts: groups.map(({ from, to, members }) => ({ from, to, items: inOrder(members, beside) })), others, total };
+  const { field, openings, narrow, groups, beside, others, total } = best;
+  const itemsAt = (places: readonly number[]): ListItem[] => places.flatMap((place) => items[place] ?? []);
+  const parts = groups.map(({ start, end, last }): Part => {
+    const members: number[] = [];
+    for (let i = start; i < end; i++) members.push(openings.places[narrow[i] ?? 0] ?? 0);
+    return { from: openings.from(narrow[start] ?? 0), to: openings.to(last), items: itemsAt(merge(distinct(members), beside)) };
+  });
+  return { field, parts, others: itemsAt(others), total };
 }
 
 function candidate(
   items: readonly ListItem[],
   field: SplitField,
-  all: readonly Opening[],
-  isWide: (item: ListItem) => boolean,
+  openings: Openings,
+  isWide: (place: number) => boolean,
   leaf: number,
   budget: number,
 ): Candidate | undefined {
-  const others = items.filter((item) => item.spans[field] === undefined || isWide(item));
-  const beside = others.filter((item) => canHave(item, field));
-  const narrow = all.filter(({ item }) => !isWide(item));
+  const others: number[] = [];
+  const beside: number[] = [];
+  items.forEach((item, place) => {
+    if (item.spans[field] !== undefined && !isWide(place)) return;
+    others.push(place);
+    if (canHave(item, field)) beside.push(place);
+  });
+  const narrow = narrowOf(openings, isWide);
   if (narrow.length < 2) return undefined;
-  const groups = groupsWithin(narrow, leaf, beside.length, budget - others.length);
+  const groups = groupsWithin({ openings, narrow, items: items.length, leaf, beside: beside.length, budget: budget - others.length });
   if (!groups || groups.length === 0) return undefined;
-  const size = groups.reduce((sum, group) => sum + group.members.length + beside.length, 0);
+  const size = groups.reduce((sum, group) => sum + group.size + beside.length, 0);
   // A packet in no part has the others before it.
-  return { field, groups, beside, others, mean: Math.max(size / groups.length, others.length / 2), total: size + others.length };
+  const mean = Math.max(size / groups.length, others.length / 2);
+  return { field, openings, narrow, groups, beside, others, mean, total: size + others.length };
+}
+
+function narrowOf({ count, places }: Openings, isWide: (place: number) => boolean): Int32Array {
+  const out = new Int32Array(count);
+  let length = 0;
+  for (let i = 0; i < count; i++) if (!isWide(places[i] ?? 0)) out[length++] = i;
+  return out.subarray(0, length);
 }
 
 /** How many ranges begin inside those of each item. */
-function meetings(all: readonly Opening[]): ReadonlyMap<ListItem, number> {
-  const out = new Map<ListItem, number>();
-  all.forEach((opening, i) => {
-    let low = i;
-    let high = all.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((all[middle]?.first ?? 0) <= opening.last) low = middle + 1;
-      else high = middle;
-    }
-    out.set(opening.item, (out.get(opening.item) ?? 0) + low - i - 1);
-  });
+function meetings({ count, places, until }: Openings, items: number): Int32Array {
+  const out = new Int32Array(items);
+  for (let i = 0; i < count; i++) {
+    const place = places[i] ?? 0;
+    out[place] = (out[place] ?? 0) + (until[i] ?? 0) - i - 1;
+  }
   return out;
 }
 
-/** Larger and larger groups until they all fit. */
-function groupsWithin(all: readonly Opening[], leaf: number, beside: number, budget: number): Group[] | undefined {
-  for (let most = leaf; most <= all.length * 2; most *= 2) {
-    const groups = grouped(all, most, beside, budget);
-    if (groups) return groups;
-  }
-  return undefined;
+interface Grouping {
+  readonly openings: Openings;
+  readonly narrow: Int32Array;
+  /** In the whole list. */
+  readonly items: number;
+  readonly leaf: number;
+  readonly beside: number;
+  readonly budget: number;
 }
 
-function openings(items: readonly ListItem[], field: SplitField): Opening[] {
-  const out: Opening[] = [];
-  for (const item of items) {
-    for (const { first, last, range } of item.spans[field] ?? []) out.push({ first, last, from: range[0], to: range[1], item });
+/** Larger and larger groups until they all fit. */
+function groupsWithin(grouping: Grouping): Group[] | undefined {
+  /** In which group an item was seen last; groups of all tries have their own numbers. */
+  const seen = new Int32Array(grouping.items);
+  let number = 1;
+  for (let most = grouping.leaf; most <= grouping.narrow.length * 2; most *= 2) {
+    const groups = grouped(grouping, most, seen, number);
+    if (groups) return groups;
+    number += grouping.narrow.length + 1;
   }
-  return out.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : a.last < b.last ? -1 : a.last > b.last ? 1 : 0));
+  return undefined;
 }
 
 /**
  * Cuts the values between ranges that do not meet, where enough is together; a range that meets others stays with them. Where it is cut depends on the values around the cut,
  * so that another rule elsewhere does not move it. Undefined past the budget.
  */
-function grouped(all: readonly Opening[], most: number, beside: number, budget: number): Group[] | undefined {
+function grouped({ openings, narrow, beside, budget }: Grouping, most: number, seen: Int32Array, first: number): Group[] | undefined {
+  const { places, until, lasts } = openings;
   const out: Group[] = [];
   let left = budget;
-  let members = new Set<ListItem>();
-  let start: Opening | undefined;
-  let end: Opening | undefined;
-  const close = (): void => {
-    if (start && end) out.push({ from: start.from, to: end.to, members: [...members] });
-    left -= members.size + beside;
-    members = new Set();
-    start = undefined;
-  };
-  for (const opening of all) {
-    if (end && start && opening.first > end.last && (members.size >= most || (members.size * 2 >= most && isCut(opening.from)))) close();
+  let number = first;
+  let start = 0;
+  let size = 0;
+  /** The opening that ends last. */
+  let last = narrow[0] ?? 0;
+  for (let i = 0; i < narrow.length; i++) {
+    const at = narrow[i] ?? 0;
+    const apart = i > start && at >= (until[last] ?? 0);
+    if (apart && (size >= most || (size * 2 >= most && isCut(openings.from(at))))) {
+      out.push({ start, end: i, last, size });
+      left -= size + beside;
+      number++;
+      start = i;
+      size = 0;
+    }
     if (left < 0) return undefined;
-    start ??= opening;
-    if (!end || start === opening || opening.last > end.last) end = opening;
-    members.add(opening.item);
+    if (start === i || (lasts[at] ?? 0) > (lasts[last] ?? 0)) last = at;
+    const place = places[at] ?? 0;
+    if (seen[place] !== number) {
+      seen[place] = number;
+      size++;
+    }
   }
-  close();
+  out.push({ start, end: narrow.length, last, size });
+  left -= size + beside;
   return left < 0 ? undefined : out;
 }
 
@@ -154,8 +183,23 @@ function isCut(value: FieldValue): boolean {
   return ((hash ^ (hash >>> 15)) & 3) === 0;
 }
 
-function inOrder(a: readonly ListItem[], b: readonly ListItem[]): ListItem[] {
-  return [...a, ...b].sort((x, y) => x.index - y.index);
+/** In their order, each once. */
+function distinct(places: number[]): number[] {
+  places.sort((a, b) => a - b);
+  return places.filter((place, i) => i === 0 || place !== places[i - 1]);
+}
+
+/** Two lists in order, without places in common, as one in order. */
+function merge(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === 0 || b.length === 0) return a.length === 0 ? b : a;
+  const out: number[] = [];
+  let j = 0;
+  for (const place of a) {
+    for (let next = b[j]; next !== undefined && next < place; next = b[++j]) out.push(next);
+    out.push(place);
+  }
+  for (; j < b.length; j++) out.push(b[j] ?? 0);
+  return out;
 }
 
 export function describeSplit(field: SplitField): string {
