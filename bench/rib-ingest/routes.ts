@@ -1,11 +1,10 @@
 import { encodeUpdate, type PathAttributes, sessionContext } from '@weir/bgp/codec';
 import { asn, ip4 } from '@weir/wire/inet';
 
-/** The workload: host routes in 10.0.0.0/8, five to an UPDATE, each UPDATE with attributes of its own; the community of the set is in all. */
+/** The workload: host routes in 10.0.0.0/8, five to an UPDATE, each UPDATE with attributes of its own; the community of the set (64512:80) is in all. */
 export const PER_UPDATE = 5;
 export const FEEDER = { address: '192.0.2.2', as: 64513 } as const;
 export const RECEIVER = { address: '192.0.2.1', as: 64512 } as const;
-export const COMMUNITY = '64512:80';
 
 function attributesOf(i: number): PathAttributes {
   const path = [FEEDER.as, 64520 + (i % 97), 65000 + (i % 401), 4_200_000_000 + i];

@@ -35,7 +35,7 @@ function some<T>(fields: { readonly [K in keyof T]: fc.Arbitrary<NonNullable<T[K
 }
 
 /** Attributes as they may come over a session of this kind; ORIGIN, AS_PATH and NEXT_HOP are always there. */
-export function attributesFor(context: SessionContext): fc.Arbitrary<PathAttributes> {
+function attributesFor(context: SessionContext): fc.Arbitrary<PathAttributes> {
   const internal = context.peerKind === 'ibgp';
   const optional = some<PathAttributes>({
     med: u32,
@@ -81,7 +81,7 @@ export function attributesFor(context: SessionContext): fc.Arbitrary<PathAttribu
 const prefix4 = fc.tuple(u32, fc.nat(32)).map(([w, length]) => makePrefix(ip4(w), length));
 const prefix6 = fc.tuple(any6, fc.nat(128)).map(([ip, length]) => makePrefix(ip, length));
 
-export function run(name: FamilyName, context: SessionContext, minLength = 1): fc.Arbitrary<ReturnType<typeof nlriRun>> {
+function run(name: FamilyName, context: SessionContext, minLength = 1): fc.Arbitrary<ReturnType<typeof nlriRun>> {
   const addPath = context.addPath.includes(name);
   return fc.array(fc.tuple(name === 'ipv4 unicast' ? prefix4 : prefix6, u32), { minLength, maxLength: 40 }).map((rows) =>
     nlriRun(
@@ -94,7 +94,7 @@ export function run(name: FamilyName, context: SessionContext, minLength = 1): f
 
 const families: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
 
-export const contexts: fc.Arbitrary<SessionContext> = fc
+const contexts: fc.Arbitrary<SessionContext> = fc
   .record({
     peerKind: fc.constantFrom('ebgp' as const, 'ibgp' as const),
     fourOctetAs: fc.boolean(),

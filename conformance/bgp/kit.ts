@@ -22,7 +22,7 @@ export function encoded(message: Message, context: SessionContext): Uint8Array {
   return w.finish();
 }
 
-export function prefixesOf(run: NlriRun): readonly string[] {
+function prefixesOf(run: NlriRun): readonly string[] {
   return Array.from({ length: run.count }, (_, i) => `${run.pathIds ? `${run.pathIds[i]}@` : ''}${printPrefix(prefixAt(run, i))}`);
 }
 

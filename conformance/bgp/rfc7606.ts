@@ -22,7 +22,7 @@ export interface Row {
 }
 
 export const ORIGIN = '40010100';
-export const AS_PATH = '400206 0201 0000fc01';
+const AS_PATH = '400206 0201 0000fc01';
 export const NEXT_HOP = '400304 c0000201';
 export const BASE = `${ORIGIN} ${AS_PATH} ${NEXT_HOP}`;
 /** The same from a speaker of 2-octet AS numbers. */

@@ -84,7 +84,7 @@ const CIDRS = [
   '0.0.0.0/0',
 ];
 const STATES: readonly ModelState[] = ['new', 'established', 'invalid'];
-export const MODEL_INTERFACES: readonly string[] = ['eth0', 'eth1', 'wg0'];
+const MODEL_INTERFACES: readonly string[] = ['eth0', 'eth1', 'wg0'];
 
 const not = fc.boolean();
 const range = fc.tuple(fc.constantFrom(...PORTS), fc.constantFrom(...PORTS)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);

@@ -56,7 +56,7 @@ const STATES: readonly ConnectionState[] = ['new', 'established', 'related', 'in
 export const UNSEEN: Sight = { reached: false, state: undefined, oif: undefined, steps: [] };
 
 export const INGRESS = 'rx0';
-export const EGRESS = 'out0';
+const EGRESS = 'out0';
 /** VLANs that have a device of their own where the kernel can: frames of others reach no hook, but for VLAN 0. */
 export const VLANS: readonly number[] = [7, 100];
 const RX_ADDRESS = [2, 0, 0, 0, 0, 2] as const;

@@ -89,7 +89,7 @@ export function maximal(members: Iterable<string>): ReadonlySet<string> {
   return new Set(all.filter((one) => !all.some((other) => other !== one && covers(other, one))).map(printPrefix));
 }
 
-export function parse(text: string): Prefix {
+function parse(text: string): Prefix {
   const result = parsePrefix(text);
   if (!result.ok) throw new RangeError(result.error.message);
   return result.prefix;

@@ -76,11 +76,6 @@ export class FrrRouter {
   }
 }
 
-export interface ServiceRoute {
-  readonly address: string;
-  readonly communities: readonly string[];
-}
-
 /** gobgpd with the configuration that ships: the cluster. */
 export class GobgpCluster {
   readonly host: Host;

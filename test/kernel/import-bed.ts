@@ -8,7 +8,7 @@ import type { Host, Lab } from '../lab/index.ts';
 /** Interfaces that packets come in by, as rules name them. */
 export const INTERFACES = ['eth0', 'eth1', 'wg0'] as const;
 /** Where forwarded packets go. */
-export const OUT = 'out0';
+const OUT = 'out0';
 
 /** A packet from its IP header on, and the interface that it comes in by. */
 export interface Sent {

@@ -141,7 +141,7 @@ function slices(): Probe[] {
 }
 
 /** Everything of a packet that nf_tables can load. Probes of one name answer for a family each. */
-export const PROBES: readonly Probe[] = [
+const PROBES: readonly Probe[] = [
   field('ip.proto.num', ANY, { load: { kind: 'meta', key: 'l4proto', dreg: VALUE }, length: 1 }),
   field('meta.len', ANY, { load: { kind: 'meta', key: 'len', dreg: VALUE }, length: 4 }, hostNumber),
   field('ip.src', V4, at('network', 12, 4), printHex),
@@ -209,7 +209,7 @@ export const PROBES: readonly Probe[] = [
 ];
 
 /** Names in the order of PROBES, each once. */
-export const NAMES: readonly string[] = [...new Set(PROBES.map(({ name }) => name))];
+const NAMES: readonly string[] = [...new Set(PROBES.map(({ name }) => name))];
 
 const PRIORITIES = { before: -450, after: -299 } as const;
 export type Place = keyof typeof PRIORITIES;

@@ -4,7 +4,7 @@ import type { Finding } from '../run/finding.ts';
 import { parseVersion, satisfies, type Version } from './semver-range.ts';
 
 /** The oldest Node that everything here must run on. */
-export const oldestNode: Version = [20, 19, 0];
+const oldestNode: Version = [20, 19, 0];
 
 /** Packages whose install script may be skipped (`npm ci --ignore-scripts` works), with the reason. */
 const scriptsNotNeeded: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import { type PeerPackage, peerPackages } from './packages.ts';
 
 const policy = '/usr/sbin/policy-rc.d';
 
-export function missingPeers(): readonly PeerPackage[] {
+function missingPeers(): readonly PeerPackage[] {
   return peerPackages.filter((one) => !existsSync(one.program));
 }
 

@@ -3,11 +3,11 @@ import { bind, native, SystemError } from './libc.ts';
 import { MSG_DONTWAIT } from './tcp-constants.ts';
 
 /** Packets of one system call: the kernel takes no more (UIO_MAXIOV). */
-export const BATCH_PACKETS = 1024;
+const BATCH_PACKETS = 1024;
 /** Octets of one system call. */
-export const BATCH_BYTES: number = 1 << 20;
+const BATCH_BYTES: number = 1 << 20;
 /** Room for a `struct sockaddr_in6`, rounded up. */
-export const ADDRESS_BYTES = 32;
+const ADDRESS_BYTES = 32;
 
 /** `struct msghdr` (56 octets) and what was sent (u32), padded to 8. */
 const MMSGHDR = 64;

@@ -34,7 +34,7 @@ export function setIntOption(fd: number, level: number, name: number, value: num
 }
 
 /** Reads an option whose value is an `int`. */
-export function getIntOption(fd: number, level: number, name: number, call: string): number {
+function getIntOption(fd: number, level: number, name: number, call: string): number {
   const bytes = new Uint8Array(4);
   const length = new Uint8Array([4, 0, 0, 0]);
   check(call, getsockopt(fd, level, name, bytes, length));

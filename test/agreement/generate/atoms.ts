@@ -58,7 +58,7 @@ export const INT_FIELDS: readonly IntField[] = [
 ];
 
 /** Of the socket that sends: only at output. */
-export const UID: IntField = { name: 'process.uid', bits: 32, usual: [0, 1, 1000] };
+const UID: IntField = { name: 'process.uid', bits: 32, usual: [0, 1, 1000] };
 
 export const FLAG_FIELDS: readonly string[] = ['ack', 'cwr', 'ecn', 'fin', 'push', 'reset', 'syn', 'urg'].map(
   (flag) => `tcp.flags.${flag}`,

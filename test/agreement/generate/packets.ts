@@ -7,7 +7,7 @@ import type { Hints } from './hints.ts';
 import { ICMP, ICMPV6, icmp, icmpv6, other, type Segment, sctp, TCP, tcp, udp } from './transport.ts';
 
 /** The first octets of every frame are for the addresses that the bed writes. */
-export const ADDRESSES = 12;
+const ADDRESSES = 12;
 
 export interface PacketOptions {
   /** Fragments get a number of their own, and none is left without the others: the kernel would put together what does not belong together. */
@@ -252,7 +252,7 @@ export class PacketMaker {
 const FRAGMENT = 44;
 const EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 44, 51, 60, 135, 139, 140]);
 
-export function octets16(value: bigint): Uint8Array {
+function octets16(value: bigint): Uint8Array {
   const out = new Uint8Array(16);
   for (let i = 15, left = value; i >= 0; i--, left >>= 8n) out[i] = Number(left & 0xffn);
   return out;

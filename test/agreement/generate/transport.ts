@@ -10,12 +10,12 @@ export interface Segment {
 }
 
 export const TCP = 6;
-export const UDP = 17;
+const UDP = 17;
 export const ICMP = 1;
 export const ICMPV6 = 58;
-export const SCTP = 132;
-export const GRE = 47;
-export const ESP = 50;
+const SCTP = 132;
+const GRE = 47;
+const ESP = 50;
 
 const PORTS = [0, 22, 53, 80, 443, 1024, 5060, 65535] as const;
 

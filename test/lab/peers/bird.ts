@@ -170,7 +170,7 @@ function attributes(options: AnnounceOptions): string {
 }
 
 /** `show route all`: a line with the prefix (blank for a further path of the same), then its attributes, indented by a tab. */
-export function parseRoutes(text: string): readonly ReceivedRoute[] {
+function parseRoutes(text: string): readonly ReceivedRoute[] {
   const routes: { prefix: string; nextHop: string; communities: string[]; large: string[] }[] = [];
   for (const line of text.split('\n')) {
     const head = /^(\S+\/\d+|\s{4,})\s*(?:unicast|blackhole|unreachable) \[/.exec(line);

@@ -34,8 +34,6 @@ export {
   type ApiErrorBody,
   type ApiErrorCode,
   FORMAT_VERSION,
-  MAX_LOOKUP,
-  MAX_PAGE,
   type Method,
   type Params,
   type ParsedRequest,
@@ -44,4 +42,4 @@ export {
   type Request,
   type Response,
 } from './schema.ts';
-export { ControlServer, type ControlServerOptions, MAX_CLIENTS, MAX_REQUEST, MAX_SOCKET_PATH, SocketError } from './server.ts';
+export { ControlServer, type ControlServerOptions } from './server.ts';

@@ -4,10 +4,10 @@ import * as z from 'zod/mini';
 export const FORMAT_VERSION = 1;
 
 /** Items of one page, and how many there are when nothing is asked. */
-export const MAX_PAGE = 10_000;
+const MAX_PAGE = 10_000;
 
 /** Addresses of one lookup. */
-export const MAX_LOOKUP = 256;
+const MAX_LOOKUP = 256;
 
 /** No parameters. */
 type None = Readonly<Record<string, never>>;

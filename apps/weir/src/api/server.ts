@@ -14,10 +14,10 @@ export const MAX_REQUEST = 65_536;
 const MAX_IN_FLIGHT = 16;
 const MAX_WAITING = 8 * 1024 * 1024;
 /** Longest path that fits `struct sockaddr_un`. */
-export const MAX_SOCKET_PATH = 107;
+const MAX_SOCKET_PATH = 107;
 
 /** The socket cannot be opened. `code` is `SOCKET_PATH` or `SOCKET_IN_USE`, or that of the system. */
-export class SocketError extends Error {
+class SocketError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {

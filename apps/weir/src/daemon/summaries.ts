@@ -111,7 +111,7 @@ function longLived(peer: Peer, agreed: Negotiated['longLived'][number]): LongLiv
 }
 
 /** Why a session ended, as one line. What a peer wrote in it is escaped where it is shown. */
-export function printDown(reason: string, notification: Notification | undefined, detail: string | undefined): string {
+function printDown(reason: string, notification: Notification | undefined, detail: string | undefined): string {
   return [reason, ...(notification ? [describeNotification(notification)] : []), ...(detail === undefined ? [] : [detail])].join(': ');
 }
 

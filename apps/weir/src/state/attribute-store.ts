@@ -7,7 +7,7 @@ import { type FeedTable, NO_FEED } from './feed-table.ts';
 export const NO_ATTRIBUTES = 0;
 
 /** The most attribute sets that are kept. */
-export const MAX_ATTRIBUTE_SETS: number = 1 << 22;
+const MAX_ATTRIBUTE_SETS: number = 1 << 22;
 
 /**
  * Interns the attributes of routes by their bytes: equal bytes are stored once, whoever sent them. Reference-counted by routes; the bytes lie

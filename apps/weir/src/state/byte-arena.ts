@@ -2,7 +2,7 @@ const CHUNK_BITS = 20;
 const CHUNK = 1 << CHUNK_BITS;
 
 /** The most bytes an arena holds: 1 GiB. */
-export const ARENA_LIMIT: number = 1024 * CHUNK;
+const ARENA_LIMIT: number = 1024 * CHUNK;
 
 /**
  * Byte strings of up to 1 MiB packed into chunks of 1 MiB. Space is given out upwards and never moved by itself; the owner tells what is

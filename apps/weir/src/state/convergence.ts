@@ -12,7 +12,7 @@ export interface ConvergenceTimes {
  * A peer that never stops to send UPDATEs, as one with a full table does, counts as converged this many times `settle` after its End-of-RIB
  * (or, without graceful restart, after the session came up): the transfer of any table is over by then.
  */
-export const LONGEST_SETTLE = 20;
+const LONGEST_SETTLE = 20;
 
 /**
  * What a family of one peer is at:

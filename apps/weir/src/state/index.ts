@@ -7,14 +7,13 @@ export {
   convergenceDeadline,
   type FamilyPhase,
   initialConvergence,
-  LONGEST_SETTLE,
   type PeerConvergence,
   stepConvergence,
 } from './convergence.ts';
-export { NEVER_MEMBERS, SHORTEST } from './never-members.ts';
+export { NEVER_MEMBERS } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
-export { REFUSAL_REASONS, type Refusal, type RefusalReason } from './refusals.ts';
-export { DEFAULT_LIMITS, type RibLimits } from './rib-limits.ts';
+export type { Refusal, RefusalReason } from './refusals.ts';
+export type { RibLimits } from './rib-limits.ts';
 export { RouteState } from './route-state.ts';
 export type { ConfigureResult, RouteStateOptions, StateClock } from './route-state-options.ts';
 export type {

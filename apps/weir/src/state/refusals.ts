@@ -8,13 +8,13 @@ import { TokenBucket } from './token-bucket.ts';
  */
 export type RefusalReason = 'peer' | 'never' | 'length' | 'prefix' | 'protected' | 'leak' | 'max-members' | 'churn';
 
-export const REFUSAL_REASONS: readonly RefusalReason[] = ['peer', 'never', 'length', 'prefix', 'protected', 'leak', 'max-members', 'churn'];
+const REFUSAL_REASONS: readonly RefusalReason[] = ['peer', 'never', 'length', 'prefix', 'protected', 'leak', 'max-members', 'churn'];
 
 /** Refusals of one set that are told as events. */
 const REPORTED = { rate: 10, burst: 20 };
 
 /** How many refusals of a set are kept. */
-export const REFUSALS_KEPT = 100;
+const REFUSALS_KEPT = 100;
 
 export interface Refusal {
   readonly peer: string;

@@ -13,7 +13,7 @@ import { FAMILY_INDEXES, type FamilyIndex, type SetState } from './set-state.ts'
 import { Smallest } from './smallest.ts';
 
 /** Prefixes that one answer lists at most. */
-export const MAX_PAGE = 10_000;
+const MAX_PAGE = 10_000;
 /** The community of routes that are long-lived stale. */
 const LLGR_STALE = 0xffff0006;
 /** AS numbers of a path that a provenance shows. */

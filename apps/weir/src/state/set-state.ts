@@ -11,9 +11,6 @@ import { TokenBucket } from './token-bucket.ts';
 export type FamilyIndex = 0 | 1;
 export const FAMILY_INDEXES: readonly FamilyIndex[] = [0, 1];
 
-/** The peer of a contribution that no peer makes: the ledger's. */
-export const NO_PEER = -1;
-
 /** What a set needs of everything around it. */
 export interface SetSurroundings {
   readonly ribs: readonly [FamilyRib, FamilyRib];

@@ -155,7 +155,7 @@ export function update(said: Said): UpdateMessage {
   };
 }
 
-export function community(text: string): number {
+function community(text: string): number {
   const [high, low] = text.split(':').map(Number);
   return (((high ?? 0) << 16) | (low ?? 0)) >>> 0;
 }
@@ -181,7 +181,7 @@ function runs(texts: readonly string[], paths: readonly number[] | undefined): N
 }
 
 /** Columns of members as text. */
-export function columnPrefixes(columns: MemberColumns | MemberDelta): string[] {
+function columnPrefixes(columns: MemberColumns | MemberDelta): string[] {
   const stride = columns.family === 4 ? 1 : 4;
   const out: string[] = [];
   for (let i = 0; i < columns.count; i++) {

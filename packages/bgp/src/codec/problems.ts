@@ -3,7 +3,7 @@ import { ErrorCode } from './notification.ts';
 import type { AfiSafi, ErrorAction, MessageError } from './types.ts';
 
 /** The most errors that one message's list holds: the first ones, and in the last place the strongest of the rest. */
-export const MAX_ERRORS = 64;
+const MAX_ERRORS = 64;
 
 const RANK: Readonly<Record<ErrorAction, number>> = {
   'attribute-discard': 1,

@@ -1,7 +1,7 @@
 import { CeaseSubcode, ErrorCode, type FamilyName, type Notification } from '../codec/index.ts';
 import type { Negotiated } from './negotiate.ts';
 
-export function isHardReset(n: Notification): boolean {
+function isHardReset(n: Notification): boolean {
   return n.code === ErrorCode.cease && n.subcode === CeaseSubcode.hardReset;
 }
 

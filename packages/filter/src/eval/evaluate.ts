@@ -52,7 +52,7 @@ function passesQuantified(test: Extract<Test, { kind: 'quantified' }>, subject: 
 }
 
 /** Whether a value passes a test; what operand the test has does not matter. */
-export function valuePasses(test: Exclude<Test, { kind: 'quantified' }>, value: Value, lists: Lists): boolean {
+function valuePasses(test: Exclude<Test, { kind: 'quantified' }>, value: Value, lists: Lists): boolean {
   switch (test.kind) {
     case 'flag':
       return value === true;

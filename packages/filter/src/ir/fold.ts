@@ -10,8 +10,8 @@ import { clampSet, complementSet, interval, intSet, isInterval } from './range-s
 /** A leaf of an expression. */
 export type Literal = Extract<Expr, { kind: 'literal' }>;
 
-export const TRUE: Expr = { kind: 'constant', value: true };
-export const FALSE: Expr = { kind: 'constant', value: false };
+const TRUE: Expr = { kind: 'constant', value: true };
+const FALSE: Expr = { kind: 'constant', value: false };
 
 export function constant(value: boolean, span?: IrSpan): Expr {
   if (span === undefined) return value ? TRUE : FALSE;
@@ -57,7 +57,7 @@ function complementTest(test: Test, scheme: Scheme): Test | undefined {
 }
 
 /** Whether every value passes. */
-export function isPresence(test: Test, scheme: Scheme): boolean {
+function isPresence(test: Test, scheme: Scheme): boolean {
   switch (test.kind) {
     case 'int': {
       const { min, max } = operandInfo(test.operand, scheme);

@@ -8,7 +8,7 @@ const MAX_OPTIONS = 40;
 const ICMP = 1;
 const ICMPV6 = 58;
 
-export const TRANSPORT_NUMBERS = { tcp: 6, udp: 17, gre: 47, esp: 50, sctp: 132 } as const;
+const TRANSPORT_NUMBERS = { tcp: 6, udp: 17, gre: 47, esp: 50, sctp: 132 } as const;
 
 export interface BuiltTransport {
   readonly protocol: number;

@@ -115,13 +115,13 @@ function from({ bytes, headers }: Packet, at: number | undefined): Uint8Array | 
 }
 
 /** What follows the UDP header; the length field of UDP is not asked. */
-export function udpPayload(packet: Packet): Uint8Array | undefined {
+function udpPayload(packet: Packet): Uint8Array | undefined {
   const at = transport(packet.headers, UDP);
   return at === undefined ? undefined : from(packet, at + UDP_HEADER);
 }
 
 /** What follows the TCP header by its data offset, whatever that is, when the fixed header is all there. */
-export function tcpPayload(packet: Packet): Uint8Array | undefined {
+function tcpPayload(packet: Packet): Uint8Array | undefined {
   const { bytes, headers } = packet;
   const at = transport(headers, TCP);
   if (at === undefined || at + TCP_HEADER > headers.end) return undefined;

@@ -24,12 +24,12 @@ export const HOP_BY_HOP = 0;
 export const ROUTING = 43;
 export const FRAGMENT = 44;
 export const AUTHENTICATION = 51;
-export const NO_NEXT_HEADER = 59;
+const NO_NEXT_HEADER = 59;
 export const DESTINATION_OPTIONS = 60;
 const MOST_OFFSET = 0xffff;
 
 /** The headers that are stepped over to find the transport header of IPv6. Mobility (135), HIP and the like are not: they are the protocol. */
-export function isExtension(nextHeader: number): boolean {
+function isExtension(nextHeader: number): boolean {
   return (
     nextHeader === HOP_BY_HOP ||
     nextHeader === ROUTING ||

@@ -10,7 +10,7 @@ export interface SipOptions {
 }
 
 /** Octets that are looked at: a start line that does not end before is none. */
-export const SIP_SCAN_LIMIT = 512;
+const SIP_SCAN_LIMIT = 512;
 
 /** RFC 3261, 3262, 6665, 3428, 3903, 6086, 3515, 3311. */
 const METHODS: ReadonlySet<string> = new Set(

@@ -15,7 +15,7 @@ export function lexBytes(c: Cursor): BytesLiteral {
   return seesString(c) ? lexString(c) : lexHexPairs(c);
 }
 
-export function seesString(c: Cursor): boolean {
+function seesString(c: Cursor): boolean {
   return c.sees('"') || c.sees('r');
 }
 

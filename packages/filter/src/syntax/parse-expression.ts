@@ -43,7 +43,7 @@ export function parseExpression(p: Context, depth: number, level = 0): TypedExpr
 }
 
 /** Parentheses, `not`, a quantifier or a comparison. */
-export function parseSimple(p: Context, depth: number): TypedExpression {
+function parseSimple(p: Context, depth: number): TypedExpression {
   const { c } = p;
   const start = c.at;
   if (c.sees('(')) {

@@ -77,7 +77,7 @@ export function decodeComment(bytes: Uint8Array): Commented {
 }
 
 /** Whether encoding the text again gives the same bytes. */
-export function isPlainText(tlv: Tlv): boolean {
+function isPlainText(tlv: Tlv): boolean {
   const again = TEXT.encode(`${tlvText(tlv)}\0`);
   return again.length <= MAX_COMMENT && again.length === tlv.bytes.length && again.every((b, i) => b === tlv.bytes[i]);
 }

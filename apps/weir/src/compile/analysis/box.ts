@@ -75,7 +75,7 @@ export function mergeBoxes(boxes: readonly Box[], most = 64): readonly Box[] {
 }
 
 /** The box that is both together, when they are the same on all axes but one, or one covers the other. */
-export function mergePair(a: Box, b: Box): Box | undefined {
+function mergePair(a: Box, b: Box): Box | undefined {
   if (relate(a, b) === 0) return b;
   if (relate(b, a) === 0) return a;
   const axis = differingAxis(a, b);

@@ -171,7 +171,7 @@ function address(family: 4 | 6, value: Coordinate | undefined, end: 'source' | '
 }
 
 /** A value of a segment, one that looks usual where there is one; undefined for the missing value. */
-export function valueIn(axis: Axis, segment: number): Coordinate | undefined {
+function valueIn(axis: Axis, segment: number): Coordinate | undefined {
   const stretch = axis.segment(segment);
   if (stretch === undefined) return undefined;
   const liked = preferredValues(axis).find((value) => segmentOf(axis, value) === segment);

@@ -19,7 +19,7 @@ export type Question =
 export const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
 
 /** Protocols whose ports share the axes `srcport` and `dstport`: a rule for ports of any protocol is one box then. */
-export const PORT_PROTOCOLS: readonly number[] = [6, 17, 132];
+const PORT_PROTOCOLS: readonly number[] = [6, 17, 132];
 
 export const PROTOCOL = 'ip.proto.num';
 
@@ -83,7 +83,7 @@ export function atomAxis(key: string): AxisSpec {
 }
 
 /** The stretches of an atom that is true. */
-export const TRUE: readonly Stretch[] = [{ from: 1, to: 2 }];
+const TRUE: readonly Stretch[] = [{ from: 1, to: 2 }];
 
 function question(axis: AxisSpec, stretches: readonly Stretch[], protocols = axis.protocols): Question {
   return stretches.length === 0 ? { kind: 'constant', value: false } : { kind: 'axis', axis, stretches, protocols };
@@ -230,7 +230,7 @@ function keyOf(value: Test | Operand): string {
   return JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? `${v}` : v instanceof Uint8Array ? latin1(v) : v));
 }
 
-export function latin1(bytes: Uint8Array): string {
+function latin1(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;

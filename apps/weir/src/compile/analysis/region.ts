@@ -1,5 +1,5 @@
 import type { Expr, Test } from '@weir/filter/ir';
-import { type Box, intersectBoxes, mergeBoxes, relate, subtractBox } from './box.ts';
+import { type Box, intersectBoxes, mergeBoxes, subtractBox } from './box.ts';
 import { possible } from './possible.ts';
 import { ask, PROTOCOL } from './question.ts';
 import type { Runs } from './runs.ts';
@@ -105,11 +105,6 @@ export function subtractRegions(a: Region, b: Region): Region {
   return rest;
 }
 
-/** Whether two regions share a packet as far as their boxes say. */
-export function regionsTouch(a: Region, b: Region): boolean {
-  return a.some((x) => b.some((y) => relate(x, y) >= 0));
-}
-
 function bounded(boxes: readonly Box[]): Region {
   if (boxes.length > MAX_BOXES) throw new TooManyBoxes();
   return boxes;
@@ -134,7 +129,7 @@ function parity(items: readonly Expr[], negated: boolean): Expr {
 }
 
 /** The expression that is true where this one is not. */
-export function negate(expression: Expr): Expr {
+function negate(expression: Expr): Expr {
   switch (expression.kind) {
     case 'constant':
       return { kind: 'constant', value: !expression.value };

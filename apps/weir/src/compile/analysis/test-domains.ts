@@ -36,7 +36,7 @@ export function flagTest(name: string): Test {
   return { kind: 'flag', operand: field(name) };
 }
 
-export function bitsTest(name: string, mask: number): Test {
+function bitsTest(name: string, mask: number): Test {
   return { kind: 'bits', operand: field(name), mask };
 }
 

@@ -47,7 +47,7 @@ export interface Candidate {
 const NEVER: Expr = { kind: 'constant', value: false };
 
 /** Undefined when no bytes are such a packet. */
-export function candidate(programs: readonly Program[], universe: Universe, point: Point): Candidate | undefined {
+function candidate(programs: readonly Program[], universe: Universe, point: Point): Candidate | undefined {
   const { description, context } = packetAt(universe, point);
   let packet: Packet;
   try {

@@ -309,7 +309,7 @@ function decode(octets: Uint8Array): string {
 }
 
 /** What a test is about, for messages. */
-export function describe(test: Test): string {
+function describe(test: Test): string {
   if (test.kind === 'quantified') return test.quantifier;
   const { operand } = test;
   const subject =

@@ -44,9 +44,6 @@ export function onPorts(protocol: 'tcp' | 'udp', side: Side, ports: readonly Por
   return `${field} in {${ports.map(({ from, to }) => (from === to ? String(from) : `${from}..${to}`)).join(' ')}}`;
 }
 
-/** ICMP of either family. */
-export const ICMP = 'ip.proto in {"icmp" "icmpv6"}';
-
 /** A TCP segment that does not ask for a new connection. */
 export const NOT_FIRST = '(not tcp.flags.syn or tcp.flags.ack or tcp.flags.fin or tcp.flags.reset)';
 

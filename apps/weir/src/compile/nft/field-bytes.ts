@@ -27,17 +27,6 @@ export function placed(value: number, shift: number, length: number): Uint8Array
   return out;
 }
 
-/** The next key; undefined after the highest. */
-export function nextKey(key: Uint8Array): Uint8Array | undefined {
-  const out = key.slice();
-  for (let i = out.length - 1; i >= 0; i--) {
-    const byte = out[i] as number;
-    out[i] = (byte + 1) & 255;
-    if (byte !== 255) return out;
-  }
-  return undefined;
-}
-
 export function reversed(bytes: Uint8Array): Uint8Array {
   return bytes.slice().reverse();
 }

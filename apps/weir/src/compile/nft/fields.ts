@@ -194,7 +194,7 @@ export interface SliceField {
 }
 
 /** The bytes that hold the bits, and where these lie in them. */
-export function sliceInfo({ base, start, bits, family, protocol }: SliceField): FieldInfo {
+function sliceInfo({ base, start, bits, family, protocol }: SliceField): FieldInfo {
   const offset = start >>> 3;
   const end = (start + bits + 7) >>> 3;
   return {

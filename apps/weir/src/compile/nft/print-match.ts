@@ -4,11 +4,6 @@ import type { FieldRange, Match } from './image.ts';
 import { asPrefix } from './match-expressions.ts';
 import { PROTOCOL_NAMES } from './numbers.ts';
 
-/** One condition as nft reads it. */
-export function printMatch(match: Match): string {
-  return new MatchPrinter().print(match);
-}
-
 /** The conditions of one rule as nft reads them: what nft does not add by itself about family and protocol is written once. */
 export class MatchPrinter {
   #family: Family | undefined;

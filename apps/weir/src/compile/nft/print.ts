@@ -87,7 +87,7 @@ function printChain(chain: ChainImage): string {
 }
 
 /** One rule as nft reads it. */
-export function printRule(rule: RuleImage): string {
+function printRule(rule: RuleImage): string {
   const printer = new MatchPrinter();
   const matches = rule.matches.map((match) => printer.print(match));
   const statements = rule.statements ?? [];

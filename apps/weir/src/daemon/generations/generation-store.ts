@@ -7,7 +7,7 @@ import type { GenerationIndex, GenerationRecord, Pending } from './record.ts';
 
 /** Generations that are kept, and bytes of all their texts; the one in force and the one to go back to always stay. */
 export const MAX_GENERATIONS = 100;
-export const MAX_TOTAL_BYTES: number = 64 * 1024 * 1024;
+const MAX_TOTAL_BYTES: number = 64 * 1024 * 1024;
 /** Texts of changes that are kept of one generation. */
 const MAX_CHANGES = 100;
 

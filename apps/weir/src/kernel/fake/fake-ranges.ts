@@ -1,4 +1,4 @@
-import type { Family, Ip } from '@weir/wire/inet';
+import type { Family } from '@weir/wire/inet';
 import type { PrefixColumns } from '../../model/member-delta.ts';
 import type { RangeColumns } from '../backend.ts';
 
@@ -32,11 +32,6 @@ export function columnsOfRanges(family: Family, ranges: readonly FakeRange[]): R
     return words;
   };
   return { family, count: ranges.length, firsts: column((r) => r.first), lasts: column((r) => r.last) };
-}
-
-export function numberOfIp({ family, w0, w1, w2, w3 }: Ip): bigint {
-  if (family === 4) return BigInt(w0);
-  return [w0, w1, w2, w3].reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
 }
 
 function numberAt(family: Family, words: Uint32Array, i: number): bigint {

@@ -1,4 +1,4 @@
-export { FakeBackend, type FakeConnection } from './fake-backend.ts';
+export type { FakeConnection } from './fake-backend.ts';
 export { type FakeCommit, FakeCrash, type FakeFault, FakeKernel, type FakeKernelOptions } from './fake-kernel.ts';
-export { columnsOfRanges, type FakeRange, numberOfIp, rangesOfColumns, rangesOfPrefixes } from './fake-ranges.ts';
+export { type FakeRange, rangesOfColumns, rangesOfPrefixes } from './fake-ranges.ts';
 export { elementKey, type FakeElement, FakeRuleset, overlap } from './fake-ruleset.ts';

@@ -1,4 +1,4 @@
 /** BGP sessions as a source of routes. */
 
 export { BgpSource, type BgpSourceOptions, type PeerView, type Speaker } from './bgp-source.ts';
-export { peerConfig, type SpeakerOptions, speakerConfig } from './speaker-config.ts';
+export { type SpeakerOptions, speakerConfig } from './speaker-config.ts';

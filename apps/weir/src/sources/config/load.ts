@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import type { Policy } from '../../model/policy.ts';
-import { loadPolicy } from '../policy/load.ts';
 import { SMALL_TREE } from '../yaml/bounds.ts';
 import { type Files, matchFiles, relativeTo, systemFiles } from '../yaml/files.ts';
 import { Reading } from '../yaml/reading.ts';
@@ -12,19 +10,22 @@ import type { ConfigNode } from '../yaml/tree.ts';
 import { buildConfig } from './build.ts';
 import { checkFile } from './check.ts';
 import { checkEnforceable } from './check-enforceable.ts';
+import { loadScopePolicy } from './load-policy.ts';
+import { loadTenants } from './load-tenants.ts';
 import { mergeTrees } from './merge.ts';
-import type { RawFile } from './raw.ts';
 import { fileShape } from './schema.ts';
 
 /** Bounds of what is read: one file, all files together in bytes and by number, one password. */
 export const MAX_FILE_BYTES: number = 1024 * 1024;
-export const MAX_TOTAL_BYTES: number = 4 * MAX_FILE_BYTES;
-export const MAX_INCLUDES = 256;
-export const MAX_PASSWORD_BYTES = 80;
+const MAX_TOTAL_BYTES: number = 4 * MAX_FILE_BYTES;
+const MAX_INCLUDES = 256;
+const MAX_PASSWORD_BYTES = 80;
 
 /** The result of loading: `config` is there exactly when no diagnostic is an error. `sources` are the texts that spans point into, by file. */
 export interface Loaded {
   readonly config: Config | undefined;
+  /** The same without the tenants that have mistakes; there when all mistakes are those of tenants. */
+  readonly usable: Config | undefined;
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: ReadonlyMap<string, SourceText>;
 }
@@ -53,6 +54,7 @@ class Loader {
     const nowhere: Place = { source: new SourceText(this.#file, ''), start: 0, end: 0 };
     const main = reading.parse(this.#file, nowhere);
     let config: Config | undefined;
+    let tenantErrors = 0;
     if (main) {
       if (main.kind === 'scalar' && main.value === null)
         reading.report('E007', main.place, 'the file is empty: bgp is missing in the configuration');
@@ -61,15 +63,20 @@ class Loader {
         const whole = this.#include(main);
         const table = shape.read(whole, { ...whole.place, end: whole.place.start }, reading.report);
         if (table) {
-          const { policy, uses } = this.#policy(table.get);
-          checkFile(table.get, { given: table.has('policy'), uses }, reading.report);
-          config = buildConfig(this.#file, table.get, policy, (item) => this.#password(item));
+          const raw = table.get;
+          const { policy, uses } = loadScopePolicy(raw, reading, this.#files, this.#now, () => this.#file);
+          checkFile(raw, { given: table.has('policy'), uses }, reading.report);
+          config = buildConfig(this.#file, raw, policy, (item) => this.#password(item));
           if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now), new Map());
+          const { tenants, faulty, errors } = loadTenants(raw, reading, this.#files, this.#now);
+          tenantErrors = errors;
+          config &&= { ...config, tenants, faultyTenants: faulty };
         }
       }
     }
     const diagnostics = reading.diagnostics(this.#file);
-    return { config: reading.errors > 0 ? undefined : config, diagnostics, sources: reading.sources };
+    const usable = reading.errors > tenantErrors ? undefined : config;
+    return { config: reading.errors > 0 ? undefined : usable, usable, diagnostics, sources: reading.sources };
   }
 
   /** The main tree with what it includes. */
@@ -96,27 +103,6 @@ class Loader {
       }
     }
     return whole;
-  }
-
-  /** The policy that the configuration names, and the sets that the policy names. */
-  #policy(raw: RawFile): { readonly policy: Policy | undefined; readonly uses: ReadonlySet<string> } {
-    const reading = this.#reading;
-    if (raw.policy === undefined) return { policy: undefined, uses: new Set() };
-    const files = raw.policy.flatMap(({ value, place }) => {
-      const errors = reading.errors;
-      const paths = matchFiles(this.#files, this.#file, value, place, reading.report);
-      if (paths.length === 0 && reading.errors === errors) reading.report('W013', place, `no file matches ${value}`);
-      return paths.map((path) => ({ path, place }));
-    });
-    const sets = new Map<string, 'Ip'>();
-    const elsewhere = new Set<string>();
-    for (const { name, value } of raw.sets) {
-      if (value.has('nft')) elsewhere.add(name);
-      else sets.set(name, 'Ip');
-    }
-    const loaded = loadPolicy(files, this.#files, { sets, elsewhere, now: this.#now });
-    reading.add(loaded.diagnostics, loaded.sources);
-    return loaded;
   }
 
   #password(item: Item<string>): string | undefined {

@@ -2,7 +2,7 @@ import type { Hook } from '@weir/filter/scheme';
 import { printPrefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
 import type { PolicyFields, PolicyRule } from '../../model/policy.ts';
-import { type Item, quote, type Table } from '../yaml/shape.ts';
+import type { Item, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
 import type { Report } from '../yaml/tree.ts';
 import { buildAction } from './actions.ts';
@@ -124,9 +124,4 @@ function buildFields(r: RawRule): PolicyFields {
     state: (r.state ?? []).map((item) => item.value),
     expression: r.expression,
   };
-}
-
-/** The name of a rule in a message. */
-export function shownName(rule: PolicyRule): string {
-  return /^[\w.:/-]+$/.test(rule.name) ? rule.name : quote(rule.name);
 }

@@ -7,9 +7,9 @@ import type { OrList, RawList } from './raw.ts';
 
 /** The name of a list as the filter language has it. */
 const LIST_NAME = /^[a-z0-9_]+(\.[a-z0-9_]+)*$/;
-export const MAX_NAME = 64;
+const MAX_NAME = 64;
 /** Members of one list. */
-export const MAX_MEMBERS = 100_000;
+const MAX_MEMBERS = 100_000;
 /** The greatest number in a list: 32 bits. */
 const MAX_NUMBER = 0xffffffff;
 

@@ -17,7 +17,7 @@ export const MAX_POLICY_FILE_BYTES: number = 16 * 1024 * 1024;
 export const MAX_POLICY_BYTES: number = 32 * 1024 * 1024;
 export const MAX_POLICY_FILES = 1024;
 export const MAX_RULES = 50_000;
-export const MAX_INLINED = 2_000_000;
+const MAX_INLINED = 2_000_000;
 const BOUNDS = {
   fileBytes: MAX_POLICY_FILE_BYTES,
   totalBytes: MAX_POLICY_BYTES,

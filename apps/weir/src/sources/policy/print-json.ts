@@ -70,7 +70,7 @@ function ruleToJson(rule: PolicyRule): Json {
 }
 
 /** The word of policy files for an action. */
-export function actionWord(action: Action): ActionWord {
+function actionWord(action: Action): ActionWord {
   return action.kind === 'rate-limit' ? 'rate_limit' : action.kind;
 }
 

@@ -11,7 +11,7 @@ export interface Paint {
   readonly faint: (text: string) => string;
 }
 
-export const PLAIN: Paint = { error: (t) => t, warning: (t) => t, strong: (t) => t, faint: (t) => t };
+const PLAIN: Paint = { error: (t) => t, warning: (t) => t, strong: (t) => t, faint: (t) => t };
 
 /**
  * A diagnostic as text, without a line break at the end:

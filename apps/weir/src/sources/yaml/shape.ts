@@ -238,7 +238,7 @@ function itemLabel(node: ConfigNode, label: Place): Place {
   return first === undefined ? label : first.keyPlace;
 }
 
-export function kindOf(node: ConfigNode): string {
+function kindOf(node: ConfigNode): string {
   switch (node.kind) {
     case 'map':
       return 'a mapping';
@@ -251,7 +251,7 @@ export function kindOf(node: ConfigNode): string {
   }
 }
 
-export function article(type: string): string {
+function article(type: string): string {
   return /^(a|an|the|one) /.test(type) ? type : /^([aeiou]|AS )/.test(type) ? `an ${type}` : `a ${type}`;
 }
 

@@ -15,7 +15,7 @@ import {
 const KINDS: readonly (AsPathSegment['kind'] | undefined)[] = [undefined, 'set', 'sequence', 'confed-sequence', 'confed-set'];
 
 /** Segment types on the wire (RFC 4271 section 4.3, RFC 5065 section 3). */
-export const SegmentType = { set: 1, sequence: 2, 'confed-sequence': 3, 'confed-set': 4 } as const;
+const SegmentType = { set: 1, sequence: 2, 'confed-sequence': 3, 'confed-set': 4 } as const;
 
 /** The most AS numbers a segment's length octet can count. */
 const MAX_SEGMENT = 255;
@@ -50,7 +50,7 @@ function malformedPath(message: string, at: number): MalformedAttribute {
   return new MalformedAttribute(message, at, UpdateSubcode.malformedAsPath);
 }
 
-export function isConfederation(segment: AsPathSegment): boolean {
+function isConfederation(segment: AsPathSegment): boolean {
   return segment.kind === 'confed-sequence' || segment.kind === 'confed-set';
 }
 
@@ -107,7 +107,7 @@ export function mergeAs4Path(path: readonly AsPathSegment[], as4Path: readonly A
 }
 
 /** Sequence members as numbers in one list, a set as a list within it, confederation segments as objects. */
-export function asPathToJson(path: readonly AsPathSegment[]): Json {
+function asPathToJson(path: readonly AsPathSegment[]): Json {
   const out: Json[] = [];
   for (const segment of path) {
     switch (segment.kind) {

@@ -49,7 +49,7 @@ export function multiply(product: Product, alternatives: readonly Alternative[],
 }
 
 /** Undefined when no packet meets both. */
-export function meet(a: Alternative, b: Alternative): Alternative | undefined {
+function meet(a: Alternative, b: Alternative): Alternative | undefined {
   if (a.matches.length === 0) return b;
   if (a.family !== undefined && b.family !== undefined && a.family !== b.family) return undefined;
   if (a.protocol !== undefined && b.protocol !== undefined && a.protocol !== b.protocol) return undefined;
@@ -103,7 +103,7 @@ function isGuard(match: Match): boolean {
 }
 
 /** Of a condition that asks for one protocol. */
-export function protocolOf(match: Match): number | undefined {
+function protocolOf(match: Match): number | undefined {
   if (match.kind !== 'field' || match.field !== 'protocol' || match.not) return undefined;
   const [range] = match.ranges;
   return match.ranges.length === 1 && range && range[0] === range[1] ? Number(range[0]) : undefined;

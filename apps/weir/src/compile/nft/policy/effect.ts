@@ -45,7 +45,7 @@ export function label(text: string, most: number = MOST_LABEL): string {
 }
 
 /** `weir input web-1 deny: ` */
-export function logPrefix(hook: string, ref: string, verdict: string): string {
+function logPrefix(hook: string, ref: string, verdict: string): string {
   const end = ` ${verdict}: `;
   return `${label(`weir ${hook} ${ref}`, MOST_LABEL - end.length)}${end}`;
 }
