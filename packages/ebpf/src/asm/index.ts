@@ -1,2 +1,11 @@
 /** Instructions of eBPF as data: assembled from labels and symbols, and printed. */
-export { R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, type Register } from './registers.ts';
+export { decodeInstruction, decodeInstructions, slotsOf, wordsOf } from './decode.ts';
+export { type DisassembleOptions, disassemble } from './disassemble.ts';
+export { encodeInstructions } from './encode.ts';
+export { AssemblyError, type AssemblyProblem } from './error.ts';
+export { HELPER_NAMES, type HelperName, helperNumber } from './helper-names.ts';
+export type { AnyRegister, Instruction } from './instruction.ts';
+export { InstructionWriter, MAX_SLOTS } from './instruction-writer.ts';
+export type { AluOperator, AtomicOperator, Comparison, SignedSize, Size } from './opcodes.ts';
+export { type Naming, printInstruction } from './print-instruction.ts';
+export { type HalfRegister, lower, type Register } from './registers.ts';

@@ -1,6 +1,22 @@
 import { expect, test } from 'vitest';
-import * as asm from './index.ts';
+import { halfOf, isHalf, lower, registerNumber, registerOf } from './registers.ts';
 
-test('a register is its number', () => {
-  expect([asm.R0, asm.R1, asm.R2, asm.R3, asm.R4, asm.R5, asm.R6, asm.R7, asm.R8, asm.R9, asm.R10]).toEqual([...Array(11).keys()]);
+test('a register is its number, and back', () => {
+  for (let number = 0; number <= 10; number++) {
+    const whole = registerOf(number);
+    const half = halfOf(number);
+    expect([whole, half]).toEqual([`r${number}`, `w${number}`]);
+    if (whole === undefined || half === undefined) throw new Error('no register');
+    expect([registerNumber(whole), registerNumber(half), lower(whole), isHalf(whole), isHalf(half)]).toEqual([
+      number,
+      number,
+      half,
+      false,
+      true,
+    ]);
+  }
+});
+
+test('eleven registers and no more', () => {
+  expect([11, 15, -1].map((number) => registerOf(number) ?? halfOf(number))).toEqual([undefined, undefined, undefined]);
 });
