@@ -1,13 +1,8 @@
 import { arch, endianness } from 'node:os';
-import { bind, native, SystemError } from './libc.ts';
+import { bind, check, native, SystemError } from './libc.ts';
 
 /** bpf(2) has no function in the C library; its number is the architecture's. */
 const NUMBERS: Readonly<Record<string, number>> = { x64: 321, arm64: 280, riscv64: 280, loong64: 280 };
-
-const EINTR = 4;
-const EAGAIN = 11;
-/** The verifier gives up with EAGAIN when a signal waits: tried again so often. */
-const MAX_TRIES = 20;
 
 const syscall = bind<[number, number, Uint8Array, number], number | bigint>(
   'intptr_t syscall(intptr_t number, int command, void *attribute, unsigned int size)',
@@ -15,15 +10,10 @@ const syscall = bind<[number, number, Uint8Array, number], number | bigint>(
 
 /**
  * bpf(2): runs a command over its `union bpf_attr` and returns what the kernel returned: a descriptor, or a number that the command defines. What the kernel
- * writes back is in `attribute`. An interrupted call is repeated. SystemError otherwise; `operation` names what was tried, for its text.
+ * writes back is in `attribute`. SystemError otherwise, also when the call was interrupted (EINTR, EAGAIN); `operation` names what was tried, for its text.
  */
 export function bpf(command: number, attribute: Uint8Array, operation = ''): number {
-  for (let tries = 1; ; tries++) {
-    const result = Number(syscall(callNumber(), command, attribute, attribute.length));
-    if (result >= 0) return result;
-    const errno = native().errno();
-    if ((errno !== EAGAIN && errno !== EINTR) || tries >= MAX_TRIES) throw new SystemError('bpf', errno, operation);
-  }
+  return check('bpf', Number(syscall(callNumber(), command, attribute, attribute.length)), operation);
 }
 
 function callNumber(): number {
