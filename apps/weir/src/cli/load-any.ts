@@ -3,7 +3,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import type { Policy } from '../model/policy.ts';
 import { type Files, loadConfig, type SourceText, systemFiles } from '../sources/config/index.ts';
 import { isPolicyText, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
-import { CliError, EXIT } from './exit.ts';
+import { CliError, EXIT, type ExitCode } from './exit.ts';
 
 /** A file that is a configuration or a policy, loaded. `usable`: no diagnostic is an error. */
 export interface LoadedFile {
@@ -55,14 +55,25 @@ export function loadPolicyFiles(files: readonly string[], sets: ReadonlySet<stri
   return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources };
 }
 
+/**
+ * How a command ends that cannot use these files: with 1 where one of them cannot be read at all, with 2 where there are mistakes in them. `ok` where they can be used.
+ */
+export function exitOf(
+  loaded: Pick<LoadedFile, 'diagnostics' | 'sources'> & { readonly usable: boolean },
+  files: readonly string[],
+): ExitCode {
+  const unread = (file: string): boolean =>
+    !loaded.sources.has(file) && loaded.diagnostics.some((d) => d.code === 'E001' && d.span.file === file);
+  return files.some(unread) ? EXIT.error : loaded.usable ? EXIT.ok : EXIT.finding;
+}
+
 /** The sets of a configuration file, which must be without mistakes. */
 export function knownSets(configFile: string, now: number): KnownSets & { readonly config: Config } {
-  const { config, sources } = loadConfig(configFile, systemFiles, now);
-  if (!config)
-    throw new CliError(
-      sources.has(configFile) ? EXIT.finding : EXIT.error,
-      `${configFile} cannot be used: weir check ${configFile} says why`,
-    );
+  const { config, diagnostics, sources } = loadConfig(configFile, systemFiles, now);
+  if (!config) {
+    const code = exitOf({ usable: false, diagnostics, sources }, [configFile]);
+    throw new CliError(code, `${configFile} cannot be used: weir check ${configFile} says why`);
+  }
   const mine = config.sets.filter((set) => set.target.kind === 'owned');
   return {
     config,

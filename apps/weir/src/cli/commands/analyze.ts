@@ -16,8 +16,9 @@ import type { SourceSpan } from '../../model/provenance.ts';
 import { printDiagnostic, type SourceText } from '../../sources/config/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { type LoadedFile, loadFiles } from '../load-any.ts';
+import { exitOf, type LoadedFile, loadFiles } from '../load-any.ts';
 import { escapeControl } from '../render/escape.ts';
+import { fileUri } from '../render/file-uri.ts';
 import type { Palette } from '../render/paint.ts';
 import { plural } from '../render/units.ts';
 import { version } from '../version.ts';
@@ -45,8 +46,8 @@ export async function analyze(files: readonly string[], options: AnalyzeOptions,
   const now = Date.now();
   const loaded = loadFiles(files, options.config, now);
   io.err(printDiagnostics({ ...loaded, diagnostics: loaded.diagnostics.filter((d) => d.severity === 'error') }, options.palette));
-  if (files.some((file) => !loaded.sources.has(file))) return EXIT.error;
-  if (!loaded.usable) return EXIT.finding;
+  const code = exitOf(loaded, files);
+  if (code !== EXIT.ok) return code;
   const analysis = analyzeLoaded(loaded, now);
   const counted = analysis.findings.filter((finding) => COUNTED.has(finding.kind)).length;
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(analysis, counted, options.threshold))}\n`);
@@ -145,7 +146,7 @@ function markJson({ ref, name, priority, stage, action, span }: RuleMark): unkno
 function asSarif(findings: readonly Finding[]): unknown {
   const place = (span: SourceSpan): unknown => ({
     physicalLocation: {
-      artifactLocation: { uri: encodeURI(span.file) },
+      artifactLocation: { uri: fileUri(span.file) },
       region: { startLine: span.line, startColumn: span.column, endColumn: span.column + span.length },
     },
   });

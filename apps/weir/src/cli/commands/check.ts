@@ -4,7 +4,8 @@ import type { Diagnostic } from '../../model/diagnostic.ts';
 import { CODES, checkEnforceable, printDiagnostic, type SourceText } from '../../sources/config/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { knownSets, type LoadedFile, loadAny } from '../load-any.ts';
+import { exitOf, knownSets, type LoadedFile, loadAny } from '../load-any.ts';
+import { fileUri } from '../render/file-uri.ts';
 import type { Palette } from '../render/paint.ts';
 import { plural } from '../render/units.ts';
 import { version } from '../version.ts';
@@ -24,8 +25,8 @@ export async function check(files: readonly string[], options: CheckOptions, io:
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(results))}\n`);
   else if (options.output === 'sarif') await io.out(`${JSON.stringify(asSarif(results.flatMap((r) => r.loaded.diagnostics)), null, 2)}\n`);
   else for (const { file, loaded } of results) await printText(file, loaded, options.palette, io);
-  if (results.some(({ file, loaded }) => !loaded.sources.has(file))) return EXIT.error;
-  return results.every(({ loaded }) => loaded.usable) ? EXIT.ok : EXIT.finding;
+  const codes = results.map(({ file, loaded }) => exitOf(loaded, [file]));
+  return [EXIT.error, EXIT.finding].find((code) => codes.includes(code)) ?? EXIT.ok;
 }
 
 /** A policy file by itself, with what nf_tables cannot do of it; a configuration has been asked already. */
@@ -99,7 +100,7 @@ function asSarif(diagnostics: readonly Diagnostic[]): unknown {
           locations: [
             {
               physicalLocation: {
-                artifactLocation: { uri: encodeURI(d.span.file) },
+                artifactLocation: { uri: fileUri(d.span.file) },
                 region: { startLine: d.span.line, startColumn: d.span.column, endColumn: d.span.column + d.span.length },
               },
             },

@@ -10,7 +10,7 @@ import type { HookRules } from '../../model/rule.ts';
 import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { loadFiles } from '../load-any.ts';
+import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { printDiagnostics } from './check.ts';
 
@@ -48,8 +48,8 @@ export async function compile(files: readonly string[], options: CompileOptions,
   const now = Date.now();
   const loaded = loadFiles(files, options.config, now);
   io.err(printDiagnostics(loaded, options.palette));
-  if (files.some((file) => !loaded.sources.has(file))) return EXIT.error;
-  if (!loaded.usable) return EXIT.finding;
+  const code = exitOf(loaded, files);
+  if (code !== EXIT.ok) return code;
   if (!loaded.policy) {
     io.err(`${files.join(', ')}: a configuration without a policy: there are no rules to compile\n`);
     return EXIT.finding;

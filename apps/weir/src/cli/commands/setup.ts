@@ -3,6 +3,7 @@ import { compileKernelPlan } from '../../compile/nft/targets.ts';
 import { loadConfig } from '../../sources/config/index.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { exitOf } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { printDiagnostics } from './check.ts';
 
@@ -16,7 +17,7 @@ export interface SetupOptions {
 export async function setup(options: SetupOptions, io: Io): Promise<ExitCode> {
   const loaded = loadConfig(options.config);
   io.err(printDiagnostics(loaded, options.palette));
-  if (!loaded.config) return loaded.sources.has(options.config) ? EXIT.finding : EXIT.error;
+  if (!loaded.config) return exitOf({ ...loaded, usable: false }, [options.config]);
   const nft = printSetup(compileKernelPlan(loaded.config, Date.now()));
   await io.out(options.output === 'json' ? `${JSON.stringify({ format_version: 1, nft })}\n` : nft);
   return EXIT.ok;

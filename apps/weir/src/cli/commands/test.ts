@@ -6,7 +6,7 @@ import { systemFiles } from '../../sources/config/index.ts';
 import { loadTests } from '../../sources/tests/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { type LoadedFile, loadFiles, loadPolicyFiles } from '../load-any.ts';
+import { exitOf, type LoadedFile, loadFiles, loadPolicyFiles } from '../load-any.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { plural } from '../render/units.ts';
@@ -40,7 +40,7 @@ export async function test(files: readonly string[], options: TestOptions, io: I
 function own(file: string, options: TestOptions, io: Io): readonly TestResult[] {
   const { tests, diagnostics, sources } = loadTests(file, systemFiles);
   io.err(printDiagnostics({ diagnostics, sources }, options.palette));
-  if (!tests) throw new CliError(sources.has(file) ? EXIT.finding : EXIT.error, `${file} cannot be used`);
+  if (!tests) throw new CliError(exitOf({ usable: false, diagnostics, sources }, [file]), `${file} cannot be used`);
   const policy = options.policy.length > 0 ? options.policy : tests.policy;
   if (policy.length === 0) throw new CliError(EXIT.usage, `${file} names no policy, and --policy none`);
   const now = Date.now();
@@ -63,7 +63,7 @@ function rego(file: string, options: TestOptions, io: Io): readonly TestResult[]
 
 function usable(loaded: LoadedFile, files: readonly string[], options: TestOptions, io: Io): LoadedFile {
   io.err(printDiagnostics(loaded, options.palette));
-  if (!loaded.usable) throw new CliError(EXIT.finding, `${files.join(', ')} cannot be used`);
+  if (!loaded.usable) throw new CliError(exitOf(loaded, files), `${files.join(', ')} cannot be used`);
   return loaded;
 }
 

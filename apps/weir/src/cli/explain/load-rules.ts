@@ -2,9 +2,9 @@ import { judgement, NO_PEERS } from '../../compile/judgement/index.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { printDiagnostics } from '../commands/check.ts';
-import { CliError, EXIT } from '../exit.ts';
+import { CliError } from '../exit.ts';
 import type { Io } from '../io.ts';
-import { loadFiles } from '../load-any.ts';
+import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 
 /** What judges packets: the rules of each hook, and the sets that they may name. */
@@ -23,7 +23,7 @@ export function loadRulesAndSets(files: readonly string[], config: string | unde
   const now = Date.now();
   const loaded = loadFiles(files, config, now);
   io.err(printDiagnostics(loaded, palette));
-  if (!loaded.usable) throw new CliError(EXIT.finding, `${files.join(', ')} cannot be used`);
+  if (!loaded.usable) throw new CliError(exitOf(loaded, files), `${files.join(', ')} cannot be used`);
   const { firewall, sets = [], bgp = NO_PEERS } = loaded.config ?? {};
   return { hooks: judgement({ policy: loaded.policy, firewall, sets, bgp }, now), sets };
 }
