@@ -1,4 +1,4 @@
-// `npm run docs`: writes what is generated from the source (docs/rfc-map.md, docs/configuration.md, docs/policy.md, docs/cli, docs/man, tools/surfaces/*.txt). The declarations must build.
+// `npm run docs`: writes what is generated from the source (docs/rfc-map.md, docs/configuration.md, docs/policy.md, docs/testing.md, docs/cli, docs/man, tools/surfaces/*.txt). The declarations must build.
 import { join, resolve } from 'node:path';
 import { checkDocs } from './docs/check-docs.ts';
 import { checkRfcMap } from './rfc-map/check-rfc-map.ts';

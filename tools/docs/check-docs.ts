@@ -4,8 +4,9 @@ import { buildProgram, type CommandNode, commandTree, EXIT, flatten, type Io } f
 import { pageName, printMarkdownPage } from '../../apps/weir/src/cli/manual/markdown.ts';
 import { printManualPage } from '../../apps/weir/src/cli/manual/roff.ts';
 import { version } from '../../apps/weir/src/cli/version.ts';
-import { CODES, describeFile } from '../../apps/weir/src/sources/config/index.ts';
+import { CODES, describeFile, type ShapeDoc } from '../../apps/weir/src/sources/config/index.ts';
 import { describePolicy } from '../../apps/weir/src/sources/policy/index.ts';
+import { describeTests } from '../../apps/weir/src/sources/tests/index.ts';
 import type { Finding } from '../run/finding.ts';
 import { keyTables, printConfigurationPage } from './configuration-page.ts';
 
@@ -13,14 +14,16 @@ const PAGES = 'docs/cli';
 const MANUAL = 'docs/man';
 const INTRO = 'docs/cli/intro';
 const POLICY_INTRO = 'tools/docs/policy-intro.md';
+const TESTING_INTRO = 'tools/docs/testing-intro.md';
 
-/** Compares docs/configuration.md, docs/policy.md, docs/cli/*.md and docs/man/*.1 with what the source says; with `update` writes them. */
+/** Compares docs/configuration.md, docs/policy.md, docs/testing.md, docs/cli/*.md and docs/man/*.1 with what the source says; with `update` writes them. */
 export function checkDocs(root: string, update: boolean): readonly Finding[] {
   const findings: Finding[] = [];
   const tree = programTree();
   const wanted = new Map<string, string>([
     ['docs/configuration.md', printConfigurationPage(describeFile(), CODES)],
-    ['docs/policy.md', `${readFileSync(join(root, POLICY_INTRO), 'utf8')}\n${keyTables(describePolicy()).join('\n')}`],
+    ['docs/policy.md', withTables(root, POLICY_INTRO, describePolicy())],
+    ['docs/testing.md', withTables(root, TESTING_INTRO, describeTests())],
   ]);
   const commands = flatten(tree).filter((node) => node !== tree);
   for (const node of commands) {
@@ -51,6 +54,11 @@ export function checkDocs(root: string, update: boolean): readonly Finding[] {
     }
   }
   return findings;
+}
+
+/** An introduction with a table for each mapping of the file that it is about. */
+function withTables(root: string, intro: string, file: ShapeDoc): string {
+  return `${readFileSync(join(root, intro), 'utf8')}\n${keyTables(file).join('\n')}`;
 }
 
 function list(folder: string): readonly string[] {

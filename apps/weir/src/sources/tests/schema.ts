@@ -48,7 +48,7 @@ const test = table<RawTest>('a test', {
   hook: optional(
     word('a hook', HOOKS),
     'Judge at this hook alone. Otherwise the packet goes the way that its interfaces say.',
-    'by the interfaces',
+    'the way of its interfaces',
   ),
   expect: required(word('a verdict', VERDICTS), 'What is to become of the packet.'),
   rule: optional(text('a ref', 128), 'The ref or name of the rule that is to decide.', 'any rule'),
