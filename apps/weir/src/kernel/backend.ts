@@ -1,5 +1,6 @@
+import type { ConntrackKey, Tuple } from '@weir/netlink/conntrack';
 import type { Expression, SetTypeName } from '@weir/netlink/nftables';
-import type { Family } from '@weir/wire/inet';
+import type { Family, Ip } from '@weir/wire/inet';
 import type { ForeignChain } from '../model/kernel-port.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
 
@@ -86,17 +87,26 @@ export interface AnonymousSetSpec {
   readonly ranges: readonly { readonly first: Uint8Array; readonly last: Uint8Array }[];
 }
 
-/** A map from ranges of one field to chains. */
+/** A map from the values of one field, or of several side by side, to chains. */
 export interface MapSpec {
   readonly name: string;
-  readonly key: SetTypeName;
+  readonly keys: readonly SetTypeName[];
+  /** Its elements are ranges on each field, else single values. */
+  readonly ranges: boolean;
 }
 
-/** A range of keys, both ends included, and where it leads. */
+/** A range of keys, both ends included, and where it leads. Of a key of several fields the ends are the lowest and the highest value of each, filled up to four bytes. */
 export interface MapEntry {
   readonly first: Uint8Array;
   readonly last: Uint8Array;
   readonly verdict: { readonly kind: 'jump' | 'goto'; readonly chain: string };
+}
+
+/** How a map keeps its entries: as single values, as ranges of one field, or of several. */
+export type MapLayout = 'values' | 'ranges' | 'boxes';
+
+export function mapLayout({ keys, ranges }: Pick<MapSpec, 'keys' | 'ranges'>): MapLayout {
+  return !ranges ? 'values' : keys.length === 1 ? 'ranges' : 'boxes';
 }
 
 /** A set that rules fill with addresses. */
@@ -127,7 +137,12 @@ export type Operation =
   /** Of sets, maps and meters. */
   | { readonly kind: 'delete-set'; readonly address: SetAddress }
   /** Refused when a range meets one that is there (EEXIST), or is not there (ENOENT). In order of their keys. */
-  | { readonly kind: 'add-entries' | 'delete-entries'; readonly address: SetAddress; readonly entries: readonly MapEntry[] }
+  | {
+      readonly kind: 'add-entries' | 'delete-entries';
+      readonly address: SetAddress;
+      readonly layout: MapLayout;
+      readonly entries: readonly MapEntry[];
+    }
   | {
       readonly kind: 'add-chain';
       readonly address: TableAddress;
@@ -195,6 +210,27 @@ export type PollOutcome = 'current' | 'lost';
 /** Whether an address (words) is still let through; an entry whose destination is not is deleted. */
 export type AddressTest = (w0: number, w1: number, w2: number, w3: number) => boolean;
 
+/** A tracked connection. */
+export interface TrackedConnection {
+  /** Its original direction, and what names it to the kernel. */
+  readonly key: ConntrackKey;
+  /** The other direction, where it is not just the original one turned round. */
+  readonly reply: Tuple | undefined;
+  /** It was announced by another connection, as FTP's data are. */
+  readonly expected: boolean;
+}
+
+/** Where packets go: to this host, or out by one of these interfaces (undefined: by which cannot be told). */
+export type KernelRoute = { readonly kind: 'local' } | { readonly kind: 'out'; readonly interfaces: readonly string[] | undefined };
+
+/** The routing of a namespace when it was opened. */
+export interface KernelRoutes {
+  isLocal(address: Ip): boolean;
+  /** Undefined where it cannot be told. */
+  to(address: Ip): KernelRoute | undefined;
+  close(): void;
+}
+
 /**
  * The kernel as reconcile sees it: one network namespace's nf_tables and conntrack. Calls are synchronous and may take as long as the kernel does. Throws KernelError or
  * SystemError where a read fails; a refused commit is an outcome.
@@ -221,6 +257,11 @@ export interface KernelBackend {
   wait(timeout: number): Promise<boolean>;
   /** Deletes the tracked connections of a family to addresses that `closed` accepts; returns how many. */
   cutConnections(family: Family, closed: AddressTest): number;
+  /** So many tracked connections at most, and how many there are. */
+  listConnections(most: number): { readonly connections: readonly TrackedConnection[]; readonly total: number };
+  /** Returns how many of them were still there. */
+  deleteConnections(connections: readonly TrackedConnection[]): number;
+  openRoutes(): KernelRoutes;
   /** Calling it again does nothing. */
   close(): void;
 }

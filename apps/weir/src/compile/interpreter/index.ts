@@ -1,2 +1,2 @@
 /** The interpreter of whole rule lists: what every other back end has to agree with. */
-export { type Effect, type Judgement, type JudgeOptions, judge, type Limiter, type Verdict } from './judge.ts';
+export { defaultRef, type Effect, type Judgement, type JudgeOptions, judge, type Limiter, type Verdict } from './judge.ts';

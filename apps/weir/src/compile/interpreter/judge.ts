@@ -110,6 +110,6 @@ export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): 
 }
 
 /** Where a skip without a target goes on: the first rule of the default. */
-function defaultRef(hook: HookRules): string | undefined {
+export function defaultRef(hook: HookRules): string | undefined {
   return hook.rules.find((rule) => rule.stage === 'default')?.ref ?? '';
 }

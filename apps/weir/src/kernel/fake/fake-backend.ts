@@ -5,6 +5,7 @@ import type {
   AddressTest,
   ForeignCommit,
   KernelBackend,
+  KernelRoutes,
   MapEntry,
   Operation,
   Outcome,
@@ -122,6 +123,19 @@ export class FakeBackend implements KernelBackend {
   /** It tracks no connections. */
   cutConnections(_family: Family, _closed: AddressTest): number {
     return 0;
+  }
+
+  /** Nothing is tracked here. */
+  listConnections(): ReturnType<KernelBackend['listConnections']> {
+    return { connections: [], total: 0 };
+  }
+
+  deleteConnections(): number {
+    return 0;
+  }
+
+  openRoutes(): KernelRoutes {
+    return { isLocal: () => false, to: () => undefined, close: () => undefined };
   }
 
   close(): void {

@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from 'node:fs';
-import { ConntrackClient, type ConntrackKey } from '@weir/netlink/conntrack';
 import {
   decodeNotification,
   NFT_MSG,
@@ -20,6 +19,7 @@ import type {
   AddressTest,
   ForeignCommit,
   KernelBackend,
+  KernelRoutes,
   MapEntry,
   Operation,
   Outcome,
@@ -29,12 +29,15 @@ import type {
   SetInfo,
   TableAddress,
   TableInfo,
+  TrackedConnection,
 } from '../backend.ts';
+import { RouteTable } from '../routes/index.ts';
 import { elementColumns, rangeColumns } from './element-shapes.ts';
 import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { entriesOf } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
+import { TrackedConnections } from './tracked-connections.ts';
 
 /** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
 const QUIET = 5_000;
@@ -61,7 +64,7 @@ export class NftBackend implements KernelBackend {
   readonly #client: NftClient;
   readonly #monitor: NetfilterMonitor;
   readonly #netns: { readonly netns?: string };
-  #conntrack: ConntrackClient | undefined;
+  readonly #conntrack: TrackedConnections;
   readonly #changes: ForeignChanges;
   /** Sets that were read, whose elements are followed. */
   readonly #followed = new Map<string, FollowedSet>();
@@ -77,6 +80,7 @@ export class NftBackend implements KernelBackend {
 
   constructor(options: NftBackendOptions) {
     this.#netns = options.netns === undefined ? {} : { netns: options.netns };
+    this.#conntrack = new TrackedConnections(options.netns);
     this.#client = new NftClient({ ...this.#netns, ...(options.heldSocket === undefined ? {} : { adopt: options.heldSocket }) });
     try {
       this.realm = realmOf(options.netns);
@@ -195,7 +199,10 @@ export class NftBackend implements KernelBackend {
 
   readMap(address: SetAddress): readonly MapEntry[] {
     const ref = { family: address.family, table: address.table, name: address.set };
-    return entriesOf(this.#client.elements(ref));
+    const set = this.#client.set(ref);
+    if (!set) return [];
+    const { interval, concatenated } = set.flags;
+    return entriesOf(this.#client.elements(ref), !interval ? 'values' : concatenated ? 'boxes' : 'ranges');
   }
 
   present(set: SetInfo, elements: PrefixColumns): Uint8Array {
@@ -295,31 +302,26 @@ export class NftBackend implements KernelBackend {
   }
 
   cutConnections(family: Family, closed: AddressTest): number {
-    this.#conntrack ??= new ConntrackClient(this.#netns);
-    let keys: ConntrackKey[] = [];
-    this.#conntrack.each(
-      (entry) => {
-        const before = entry.original.destination;
-        const after = entry.reply.source;
-        if (closed(before.w0, before.w1, before.w2, before.w3) || closed(after.w0, after.w1, after.w2, after.w3)) {
-          keys.push(entry.key);
-        }
-      },
-      {
-        family,
-        restart: () => {
-          keys = [];
-        },
-      },
-    );
-    return this.#conntrack.delete(keys);
+    return this.#conntrack.cut(family, closed);
+  }
+
+  listConnections(most: number): ReturnType<KernelBackend['listConnections']> {
+    return this.#conntrack.list(most);
+  }
+
+  deleteConnections(connections: readonly TrackedConnection[]): number {
+    return this.#conntrack.delete(connections.map(({ key }) => key));
+  }
+
+  openRoutes(): KernelRoutes {
+    return new RouteTable(this.#netns.netns);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#monitor.close();
-    this.#conntrack?.close();
+    this.#conntrack.close();
     this.#client.close();
   }
 }
