@@ -75,6 +75,8 @@ const config: Config = {
   stateDirectory: '/nonexistent',
   socket: '/nonexistent',
   netns: undefined,
+  tenants: [],
+  faultyTenants: [],
 };
 
 const state = new RouteState({ clock: systemClock });

@@ -9,7 +9,7 @@ export function printConfigurationPage(file: ShapeDoc, codes: { readonly [code: 
     'This page is written from the schema by `npm run docs`.',
     '',
     'A duration is a number with a unit: `500ms`, `90s`, `2m`, `1h30m`, `1d`. A community pattern is `AS:VALUE`, `AS:A:B` (large), `rt:ADMIN:VALUE`, `ro:ADMIN:VALUE` or `generic:HIGH:LOW` (extended), or a well-known name such as `blackhole`; `*` stands for any number.',
-    'An include joins `sets`, `bgp.peers`, `firewall.borders` and `protected` of several files. Files are at most 1 MiB each, 4 MiB together and 256 in number, with at most 200,000 values after aliases are followed.',
+    'An include joins `sets`, `bgp.peers`, `firewall.borders`, `protected` and `tenants` of several files. Files are at most 1 MiB each, 4 MiB together and 256 in number, with at most 200,000 values after aliases are followed.',
     '',
     '```yaml',
     EXAMPLE.trim(),

@@ -4,6 +4,7 @@ import type { Firewall } from './firewall.ts';
 import type { NamedSet } from './named-set.ts';
 import type { Policy } from './policy.ts';
 import type { SourceSpan } from './provenance.ts';
+import type { FaultyTenant, Tenant } from './tenant.ts';
 
 export interface Listen {
   readonly address: Ip;
@@ -84,4 +85,7 @@ export interface Config {
   readonly socket: string;
   /** Network namespace (name or path) whose nf_tables is managed; undefined is the daemon's own. */
   readonly netns: string | undefined;
+  readonly tenants: readonly Tenant[];
+  /** Tenants that the files name and that are not among `tenants`, or are there as an earlier configuration had them. */
+  readonly faultyTenants: readonly FaultyTenant[];
 }

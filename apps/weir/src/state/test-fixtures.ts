@@ -120,6 +120,8 @@ export function testConfig(peers: readonly Peer[], sets: readonly NamedSet[], gi
     stateDirectory: '/var/lib/weir',
     socket: '/run/weir/weir.sock',
     netns: undefined,
+    tenants: [],
+    faultyTenants: [],
     ...given,
   };
 }

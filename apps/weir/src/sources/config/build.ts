@@ -5,7 +5,7 @@ import type { NamedSet, SetTarget } from '../../model/named-set.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
-import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawSet } from './raw.ts';
+import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
 export type ReadPassword = (item: Item<string>) => string | undefined;
@@ -18,22 +18,28 @@ const ALL_FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
  */
 export function buildConfig(fileName: string, raw: RawFile, policy: Policy | undefined, readPassword: ReadPassword): Config | undefined {
   const bgp = buildBgp(raw, readPassword);
-  const sets = raw.sets.map(buildSet);
-  const firewall = raw.firewall ? buildFirewall(raw.firewall.get) : undefined;
-  if (!bgp || !every(sets) || (raw.firewall && !firewall)) return undefined;
+  const scope = buildScope(raw, policy);
+  if (!bgp || !scope) return undefined;
   const c = raw.convergence?.get ?? DEFAULTS.convergence;
   return {
     file: fileName,
     bgp,
-    sets,
-    firewall,
-    policy,
+    ...scope,
     protected: values(raw.protected),
     convergence: { settle: c.settle, settleWithoutRestart: c.settle_without_restart, startupHold: c.startup_hold },
     stateDirectory: raw.state_directory,
     socket: raw.socket,
     netns: raw.netns,
+    tenants: [],
+    faultyTenants: [],
   };
+}
+
+/** The rules and sets of a configuration or of a tenant; undefined as above. */
+export function buildScope(raw: RawScope, policy: Policy | undefined): Pick<Config, 'sets' | 'firewall' | 'policy'> | undefined {
+  const sets = raw.sets.map(buildSet);
+  const firewall = raw.firewall ? buildFirewall(raw.firewall.get) : undefined;
+  return !every(sets) || (raw.firewall && !firewall) ? undefined : { sets, firewall, policy };
 }
 
 function buildBgp(raw: RawFile, readPassword: ReadPassword): BgpConfig | undefined {

@@ -6,7 +6,7 @@ import type { Place } from '../yaml/source-text.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
-import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
+import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
 
 /**
  * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. Of the
@@ -14,15 +14,22 @@ import type { RawBgp, RawBorder, RawFile, RawPeer, RawSet } from './raw.ts';
  */
 export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
-  const peers = new Set((raw.bgp?.get.peers ?? []).flatMap((item) => item.value.get.name ?? []));
-  for (const set of raw.sets) checkSet(set, peers, raw.firewall !== undefined || policy.given, report);
-  checkTargets(raw, policy, report);
-  if (raw.firewall) checkBorders(raw, raw.firewall.get.borders, report);
-  checkUse(raw, policy, report);
+  checkScope(raw, raw, policy, report);
 }
 
+/** The same for the rules and sets of the configuration itself or of a tenant. */
+export function checkScope(scope: RawScope, { bgp, protected: shield }: Whole, policy: PolicyUse, report: Report): void {
+  const peers = new Set((bgp?.get.peers ?? []).flatMap((item) => item.value.get.name ?? []));
+  for (const set of scope.sets) checkSet(set, peers, scope.firewall !== undefined || policy.given, report);
+  checkTargets(scope, policy, report);
+  if (scope.firewall) checkBorders(scope, scope.firewall.get.borders, report);
+  checkUse(scope, shield, policy, report);
+}
+
+type Whole = Pick<RawFile, 'bgp' | 'protected'>;
+
 /** A policy makes a table that Weir owns, as a firewall does. */
-interface PolicyUse {
+export interface PolicyUse {
   readonly given: boolean;
   readonly uses: ReadonlySet<string>;
 }
@@ -139,7 +146,7 @@ function checkNft(set: Named<Table<RawSet>>, firewall: boolean, report: Report):
 }
 
 /** No two sets may fill the same kernel set, and none may fill the table that Weir writes whole. */
-function checkTargets(raw: RawFile, policy: PolicyUse, report: Report): void {
+function checkTargets(raw: RawScope, policy: PolicyUse, report: Report): void {
   const targets = new Seen();
   for (const set of raw.sets) {
     const nft = set.value.get.nft;
@@ -158,7 +165,7 @@ function checkTargets(raw: RawFile, policy: PolicyUse, report: Report): void {
   }
 }
 
-function checkBorders(raw: RawFile, borders: readonly Item<Table<RawBorder>>[], report: Report): void {
+function checkBorders(raw: RawScope, borders: readonly Item<Table<RawBorder>>[], report: Report): void {
   const kinds = new Map(raw.sets.map((set) => [set.name, set.value.get.kind]));
   const names = new Seen();
   const use = (name: string, place: Place, kind: 'allow' | 'deny'): void => {
@@ -201,7 +208,7 @@ function checkBorders(raw: RawFile, borders: readonly Item<Table<RawBorder>>[], 
 }
 
 /** Warnings: things that are allowed and probably not meant. */
-function checkUse(raw: RawFile, policy: PolicyUse, report: Report): void {
+function checkUse(raw: RawScope, shields: RawFile['protected'], policy: PolicyUse, report: Report): void {
   if (!raw.firewall && !policy.given) return;
   const used = new Set(policy.uses);
   for (const { value: border } of raw.firewall?.get.borders ?? []) {
@@ -212,7 +219,7 @@ function checkUse(raw: RawFile, policy: PolicyUse, report: Report): void {
     if (!set.value.has('nft') && !used.has(set.name))
       report('W001', set.place, `${policy.given ? 'neither a border nor the policy uses' : 'no border uses'} the set ${quote(set.name)}`);
     for (const { value, place } of set.value.get.kind === 'deny' ? (set.value.get.guard?.get.prefixes ?? []) : []) {
-      const shield = raw.protected.find((p) => covers(p.value, value));
+      const shield = shields.find((p) => covers(p.value, value));
       if (shield) report('W003', place, 'this prefix is protected, so the set can never have a member in it');
     }
   }

@@ -4,6 +4,7 @@ import type { Listen } from '../../model/config.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
+import type { ConfigNode } from '../yaml/tree.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {
@@ -17,6 +18,17 @@ export interface RawFile {
   state_directory: string;
   socket: string;
   netns: string | undefined;
+  /** Read one by one, so that the mistakes of each are its own. */
+  tenants: ConfigNode | undefined;
+}
+
+/** What has rules and sets of its own: the configuration itself, and each tenant. */
+export type RawScope = Pick<RawFile, 'sets' | 'firewall' | 'policy'>;
+
+export interface RawTenant extends RawScope {
+  netns: string | undefined;
+  config: string | undefined;
+  interfaces: readonly Item<string>[] | undefined;
 }
 
 export interface RawBgp {

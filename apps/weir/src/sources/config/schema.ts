@@ -1,6 +1,19 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import { address, boolean, duration, integer, name, portRange, prefixShape, share, text, word } from '../yaml/leaves.ts';
-import { defaulted, list, mapping, optional, quote, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
+import {
+  defaulted,
+  type KeyDoc,
+  list,
+  mapping,
+  optional,
+  quote,
+  required,
+  type Shape,
+  type ShapeDoc,
+  type Table,
+  table,
+} from '../yaml/shape.ts';
+import type { ConfigNode } from '../yaml/tree.ts';
 import { asNumber, communityPattern, lengthRange, listenAddress, routerId, sessionLoss } from './leaves.ts';
 import {
   DEFAULTS,
@@ -19,6 +32,7 @@ import {
   type RawNft,
   type RawPeer,
   type RawSet,
+  type RawTenant,
 } from './raw.ts';
 
 const DAY = 86_400_000;
@@ -231,14 +245,7 @@ const convergence = table<RawConvergence>('convergence', {
   ),
 });
 
-const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
-  include: defaulted(
-    list(text('a file name', 4096), { alone: true }),
-    [],
-    '[]',
-    'Further files with `sets`, `bgp.peers`, `firewall.borders` and `protected`; a `*` in the last part of the name matches many. Relative to this file.',
-  ),
-  bgp: required(bgp, 'The BGP speaker.'),
+const scope = {
   sets: defaulted(
     mapping('sets', set, (key, place, report) => {
       if (!/^[a-z0-9_]{1,64}$/.test(key))
@@ -254,15 +261,72 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
     'Policy files (docs/policy.md), judged as one policy in the table that Weir owns; a `*` in the last part of the name matches many. Relative to this file. Expressions may name the sets that have no `nft`.',
     'none',
   ),
+};
+
+const netns = (): Shape<string> => text('a network namespace', 4096);
+
+const tenant = table<RawTenant>('a tenant', {
+  netns: required(netns(), 'Its network namespace, by name or path; no two tenants have the same.'),
+  config: optional(
+    text('a file name', 4096),
+    "A file with more of the tenant's keys; a mistake in it is that tenant's alone, even when it is no YAML. Relative to this file.",
+    'none',
+  ),
+  interfaces: optional(
+    list(interfaceName(), { alone: true, atLeastOne: true }),
+    'The interfaces that its rules may name, besides `lo`; a trailing `*` is a wildcard.',
+    'any',
+  ),
+  ...scope,
+});
+
+/** What the top level has too is described there. */
+function shallow(key: KeyDoc): KeyDoc {
+  return key.key in scope && key.shape.type.startsWith('mapping') ? { ...key, shape: { type: 'as at the top level' } } : key;
+}
+
+/** Bytes of a tenant's name, which is also that of a directory. */
+const TENANT_NAME = /^[a-z0-9][a-z0-9_-]{0,31}$/;
+
+/** Names of tenants; their values are read by `tenantShape`, each by itself. */
+const tenants: Shape<ConfigNode> = {
+  doc: { type: 'mapping by name', inner: { ...tenant.doc, keys: (tenant.doc.keys ?? []).map(shallow) } },
+  read(node, label, report) {
+    const names = mapping('tenants', { doc: tenant.doc, read: (value) => value }, (key, place, complain) => {
+      if (!TENANT_NAME.test(key))
+        complain('E018', place, `${quote(key)} is not a tenant name`, 'small letters, digits, _ and -, at most 32 characters');
+    }).read(node, label, report);
+    return names && node;
+  },
+};
+
+const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
+  include: defaulted(
+    list(text('a file name', 4096), { alone: true }),
+    [],
+    '[]',
+    'Further files with `sets`, `bgp.peers`, `firewall.borders`, `protected` and `tenants`; a `*` in the last part of the name matches many. Relative to this file.',
+  ),
+  bgp: required(bgp, 'The BGP speaker.'),
+  ...scope,
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
   convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
   state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),
   socket: defaulted(text('a path', 4096), '/run/weir/weir.sock', '/run/weir/weir.sock', 'The control socket.'),
-  netns: optional(text('a network namespace', 4096), 'Network namespace (name or path) whose nf_tables is managed.', "the daemon's own"),
+  netns: optional(netns(), 'Network namespace (name or path) whose nf_tables is managed.', "the daemon's own"),
+  tenants: optional(
+    tenants,
+    'Further network namespaces, each with rules and sets of its own (docs/tenants.md). Outside of it a set of the tenant `blue` is called `blue/NAME`.',
+    'none',
+  ),
 });
 
 export function fileShape(): Shape<Table<RawFile>> {
   return file;
+}
+
+export function tenantShape(): Shape<Table<RawTenant>> {
+  return tenant;
 }
 
 /** The keys as documentation shows them. */

@@ -45,6 +45,8 @@ export const CODES = {
   E043: 'not a point in time',
   E044: 'not a packet in words',
   E045: 'something that nf_tables cannot do as it is meant',
+  E046: 'an interface that the tenant does not have',
+  E047: 'two tenants, or a tenant and the daemon, in one network namespace',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
