@@ -8,7 +8,7 @@ test_default_deny if input.default_action == "deny"
 deny contains message if {
 	some rule in input.rules
 	rule.enabled
-	rule.action == "deny"
+	rule.action in {"deny", "reject"}
 	rule.protocol in {"icmp", "any"}
 	not narrowed(rule)
 	message := sprintf("%s denies all ICMP: path MTU discovery needs its errors", [rule.name])

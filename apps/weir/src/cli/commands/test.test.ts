@@ -147,6 +147,34 @@ FAIL rules.rego: test_wrong: it is undefined: one of its conditions does not hol
     expect(code).toBe(2);
   });
 
+  test.each([
+    { name: 'a set', rule: 'deny contains "no" if input.default_action == "deny"', want: ['deny[0]: no'] },
+    { name: 'an empty set', rule: 'deny contains "no" if input.default_action == "allow"', want: [] },
+    { name: 'one value', rule: 'deny if input.default_action == "deny"', want: ['deny[0]: true'] },
+    { name: 'one value that is not there', rule: 'deny if input.default_action == "allow"', want: [] },
+    { name: 'a text', rule: 'violation := "no"', want: ['violation[0]: no'] },
+    { name: 'an object', rule: 'deny[key] := "no" if key := input.default_action', want: ['deny[0]: {"deny":"no"}'] },
+    { name: 'false', rule: 'deny := false', want: [] },
+  ])('deny that is $name', async ({ rule, want }) => {
+    write('policy.yaml', 'default_action: deny\nrules: []\n');
+    const file = write('deny.rego', `package x\n\nimport rego.v1\n\n${rule}\n`);
+    const { code, out } = await run(['-p', join(directory, 'policy.yaml'), file]);
+    expect([code, out.match(/^FAIL .*$/gm) ?? []]).toEqual([want.length > 0 ? 2 : 0, want.map((one) => `FAIL deny.rego: ${one}`)]);
+  });
+
+  test('without a test in them, and that are not there, are no success', async () => {
+    write('policy.yaml', 'default_action: deny\nrules: []\n');
+    const file = write('none.rego', 'package x\n\nimport rego.v1\n\nhelper := 1\n');
+    expect(await run(['-p', join(directory, 'policy.yaml'), file])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('holds no tests'),
+    });
+    expect(await run(['-p', join(directory, 'policy.yaml'), join(directory, 'nowhere.rego')])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('ENOENT'),
+    });
+  });
+
   test('that cannot be parsed are told of', async () => {
     const file = write('broken.rego', 'package x\n\ntest_a {\n');
     expect(await run(['-p', join(directory, 'policy.yaml'), file, '-c', write('weir.yaml', 'x: 1')])).toMatchObject({ code: 2 });
@@ -172,8 +200,8 @@ FAIL rules.rego: test_wrong: it is undefined: one of its conditions does not hol
 
 describe('the examples', () => {
   test('judge their packets as they say', async () => {
-    const files = ['tiers', 'web-server'].map((name) => `examples/policy/tests/${name}.yaml`);
-    expect(await run(files)).toMatchObject({ code: 0, out: expect.stringMatching(/\n17 tests passed, 0 failed\n$/) });
+    const files = ['tiers', 'web-server', 'mail-server', 'border'].map((name) => `examples/policy/tests/${name}.yaml`);
+    expect(await run(files)).toMatchObject({ code: 0, out: expect.stringMatching(/\n31 tests passed, 0 failed\n$/) });
   });
 
   test.each(['tiers', 'web-server', 'mail-server'])('%s keeps the invariants', async (name) => {

@@ -53,10 +53,17 @@ const resultShape = z.object({
 });
 
 /**
- * Runs a Rego v1 file against a compiled policy as `input`. A rule `test_...` passes when it is true; every member of `deny` and `violation` is a failure. `input` has
- * the policy as it is written beside it, as `policy_raw`, which is `data.policy_raw` as well. Throws CliError when opa cannot read the file.
+ * Runs a Rego v1 file against a compiled policy as `input`. A rule `test_...` passes when it is true; `deny` and `violation` pass when they are undefined, false or
+ * empty, and else every member is a failure. `input` has the policy as it is written beside it, as `policy_raw`. Throws CliError when opa cannot read the file, and when
+ * nothing in it is a test.
  */
 export function runRego(opa: string, file: string, policy: unknown, raw: unknown): readonly TestResult[] {
+  try {
+    accessSync(file, constants.R_OK);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) throw new CliError(EXIT.error, `cannot read ${file}: ${String(error.code)}`);
+    throw error;
+  }
   const parsed = moduleShape.safeParse(call(opa, ['parse', '--format', 'json', file], '', file));
   if (!parsed.success) throw new CliError(EXIT.error, `${file}: opa prints a module in a form that is not known`);
   const path = parsed.data.package.path.map((one) => String(one.value));
@@ -72,13 +79,15 @@ export function runRego(opa: string, file: string, policy: unknown, raw: unknown
   if (!answer.success) throw new CliError(EXIT.error, `${file}: opa prints results in a form that is not known`);
   const problem = answer.data.errors?.[0]?.message;
   const values = (answer.data.result[0]?.expressions[0]?.value ?? {}) as Readonly<Record<string, unknown>>;
-  return [...names].sort().flatMap((name) => results(file, name, problem, values[name]));
+  const found = [...names].sort().flatMap((name) => results(file, name, problem, values[name]));
+  if (found.length === 0) throw new CliError(EXIT.finding, `${file} holds no tests: rules whose names begin with test_, deny or violation`);
+  return found;
 }
 
 function results(file: string, name: string, problem: string | undefined, value: unknown): TestResult[] {
   const result = (message: string, label = name): TestResult => ({ file, name: label, passed: message === '', message, span: undefined });
   if (name === 'deny' || name === 'violation') {
-    const members = Array.isArray(value) ? value : [];
+    const members = membersOf(value);
     if (problem !== undefined || members.length === 0) return [result(problem ?? '')];
     return members.map((member, i) => result(typeof member === 'string' ? member : JSON.stringify(member), `${name}[${i}]`));
   }
@@ -90,6 +99,13 @@ function results(file: string, name: string, problem: string | undefined, value:
         : (problem ?? (value === undefined ? 'it is undefined: one of its conditions does not hold' : `it is ${JSON.stringify(value)}`)),
     ),
   ];
+}
+
+/** What a rule that denies denies: the members of a set, those of an object with their keys, or the value of a rule that is one. */
+function membersOf(value: unknown): readonly unknown[] {
+  if (value === undefined || value === null || value === false) return [];
+  if (Array.isArray(value)) return value;
+  return typeof value === 'object' ? Object.entries(value).map(([key, one]) => ({ [key]: one as unknown })) : [value];
 }
 
 function call(opa: string, args: readonly string[], input: string, file: string): unknown {
