@@ -1,6 +1,7 @@
 import { bitsOf, type Ip, makePrefix, type Prefix } from '@weir/wire/inet';
 import type { Config, Peer } from '../model/config.ts';
 import type { NamedSet } from '../model/named-set.ts';
+import { splitName } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { PrefixGuard, type ProtectedIndex, protectedIndex } from './guard.ts';
 import { familyName, PeerState } from './peer-state.ts';
@@ -48,7 +49,7 @@ export interface SetChanges {
  * Takes over the configured sets. What routes ask for is worked out anew, and sets that are gone are taken out of every feed; the caller then
  * evaluates the routes again.
  */
-export function configureSets(rib: Rib, config: Config, shielded: ProtectedIndex): SetChanges {
+export function configureSets(rib: Rib, config: Config, shielded: Shield): SetChanges {
   const current = rib.sets.filter((set) => set !== undefined);
   const pairs = pairSets(
     current.map((set) => set.definition),
@@ -63,7 +64,7 @@ export function configureSets(rib: Rib, config: Config, shielded: ProtectedIndex
     const set = before && current.find((s) => s.definition === before);
     if (!sameDefinition(before, definition)) changed.push(definition.name);
     if (isWidened(before, definition)) widened.push(definition);
-    const guard = new PrefixGuard(definition, (name) => peerIndex(rib, name), shielded);
+    const guard = new PrefixGuard(definition, (name) => peerIndex(rib, name), shielded(definition.name));
     if (set) {
       kept.add(set);
       set.redefine(definition, guard);
@@ -97,14 +98,27 @@ function removeSet(rib: Rib, set: SetState): void {
 }
 
 /** The same sets with other guards: protected addresses or the indexes of peers have changed. */
-export function rebuildGuards(rib: Rib, shielded: ProtectedIndex): void {
-  for (const set of rib.sets) set?.redefine(set.definition, new PrefixGuard(set.definition, (name) => peerIndex(rib, name), shielded));
+export function rebuildGuards(rib: Rib, shielded: Shield): void {
+  for (const set of rib.sets)
+    set?.redefine(set.definition, new PrefixGuard(set.definition, (name) => peerIndex(rib, name), shielded(set.definition.name)));
 }
 
-/** What no deny set may cover. */
-export function shield(config: Config, hostAddresses: readonly Ip[]): ProtectedIndex {
-  const hosts = [...hostAddresses, ...config.bgp.peers.map((peer) => peer.address)];
-  return protectedIndex([...config.protected, ...hosts.map((ip): Prefix => makePrefix(ip, bitsOf(ip.family)))]);
+/** What a set may not cover if it denies, by its name. */
+export type Shield = (set: string) => ProtectedIndex;
+
+/** What no deny set may cover: those of a tenant neither the addresses of its namespace. */
+export function shield(config: Config, hostAddresses: (tenant: string | undefined) => readonly Ip[]): Shield {
+  const known = new Map<string | undefined, ProtectedIndex>();
+  return (set) => {
+    const { tenant } = splitName(set);
+    let found = known.get(tenant);
+    if (!found) {
+      const hosts = [...hostAddresses(tenant), ...config.bgp.peers.map((peer) => peer.address)];
+      found = protectedIndex([...config.protected, ...hosts.map((ip): Prefix => makePrefix(ip, bitsOf(ip.family)))]);
+      known.set(tenant, found);
+    }
+    return found;
+  };
 }
 
 /** Evaluates every route against the guards as they are now. */

@@ -2,6 +2,7 @@ import type { FamilyName } from '@weir/bgp/codec';
 import { covers, equalIp, type Family } from '@weir/wire/inet';
 import type { Config, Peer } from '../model/config.ts';
 import type { NamedSet } from '../model/named-set.ts';
+import { splitName } from '../model/scopes.ts';
 
 /** A peer that is to be asked for families again, since routes that were not stored may be wanted now. */
 export interface RefreshRequest {
@@ -48,6 +49,8 @@ export function pairSets(before: readonly NamedSet[], after: readonly NamedSet[]
 }
 
 function isRenamed(before: NamedSet, after: NamedSet): boolean {
+  // The same target in another namespace is another one.
+  if (splitName(before.name).tenant !== splitName(after.name).tenant) return false;
   if (before.target.kind === 'user') return sameDefinition(before.target, after.target);
   return sameDefinition({ ...before, name: '' }, { ...after, name: '' });
 }

@@ -13,8 +13,8 @@ export interface StateClock {
 
 export interface RouteStateOptions {
   readonly clock: StateClock;
-  /** This host's own addresses; deny sets never cover them. Asked at each configuration and at `hostAddressesChanged`. */
-  readonly hostAddresses?: () => readonly Ip[];
+  /** The own addresses of this host, and with a tenant's name of its namespace; deny sets never cover them. Asked at each configuration and at `hostAddressesChanged`. */
+  readonly hostAddresses?: (tenant: string | undefined) => readonly Ip[];
   /** Gets `refused` (at most 10 a second for each set) and `member` (at most 256 for each drain). */
   readonly events?: EventSink;
   /** Key of the hash of attributes; random when absent. */

@@ -4,6 +4,7 @@ import { equalIp, type Ip } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { allSets } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
 import { LedgerMembers } from './ledger-members.ts';
@@ -64,7 +65,7 @@ const MEMBER_EVENTS_PER_DRAIN = 256;
  */
 export class RouteState {
   readonly #clock: StateClock;
-  readonly #hostAddresses: () => readonly Ip[];
+  readonly #hostAddresses: (tenant: string | undefined) => readonly Ip[];
   readonly #events: EventSink | undefined;
   readonly #rib: Rib;
   readonly #listeners = new Set<() => void>();
@@ -89,12 +90,13 @@ export class RouteState {
   }
 
   /** Takes the first or a further configuration and applies the difference; see `ConfigureResult`. */
-  configure(config: Config): ConfigureResult {
+  configure(files: Config): ConfigureResult {
     this.#turn();
     const before = this.#config;
+    const config = { ...files, sets: allSets(files) };
     this.#config = config;
     configurePeers(this.#rib, config.bgp.peers);
-    const { changed, widened, removed } = configureSets(this.#rib, config, shield(config, this.#hostAddresses()));
+    const { changed, widened, removed } = configureSets(this.#rib, config, shield(config, this.#hostAddresses));
     for (const index of removed) this.#ledger.forgetSet(index);
     this.#refilter();
     // A set that is new goes out as a whole, so that the kernel side knows when it has all of its members.
@@ -114,7 +116,7 @@ export class RouteState {
   hostAddressesChanged(): void {
     if (!this.#config) return;
     this.#turn();
-    rebuildGuards(this.#rib, shield(this.#config, this.#hostAddresses()));
+    rebuildGuards(this.#rib, shield(this.#config, this.#hostAddresses));
     this.#refilter();
     this.#advance();
     this.#finish();
