@@ -6,7 +6,7 @@ import { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 import { SystemError } from './libc.ts';
 import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from './netlink.ts';
 import { NotificationListener } from './notification-listener.ts';
-import { closeFd } from './tcp.ts';
+import { closeFd } from './socket.ts';
 
 describe('passedDescriptors', () => {
   it.each([

@@ -3,10 +3,9 @@ import { bind, check, SystemError } from './libc.ts';
 import { messageCalls } from './message-header.ts';
 import { networkNamespacePath } from './netns.ts';
 import { notificationAddress } from './notify.ts';
-import { closeFd } from './tcp.ts';
-import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM, SOL_SOCKET } from './tcp-constants.ts';
+import { closeFd, openSocket } from './socket.ts';
+import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_DGRAM, SOL_SOCKET } from './socket-constants.ts';
 
-const socketCall = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
 const ioctlCall = bind<[number, number, number], number>('int ioctl(int fd, unsigned long request, intptr_t argument)');
 
 const SCM_RIGHTS = 1;
@@ -41,7 +40,7 @@ export function storeDescriptor(
 ): boolean {
   if (!address) return false;
   const sockaddr = notificationAddress(address);
-  const socket = check('socket', socketCall(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const socket = openSocket(AF_UNIX, SOCK_DGRAM, 0);
   try {
     if (replace) send(socket, sockaddr, `FDSTOREREMOVE=1\nFDNAME=${name}`, undefined);
     // FDPOLL=0: an overrun of the socket is an error condition, for which the manager would close it.

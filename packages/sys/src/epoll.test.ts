@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Epoll, wakeUp } from './epoll.ts';
+import { Epoll } from './epoll.ts';
+import { wakeUp } from './event-descriptor.ts';
 
 describe('Epoll', () => {
   it('tells which descriptors can be read, until they cannot', () => {

@@ -1,21 +1,16 @@
+import { openEvent, takeEvent } from './event-descriptor.ts';
 import { bind, check, native, SystemError } from './libc.ts';
-import { closeFd } from './tcp.ts';
+import { closeFd } from './socket.ts';
 
 const create = bind<[number], number>('int epoll_create1(int flags)');
 const control = bind<[number, number, number, Uint8Array], number>('int epoll_ctl(int epoll, int operation, int fd, void *event)');
 const waitCall = bind<[number, Uint8Array, number, number], number>('int epoll_wait(int epoll, void *events, int count, int timeout)');
-const eventfd = bind<[number, number], number>('int eventfd(unsigned int value, int flags)');
-const write = bind<[number, Uint8Array, number], number | bigint>('intptr_t write(int fd, void *data, size_t length)');
-const read = bind<[number, Uint8Array, number], number | bigint>('intptr_t read(int fd, void *data, size_t length)');
 
 const EPOLL_CLOEXEC = 0x80000;
-const EFD_CLOEXEC = 0x80000;
-const EFD_NONBLOCK = 0o4000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
 const EINTR = 4;
-const EAGAIN = 11;
 /** Ready descriptors that one wait reports; the others come with the next. */
 const MAX_EVENTS = 64;
 /** `struct epoll_event` is packed on x86-64 alone: events u32, data u64 at 4 or at 8. */
@@ -37,7 +32,7 @@ export class Epoll {
   constructor() {
     this.#fd = check('epoll_create1', create(EPOLL_CLOEXEC));
     try {
-      this.wakeDescriptor = check('eventfd', eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+      this.wakeDescriptor = openEvent();
     } catch (error) {
       closeFd(this.#fd);
       throw error;
@@ -69,8 +64,7 @@ export class Epoll {
       if (fd !== this.wakeDescriptor) ready.push(fd);
       else {
         woken = true;
-        if (Number(read(fd, new Uint8Array(8), 8)) < 0 && native().errno() !== EAGAIN)
-          throw new SystemError('read', native().errno(), 'eventfd');
+        takeEvent(fd);
       }
     }
     return { ready, woken };
@@ -88,11 +82,6 @@ export class Epoll {
     if (this.#closed) throw new SystemError('epoll', 9, 'it is closed');
     return this.#fd;
   }
-}
-
-/** Ends the `wait` of the Epoll that the descriptor is of, or its next one. */
-export function wakeUp(wakeDescriptor: number): void {
-  check('write', Number(write(wakeDescriptor, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 8)), 'eventfd');
 }
 
 function event(fd: number): Uint8Array {

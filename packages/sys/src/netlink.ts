@@ -1,55 +1,45 @@
 import { endianness } from 'node:os';
 import { closeOnExec, isSocketOf } from './descriptor-store.ts';
+import { openEvent, wakeUp } from './event-descriptor.ts';
 import { bind, check, native, SystemError } from './libc.ts';
 import { inNetworkNamespace } from './netns.ts';
+import { bindSocket, closeFd, openSocket } from './socket.ts';
+import { AF_NETLINK, MSG_DONTWAIT, MSG_TRUNC, SOCK_RAW } from './socket-constants.ts';
+import {
+  bufferSize,
+  getIntOption,
+  NETLINK_ADD_MEMBERSHIP,
+  NETLINK_CAP_ACK,
+  NETLINK_DROP_MEMBERSHIP,
+  NETLINK_EXT_ACK,
+  SO_DOMAIN,
+  SO_PROTOCOL,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  type SocketOption,
+  setIntOption,
+} from './socket-option.ts';
 
 /** Netlink families (`linux/netlink.h`). */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
-const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
-const SO_PROTOCOL = 38;
-const SO_DOMAIN = 39;
-const SOL_NETLINK = 270;
-const NETLINK_ADD_MEMBERSHIP = 1;
-const NETLINK_DROP_MEMBERSHIP = 2;
-const NETLINK_CAP_ACK = 10;
-const NETLINK_EXT_ACK = 11;
-const MSG_TRUNC = 0x20;
-const MSG_DONTWAIT = 0x40;
 const POLLIN = 1;
 const POLLERR = 8;
-const EFD_CLOEXEC = 0o2000000;
-const EFD_NONBLOCK = 0o4000;
 
 /** Datagrams that an adopted socket may have waiting: more than its buffer holds. */
 const MAX_LEFT_OVER = 1_000_000;
 
 const EINTR = 4;
 const EAGAIN = 11;
-const EPERM = 1;
 const ENOBUFS = 105;
 
 /** `struct sockaddr_nl`: family u16, padding u16, port id u32, groups u32, in host order. */
 const SOCKADDR_NL = 12;
 
-const socket = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const close = bind<[number], number>('int close(int fd)');
-const bindSocket = bind<[number, Uint8Array, number], number>('int bind(int fd, void *address, uint32_t length)');
 const getsockname = bind<[number, Uint8Array, Uint8Array], number>('int getsockname(int fd, void *address, void *length)');
-const setsockopt = bind<[number, number, number, Uint8Array, number], number>(
-  'int setsockopt(int fd, int level, int name, void *value, uint32_t length)',
-);
-const getsockopt = bind<[number, number, number, Uint8Array, Uint8Array], number>(
-  'int getsockopt(int fd, int level, int name, void *value, void *length)',
-);
 const sendto = bind<[number, Uint8Array, number, number, Uint8Array, number], number>(
   'intptr_t sendto(int fd, void *data, size_t length, int flags, void *address, uint32_t addressLength)',
 );
@@ -59,8 +49,6 @@ const recvfrom = bind<[number, Uint8Array, number, number, Uint8Array, Uint8Arra
 type Poll = ((fds: Uint8Array, count: number, timeout: number) => number) & {
   async(fds: Uint8Array, count: number, timeout: number, done: (error: Error | null, result: number) => void): void;
 };
-const eventfd = bind<[number, number], number>('int eventfd(unsigned int value, int flags)');
-const write = bind<[number, Uint8Array, number], number>('intptr_t write(int fd, void *data, size_t length)');
 
 let pollFunction: Poll | undefined;
 function poll(): Poll {
@@ -121,15 +109,15 @@ export class NetlinkSocket {
   /** Opens and binds a socket of a netlink family, inside `netns` where given. */
   static open(protocol: number, options: NetlinkOptions = {}): NetlinkSocket {
     if (endianness() !== 'LE') throw new SystemError('socket', 97, 'netlink is supported on little-endian machines only');
-    const make = (): number => check('socket', socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+    const make = (): number => openSocket(AF_NETLINK, SOCK_RAW, protocol);
     const fd = options.netns === undefined ? make() : inNetworkNamespace(options.netns, make);
     try {
-      check('bind', bindSocket(fd, sockaddr(0), SOCKADDR_NL));
+      bindSocket(fd, sockaddr(0));
       const opened = new NetlinkSocket(fd, portIdOf(fd));
       opened.#configure(options);
       return opened;
     } catch (error) {
-      close(fd);
+      closeFd(fd);
       throw error;
     }
   }
@@ -149,8 +137,8 @@ export class NetlinkSocket {
   }
 
   #configure(options: NetlinkOptions): void {
-    if (options.capAck) setOption(this.#fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
-    if (options.extAck) setOption(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    if (options.capAck) setIntOption(this.#fd, NETLINK_CAP_ACK, 1);
+    if (options.extAck) setIntOption(this.#fd, NETLINK_EXT_ACK, 1);
     if (options.sendBuffer !== undefined) this.setSendBuffer(options.sendBuffer);
     if (options.receiveBuffer !== undefined) this.setReceiveBuffer(options.receiveBuffer);
     for (const group of options.groups ?? []) this.join(group);
@@ -175,25 +163,24 @@ export class NetlinkSocket {
     return this.#setBuffer(SO_RCVBUFFORCE, SO_RCVBUF, bytes);
   }
 
-  #setBuffer(forced: number, plain: number, bytes: number): number {
+  #setBuffer(forced: SocketOption, plain: SocketOption, bytes: number): number {
     const fd = this.#open();
-    const value = u32(Math.min(Math.max(Math.floor(bytes), 0), 0x3fffffff));
-    if (setsockopt(fd, SOL_SOCKET, forced, value, 4) < 0) {
-      const errno = native().errno();
-      if (errno !== EPERM) throw new SystemError('setsockopt', errno);
-      check('setsockopt', setsockopt(fd, SOL_SOCKET, plain, value, 4));
+    const size = bufferSize(bytes);
+    try {
+      setIntOption(fd, forced, size);
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== 'EPERM') throw error;
+      setIntOption(fd, plain, size);
     }
-    const actual = u32(0);
-    check('getsockopt', getsockopt(fd, SOL_SOCKET, plain, actual, u32(4)));
-    return new DataView(actual.buffer).getUint32(0, true);
+    return getIntOption(fd, plain);
   }
 
   join(group: number): void {
-    setOption(this.#open(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
+    setIntOption(this.#open(), NETLINK_ADD_MEMBERSHIP, group);
   }
 
   leave(group: number): void {
-    setOption(this.#open(), SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, group);
+    setIntOption(this.#open(), NETLINK_DROP_MEMBERSHIP, group);
   }
 
   /**
@@ -248,7 +235,7 @@ export class NetlinkSocket {
    */
   async waitReadable(timeout: number): Promise<boolean> {
     if (this.wait(0)) return true;
-    if (this.#waker < 0) this.#waker = check('eventfd', eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (this.#waker < 0) this.#waker = openEvent();
     const fds = pollfds(this.#fd, this.#waker);
     this.#sleepers++;
     try {
@@ -268,12 +255,12 @@ export class NetlinkSocket {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#sleepers === 0) this.#release();
-    else check('write', write(this.#waker, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]), 8), 'eventfd');
+    else wakeUp(this.#waker);
   }
 
   #release(): void {
-    close(this.#fd);
-    if (this.#waker >= 0) close(this.#waker);
+    closeFd(this.#fd);
+    if (this.#waker >= 0) closeFd(this.#waker);
     this.#waker = -1;
   }
 
@@ -291,15 +278,12 @@ function portIdOf(fd: number): number {
 
 /** Whether a descriptor is a netlink socket of a family, whatever else it may be. */
 function isNetlink(fd: number, protocol: number): boolean {
-  const option = (name: number): number => {
-    const value = u32(0);
-    return getsockopt(fd, SOL_SOCKET, name, value, u32(4)) < 0 ? -1 : new DataView(value.buffer).getInt32(0, true);
-  };
-  return option(SO_DOMAIN) === AF_NETLINK && option(SO_PROTOCOL) === protocol;
-}
-
-function setOption(fd: number, level: number, name: number, value: number): void {
-  check('setsockopt', setsockopt(fd, level, name, u32(value), 4), `level ${level} option ${name} value ${value}`);
+  try {
+    return getIntOption(fd, SO_DOMAIN) === AF_NETLINK && getIntOption(fd, SO_PROTOCOL) === protocol;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  }
 }
 
 function u32(value: number): Uint8Array<ArrayBuffer> {

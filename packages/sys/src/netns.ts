@@ -1,5 +1,5 @@
 import { bind, check } from './libc.ts';
-import { closeFd } from './tcp.ts';
+import { closeFd } from './socket.ts';
 
 const openCall = bind<[string, number], number>('int open(const char *path, int flags)');
 const setnsCall = bind<[number, number], number>('int setns(int fd, int type)');

@@ -1,12 +1,9 @@
 import { closeOnExec } from './descriptor-store.ts';
-import { bind, check, native, SystemError } from './libc.ts';
+import { native, SystemError } from './libc.ts';
 import { messageCalls } from './message-header.ts';
 import { notificationAddress } from './notify.ts';
-import { closeFd } from './tcp.ts';
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from './tcp-constants.ts';
-
-const socketCall = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const bindCall = bind<[number, Uint8Array, number], number>('int bind(int fd, const uint8_t *address, uint32_t length)');
+import { bindSocket, closeFd, openSocket } from './socket.ts';
+import { AF_UNIX, SOCK_DGRAM, SOCK_NONBLOCK } from './socket-constants.ts';
 
 const EAGAIN = 11;
 const TEXT = 4096;
@@ -30,9 +27,9 @@ export class NotificationListener {
   /** `address` as in NOTIFY_SOCKET. */
   constructor(address: string) {
     const name = notificationAddress(address);
-    this.#fd = check('socket', socketCall(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    this.#fd = openSocket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     try {
-      check('bind', bindCall(this.#fd, name, name.length), address);
+      bindSocket(this.#fd, name, address);
     } catch (error) {
       closeFd(this.#fd);
       throw error;

@@ -4,19 +4,17 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { bind, check, SystemError } from './libc.ts';
 import { notifyServiceManager } from './notify.ts';
-import { closeFd } from './tcp.ts';
-import { AF_UNIX, MSG_DONTWAIT, SOCK_CLOEXEC, SOCK_DGRAM } from './tcp-constants.ts';
+import { bindSocket, closeFd, openSocket } from './socket.ts';
+import { AF_UNIX, MSG_DONTWAIT, SOCK_DGRAM } from './socket-constants.ts';
 
-const socketCall = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const bindCall = bind<[number, Uint8Array, number], number>('int bind(int fd, const uint8_t *address, uint32_t length)');
 const recvCall = bind<[number, Uint8Array, number, number], number>(
   'intptr_t recv(int fd, _Out_ uint8_t *bytes, size_t length, int flags)',
 );
 
 function listen(path: string): number {
-  const fd = check('socket', socketCall(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const fd = openSocket(AF_UNIX, SOCK_DGRAM, 0);
   const name = Buffer.from(`\x01\x00${path}`, 'latin1');
-  check('bind', bindCall(fd, name, name.length));
+  bindSocket(fd, name);
   return fd;
 }
 

@@ -1,8 +1,7 @@
 import { bind, check, SystemError } from './libc.ts';
-import { closeFd } from './tcp.ts';
-import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM } from './tcp-constants.ts';
+import { closeFd, openSocket } from './socket.ts';
+import { AF_UNIX, MSG_DONTWAIT, MSG_NOSIGNAL, SOCK_DGRAM } from './socket-constants.ts';
 
-const socketCall = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
 const sendtoCall = bind<[number, Uint8Array, number, number, Uint8Array, number], number>(
   'intptr_t sendto(int fd, const uint8_t *bytes, size_t length, int flags, const uint8_t *address, uint32_t addressLength)',
 );
@@ -19,7 +18,7 @@ export function notifyServiceManager(state: string, address: string | undefined 
   if (!address) return false;
   const sockaddr = notificationAddress(address);
   const message = new TextEncoder().encode(state);
-  const fd = check('socket', socketCall(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const fd = openSocket(AF_UNIX, SOCK_DGRAM, 0);
   try {
     const sent = check('sendto', sendtoCall(fd, message, message.length, MSG_DONTWAIT | MSG_NOSIGNAL, sockaddr, sockaddr.length), address);
     if (sent !== message.length) throw new SystemError('sendto', 0, `${sent} of ${message.length} bytes sent`);

@@ -1,31 +1,28 @@
-import { bind, check, native, SystemError } from './libc.ts';
+import { bind, native, SystemError } from './libc.ts';
 import { inNetworkNamespace } from './netns.ts';
 import { SendBatch } from './send-batch.ts';
 import { interfaceIndex } from './sockaddr.ts';
-import { closeFd } from './tcp.ts';
-import { MSG_DONTWAIT, SOCK_CLOEXEC, SOL_SOCKET } from './tcp-constants.ts';
+import { bindSocket, closeFd, openSocket } from './socket.ts';
+import { AF_PACKET, MSG_DONTWAIT, MSG_TRUNC, SOCK_RAW } from './socket-constants.ts';
+import {
+  bufferSize,
+  PACKET_IGNORE_OUTGOING,
+  PACKET_QDISC_BYPASS,
+  SO_MARK,
+  SO_RCVBUFFORCE,
+  SO_SNDBUFFORCE,
+  setIntOption,
+} from './socket-option.ts';
 
-const AF_PACKET = 17;
-const SOCK_RAW = 3;
 const ETH_P_ALL = 3;
-const SOL_PACKET = 263;
-const PACKET_QDISC_BYPASS = 20;
-const PACKET_IGNORE_OUTGOING = 23;
-const SO_MARK = 36;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
 /** `struct sockaddr_ll`: family u16, protocol u16 (network order), interface index i32, the rest is not needed to bind. */
 const SOCKADDR_LL = 20;
-const MSG_TRUNC = 0x20;
+/** Octets that may wait in either direction unless told. */
+const BUFFER = 4 << 20;
 const EINTR = 4;
 const EAGAIN = 11;
 const ENETDOWN = 100;
 
-const socket = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const bindSocket = bind<[number, Uint8Array, number], number>('int bind(int fd, void *address, uint32_t length)');
-const setsockopt = bind<[number, number, number, Uint8Array, number], number>(
-  'int setsockopt(int fd, int level, int name, void *value, uint32_t length)',
-);
 const recv = bind<[number, Uint8Array, number, number], number>('intptr_t recv(int fd, void *data, size_t length, int flags)');
 
 export interface PacketSocketOptions {
@@ -60,13 +57,13 @@ export class PacketSocket {
     const make = (): number => {
       const index = interfaceIndex(options.interface);
       // Protocol 0 receives nothing until it is bound to another one.
-      const fd = check('socket', socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+      const fd = openSocket(AF_PACKET, SOCK_RAW, 0);
       try {
-        setU32(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1);
-        setU32(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1);
-        setU32(fd, SOL_SOCKET, SO_SNDBUFFORCE, bufferSize(options.sendBuffer));
-        setU32(fd, SOL_SOCKET, SO_RCVBUFFORCE, bufferSize(options.receiveBuffer));
-        check('bind', bindSocket(fd, linkAddress(options.receive ? ETH_P_ALL : 0, index), SOCKADDR_LL), options.interface);
+        setIntOption(fd, PACKET_QDISC_BYPASS, 1);
+        setIntOption(fd, PACKET_IGNORE_OUTGOING, 1);
+        setIntOption(fd, SO_SNDBUFFORCE, bufferSize(options.sendBuffer ?? BUFFER));
+        setIntOption(fd, SO_RCVBUFFORCE, bufferSize(options.receiveBuffer ?? BUFFER));
+        bindSocket(fd, linkAddress(options.receive ? ETH_P_ALL : 0, index), options.interface);
         return fd;
       } catch (error) {
         closeFd(fd);
@@ -84,7 +81,7 @@ export class PacketSocket {
 
   /** The mark (SO_MARK) of the frames that are sent from now on. It survives a veth pair only where both ends are in one namespace. */
   setMark(mark: number): void {
-    setU32(this.#open(), SOL_SOCKET, SO_MARK, mark);
+    setIntOption(this.#open(), SO_MARK, mark);
   }
 
   /**
@@ -137,16 +134,6 @@ export class PacketSocket {
     if (this.#closed) throw new SystemError('packet', 9, 'the socket is closed');
     return this.#fd;
   }
-}
-
-function bufferSize(bytes: number | undefined): number {
-  return Math.min(Math.max(Math.floor(bytes ?? 4 << 20), 0), 0x3fffffff);
-}
-
-function setU32(fd: number, level: number, name: number, value: number): void {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  check('setsockopt', setsockopt(fd, level, name, bytes, 4), `level ${level} option ${name} value ${value}`);
 }
 
 function linkAddress(protocol: number, index: number): Uint8Array {

@@ -1,23 +1,14 @@
 import type { Family, Ip } from '@weir/wire/inet';
-import { bind, check, SystemError } from './libc.ts';
+import { SystemError } from './libc.ts';
 import { inNetworkNamespace } from './netns.ts';
 import { SendBatch } from './send-batch.ts';
 import { sockaddr } from './sockaddr.ts';
-import { closeFd } from './tcp.ts';
-import { AF_INET, AF_INET6, IPPROTO_IPV6, SOCK_CLOEXEC, SOL_SOCKET } from './tcp-constants.ts';
+import { closeFd, openSocket } from './socket.ts';
+import { AF_INET, AF_INET6, SOCK_RAW } from './socket-constants.ts';
+import { bindToDevice, IPV6_HDRINCL, SO_BROADCAST, SO_MARK, setIntOption } from './socket-option.ts';
 
-const SOCK_RAW = 3;
 /** Sends only; the header is given with each packet. */
 const IPPROTO_RAW = 255;
-const IPV6_HDRINCL = 36;
-const SO_MARK = 36;
-const SO_BROADCAST = 6;
-const SO_BINDTODEVICE = 25;
-
-const socket = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const setsockopt = bind<[number, number, number, Uint8Array, number], number>(
-  'int setsockopt(int fd, int level, int name, void *value, uint32_t length)',
-);
 
 export interface RawIpSocketOptions {
   readonly family: Family;
@@ -50,14 +41,13 @@ export class RawIpSocket {
   /** Opens a socket, inside `netns` where given. */
   static open(options: RawIpSocketOptions): RawIpSocket {
     const domain = options.family === 4 ? AF_INET : AF_INET6;
-    const make = (): number => check('socket', socket(domain, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+    const make = (): number => openSocket(domain, SOCK_RAW, IPPROTO_RAW);
     const fd = options.netns === undefined ? make() : inNetworkNamespace(options.netns, make);
     try {
-      if (options.family === 6) setU32(fd, IPPROTO_IPV6, IPV6_HDRINCL, 1);
+      if (options.family === 6) setIntOption(fd, IPV6_HDRINCL, 1);
       if (options.interface !== undefined) {
-        const name = new TextEncoder().encode(`${options.interface}\0`);
-        check('setsockopt', setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, name.length), options.interface);
-        setU32(fd, SOL_SOCKET, SO_BROADCAST, 1);
+        bindToDevice(fd, options.interface);
+        setIntOption(fd, SO_BROADCAST, 1);
       }
       return new RawIpSocket(fd);
     } catch (error) {
@@ -68,7 +58,7 @@ export class RawIpSocket {
 
   /** The mark (SO_MARK) of the packets that are sent from now on. */
   setMark(mark: number): void {
-    setU32(this.#open(), SOL_SOCKET, SO_MARK, mark);
+    setIntOption(this.#open(), SO_MARK, mark);
   }
 
   /** Sends one packet; returns false when a firewall of this machine refused it (EPERM). SystemError for other refusals: no route, a header that is no IP header. */
@@ -96,10 +86,4 @@ export class RawIpSocket {
     if (this.#closed) throw new SystemError('raw', 9, 'the socket is closed');
     return this.#fd;
   }
-}
-
-function setU32(fd: number, level: number, name: number, value: number): void {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  check('setsockopt', setsockopt(fd, level, name, bytes, 4), `level ${level} option ${name} value ${value}`);
 }

@@ -1,6 +1,6 @@
 import { endianness } from 'node:os';
 import { bind, native, SystemError } from './libc.ts';
-import { MSG_DONTWAIT } from './tcp-constants.ts';
+import { MSG_DONTWAIT } from './socket-constants.ts';
 
 /** Packets of one system call: the kernel takes no more (UIO_MAXIOV). */
 const BATCH_PACKETS = 1024;

@@ -1,6 +1,6 @@
 import { type Ip, ipBytes } from '@weir/wire/inet';
 import { bind, check } from './libc.ts';
-import { AF_INET, AF_INET6 } from './tcp-constants.ts';
+import { AF_INET, AF_INET6 } from './socket-constants.ts';
 
 const ifNameToIndex = bind<[string], number>('uint32_t if_nametoindex(const char *ifname)');
 

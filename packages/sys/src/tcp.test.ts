@@ -2,7 +2,8 @@ import net from 'node:net';
 import { parseIp } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { SystemError } from './libc.ts';
-import { closeFd, openTcp, openTcpListener, socketFd } from './tcp.ts';
+import { closeFd } from './socket.ts';
+import { openTcp, openTcpListener, socketFd } from './tcp.ts';
 import { getMinTtl, getTos, getTtl, setMinTtl, setTtl } from './tcp-options.ts';
 
 const rows = [

@@ -1,24 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Family, Ip } from '@weir/wire/inet';
 import { printIp } from '@weir/wire/inet';
-import { bind, check } from './libc.ts';
 import { interfaceIndex, isLinkLocal, sockaddr } from './sockaddr.ts';
-import {
-  AF_INET,
-  AF_INET6,
-  IPPROTO_IPV6,
-  IPV6_V6ONLY,
-  SO_REUSEADDR,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_STREAM,
-  SOL_SOCKET,
-} from './tcp-constants.ts';
-import { bindToDevice, type Md5Key, setFreebind, setIntOption, setMd5Key, setMinTtl, setTos, setTtl } from './tcp-options.ts';
-
-const socketCall = bind<[number, number, number], number>('int socket(int domain, int type, int protocol)');
-const bindCall = bind<[number, Uint8Array, number], number>('int bind(int fd, const uint8_t *address, uint32_t length)');
-const closeCall = bind<[number], number>('int close(int fd)');
+import { bindSocket, closeFd, openSocket } from './socket.ts';
+import { AF_INET, AF_INET6, SOCK_NONBLOCK, SOCK_STREAM } from './socket-constants.ts';
+import { bindToDevice, IPV6_V6ONLY, SO_REUSEADDR, setIntOption } from './socket-option.ts';
+import { type Md5Key, setFreebind, setMd5Key, setMinTtl, setTos, setTtl } from './tcp-options.ts';
 
 /** What is set on a TCP socket before it connects or listens. */
 export interface TcpOptions {
@@ -61,14 +48,14 @@ export function openTcp(options: TcpConnectOptions): number {
 /** A non-blocking TCP socket bound to `address` and `port`, for `net.Server.listen({ fd })`. IPv6 ones leave IPv4 alone. Throws SystemError. */
 export function openTcpListener(options: TcpListenOptions): number {
   return open(options.address.family, options, (fd) => {
-    setIntOption(fd, SOL_SOCKET, SO_REUSEADDR, 1, 'setsockopt SO_REUSEADDR');
-    if (options.address.family === 6) setIntOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, 'setsockopt IPV6_V6ONLY');
+    setIntOption(fd, SO_REUSEADDR, 1);
+    if (options.address.family === 6) setIntOption(fd, IPV6_V6ONLY, 1);
     bindTo(fd, options.address, options.port, options.device);
   });
 }
 
 function open(family: Family, options: TcpOptions, finish: (fd: number) => void): number {
-  const fd = check('socket', socketCall(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const fd = openSocket(family === 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
   try {
     if (options.device !== undefined) bindToDevice(fd, options.device);
     if (options.freebind) setFreebind(fd);
@@ -86,13 +73,7 @@ function open(family: Family, options: TcpOptions, finish: (fd: number) => void)
 
 function bindTo(fd: number, address: Ip, port: number, device: string | undefined): void {
   const scope = device !== undefined && isLinkLocal(address) ? interfaceIndex(device) : 0;
-  const bytes = sockaddr(address, port, scope);
-  check('bind', bindCall(fd, bytes, bytes.length), `${printIp(address)} port ${port}`);
-}
-
-/** Closes a descriptor that nothing else has taken over. */
-export function closeFd(fd: number): void {
-  check('close', closeCall(fd));
+  bindSocket(fd, sockaddr(address, port, scope), `${printIp(address)} port ${port}`);
 }
 
 /** The descriptor behind a connected or listening socket of Node, for setting options on accepted sockets; undefined once it is closed. */
