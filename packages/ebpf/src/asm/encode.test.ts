@@ -110,7 +110,7 @@ test.each(Object.entries(instructions))('%s: encoded and decoded it is the same'
       expect(decodeInstructions(words)).toEqual(list);
       expect(list.every((one) => one.kind === kind)).toBe(true);
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });
 
@@ -126,7 +126,7 @@ test('words that are anything: decoded and encoded they are the same', () => {
       const words = Int32Array.from(slots.flatMap(([opcode, registers, at, number]) => [opcode | (registers << 8) | (at << 16), number]));
       expect(encodeInstructions(decodeInstructions(words))).toEqual(words);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1000 },
   );
 });
 

@@ -2,8 +2,9 @@
  * What is wrong with a program that was being assembled:
  * - `immediate-range`: a constant does not fit into 32 bits as this instruction reads it
  * - `offset-range`: a memory offset does not fit into 16 bits
- * - `jump-range`: a jump is too far, and the ways around that were not allowed or do not reach either
+ * - `jump-range`: a jump is too far, and the ways around that were not allowed or do not reach either; or it leaves its function
  * - `label-unplaced`, `label-twice`, `label-at-end`: a label was used and never placed, placed more than once, or has no instruction after it
+ * - `falls-through`: a function, or the program, can run past its last instruction
  * - `unbound`: a symbol that the loader gave no value
  * - `stack-size`: more stack than the kernel gives
  * - `program-size`: more instructions than the kernel takes
@@ -16,6 +17,7 @@ export type AssemblyProblem =
   | 'label-unplaced'
   | 'label-twice'
   | 'label-at-end'
+  | 'falls-through'
   | 'unbound'
   | 'stack-size'
   | 'program-size'

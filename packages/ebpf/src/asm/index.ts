@@ -1,4 +1,5 @@
 /** Instructions of eBPF as data: assembled from labels and symbols, and printed. */
+export { Assembler, type Label } from './assembler.ts';
 export { decodeInstruction, decodeInstructions, slotsOf, wordsOf } from './decode.ts';
 export { type DisassembleOptions, disassemble } from './disassemble.ts';
 export { encodeInstructions } from './encode.ts';
@@ -6,6 +7,8 @@ export { AssemblyError, type AssemblyProblem } from './error.ts';
 export { HELPER_NAMES, type HelperName, helperNumber } from './helper-names.ts';
 export type { AnyRegister, Instruction } from './instruction.ts';
 export { InstructionWriter, MAX_SLOTS } from './instruction-writer.ts';
+export type { LongJumps } from './jump-layout.ts';
 export type { AluOperator, AtomicOperator, Comparison, SignedSize, Size } from './opcodes.ts';
 export { type Naming, printInstruction } from './print-instruction.ts';
+export { type AssembledProgram, type Bindings, bindProgram, originAt, type ProgramSymbol, symbolAt } from './program.ts';
 export { type HalfRegister, lower, type Register } from './registers.ts';

@@ -46,8 +46,8 @@ export class InstructionWriter {
   #origins = new Int32Array(firstSlots);
   #slots = 0;
 
-  /** Written to each slot's origin; -1 says nothing. */
-  protected origin = -1;
+  /** What is noted for each slot that is written; -1 says nothing. */
+  protected originIndex = -1;
 
   /** How many slots of eight octets have been written: the number that the next instruction gets. */
   get slots(): number {
@@ -223,7 +223,7 @@ export class InstructionWriter {
     if (slot === this.#origins.length) this.#grow();
     this.#words[2 * slot] = low;
     this.#words[2 * slot + 1] = immediate;
-    this.#origins[slot] = this.origin;
+    this.#origins[slot] = this.originIndex;
     this.#slots = slot + 1;
     return this;
   }
