@@ -242,15 +242,39 @@ export interface GenerationAnswer extends Versioned {
   readonly texts: { readonly [file: string]: string };
 }
 
-export interface ApplyAnswer extends Versioned {
+/** Tracked connections that were looked at when those that the rules deny were cut. */
+export interface FlushSummary {
+  readonly tracked: number;
+  readonly cut: number;
+  readonly allowed: number;
+  /** What they meet depends on what conntrack does not keep: they go on. */
+  readonly doubtful: number;
+  /** They would be denied, but are of the SSH session that asked, or of a BGP peer. */
+  readonly protected: number;
+  /** Not looked at: too many, or it took too long. */
+  readonly left: number;
+  /** Some of the doubtful ones. */
+  readonly examples: readonly string[];
+}
+
+/** How the cutting of connections went; absent where nobody asked for it. */
+interface Flushing {
+  readonly flushed?: FlushSummary;
+  /** Why it failed: the change itself is in force. */
+  readonly flush_error?: string;
+}
+
+export interface ApplyAnswer extends Versioned, Flushing {
   readonly generation: number;
   readonly changed: readonly string[];
   readonly warnings: readonly string[];
   /** Until when it has to be confirmed; absent when it has not. */
   readonly confirm_before?: string;
+  /** Connections are cut when the change is confirmed. */
+  readonly flush_at_confirm?: boolean;
 }
 
-export interface ConfirmAnswer extends Versioned {
+export interface ConfirmAnswer extends Versioned, Flushing {
   readonly generation: number;
 }
 

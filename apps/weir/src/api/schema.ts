@@ -48,6 +48,8 @@ export interface MethodParams {
     /** Goes back by itself unless it is confirmed within so many milliseconds. */
     readonly confirm_timeout_ms?: number | undefined;
     readonly allow_lockout?: boolean | undefined;
+    /** Cuts the tracked connections that the new rules would deny: at once, or when the change is confirmed where it has to be. */
+    readonly flush_states?: boolean | undefined;
     /** The caller's SSH session: client address and port, server address and port. */
     readonly ssh?: string | undefined;
   };
@@ -100,6 +102,7 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     digest: z.optional(digest),
     confirm_timeout_ms: z.optional(z.int().check(z.minimum(1000), z.maximum(86_400_000))),
     allow_lockout: z.optional(z.boolean()),
+    flush_states: z.optional(z.boolean()),
     ssh: z.optional(z.string().check(z.maxLength(128))),
   }),
   confirm: none,

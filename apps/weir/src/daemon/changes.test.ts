@@ -32,6 +32,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
+const report = { tracked: 3, cut: 1, allowed: 2, doubtful: 0, protected: 0, left: 0, examples: [] };
+
 /** A configuration whose only text is its socket's path. */
 const configOf = (text: string): Config =>
   ({ file: 'weir.yaml', socket: '', hostname: text, bgp: { peers: [] }, sets: [], protected: [] }) as unknown as Config;
@@ -62,6 +64,7 @@ function changes(more: Partial<ChangesOptions> = {}): Changes {
       inForce = text;
     },
     lockouts: () => [],
+    flush: async () => report,
     holdImage: (hold) => held.push(hold),
     startTimer: () => undefined,
     notifier: { reloading: () => undefined },
@@ -156,4 +159,44 @@ test('changes come one after another', async () => {
   expect(order).toEqual(['begin second', 'end second', 'begin first', 'end first']);
   made.close();
   await expect(made.reload('test')).rejects.toMatchObject({ message: 'the daemon is ending' });
+});
+
+test('connections are cut when the change is in force, or when it is confirmed', async () => {
+  const asked: unknown[] = [];
+  const made = changes({
+    flush: async (request) => {
+      asked.push({ ...request, inForce });
+      return report;
+    },
+  });
+  file = 'second';
+  const ssh = '198.51.100.7 50000 192.0.2.1 22';
+  expect(await made.apply({ flush_states: true, ssh }, 'test')).toMatchObject({ flushed: report });
+  expect(asked).toEqual([{ ssh, allowLockout: false, inForce: 'second' }]);
+  file = 'third';
+  const waiting = await made.apply({ flush_states: true, allow_lockout: true, confirm_timeout_ms: 2000 }, 'test');
+  expect(waiting).toMatchObject({ flush_at_confirm: true });
+  expect(waiting.flushed).toBeUndefined();
+  await vi.advanceTimersByTimeAsync(2000);
+  // Taken back: nothing was cut, and what is confirmed next has not asked for it.
+  expect([inForce, asked.length]).toEqual(['second', 1]);
+  file = 'fourth';
+  await made.apply({ confirm_timeout_ms: 2000 }, 'test');
+  expect((await made.confirm('test')).flushed).toBeUndefined();
+  file = 'fifth';
+  await made.apply({ flush_states: true, allow_lockout: true, confirm_timeout_ms: 2000 }, 'test');
+  expect(asked.length).toBe(1);
+  expect(await made.confirm('test')).toMatchObject({ generation: 5, flushed: report });
+  expect(asked[1]).toEqual({ ssh: undefined, allowLockout: true, inForce: 'fifth' });
+});
+
+test('a change stays in force when connections cannot be cut', async () => {
+  const made = changes({
+    flush: async () => {
+      throw new Error('list connections: EPERM');
+    },
+  });
+  file = 'second';
+  expect(await made.apply({ flush_states: true }, 'test')).toMatchObject({ generation: 2, flush_error: 'list connections: EPERM' });
+  expect(inForce).toBe('second');
 });

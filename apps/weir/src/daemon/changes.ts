@@ -12,9 +12,11 @@ import {
 import { describeChanges, fixedKeys } from '../compile/changes/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
+import type { FlushReport } from '../model/flush.ts';
 import type { Log } from '../observe/index.ts';
 import type { Texts } from '../sources/config/index.ts';
-import { type GenerationRecord, type GenerationStore, HistoryError } from './generations/index.ts';
+import { generationAnswer, historyAnswer, textsOf } from './generation-answers.ts';
+import type { GenerationRecord, GenerationStore } from './generations/index.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 import { iso } from './summaries.ts';
 
@@ -32,6 +34,12 @@ export interface ReloadRecord {
   readonly lastError: readonly string[] | undefined;
 }
 
+/** Connections that the rules deny are to be cut. */
+export interface FlushRequest {
+  readonly ssh: string | undefined;
+  readonly allowLockout: boolean;
+}
+
 export interface ChangesOptions {
   readonly store: GenerationStore;
   readonly log: Log;
@@ -45,6 +53,8 @@ export interface ChangesOptions {
   readonly adopt: (config: Config) => Promise<void>;
   /** Traffic of operators and peers that one configuration lets in and another does not, a line each. */
   readonly lockouts: (before: Config, after: Config, ssh: string | undefined) => readonly string[];
+  /** Cuts the tracked connections that the rules in force would deny; those of an operator (`ssh`) and of peers only where that is allowed. */
+  readonly flush: (request: FlushRequest) => Promise<FlushReport>;
   /** Keeps what is loaded at boot as it is until the change is confirmed, or no longer. */
   readonly holdImage: (hold: boolean) => void;
   /** Starts the process that takes the change back when this one is gone. */
@@ -60,6 +70,8 @@ export class Changes {
   #reloads: ReloadRecord = { loaded: Date.now(), ok: 0, failed: 0, lastError: undefined };
   #running: Promise<unknown> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  /** What is to be cut when the change that waits is confirmed. */
+  #flushAtConfirm: FlushRequest | undefined;
   #inForce: Pick<DaemonConfig, 'digest' | 'texts'> | undefined;
   #closed = false;
 
@@ -128,12 +140,16 @@ export class Changes {
         throw new ApiError('lockout', 'this would lock out whoever has to mend it; --allow-lockout does it all the same', locked);
       const deadline = params.confirm_timeout_ms === undefined ? undefined : Date.now() + params.confirm_timeout_ms;
       const { record, changed } = await this.#put(loaded, 'apply', by, deadline);
+      const flush = params.flush_states ? { ssh: params.ssh, allowLockout: params.allow_lockout ?? false } : undefined;
+      const waits = deadline !== undefined && store.index.pending !== undefined;
+      // What is cut does not come back with what was in force: not before somebody says that this stays.
+      this.#flushAtConfirm = waits ? flush : undefined;
       return {
         format_version: FORMAT_VERSION,
         generation: written(record),
         changed,
         warnings: [...loaded.warnings, ...locked],
-        ...(deadline === undefined || !store.index.pending ? {} : { confirm_before: iso(deadline) }),
+        ...(waits ? { confirm_before: iso(deadline), ...(flush ? { flush_at_confirm: true } : {}) } : await this.#flush(flush)),
       };
     });
   }
@@ -147,7 +163,9 @@ export class Changes {
       clearTimeout(this.#timer);
       this.#options.holdImage(false);
       log.log('info', `generation ${pending.generation} is confirmed by ${by}`);
-      return { format_version: FORMAT_VERSION, generation: pending.generation };
+      const flush = this.#flushAtConfirm;
+      this.#flushAtConfirm = undefined;
+      return { format_version: FORMAT_VERSION, generation: pending.generation, ...(await this.#flush(flush)) };
     });
   }
 
@@ -173,34 +191,27 @@ export class Changes {
   }
 
   history(): HistoryAnswer {
-    const { inForce, pending, records } = this.#options.store.index;
-    return {
-      format_version: FORMAT_VERSION,
-      ...(inForce === undefined ? {} : { in_force: inForce }),
-      ...(pending
-        ? { pending: { generation: pending.generation, previous: pending.previous, confirm_before: iso(pending.deadline) } }
-        : {}),
-      generations: records.map(({ at, ...rest }) => ({ ...rest, at: iso(at) })),
-    };
+    return historyAnswer(this.#options.store);
   }
 
   /** The texts of a generation; of the one in force when none is named. */
   generation(params: Params<'generation'>): GenerationAnswer {
-    const { store } = this.#options;
-    const record = params.number === undefined ? store.current : store.find(params.number);
-    if (!record)
-      throw new ApiError(
-        'not-found',
-        params.number === undefined ? 'no generation is recorded' : `there is no generation ${params.number}`,
-      );
-    const texts = this.#texts(record);
-    return {
-      format_version: FORMAT_VERSION,
-      generation: record.number,
-      digest: record.digest,
-      file: record.file,
-      texts: Object.fromEntries(texts),
-    };
+    return generationAnswer(this.#options.store, params.number);
+  }
+
+  /** The change is in force whatever becomes of this. */
+  async #flush(request: FlushRequest | undefined): Promise<Pick<ApplyAnswer, 'flushed' | 'flush_error'>> {
+    if (!request) return {};
+    const { log, flush } = this.#options;
+    try {
+      const { examples, ...counts } = await flush(request);
+      log.log('info', 'connections that the rules deny are cut', { ...counts });
+      return { flushed: { ...counts, examples } };
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      log.log('error', `connections that the rules deny are not cut: ${message}`);
+      return { flush_error: message };
+    }
   }
 
   #queue<T>(change: () => Promise<T>): Promise<T> {
@@ -228,17 +239,8 @@ export class Changes {
     return loaded;
   }
 
-  #texts(record: GenerationRecord): Texts {
-    try {
-      return this.#options.store.texts(record.number);
-    } catch (error) {
-      if (error instanceof HistoryError) throw new ApiError('not-found', error.message);
-      throw error;
-    }
-  }
-
   #loadGeneration(record: GenerationRecord): DaemonConfig {
-    const loaded = this.#options.readTexts(record.file, this.#texts(record));
+    const loaded = this.#options.readTexts(record.file, textsOf(this.#options.store, record));
     if (!loaded.config) throw this.#refuse(`generation ${record.number} cannot be taken any more`, loaded.errors);
     return loaded;
   }

@@ -60,6 +60,7 @@ class MemoryKernel {
         foreignChains: [],
         ownedTable: undefined,
       }),
+      flush: async () => ({ tracked: 0, cut: 0, allowed: 0, doubtful: 0, protected: 0, left: 0, examples: [] }),
       close: async ({ clear }) => {
         this.cleared = clear;
         this.configured = [];

@@ -1,5 +1,4 @@
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
-import type { Ip } from '@weir/wire/inet';
 import { ApiError, ControlServer, type ReloadAnswer } from '../api/index.ts';
 import { nextExpiry } from '../compile/judgement/index.ts';
 import { makeDirectory } from '../files/index.ts';
@@ -7,6 +6,7 @@ import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
 import { BgpSource, speakerConfig } from '../sources/bgp/index.ts';
 import type { Texts } from '../sources/config/index.ts';
@@ -14,10 +14,11 @@ import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
 import type { GenerationStore } from './generations/index.ts';
-import { hostAddresses } from './host-addresses.ts';
+import { HostAddresses } from './host-addresses.ts';
+import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
-import { findLockouts } from './lockouts.ts';
+import { findLockouts, lifelines } from './lockouts.ts';
 import type { Notifier } from './notifier.ts';
 import { stateLists } from './state-lists.ts';
 
@@ -34,6 +35,8 @@ export interface Scheduling {
   idle(): Promise<void>;
   /** Lets the commit in flight end and starts no other. */
   close(): Promise<void>;
+  /** Sends everything that is wanted again. */
+  resync(): void;
 }
 
 /** What the scheduling works with. */
@@ -90,7 +93,9 @@ export class Daemon {
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
-  #addresses: readonly Ip[];
+  readonly #addresses: HostAddresses = new HostAddresses();
+  /** A tenant's namespace has been opened, and needs every member. */
+  #opened = false;
   readonly #changes: Changes;
   #statusTimer: NodeJS.Timeout | undefined;
   #expiryTimer: NodeJS.Timeout | undefined;
@@ -118,9 +123,10 @@ export class Daemon {
       kernel = await options.openKernel(config, (event) => {
         bus.emit({ at: Date.now(), kind: 'kernel', event });
         if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
+        if (event.kind === 'tenant' && daemon) daemon.#takeTenant(event.state);
       });
       const ledger = await kernel.configure(config);
-      const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted');
+      const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
       daemon = new Daemon(options, { config, loaded, store, server, kernel, bus, ledger });
       daemon.#begin(late, ledger);
@@ -141,10 +147,12 @@ export class Daemon {
     this.#server = parts.server;
     this.#kernel = kernel;
     this.#bus = parts.bus;
-    this.#addresses = hostAddresses(config.netns);
+    this.#addresses.look(config, (error) => {
+      throw error;
+    });
     this.#state = new RouteState({
       clock: systemClock,
-      hostAddresses: () => this.#addresses,
+      hostAddresses: (tenant) => this.#addresses.of(tenant),
       events: this.#emit,
     });
     this.#state.configure(config);
@@ -165,10 +173,14 @@ export class Daemon {
       log: options.log,
       emit: this.#emit,
       config: () => this.#config,
-      read: options.reload,
-      readTexts: options.readTexts,
+      read: () => keepFaulty(options.reload(), [this.#config]),
+      readTexts: (file, texts) => {
+        const loaded = options.readTexts(file, texts);
+        return keepFaulty(loaded, earlierConfigs(parts.store, options.readTexts, loaded.digest));
+      },
       adopt: (next) => this.#adopt(next),
       lockouts: (before, after, ssh) => findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state) }),
+      flush: ({ ssh, allowLockout }) => this.#kernel.flush(allowLockout ? [] : lifelines(this.#config, ssh)),
       holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
       startTimer: (generation, deadline) =>
         options.startTimer(this.#config, generation, deadline, (error) =>
@@ -203,7 +215,8 @@ export class Daemon {
     const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
     this.#log.log('info', `weir ${this.#options.version} runs with ${this.#config.file}`, {
       peers: this.#config.bgp.peers.length,
-      sets: this.#config.sets.length,
+      sets: allSets(this.#config).length,
+      ...(this.#config.tenants.length > 0 ? { tenants: this.#config.tenants.length } : {}),
       members,
     });
   }
@@ -232,24 +245,50 @@ export class Daemon {
   async #adopt(config: Config): Promise<void> {
     const unfit = unfitForSessions(config);
     if (unfit) throw new ApiError('invalid-config', unfit.message);
+    // Deny sets of new tenants must not cover what their namespaces have.
+    this.#addresses.look(config, (error) => this.#log.log('warn', `addresses of this host: ${error.message}`));
     // The kernel side first: what the state sends next may be for sets that it does not know yet.
     const ledger = await this.#kernel.configure(config);
     this.#source.reconfigure(config);
     this.#config = config;
     this.#state.addLedger(ledger);
+    this.#fillOpened();
     this.#awaitExpiry();
     await this.#scheduling.idle();
     const { problems, ownedTable } = await this.#kernel.status();
     const table = config.firewall?.table ?? ownedTable?.name;
-    const refused = problems.find(({ kind, subject }) => kind !== 'drift' && (subject.startsWith('rule ') || subject === table));
+    const refused = problems.find(({ kind, subject, tenant }) => tenant === undefined && kind !== 'drift' && (subject.startsWith('rule ') || subject === table));
     if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
+  }
+
+  /** A tenant's namespace came: it is opened and filled. What it lost when it went is known by then. */
+  #takeTenant(state: 'appeared' | 'opened' | 'gone'): void {
+    if (state === 'opened') this.#opened = true;
+    if (state !== 'appeared' || this.#closing) return;
+    this.#changes
+      .alone(() => this.#configureAgain())
+      .catch((error: unknown) => {
+        if (!this.#closing) this.#log.log('error', `a tenant: ${error instanceof Error ? error.message : String(error)}`);
+      });
+  }
+
+  async #configureAgain(): Promise<void> {
+    this.#state.addLedger(await this.#kernel.configure(this.#config));
+    this.#lookAtAddresses();
+    this.#fillOpened();
+  }
+
+  /** A namespace that was opened after the start has none of its members yet. */
+  #fillOpened(): void {
+    if (this.#opened) this.#scheduling.resync();
+    this.#opened = false;
   }
 
   /** Rules whose time ends are taken out then. */
   #awaitExpiry(): void {
     clearTimeout(this.#expiryTimer);
-    const { policy } = this.#config;
-    const next = policy && nextExpiry(policy, Date.now());
+    const ends = scopes(this.#config).flatMap(({ config: { policy } }) => (policy && nextExpiry(policy, Date.now())) ?? []);
+    const next = ends.length === 0 ? undefined : Math.min(...ends);
     if (next === undefined) return;
     this.#expiryTimer = setTimeout(() => void this.#expire(next), Math.min(next - Date.now(), MAX_TIMEOUT_MS));
     this.#expiryTimer.unref();
@@ -258,7 +297,7 @@ export class Daemon {
   async #expire(when: number): Promise<void> {
     try {
       await this.#changes.alone(async () => {
-        if (Date.now() >= when) this.#state.addLedger(await this.#kernel.configure(this.#config));
+        if (Date.now() >= when) await this.#configureAgain();
       });
     } catch (error) {
       if (!this.#closing)
@@ -289,16 +328,9 @@ export class Daemon {
   }
 
   #lookAtAddresses(): void {
-    let now: readonly Ip[];
-    try {
-      now = hostAddresses(this.#config.netns);
-    } catch (error) {
-      // A namespace that is gone for the moment: what is known stays protected.
-      this.#log.log('warn', `addresses of this host: ${error instanceof Error ? error.message : String(error)}`);
-      return;
-    }
-    if (JSON.stringify(now) === JSON.stringify(this.#addresses)) return;
-    this.#addresses = now;
+    // A namespace that is gone for the moment: what is known stays protected.
+    const unknown = (error: Error): void => this.#log.log('warn', `addresses of this host: ${error.message}`);
+    if (!this.#addresses.look(this.#config, unknown)) return;
     this.#state.hostAddressesChanged();
   }
 
@@ -314,7 +346,7 @@ export class Daemon {
     const peers = this.#source.peers();
     const members = this.#state.counts().sets.reduce((sum, set) => sum + set.installed, 0);
     const up = peers.filter((p) => p.status.state === 'Established').length;
-    return `${up} of ${peers.length} peers established, ${members} members in ${this.#config.sets.length} sets`;
+    return `${up} of ${peers.length} peers established, ${members} members in ${allSets(this.#config).length} sets`;
   }
 }
 

@@ -6,10 +6,11 @@ import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
 import { judge } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
+import type { Lifeline } from '../model/flush.ts';
 import type { HookRules } from '../model/rule.ts';
 
 /** A connection that has to stay possible. */
-interface Lifeline {
+interface Need {
   readonly what: string;
   readonly client: Ip;
   readonly server: Ip;
@@ -34,33 +35,50 @@ const EPHEMERAL = 50_000;
 export function findLockouts(before: Config, after: Config, context: LockoutContext): readonly string[] {
   const then = judgement(before, context.now);
   const soon = judgement(after, context.now);
-  return lifelines(after, context.ssh).flatMap((line) => {
+  return needs(after, context.ssh).flatMap((line) => {
     const denied = denial(line, soon, after, context);
     if (denied === undefined || denial(line, then, before, context) !== undefined) return [];
     return [`${line.what}: tcp ${printIp(line.client)} -> ${printIp(line.server)} port ${line.port} would be denied by ${denied}`];
   });
 }
 
-function lifelines(config: Config, ssh: string | undefined): Lifeline[] {
+/** Connections that are not to be cut: the session of the operator who asks, and those of the BGP peers. */
+export function lifelines(config: Config, ssh: string | undefined): readonly Lifeline[] {
+  const [client, from, server, to] = (ssh ?? '').split(' ');
+  const [one, other] = [parseIp(client ?? ''), parseIp(server ?? '')];
+  const lines: Lifeline[] =
+    one && other ? [{ one: { address: one, port: Number(from) }, other: { address: other, port: Number(to) } }] : [];
+  const any = { address: undefined, port: undefined };
+  for (const peer of config.bgp.peers) {
+    lines.push({ one: { address: peer.address, port: peer.port }, other: any });
+    for (const port of ports(config)) lines.push({ one: { address: peer.address, port: undefined }, other: { address: undefined, port } });
+  }
+  return lines;
+}
+
+function needs(config: Config, ssh: string | undefined): Need[] {
   const [client, , server, port] = (ssh ?? '').split(' ');
   const [from, to] = [parseIp(client ?? ''), parseIp(server ?? '')];
-  const lines: Lifeline[] = [];
+  const lines: Need[] = [];
   if (from && to && from.family === to.family && /^\d{1,5}$/.test(port ?? ''))
     lines.push({ what: 'your SSH session', client: from, server: to, port: Number(port), incoming: true });
   for (const peer of config.bgp.peers) {
     const local = peer.source ?? config.bgp.listen.find((one) => one.address.family === peer.address.family)?.address;
     if (!local) continue;
-    const listening = config.bgp.listen.map((one) => one.port);
     const what = `BGP peer ${peer.name}`;
-    for (const own of new Set(listening.length > 0 ? listening : [179]))
-      lines.push({ what, client: peer.address, server: local, port: own, incoming: true });
+    for (const own of ports(config)) lines.push({ what, client: peer.address, server: local, port: own, incoming: true });
     if (!peer.passive) lines.push({ what, client: local, server: peer.address, port: peer.port, incoming: false });
   }
   return lines;
 }
 
+/** Where peers may call. */
+function ports({ bgp }: Config): ReadonlySet<number> {
+  return new Set(bgp.listen.length > 0 ? bgp.listen.map((one) => one.port) : [179]);
+}
+
 /** The rule that denies the first packet of a connection, or the answer to it; undefined when none does. */
-function denial(line: Lifeline, hooks: readonly HookRules[], config: Config, context: LockoutContext): string | undefined {
+function denial(line: Need, hooks: readonly HookRules[], config: Config, context: LockoutContext): string | undefined {
   const there = packet(line.client, line.server, EPHEMERAL, line.port, TCP_FLAGS.syn);
   const back = packet(line.server, line.client, line.port, EPHEMERAL, TCP_FLAGS.syn + TCP_FLAGS.ack);
   const name = interfaceOf(line.incoming ? line.server : line.client, config.netns);

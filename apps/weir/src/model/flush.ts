@@ -1,6 +1,6 @@
 import type { Ip } from '@weir/wire/inet';
 
-/** Connections between two ends that are not to be cut: of an operator, of a BGP peer. A port that is absent is any. */
+/** Connections between two ends that are not to be cut: of an operator, of a BGP peer. */
 export interface Lifeline {
   /** TCP on these; either end may have begun. */
   readonly one: End;
@@ -8,7 +8,8 @@ export interface Lifeline {
 }
 
 export interface End {
-  readonly address: Ip;
+  /** Undefined: any. */
+  readonly address: Ip | undefined;
   readonly port: number | undefined;
 }
 

@@ -1,5 +1,6 @@
 import type { Family, Prefix } from '@weir/wire/inet';
 import type { Config } from './config.ts';
+import type { FlushReport, Lifeline } from './flush.ts';
 import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
 /** Something between Weir and the kernel that a person should know of; it stays listed until it is over. */
@@ -84,6 +85,8 @@ export interface KernelPort {
   /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport>;
   status(): Promise<KernelStatus>;
+  /** Cuts the tracked connections that the rules in force would deny, but for these. */
+  flush(lifelines: readonly Lifeline[]): Promise<FlushReport>;
   /** Ends the worker. `clear` first removes everything Weir added; otherwise the kernel stays as it is. */
   close(options: { readonly clear: boolean }): Promise<void>;
 }

@@ -1,8 +1,13 @@
+import type { Value } from '@weir/filter/eval';
+import type { Ip } from '@weir/wire/inet';
+import { judgement } from '../compile/judgement/index.ts';
 import { compileKernelPlan } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { Config } from '../model/config.ts';
+import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { flushStates } from './flush.ts';
 import { Reconciler } from './reconciler.ts';
 
 /** Changes of others are looked for at least this often, for retries and in case a notification was missed. */
@@ -19,6 +24,7 @@ export class KernelService implements KernelPort {
   readonly #backend: KernelBackend;
   readonly #reconciler: Reconciler;
   readonly #emit: (event: KernelEvent) => void;
+  #config: Config | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
 
@@ -30,6 +36,7 @@ export class KernelService implements KernelPort {
 
   async configure(config: Config): Promise<readonly MemberColumns[]> {
     const found = this.#reconciler.configure(compileKernelPlan(config, Date.now()));
+    this.#config = config;
     this.#loop ??= this.#watch();
     return found;
   }
@@ -40,6 +47,18 @@ export class KernelService implements KernelPort {
 
   async status(): Promise<KernelStatus> {
     return this.#reconciler.status();
+  }
+
+  flush(lifelines: readonly Lifeline[]): Promise<FlushReport> {
+    const reconciler = this.#reconciler;
+    return flushStates({
+      backend: this.#backend,
+      hooks: this.#config ? judgement(this.#config, Date.now()) : [],
+      lists: { has: (set, value) => isIp(value) && reconciler.has(set, value) },
+      lifelines,
+      now: () => performance.now(),
+      pause: () => new Promise((resolve) => setImmediate(resolve)),
+    });
   }
 
   async #watch(): Promise<void> {
@@ -63,4 +82,8 @@ export class KernelService implements KernelPort {
     this.#reconciler.close();
     await this.#loop;
   }
+}
+
+function isIp(value: Value): value is Ip {
+  return typeof value === 'object' && 'w0' in value;
 }

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../model/config.ts';
+import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { type Answer, type Call, type Results, revivedError, type WorkerData, withoutSecrets } from './worker-protocol.ts';
@@ -92,6 +93,10 @@ class WorkerPort implements KernelPort {
 
   status(): Promise<KernelStatus> {
     return this.#call<'status'>({ kind: 'status' });
+  }
+
+  flush(lifelines: readonly Lifeline[]): Promise<FlushReport> {
+    return this.#call<'flush'>({ kind: 'flush', lifelines });
   }
 
   close(options: { readonly clear: boolean }): Promise<void> {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Ip } from '@weir/wire/inet';
 import { ipAt } from '../compile/nft/prefix-columns.ts';
 import { printUserTarget } from '../compile/nft/print.ts';
 import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
@@ -6,14 +7,15 @@ import type { ForeignChange, ForeignCommit, KernelBackend } from '../kernel/back
 import type { CommitReport, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
 import { nextRetry } from './backoff.ts';
-import { Committer, refusedKey } from './committer.ts';
+import { Committer } from './committer.ts';
 import { cutConnections } from './cut.ts';
 import { DriftNotes } from './drift-notes.ts';
 import { Fights, fightText } from './fights.ts';
 import { unfitReason } from './fitness.ts';
 import { lastTable, saveImage } from './image-file.ts';
 import { Ledger, type LedgerKey } from './ledger.ts';
-import { conflictKey, driftKey, problemKeys } from './problem-keys.ts';
+import { reportLeftOut } from './left-out.ts';
+import { driftKey, problemKeys } from './problem-keys.ts';
 import { Problems } from './problems.ts';
 import { SetFiles } from './set-files.ts';
 import { addressKey, Slot, slotKeys, type Target } from './slot.ts';
@@ -232,28 +234,8 @@ export class Reconciler {
     for (const event of this.#drift.take(sum.ok)) this.#emit(event);
     cutConnections(this.#backend, removals, (target) => this.#targets.get(target.key)?.slots ?? []);
     this.#sweepRetired();
-    for (const target of this.#targets.values()) this.#reportLeftOut(target);
+    for (const target of this.#targets.values()) reportLeftOut(this.#problems, target);
     return report;
-  }
-
-  #reportLeftOut({ target, slots, retired }: Target): void {
-    if (retired) return;
-    if (!slots.some((slot) => slot.full || (slot.retry && slot.info))) this.#problems.over(refusedKey(target));
-    const key = conflictKey(target);
-    const left = slots.map((slot) => slot.view.leftOut(1));
-    const conflict = left.findIndex((l, i) => l.conflicts.length > 0 && !slots[i]?.full);
-    const unfit = left.findIndex((l) => l.unfit.length > 0);
-    const slot = slots[conflict >= 0 ? conflict : unfit];
-    if (!slot) {
-      this.#problems.over(key);
-      return;
-    }
-    const name = `${slot.address.table} ${slot.address.set}`;
-    const message =
-      conflict >= 0
-        ? `some members are left out of ${name}: elements that Weir did not add are in their way`
-        : `some members are prefixes, but ${name} holds hosts only`;
-    this.#problems.raise(key, { kind: 'conflict', subject: target.set, message, remedy: undefined });
   }
 
   /** Takes in what others changed, and does what is due. */
@@ -376,6 +358,15 @@ export class Reconciler {
     return [...this.#targets.values()]
       .filter(({ target, retired }) => !retired && target.set === set)
       .flatMap(({ slots }) => slots.map((slot) => slot.view.wantedColumns()));
+  }
+
+  /** Whether an address is a member of a set that Weir fills. */
+  has(set: string, { family, w0, w1, w2, w3 }: Ip): boolean {
+    for (const { target, slots, retired } of this.#targets.values()) {
+      if (retired || target.set !== set || target.family !== family) continue;
+      if (slots.some(({ view }) => view.contains(w0, w1, w2, w3))) return true;
+    }
+    return false;
   }
 
   status(): KernelStatus {

@@ -18,6 +18,8 @@ function answer(service: KernelService, call: Call): Promise<Results[keyof Resul
       return service.apply(call.deltas);
     case 'status':
       return service.status();
+    case 'flush':
+      return service.flush(call.lifelines);
     case 'close':
       return service.close({ clear: call.clear }).then(() => undefined);
   }

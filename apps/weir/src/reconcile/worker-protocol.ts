@@ -1,4 +1,5 @@
 import type { Config } from '../model/config.ts';
+import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 
@@ -15,6 +16,7 @@ export type Call =
   | { readonly id: number; readonly kind: 'configure'; readonly config: Config }
   | { readonly id: number; readonly kind: 'apply'; readonly deltas: readonly MemberDelta[] }
   | { readonly id: number; readonly kind: 'status' }
+  | { readonly id: number; readonly kind: 'flush'; readonly lifelines: readonly Lifeline[] }
   | { readonly id: number; readonly kind: 'close'; readonly clear: boolean };
 
 /** What a call gives back. */
@@ -22,6 +24,7 @@ export interface Results {
   readonly configure: readonly MemberColumns[];
   readonly apply: CommitReport;
   readonly status: KernelStatus;
+  readonly flush: FlushReport;
   readonly close: undefined;
 }
 

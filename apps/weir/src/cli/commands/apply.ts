@@ -1,16 +1,20 @@
 import { readFileSync } from 'node:fs';
+import type { ApplyAnswer } from '../../api/answers.ts';
 import type { ControlClient } from '../../api/client.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
+import { plural } from '../render/units.ts';
 import { parsePlanFile } from './plan-file.ts';
 
 export interface ApplyOptions extends ViewOptions {
   /** Milliseconds. */
   readonly confirmTimeout: number | undefined;
   readonly allowLockout: boolean;
+  /** Cut the connections that the new rules would deny. */
+  readonly flushStates: boolean;
   readonly wait: boolean;
 }
 
@@ -24,6 +28,7 @@ export async function apply(planFile: string | undefined, options: ApplyOptions,
       ...(plan ? { base: plan.base, digest: plan.digest } : {}),
       ...(options.confirmTimeout === undefined ? {} : { confirm_timeout_ms: options.confirmTimeout }),
       ...(options.allowLockout ? { allow_lockout: true } : {}),
+      ...(options.flushStates ? { flush_states: true } : {}),
       ...(io.env['SSH_CONNECTION'] === undefined ? {} : { ssh: io.env['SSH_CONNECTION'] }),
     });
     for (const warning of answer.warnings) io.err(`${warning}\n`);
@@ -33,10 +38,31 @@ export async function apply(planFile: string | undefined, options: ApplyOptions,
       await io.out(`generation ${answer.generation} is in force${changes === '' ? ': nothing changed' : ''}\n${changes}`);
       if (answer.confirm_before !== undefined)
         await io.out(`run weir confirm before ${answer.confirm_before}, or what was in force comes back\n`);
+      if (answer.flush_at_confirm) await io.out('weir confirm cuts the connections that these rules deny\n');
+      await io.out(flushLines(answer));
     }
+    if (answer.flush_error !== undefined) return flushFailed(answer.flush_error, io);
     if (answer.confirm_before === undefined || !options.wait) return EXIT.ok;
     return waitFor(client, answer.generation, io);
   });
+}
+
+/** What became of the connections; empty where nobody asked. */
+function flushLines({ flushed }: Pick<ApplyAnswer, 'flushed'>): string {
+  if (!flushed) return '';
+  const lines = [
+    `${flushed.cut} of ${plural(flushed.tracked, 'tracked connection')} cut; no rollback brings them back`,
+    ...(flushed.protected > 0 ? [`${flushed.protected} would be denied and go on: your SSH session, BGP peers`] : []),
+    ...(flushed.left > 0 ? [`${flushed.left} were not looked at: there are too many`] : []),
+    ...(flushed.doubtful > 0 ? [`${flushed.doubtful} go on because conntrack does not tell enough of them:`] : []),
+    ...flushed.examples.map((line) => `  ${escapeControl(line)}`),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function flushFailed(error: string, io: Io): ExitCode {
+  io.err(`the rules are in force, but connections were not cut: ${error}\n`);
+  return EXIT.error;
 }
 
 /** Until somebody confirms, or what was in force is back. */
@@ -71,8 +97,10 @@ function readPlan(file: string): { readonly base: string; readonly digest: strin
 
 export async function confirm(options: ViewOptions, io: Io): Promise<ExitCode> {
   const answer = await withDaemon(options, (client) => client.call('confirm', {}));
-  await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : `generation ${answer.generation} is confirmed\n`);
-  return EXIT.ok;
+  await io.out(
+    options.output === 'json' ? `${JSON.stringify(answer)}\n` : `generation ${answer.generation} is confirmed\n${flushLines(answer)}`,
+  );
+  return answer.flush_error === undefined ? EXIT.ok : flushFailed(answer.flush_error, io);
 }
 
 export async function rollback(options: ViewOptions & { readonly to: number | undefined }, io: Io): Promise<ExitCode> {

@@ -27,11 +27,17 @@ export function addChangeCommands(program: Command, context: GroupContext): void
     .argument('[plan]', 'a plan that weir plan wrote; refused when it is stale')
     .option('--confirm-timeout <duration>', 'go back unless confirmed within this time (1s to 24h)', duration)
     .option('--allow-lockout', 'even if your SSH session or a BGP peer would be denied')
+    .option('--flush-states', 'cut the connections that the new rules would deny; with a time to confirm when that comes')
     .option('--wait', 'with a time to confirm: wait for it; exit code 3 when what was in force came back')
     .action(async (file: string | undefined, o: Values) => {
       const { apply } = await import('../commands/apply.ts');
       const confirmTimeout = typeof o['confirmTimeout'] === 'number' ? o['confirmTimeout'] : undefined;
-      const options = { confirmTimeout, allowLockout: o['allowLockout'] === true, wait: o['wait'] === true };
+      const options = {
+        confirmTimeout,
+        allowLockout: o['allowLockout'] === true,
+        flushStates: o['flushStates'] === true,
+        wait: o['wait'] === true,
+      };
       done(await apply(file, { ...viewOptions(context, o), ...options }, io));
     });
 
