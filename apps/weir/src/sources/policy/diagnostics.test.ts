@@ -57,6 +57,20 @@ policy.yaml:2:1 error[E003] Flow sequence in block collection must be sufficient
 `,
   },
   {
+    name: 'a second document, whose rules would be lost',
+    codes: ['E003'],
+    input: `${RULES}  - name: web
+    destination_ports: 80
+    action: allow
+---
+rules: []
+`,
+    want: `policy.yaml:6:1 error[E003] a second document begins here; a file holds one
+---
+^
+`,
+  },
+  {
     name: 'a key twice',
     codes: ['E005'],
     input: `${RULES}  - name: web
@@ -932,8 +946,8 @@ describe('diagnostics, exactly as they are printed', () => {
   }
 
   test('every code of a policy has a row', () => {
-    // E044 is of test files, E045 of configurations: their tests are there.
-    const covered = new Set([...rows.flatMap((row) => row.codes), 'E040', 'E044', 'E045']);
+    // E044 is of test files, E045 to E047 are of configurations: their tests are there.
+    const covered = new Set([...rows.flatMap((row) => row.codes), 'E040', 'E044', 'E045', 'E046', 'E047']);
     const own = Object.keys(CODES).filter((code) => (code >= 'E032' && code < 'F') || code >= 'W004');
     expect(own.filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });

@@ -38,14 +38,21 @@ export function parseAnyTree(source: SourceText, report: Report, bounds: TreeBou
   }
   let document: ReturnType<typeof parseDocument>;
   try {
-    document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, logLevel: 'silent', strict: true });
+    // With the log level 'silent' the parser would pass over every document but the first.
+    document = parseDocument(source.text, { uniqueKeys: false, prettyErrors: false, logLevel: 'error', strict: true });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     report('E004', whole, `nested deeper than ${MAX_DEPTH} levels`);
     return undefined;
   }
   for (const problem of [...document.errors, ...document.warnings]) {
-    report('E003', { source, start: problem.pos[0], end: Math.max(problem.pos[0] + 1, problem.pos[1]) }, firstLine(problem.message));
+    const more = problem.code === 'MULTIPLE_DOCS';
+    const message = more ? 'a second document begins here; a file holds one' : firstLine(problem.message);
+    report(
+      'E003',
+      { source, start: problem.pos[0], end: more ? problem.pos[0] + 1 : Math.max(problem.pos[0] + 1, problem.pos[1]) },
+      message,
+    );
   }
   const builder = new TreeBuilder(source, report, bounds.values);
   return builder.build(document.contents, 0, whole);
