@@ -57,10 +57,15 @@ export class Attribute {
     return this;
   }
 
+  /** Keeps an array for as long as the attribute: something else that it points at refers to it. */
+  keep(bytes: Uint8Array): this {
+    this.#referred.push(bytes);
+    return this;
+  }
+
   /** The address of an array; the kernel reads or writes it during `call`. */
   pointer(at: number, bytes: Uint8Array): this {
-    this.#referred.push(bytes);
-    return this.u64(at, addressOf(bytes));
+    return this.keep(bytes).u64(at, addressOf(bytes));
   }
 
   /** The same for an array that it refers to already, or that the caller keeps. */

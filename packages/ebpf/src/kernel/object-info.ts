@@ -1,11 +1,23 @@
+import { addressOf } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
 
-/** What BPF_OBJ_GET_INFO_BY_FD writes about a descriptor, `length` bytes of it at most; `prepare` may point at arrays to be filled. SystemError. */
-export function objectInfo(fd: number, length: number, prepare?: (info: DataView) => void): DataView {
+/**
+ * What BPF_OBJ_GET_INFO_BY_FD writes about a descriptor, `length` bytes of it at most. `prepare` may point at arrays to be filled: `at` gives the address of one and keeps
+ * it for the call. SystemError.
+ */
+export function objectInfo(
+  fd: number,
+  length: number,
+  prepare?: (info: DataView, at: (bytes: Uint8Array) => bigint) => void,
+): DataView<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);
-  prepare?.(view);
-  new Attribute().u32(0, fd).u32(4, length).pointer(8, bytes).call(COMMAND.info);
+  const attribute = new Attribute().u32(0, fd).u32(4, length).pointer(8, bytes);
+  prepare?.(view, (array) => {
+    attribute.keep(array);
+    return addressOf(array);
+  });
+  attribute.call(COMMAND.info);
   return view;
 }
 

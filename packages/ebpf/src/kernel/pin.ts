@@ -1,0 +1,173 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { closeFd } from '@weir/sys';
+import { Attribute, COMMAND } from './attribute.ts';
+import { attempt, BpfError, type BpfFailure } from './bpf-error.ts';
+import { BpfLink } from './link.ts';
+import { BpfMap } from './map.ts';
+import { BpfProgram } from './program.ts';
+
+/** Where Weir's objects are pinned unless told otherwise. */
+export const PIN_DIRECTORY = '/sys/fs/bpf/weir';
+
+/** `statfs` type of a BPF file system (`linux/magic.h`). */
+const BPF_FS_MAGIC = 0xcafe4a11;
+const ENOENT = 2;
+/** The suffix of what is being pinned in place of something else. */
+const NEW = '_new';
+
+export type PinnedKind = 'map' | 'program' | 'link';
+
+/** Anything with a descriptor that can be pinned. */
+export interface Pinnable {
+  readonly fd: number;
+}
+
+/**
+ * A directory of a BPF file system: objects that are pinned there live on when the process ends. Names are letters, digits, `_` and `-`: the kernel keeps dots for itself.
+ * Directories are made with mode 0700. BpfError, RangeError for a name that is none.
+ */
+export class PinDirectory {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Opens a directory, and makes it where it is not there. `unsupported` when there is no BPF file system. */
+  static open(path: string = PIN_DIRECTORY): PinDirectory {
+    if (!isOnBpfFileSystem(path)) {
+      const detail = 'no BPF file system is mounted there; mount one with: mount -t bpf bpf /sys/fs/bpf';
+      throw new BpfError({ operation: 'open', object: `pin directory ${path}`, reason: 'unsupported', detail }, ENOENT);
+    }
+    const directory = new PinDirectory(path);
+    directory.#files('make', '', () => mkdirSync(path, { recursive: true, mode: 0o700 }));
+    return directory;
+  }
+
+  /** A directory inside. */
+  at(name: string): PinDirectory {
+    return PinDirectory.open(join(this.path, pinName(name)));
+  }
+
+  /** Pins a map, program or link under a name, in place of what was there: at every moment one of the two is. */
+  pin(object: Pinnable, name: string): void {
+    const path = join(this.path, pinName(name));
+    const beside = `${path}${NEW}`;
+    // What an earlier process left half done.
+    this.#remove(beside);
+    attempt(this.#failure('pin', name), () => new Attribute().text(0, beside).u32(8, object.fd).call(COMMAND.pin));
+    this.#files('pin', name, () => renameSync(beside, path));
+  }
+
+  /** What is pinned under a name, by a descriptor of its own; undefined when nothing is, or when it is of another kind. */
+  map(name: string): BpfMap | undefined {
+    const fd = this.#open(name, 'map');
+    return fd === undefined ? undefined : BpfMap.fromFd(fd);
+  }
+
+  program(name: string): BpfProgram | undefined {
+    const fd = this.#open(name, 'program');
+    return fd === undefined ? undefined : BpfProgram.fromFd(fd);
+  }
+
+  link(name: string): BpfLink | undefined {
+    const fd = this.#open(name, 'link');
+    return fd === undefined ? undefined : BpfLink.fromFd(fd);
+  }
+
+  /** Names of what is pinned here, sorted, and of the directories inside. */
+  list(): { readonly pinned: readonly string[]; readonly directories: readonly string[] } {
+    const entries = this.#files('list', '', () => readdirSync(this.path, { withFileTypes: true })) ?? [];
+    const names = (inside: boolean): readonly string[] =>
+      entries
+        .filter((entry) => entry.isDirectory() === inside)
+        .map((entry) => entry.name)
+        .sort();
+    return { pinned: names(false), directories: names(true) };
+  }
+
+  /** What kind of object is pinned; undefined when nothing is, or something that cannot be told. */
+  kind(name: string): PinnedKind | undefined {
+    const fd = this.#get(name);
+    if (fd === undefined) return undefined;
+    try {
+      return kindOf(fd);
+    } finally {
+      closeFd(fd);
+    }
+  }
+
+  /** Removes a pin; false when there was none. */
+  unpin(name: string): boolean {
+    return this.#remove(join(this.path, pinName(name)));
+  }
+
+  /** Removes the directory with every pin and directory in it. */
+  remove(): void {
+    const { pinned, directories } = this.list();
+    for (const name of directories) new PinDirectory(join(this.path, name)).remove();
+    for (const name of pinned) this.#remove(join(this.path, name));
+    this.#files('remove', '', () => rmdirSync(this.path));
+  }
+
+  #open(name: string, kind: PinnedKind): number | undefined {
+    const fd = this.#get(name);
+    if (fd === undefined || kindOf(fd) === kind) return fd;
+    closeFd(fd);
+    return undefined;
+  }
+
+  #get(name: string): number | undefined {
+    try {
+      return attempt(this.#failure('open', name), () => new Attribute().text(0, join(this.path, pinName(name))).call(COMMAND.open));
+    } catch (error) {
+      if (error instanceof BpfError && error.reason === 'absent') return undefined;
+      throw error;
+    }
+  }
+
+  #remove(path: string): boolean {
+    return this.#files('unpin', path, () => unlinkSync(path) ?? true) ?? false;
+  }
+
+  /** An operation on files; undefined when there is no such file. */
+  #files<T>(operation: string, name: string, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      const errno = -((error as NodeJS.ErrnoException).errno ?? 0);
+      if (errno === ENOENT) return undefined;
+      throw new BpfError(this.#failure(operation, name), errno);
+    }
+  }
+
+  #failure(operation: string, name: string): BpfFailure {
+    const path = name === '' || name.startsWith('/') ? name || this.path : join(this.path, name);
+    return { operation, object: path, needs: ['CAP_BPF', 'CAP_DAC_OVERRIDE'] };
+  }
+}
+
+/** Whether a path is on a BPF file system, or would be once it is made. */
+export function isOnBpfFileSystem(path: string): boolean {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return statfsSync(at).type === BPF_FS_MAGIC;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || at === dirname(at)) throw error;
+    }
+  }
+}
+
+/** From /proc, which has a line of its own for each kind. */
+function kindOf(fd: number): PinnedKind | undefined {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+  if (/^map_type:/m.test(text)) return 'map';
+  if (/^link_type:/m.test(text)) return 'link';
+  return /^prog_type:/m.test(text) ? 'program' : undefined;
+}
+
+function pinName(name: string): string {
+  if (!/^[A-Za-z0-9_-]{1,200}$/.test(name)) throw new RangeError(`not a name to pin under: ${name}`);
+  return name;
+}
