@@ -47,7 +47,8 @@ export function label(text: string, most: number = MOST_LABEL): string {
 /** `weir input web-1 deny: ` */
 function logPrefix(hook: string, ref: string, verdict: string): string {
   const end = ` ${verdict}: `;
-  return `${label(`weir ${hook} ${ref}`, MOST_LABEL - end.length)}${end}`;
+  // nft reads the name of a variable after a $ here, also in what it listed itself.
+  return `${label(`weir ${hook} ${ref}`, MOST_LABEL - end.length).replaceAll('$', '_')}${end}`;
 }
 
 export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): Effect {
