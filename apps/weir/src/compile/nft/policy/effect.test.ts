@@ -7,7 +7,7 @@ it.each([
   { ref: 'web', want: 'weir input web deny: ' },
   // Between quotation marks nft takes $name for a variable of its own, in the prefix of a log and nowhere else.
   { ref: 'costs $5', want: 'weir input costs _5 deny: ' },
-  { ref: 'in ${HOME}', want: 'weir input in _{HOME} deny: ' },
+  { ref: 'in {$HOME}', want: 'weir input in {_HOME} deny: ' },
   { ref: 'say "hi"\\', want: "weir input say 'hi'' deny: " },
 ])('the prefix of $ref is what nft reads as itself', ({ ref, want }) => {
   const rule = testRule('r', x.constant(true), { kind: 'deny' }, { ref, log: true });
