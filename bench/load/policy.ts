@@ -1,6 +1,7 @@
 // Policies as long as one likes, and packets that their rules are about.
 import { ipSet, rangeSet, packetExpr as x } from '@weir/filter/ir';
 import { ip4 } from '@weir/wire/inet';
+import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 
 /** The address and port that rule `i` is about: networks of 1 to 16 addresses, apart from each other. */
@@ -22,22 +23,7 @@ export function policy(count: number, hook: HookRules['hook'] = 'prerouting', od
     const sources = x.ip('ip.src', ipSet([{ first: ip4(source), last: ip4(source + 2 ** bits - 1) }]));
     const expression =
       i % 10 === 9 ? x.and([ports, x.ip('ip.dst', ipSet([{ first: ip4(0xc6336400 + (i % 256)) }]))]) : x.and([sources, ports]);
-    return rule(`rule-${i}`, expression, i % 2 === 0 ? 'deny' : 'allow');
+    return testRule(`rule-${i}`, expression, { kind: i % 2 === 0 ? 'deny' : 'allow' });
   });
-  return { hook, priority: 0, rules: [...rules, rule('default', x.constant(true), 'deny')] };
-}
-
-function rule(ref: string, expression: Rule['expression'], kind: 'allow' | 'deny'): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression,
-    text: '',
-    action: { kind },
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
+  return { hook, priority: 0, rules: [...rules, testRule('default', x.constant(true), { kind: 'deny' })] };
 }

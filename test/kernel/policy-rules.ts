@@ -1,5 +1,6 @@
 import { type Expr, type IpSet, ipSet, type Operand, rangeSet, packetExpr as x } from '@weir/filter/ir';
 import { type Ip, ip4, ip6 } from '@weir/wire/inet';
+import { testRule as plainRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { Action, Rule } from '../../apps/weir/src/model/rule.ts';
 
 /** Numbers that come again with the same seed. */
@@ -130,19 +131,40 @@ export function randomAction(random: Random): Action {
 }
 
 export function testRule(ref: string, expression: Expr, action: Action, more: Partial<Rule> = {}): Rule {
-  return {
-    ref,
-    name: `rule ${ref}`,
-    stage: 'policy',
-    priority: 1000,
-    expression,
-    text: '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-    ...more,
+  return plainRule(ref, expression, action, { name: `rule ${ref}`, ...more });
+}
+
+/** Rules that ask for the same one to four fields, each for values of its own. */
+export function randomRun(random: Random, ref: string, count: number): Rule[] {
+  const four = random.chance(60);
+  const address = (): IpSet => {
+    const size = random.pick([1, 1, 1, 4, 16, 256, 5]);
+    const at = random.under(4096) * 16;
+    const [first, last] = [at - (at % size), at - (at % size) + size - 1];
+    return four
+      ? ipSet([{ first: ip4(0xc0000000 + first), last: ip4(0xc0000000 + last) }])
+      : ipSet([{ first: ip6(0x20010db8, 0, 0, first), last: ip6(0x20010db8, 0, 0, last) }]);
   };
+  const exact = random.chance(40);
+  const port = (): ReturnType<typeof rangeSet> => {
+    const first = 1 + random.under(60_000);
+    return rangeSet([{ first, last: exact || random.chance(50) ? first : first + random.under(900) }]);
+  };
+  const protocol = random.pick(['tcp', 'udp', 'sctp']);
+  const parts: readonly (() => Expr)[] = [
+    () => x.ip('ip.src', address()),
+    () => x.ip('ip.dst', address()),
+    () => x.int(`${protocol}.dstport`, port()),
+    () => x.int(`${protocol}.srcport`, port()),
+    () => x.int('ip.proto.num', rangeSet([{ first: random.under(40), last: 40 + random.under(2) }])),
+    () => x.bytes('iif.name', [text(`eth${random.under(6)}`)]),
+  ];
+  const some = parts.filter(() => random.chance(45));
+  const chosen = some.length === 0 ? parts.slice(0, 2) : some;
+  const more: readonly Expr[] = random.chance(25) ? [x.flag('ct.new')] : [];
+  return Array.from({ length: count }, (_, i) =>
+    testRule(`${ref}-${i}`, x.and([...chosen.map((part) => part()), ...more]), random.chance(70) ? { kind: 'allow' } : randomAction(random)),
+  );
 }
 
 function ranges(random: Random, highest: number): ReturnType<typeof rangeSet> {

@@ -3,6 +3,7 @@ import { Writer } from '@weir/wire/bytes';
 import { type Ip, ipBytes, parseIp } from '@weir/wire/inet';
 import { expect, test } from 'vitest';
 import { readExpression } from '../compile/judgement/read-expression.ts';
+import { testRule } from '../compile/test-rule.ts';
 import type { KernelRoutes, TrackedConnection } from '../kernel/backend.ts';
 import type { Lifeline } from '../model/flush.ts';
 import type { Rule } from '../model/rule.ts';
@@ -42,18 +43,8 @@ function tracked(
 }
 
 function rule(text: string, kind: 'allow' | 'deny'): Rule {
-  return {
-    ref: text,
-    name: text === '' ? '<default>' : text,
-    stage: 'policy',
-    priority: 0,
-    expression: text === '' ? { kind: 'constant', value: true } : readExpression(text, new Set()),
-    text,
-    action: { kind },
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
+  const expression: Rule['expression'] = text === '' ? { kind: 'constant', value: true } : readExpression(text, new Set());
+  return testRule(text, expression, { kind }, { name: text === '' ? '<default>' : text, priority: 0, text });
 }
 
 const routes: KernelRoutes = {

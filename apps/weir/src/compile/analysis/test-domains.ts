@@ -3,6 +3,7 @@ import type { Expr, IpSet, Test } from '@weir/filter/ir';
 import { buildPacket, type ConnectionState, Packet, type PacketContext, type PacketDescription, type Transport } from '@weir/filter/packet';
 import { parseIp } from '@weir/wire/inet';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
+import { testRule } from '../test-rule.ts';
 import { numberOf } from './point-packet.ts';
 import { Remembered } from './remembered.ts';
 
@@ -74,19 +75,10 @@ export const EVERYTHING: Expr = { kind: 'constant', value: true };
 
 export function rule(ref: string, expression: Expr, action: Action, more: Partial<Rule> = {}): Rule {
   const line = Number(/\d+/.exec(ref)?.[0] ?? 0) + 1;
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression,
-    text: '',
-    action,
-    log: false,
-    audit: false,
+  return testRule(ref, expression, action, {
     provenance: { kind: 'file', span: { file: 'policy.yaml', line, column: 3, length: 4 } },
     ...more,
-  };
+  });
 }
 
 export function hookOf(rules: readonly Rule[], last: Action = { kind: 'deny' }): HookRules {

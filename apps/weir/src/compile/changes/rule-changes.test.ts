@@ -2,23 +2,12 @@ import { describe, expect, test } from 'vitest';
 import type { Config } from '../../model/config.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
+import { testRule } from '../test-rule.ts';
 import { describeChanges } from './config-changes.ts';
 import { ruleChanges } from './rule-changes.ts';
 
 function rule(ref: string, more: Partial<Rule> = {}): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1,
-    expression: { kind: 'constant', value: true },
-    text: '',
-    action: { kind: 'allow' },
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-    ...more,
-  };
+  return testRule(ref, { kind: 'constant', value: true }, { kind: 'allow' }, { priority: 1, ...more });
 }
 
 const hook = (...rules: readonly Rule[]): readonly HookRules[] => [{ hook: 'input', priority: 0, rules }];

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { judge } from '../interpreter/index.ts';
 import { readExpression } from '../judgement/read-expression.ts';
+import { testRule } from '../test-rule.ts';
 import { type Flow, judgeWays, type Routing, type TrackedFlow, waysOf } from './index.ts';
 
 function ip(text: string): Ip {
@@ -22,19 +23,7 @@ function rule(text: string, action: Action | Action['kind'], more: Partial<Rule>
     text === '' ? ({ kind: 'constant', value: true } as const) : (read.get(text) ?? readExpression(text, new Set(['web'])));
   read.set(text, expression);
   const acts = (typeof action === 'string' ? { kind: action } : action) as Action;
-  return {
-    ref: more.name ?? text,
-    name: text,
-    stage: 'policy',
-    priority: 0,
-    expression,
-    text,
-    action: acts,
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-    ...more,
-  };
+  return testRule(more.name ?? text, expression, acts, { name: text, priority: 0, text, ...more });
 }
 
 const hook = (name: HookRules['hook'], ...rules: readonly Rule[]): HookRules => ({ hook: name, priority: 0, rules });

@@ -1,27 +1,20 @@
 import { type Expr, packetExpr as x } from '@weir/filter/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Provenance } from '../../model/provenance.ts';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { readExpression } from '../judgement/read-expression.ts';
+import { testRule } from '../test-rule.ts';
 import { compileIptables } from './index.ts';
 
 const allow: Action = { kind: 'allow' };
 const deny: Action = { kind: 'deny' };
 
-function rule(ref: string, text: string | Expr, action: Action = allow, more: Partial<Rule> = {}): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression: typeof text === 'string' ? readExpression(text, new Set(['set'])) : text,
-    text: typeof text === 'string' ? text : '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'file', span: { file: 'policy.yaml', line: 7, column: 3, length: 4 } },
-    ...more,
-  };
+const WRITTEN: Provenance = { kind: 'file', span: { file: 'policy.yaml', line: 7, column: 3, length: 4 } };
+
+function rule(ref: string, text: string | Expr, action?: Action, more: Partial<Rule> = {}): Rule {
+  if (typeof text !== 'string') return testRule(ref, text, action, { provenance: WRITTEN, ...more });
+  return testRule(ref, readExpression(text, new Set(['set'])), action, { text, provenance: WRITTEN, ...more });
 }
 
 function hook(rules: readonly Rule[], more: Partial<HookRules> = {}): HookRules {

@@ -1,26 +1,19 @@
 import { type Expr, packetExpr as x } from '@weir/filter/ir';
 import { describe, expect, it } from 'vitest';
+import type { Provenance } from '../../model/provenance.ts';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { readExpression } from '../judgement/read-expression.ts';
+import { testRule } from '../test-rule.ts';
 import { compilePf } from './index.ts';
 
 const allow: Action = { kind: 'allow' };
 const deny: Action = { kind: 'deny' };
 
-function rule(ref: string, text: string | Expr, action: Action = allow, more: Partial<Rule> = {}): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression: typeof text === 'string' ? readExpression(text, new Set(['friends'])) : text,
-    text: typeof text === 'string' ? text : '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'file', span: { file: 'policy.yaml', line: 7, column: 3, length: 4 } },
-    ...more,
-  };
+const WRITTEN: Provenance = { kind: 'file', span: { file: 'policy.yaml', line: 7, column: 3, length: 4 } };
+
+function rule(ref: string, text: string | Expr, action?: Action, more: Partial<Rule> = {}): Rule {
+  if (typeof text !== 'string') return testRule(ref, text, action, { provenance: WRITTEN, ...more });
+  return testRule(ref, readExpression(text, new Set(['friends'])), action, { text, provenance: WRITTEN, ...more });
 }
 
 const ESTABLISHED = rule('established', 'ct.established or ct.related', allow, { stage: 'established' });

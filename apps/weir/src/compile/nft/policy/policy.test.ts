@@ -3,24 +3,9 @@ import { prefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import type { NamedSet } from '../../../model/named-set.ts';
 import type { Action, HookRules, Rule } from '../../../model/rule.ts';
+import { testRule as rule } from '../../test-rule.ts';
 import { printTable } from '../print.ts';
 import { compileRules } from './index.ts';
-
-function rule(ref: string, expression: Rule['expression'], action: Action = { kind: 'allow' }, more: Partial<Rule> = {}): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression,
-    text: '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-    ...more,
-  };
-}
 
 const WEB = { name: 'web', target: { kind: 'owned' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
 const deny: Action = { kind: 'deny' };

@@ -1,4 +1,5 @@
 import { type Family, type Ip, makePrefix, parseIp } from '@weir/wire/inet';
+import { PROTOCOL_NUMBERS } from '../protocol-numbers.ts';
 import { type AddressSet, addressRange, prefixRange, type Range, type Ranges, range, union, unionAddresses } from '../ranges.ts';
 import { LineError, type Token } from './tokens.ts';
 
@@ -74,51 +75,11 @@ export function portListOf(token: Token): Ranges {
   return union(token.text.split(',').map((part) => portsOf(token, part)));
 }
 
-const PROTOCOLS: Readonly<Record<string, number>> = {
-  icmp: 1,
-  igmp: 2,
-  ipencap: 4,
-  ipip: 4,
-  tcp: 6,
-  egp: 8,
-  igp: 9,
-  udp: 17,
-  dccp: 33,
-  ipv6: 41,
-  'ipv6-route': 43,
-  'ipv6-frag': 44,
-  rsvp: 46,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  'ipv6-icmp': 58,
-  icmpv6: 58,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  eigrp: 88,
-  ospf: 89,
-  etherip: 97,
-  encap: 98,
-  pim: 103,
-  ipcomp: 108,
-  vrrp: 112,
-  l2tp: 115,
-  isis: 124,
-  sctp: 132,
-  fc: 133,
-  'mobility-header': 135,
-  mh: 135,
-  udplite: 136,
-  'mpls-in-ip': 137,
-  hip: 139,
-  shim6: 140,
-};
-
 /** Number of a protocol; 0 is every one. */
 export function protocolOf(token: Token): number {
   const name = token.text.toLowerCase();
   if (name === 'all') return 0;
-  const known = Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : undefined;
+  const known = Object.hasOwn(PROTOCOL_NUMBERS, name) ? PROTOCOL_NUMBERS[name] : undefined;
   return known ?? numberOf(token, 255, 'a protocol');
 }
 

@@ -2,9 +2,10 @@ import { type Condition, NEVER, STATES } from '../condition.ts';
 import { flagCondition, markConditions } from '../iptables/matches.ts';
 import { UntranslatableError } from '../iptables/values.ts';
 import { intText } from '../policy-rule.ts';
+import { PROTOCOL_NUMBERS } from '../protocol-numbers.ts';
 import { complement, type Ranges, range, union } from '../ranges.ts';
 import { get, getString, type Json, listOf } from './json.ts';
-import { PROTOCOLS, TCP_FLAGS } from './names.ts';
+import { TCP_FLAGS } from './names.ts';
 import { type Operand, readOperand } from './operand.ts';
 import type { SetTable } from './set-table.ts';
 import { bare, members, readAddresses, readNames, readNumber, readRanges, readStates } from './values.ts';
@@ -67,7 +68,7 @@ function test(operand: Operand, values: readonly Json[], op: '==' | '!=' | 'in' 
         { kind: 'port', side: operand.side, protocols: operand.protocols, ranges: pick(readRanges(values, 16, {}), negated, 16) },
       ];
     case 'protocol': {
-      const numbers = pick(readRanges(values, 8, PROTOCOLS), negated, 8).flatMap(({ first, last }) =>
+      const numbers = pick(readRanges(values, 8, PROTOCOL_NUMBERS), negated, 8).flatMap(({ first, last }) =>
         Array.from({ length: Number(last - first) + 1 }, (_, i) => Number(first) + i),
       );
       return [...implied, numbers.length === 0 ? NEVER : { kind: 'protocol', numbers, negated: false }];

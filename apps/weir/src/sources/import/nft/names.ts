@@ -39,48 +39,5 @@ export const ICMPV6_TYPES: Readonly<Record<string, number>> = {
   'mld2-listener-report': 143,
 };
 
-/** IP protocols by the names that nft prints. */
-export const PROTOCOLS: Readonly<Record<string, number>> = {
-  ip: 0,
-  icmp: 1,
-  igmp: 2,
-  ggp: 3,
-  ipencap: 4,
-  ipip: 4,
-  tcp: 6,
-  egp: 8,
-  igp: 9,
-  udp: 17,
-  dccp: 33,
-  ipv6: 41,
-  'ipv6-route': 43,
-  'ipv6-frag': 44,
-  rsvp: 46,
-  gre: 47,
-  esp: 50,
-  ah: 51,
-  'ipv6-icmp': 58,
-  icmpv6: 58,
-  'ipv6-nonxt': 59,
-  'ipv6-opts': 60,
-  eigrp: 88,
-  ospf: 89,
-  ospfigp: 89,
-  etherip: 97,
-  encap: 98,
-  pim: 103,
-  ipcomp: 108,
-  comp: 108,
-  vrrp: 112,
-  l2tp: 115,
-  isis: 124,
-  sctp: 132,
-  'mobility-header': 135,
-  udplite: 136,
-  'mpls-in-ip': 137,
-  hip: 139,
-  shim6: 140,
-};
-
 /** Bits of the flags of TCP. */
 export const TCP_FLAGS: Readonly<Record<string, number>> = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ecn: 64, cwr: 128 };

@@ -2,8 +2,9 @@ import type { Family } from '@weir/wire/inet';
 import { type Condition, PROTOCOL, type Side } from '../condition.ts';
 import { DSCP_CLASSES } from '../iptables/names.ts';
 import { UntranslatableError } from '../iptables/values.ts';
+import { PROTOCOL_NUMBERS } from '../protocol-numbers.ts';
 import { get, getString, type Json } from './json.ts';
-import { ICMP_TYPES, ICMPV6_TYPES, PROTOCOLS } from './names.ts';
+import { ICMP_TYPES, ICMPV6_TYPES } from './names.ts';
 
 /** What an nf_tables match looks at, as far as a policy sees it. `implied` holds wherever the operand is there. */
 export type Operand =
@@ -60,7 +61,7 @@ const PAYLOADS: ReadonlyMap<string, Operand> = new Map<string, Operand>([
   ['ip6.length', int('ip.len', 16, v6, {}, 40)],
   ['ip6.dscp', int('ip.dscp', 6, v6, DSCP_CLASSES)],
   ['ip6.flowlabel', int('ip6.flow_label', 20, v6)],
-  ['ip6.nexthdr', int('ip6.next_header', 8, v6, PROTOCOLS)],
+  ['ip6.nexthdr', int('ip6.next_header', 8, v6, PROTOCOL_NUMBERS)],
   ...ports('tcp', [PROTOCOL.tcp]),
   ...ports('udp', [PROTOCOL.udp]),
   ...ports('sctp', [PROTOCOL.sctp]),
