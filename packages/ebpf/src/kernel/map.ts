@@ -47,6 +47,7 @@ export class BpfMap {
   readonly #key: Uint8Array;
   readonly #value: Uint8Array;
   readonly #element: Attribute;
+  readonly #deletion: Attribute;
   readonly #next: Attribute;
   #closed = false;
 
@@ -61,6 +62,8 @@ export class BpfMap {
     this.#key = new Uint8Array(new ArrayBuffer(shape.keySize));
     this.#value = new Uint8Array(new ArrayBuffer(Math.max(this.valueBytes, shape.keySize)));
     this.#element = new Attribute().u32(0, fd).pointer(8, this.#key).pointer(16, this.#value);
+    // The kernel wants what a command does not use to be zero.
+    this.#deletion = new Attribute().u32(0, fd).pointer(8, this.#key);
     this.#next = new Attribute().u32(0, fd).pointer(16, this.#value);
   }
 
@@ -142,7 +145,7 @@ export class BpfMap {
   /** Removes a key; false when it was not there. */
   delete(key: Uint8Array): boolean {
     this.#setKey(key);
-    return this.#found('delete', this.#element.u64(24, 0n), COMMAND.mapDelete);
+    return this.#found('delete', this.#deletion, COMMAND.mapDelete);
   }
 
   /** The key after another, or the first; undefined after the last. In a hash the order is arbitrary, and starts again when `key` is no longer there. */
