@@ -140,19 +140,18 @@ class Builder {
     const known = some('ct.established', 'ct.related');
     const rules: Rule[] = [];
     const mtu = pathMtuDrafts(base);
-    if (policy) {
-      if (base.established) rules.push(...this.#builtin('established', [{ name: 'established', text: known }]));
-      rules.push(...mtu.map((draft, i) => this.#rule('established', `mtu:${i}`, draft, 'allow', BUILTIN)));
-      return rules;
-    }
+    // What a border says of its traffic stands above what holds of all of the hook's.
+    const apart = borders.filter((border) => !border.established).map((border) => `not (${scope(border)})`);
+    if (policy && base.established) rules.push(...this.#builtin('established', [{ name: 'established', text: all(known, ...apart) }]));
+    if (policy) rules.push(...mtu.map((draft, i) => this.#rule('established', `mtu:${i}`, draft, 'allow', BUILTIN)));
     for (const border of borders) {
       const from: Provenance = { kind: 'file', span: border.span };
       const ref = `border:${border.name}`;
-      if (border.established && base.established)
+      if (border.established && base.established && (!policy || apart.length > 0))
         rules.push(
           this.#rule('established', `${ref}:established`, { name: 'established', text: all(scope(border), known) }, 'allow', from),
         );
-      if (border.default === 'drop')
+      if (!policy && border.default === 'drop')
         rules.push(
           ...mtu.map((draft, i) =>
             this.#rule('established', `${ref}:mtu:${i}`, { name: draft.name, text: all(scope(border), draft.text) }, 'allow', from),

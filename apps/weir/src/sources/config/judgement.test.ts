@@ -305,4 +305,31 @@ rules:
         expect([hook, name, names.has(name)]).toEqual([hook, name, true]);
     }
   });
+
+  test('a border that does not accept established traffic does not with a policy at its hook either', () => {
+    const policy = 'default_action: deny\nrules:\n  - { name: web, hook: forward, protocol: tcp, destination_ports: 80, action: allow }\n';
+    const borders = `firewall:
+  borders:
+    - { name: strict, from: [eth0, eth1], to: wg0, established: false }
+    - { name: usual, from: eth2, to: wg0 }
+    - { name: both, from: eth1, to: wg0, default: accept }
+`;
+    const rules = rulesOf(policy, 'forward', borders);
+    const verdict = (iif: string, oif: string, state: ConnectionState): string => {
+      const [source, destination] = [parseIp('198.51.100.7'), parseIp('203.0.113.7')];
+      if (!source || !destination) throw new Error('no address');
+      const bytes = buildPacket({ source, destination, transport: syn(443) });
+      const judged = judge({ hook: 'forward', priority: 0, rules }, Packet.fromNetwork(bytes, { state, iif, oif }), { lists });
+      return `${judged.verdict}: ${judged.rule?.name}`;
+    };
+    expect(verdict('eth0', 'wg0', 'established')).toBe('deny: default strict');
+    expect(verdict('eth0', 'wg0', 'related')).toBe('deny: default strict');
+    for (const [iif, oif] of [
+      ['eth2', 'wg0'],
+      ['wg0', 'eth0'],
+      ['eth1', 'wg0'],
+    ] as const)
+      expect([iif, verdict(iif, oif, 'established')]).toEqual([iif, 'allow: established']);
+    expect(verdict('eth2', 'wg0', 'new')).toBe('deny: default usual');
+  });
 });
