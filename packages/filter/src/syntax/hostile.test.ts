@@ -1,20 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { PACKET_SCHEME, parseScheme } from '../scheme/index.ts';
+import { PACKET_SCHEME } from '../scheme/index.ts';
 import { Cursor } from './cursor.ts';
 import { MAX_LENGTH, parse, parseAt } from './parse.ts';
 import { printProblem } from './problem.ts';
-
-const made = parseScheme({
-  ssl: 'Bool',
-  port: 'Int',
-  host: 'Bytes',
-  addr: 'Ip',
-  cookies: 'Array(Bytes)',
-  labels: 'Map(Bytes)',
-  flags: 'Array(Bool)',
-});
-if ('problems' in made) throw new Error(made.problems.join());
-const RECORDS = made.scheme;
+import { RECORDS } from './test-scheme.ts';
 
 /** `what` again and again to a length, between a beginning and an end. */
 const full = (length: number, what: string, before = '', after = ''): string =>

@@ -1,6 +1,5 @@
 import { ip4, prefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
-import { parseScheme } from '../scheme/index.ts';
 import {
   bytesLiteral,
   combine,
@@ -17,19 +16,8 @@ import {
 import { parse } from './parse.ts';
 import { printNode } from './print.ts';
 import { replaceNode } from './replace.ts';
+import { RECORDS } from './test-scheme.ts';
 import type { Expression, Node } from './tree.ts';
-
-const made = parseScheme({
-  ssl: 'Bool',
-  port: 'Int',
-  host: 'Bytes',
-  addr: 'Ip',
-  cookies: 'Array(Bytes)',
-  labels: 'Map(Bytes)',
-  flags: 'Array(Bool)',
-});
-if ('problems' in made) throw new Error(made.problems.join());
-const RECORDS = made.scheme;
 
 function root(text: string): Expression {
   const result = parse(text, RECORDS);

@@ -18,10 +18,9 @@ import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, type LoadedFile, loadFiles } from '../load-any.ts';
 import { escapeControl } from '../render/escape.ts';
-import { fileUri } from '../render/file-uri.ts';
 import type { Palette } from '../render/paint.ts';
+import { sarif } from '../render/sarif.ts';
 import { plural } from '../render/units.ts';
-import { version } from '../version.ts';
 import { printDiagnostics } from './check.ts';
 
 export interface AnalyzeOptions {
@@ -142,41 +141,14 @@ function markJson({ ref, name, priority, stage, action, span }: RuleMark): unkno
   return { ref, name, priority, stage, action, ...(span === undefined ? {} : { file: span.file, line: span.line, column: span.column }) };
 }
 
-/** SARIF 2.1.0, for code review tools. */
 function asSarif(findings: readonly Finding[]): unknown {
-  const place = (span: SourceSpan): unknown => ({
-    physicalLocation: {
-      artifactLocation: { uri: fileUri(span.file) },
-      region: { startLine: span.line, startColumn: span.column, endColumn: span.column + span.length },
-    },
-  });
-  return {
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-    version: '2.1.0',
-    runs: [
-      {
-        tool: {
-          driver: {
-            name: 'weir',
-            version: version(),
-            rules: Object.values(FINDING_CODES).map(({ code, summary }) => ({ id: code, shortDescription: { text: summary } })),
-          },
-        },
-        columnKind: 'unicodeCodePoints',
-        results: findings.map((finding) => {
-          const { message, hint, span } = asDiagnostic(finding);
-          const related = finding.others.flatMap(({ span: other, name }) => (other === undefined ? [] : [{ other, name }]));
-          return {
-            ruleId: finding.code,
-            level: COUNTED.has(finding.kind) ? 'warning' : 'note',
-            message: { text: hint === undefined ? message : `${message}; ${hint}` },
-            locations: [place(span)],
-            ...(related.length === 0
-              ? {}
-              : { relatedLocations: related.map(({ other, name }, id) => ({ id, message: { text: name }, ...(place(other) as object) })) }),
-          };
-        }),
-      },
-    ],
-  };
+  const codes = Object.fromEntries(Object.values(FINDING_CODES).map(({ code, summary }) => [code, summary]));
+  return sarif(
+    codes,
+    findings.map((finding) => {
+      const { message, hint, span } = asDiagnostic(finding);
+      const related = finding.others.flatMap(({ span: other, name }) => (other === undefined ? [] : [{ span: other, name }]));
+      return { code: finding.code, level: COUNTED.has(finding.kind) ? 'warning' : 'note', message, hint, span, related };
+    }),
+  );
 }

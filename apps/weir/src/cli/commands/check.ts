@@ -5,10 +5,9 @@ import { CODES, checkEnforceable, printDiagnostic, type SourceText } from '../..
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, knownSets, type LoadedFile, loadAny } from '../load-any.ts';
-import { fileUri } from '../render/file-uri.ts';
 import type { Palette } from '../render/paint.ts';
+import { sarif } from '../render/sarif.ts';
 import { plural } from '../render/units.ts';
-import { version } from '../version.ts';
 
 export interface CheckOptions {
   readonly output: 'text' | 'json' | 'sarif';
@@ -78,35 +77,9 @@ function asJson(results: readonly { readonly file: string; readonly loaded: Load
   };
 }
 
-/** SARIF 2.1.0, for code review tools. */
 function asSarif(diagnostics: readonly Diagnostic[]): unknown {
-  return {
-    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
-    version: '2.1.0',
-    runs: [
-      {
-        tool: {
-          driver: {
-            name: 'weir',
-            version: version(),
-            rules: Object.entries(CODES).map(([id, text]) => ({ id, shortDescription: { text } })),
-          },
-        },
-        columnKind: 'unicodeCodePoints',
-        results: diagnostics.map((d) => ({
-          ruleId: d.code,
-          level: d.severity,
-          message: { text: d.hint === undefined ? d.message : `${d.message}; ${d.hint}` },
-          locations: [
-            {
-              physicalLocation: {
-                artifactLocation: { uri: fileUri(d.span.file) },
-                region: { startLine: d.span.line, startColumn: d.span.column, endColumn: d.span.column + d.span.length },
-              },
-            },
-          ],
-        })),
-      },
-    ],
-  };
+  return sarif(
+    CODES,
+    diagnostics.map(({ code, severity, message, hint, span }) => ({ code, level: severity, message, hint, span, related: [] })),
+  );
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { PACKET_SCHEME, parseScheme, type Scheme } from '@weir/filter/scheme';
 import { CliError, EXIT } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { readStream } from '../read-stream.ts';
 import { escapeControl } from '../render/escape.ts';
 
 /** Octets that are read of an expression or a scheme. */
@@ -30,21 +31,11 @@ function parseJson(text: string, file: string): unknown {
 }
 
 async function readText(input: Readable, name: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
+  const bytes = await readStream(input, name, MAX_INPUT);
   try {
-    for await (const chunk of input) {
-      const bytes = Buffer.from(chunk);
-      total += bytes.length;
-      if (total > MAX_INPUT) throw new CliError(EXIT.finding, `${name} is larger than ${MAX_INPUT} bytes`);
-      chunks.push(bytes);
-    }
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    if (error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-      throw new CliError(EXIT.finding, `${name} is not UTF-8`);
-    }
-    if (error instanceof Error && 'syscall' in error) throw new CliError(EXIT.error, `${name}: ${error.message}`);
+    if (error instanceof TypeError) throw new CliError(EXIT.finding, `${name} is not UTF-8`);
     throw error;
   }
 }

@@ -1,5 +1,4 @@
 import { createReadStream, writeFileSync } from 'node:fs';
-import type { Readable } from 'node:stream';
 import {
   countEntries,
   type Imported,
@@ -14,6 +13,7 @@ import {
 } from '../../sources/import/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
+import { readStream } from '../read-stream.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 
@@ -62,21 +62,7 @@ function label(file: string): string {
 }
 
 async function readInput(file: string, io: Io): Promise<string> {
-  const input: Readable = file === '-' ? io.stdin : createReadStream(file);
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  try {
-    for await (const chunk of input) {
-      const bytes = Buffer.from(chunk);
-      total += bytes.length;
-      if (total > MAX_INPUT) throw new CliError(EXIT.error, `${label(file)} is larger than ${MAX_INPUT} bytes`);
-      chunks.push(bytes);
-    }
-  } catch (error) {
-    if (error instanceof Error && 'syscall' in error) throw new CliError(EXIT.error, `${file}: ${error.message}`);
-    throw error;
-  }
-  return Buffer.concat(chunks).toString('utf8');
+  return (await readStream(file === '-' ? io.stdin : createReadStream(file), label(file), MAX_INPUT)).toString('utf8');
 }
 
 /** Writes policy and report, and says how it went. */

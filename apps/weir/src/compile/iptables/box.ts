@@ -1,5 +1,6 @@
 import type { Box, IrSpan, Test } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
+import { TCP_FLAGS } from '../tcp-flags.ts';
 import { lineOfNot, linesOf, type MatchContext, stateWord, TCP, unsayable } from './literal.ts';
 import { ALWAYS, both, clash, type Match, option } from './match.ts';
 
@@ -17,17 +18,7 @@ export interface BoxLines {
 
 type Literals = Box['literals'];
 
-/** As `tcp.flags` has them; iptables has no word for ECE and CWR. */
-const FLAGS: Readonly<Record<string, number>> = {
-  'tcp.flags.fin': 1,
-  'tcp.flags.syn': 2,
-  'tcp.flags.reset': 4,
-  'tcp.flags.push': 8,
-  'tcp.flags.ack': 16,
-  'tcp.flags.urg': 32,
-  'tcp.flags.ecn': 64,
-  'tcp.flags.cwr': 128,
-};
+/** In the order of their bits; iptables has no word for ECE and CWR. */
 const FLAG_WORDS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'] as const;
 /** More types and codes than these are not written out. */
 const MOST_TYPES = 64;
@@ -115,7 +106,7 @@ function tcpFlagLines(literals: Literals, collector: Collector): Literals {
 
 function flagMask(test: Test): number | undefined {
   if (!('operand' in test) || test.operand.kind !== 'field') return undefined;
-  if (test.kind === 'flag') return FLAGS[test.operand.name];
+  if (test.kind === 'flag') return TCP_FLAGS[test.operand.name];
   return test.kind === 'bits' && test.operand.name === 'tcp.flags' ? Number(BigInt(test.mask) & 0xffn) : undefined;
 }
 

@@ -2,6 +2,7 @@ import type { IrSpan, Operand, RangeSet, Test } from '@weir/filter/ir';
 import { clampSet, complementSet, intToIp, rangeSet } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import { type Family, printIp } from '@weir/wire/inet';
+import { TCP_FLAGS } from '../../tcp-flags.ts';
 import { type FieldName, fieldInfo, type SliceField } from '../fields.ts';
 import type { ConnectionState, FieldRange, Match } from '../image.ts';
 import { ownedSetNames } from '../set-names.ts';
@@ -48,17 +49,6 @@ const BY_FAMILY: Readonly<Record<string, readonly [FieldName, FieldName]>> = {
   'ip.dscp': ['dscp4', 'dscp6'],
 };
 
-const FLAGS: Readonly<Record<string, number>> = {
-  'tcp.flags.fin': 1,
-  'tcp.flags.syn': 2,
-  'tcp.flags.reset': 4,
-  'tcp.flags.push': 8,
-  'tcp.flags.ack': 16,
-  'tcp.flags.urg': 32,
-  'tcp.flags.ecn': 64,
-  'tcp.flags.cwr': 128,
-};
-
 const STATES: Readonly<Record<string, ConnectionState>> = {
   'ct.established': 'established',
   'ct.related': 'related',
@@ -80,7 +70,7 @@ const SLICES: Readonly<Record<string, Omit<SliceField, 'start' | 'bits'>>> = {
 
 /** The bits of `tcp.flags` that a Bool field asks for. */
 export function flagBit(test: Test): number | undefined {
-  return test.kind === 'flag' && test.operand.kind === 'field' ? FLAGS[test.operand.name] : undefined;
+  return test.kind === 'flag' && test.operand.kind === 'field' ? TCP_FLAGS[test.operand.name] : undefined;
 }
 
 /** The state that a Bool field asks for. */
@@ -131,7 +121,7 @@ function flagForm(operand: Operand, span: IrSpan | undefined): LiteralForm {
   }
   if (operand.kind !== 'field') throw unsupported(describe(operand), span);
   const { name } = operand;
-  const flag = FLAGS[name];
+  const flag = TCP_FLAGS[name];
   if (flag !== undefined) return flagsForm(flag);
   const state = STATES[name];
   if (state !== undefined) return stateForm([state]);
