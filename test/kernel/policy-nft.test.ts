@@ -4,14 +4,14 @@ import { PacketSocket } from '@weir/sys';
 import { ip4 } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
-import { compileRules } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { type CompileOptions, compileRules } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { planTable } from '../../apps/weir/src/reconcile/owned-table.ts';
 import { type Host, Lab } from '../lab/index.ts';
-import { Random, randomAction, randomExpression, randomLiteral, testRule } from './policy-rules.ts';
+import { Random, randomAction, randomExpression, randomLiteral, randomRun, testRule } from './policy-rules.ts';
 
 let lab: Lab;
 let byNft: Host;
@@ -32,9 +32,9 @@ afterAll(async () => {
 const WEB = { name: 'web', target: { kind: 'owned' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
 const address = { family: 'inet', table: 'weir' } as const;
 
-function compiled(rules: readonly Rule[], more: Partial<HookRules> = {}): TableImage {
+function compiled(rules: readonly Rule[], more: Partial<HookRules> = {}, form: Pick<CompileOptions, 'maps'> = {}): TableImage {
   const all = [...rules, testRule('default', x.constant(true), { kind: 'deny' })];
-  const { table, problems } = compileRules([{ hook: 'input', priority: 0, rules: all, ...more }], [WEB], { table: 'weir' });
+  const { table, problems } = compileRules([{ hook: 'input', priority: 0, rules: all, ...more }], [WEB], { table: 'weir', ...form });
   expect(problems).toEqual([]);
   return table;
 }
@@ -50,12 +50,14 @@ function write(image: TableImage): number {
   return operations.length;
 }
 
-/** What `nft -j` lists, without the handles: objects by their kind and name, rules in the order of their chain. */
+/** What `nft -j` lists, without the handles: objects by their kind and name, rules in the order of their chain; elements of a map of several fields have no order. */
 async function listed(host: Host): Promise<Record<string, unknown>> {
   const out: Record<string, unknown[]> = {};
   for (const object of await host.nftJson()) {
     const [kind, value] = Object.entries(object)[0] as [string, Record<string, unknown>];
     const { handle: _, ...rest } = value;
+    const { elem } = rest;
+    if (Array.isArray(elem)) rest['elem'] = elem.map((one) => JSON.stringify(one)).sort();
     const key = kind === 'rule' ? `rules of ${rest['chain']}` : `${kind} ${rest['name']}`;
     out[key] = [...(out[key] ?? []), rest];
   }
@@ -92,6 +94,15 @@ describe('what is printed, loaded by nft, is what Weir writes', () => {
   });
 });
 
+function networkRule(i: number): Rule {
+  const first = ip4(0x0a000000 + i * 256);
+  const test = x.and([
+    x.ip('ip.dst', ipSet([{ first, last: ip4(first.w0 + 255) }])),
+    x.int('udp.dstport', rangeSet([{ first: i, last: 1000 }])),
+  ]);
+  return testRule(`n${i}`, test, { kind: 'allow' });
+}
+
 /** Rules over hosts and ports, as long lists have them. */
 function hostRules(count: number): Rule[] {
   return Array.from({ length: count }, (_, i) => {
@@ -106,9 +117,41 @@ describe('long lists', () => {
   it('are maps and chains that list as they are printed', async () => {
     const random = new Random(21);
     const mixed = Array.from({ length: 150 }, (_, i) => testRule(`m${i}`, randomExpression(random, 1, ['web']), randomAction(random)));
+    const tree = compiled([...hostRules(600), ...mixed], {}, { maps: false });
+    expect(tree.maps?.length).toBeGreaterThan(0);
+    await expectSame(tree);
     const image = compiled([...hostRules(600), ...mixed]);
-    expect(image.maps?.length).toBeGreaterThan(0);
+    expect(image.lookups?.length).toBeGreaterThan(0);
     await expectSame(image);
+  });
+
+  it.each([41, 42, 43])(
+    'runs of rules over the same fields list as they are printed, after every change of some of them (seed %i)',
+    async (seed) => {
+      const random = new Random(seed);
+      let rules: readonly Rule[] = Array.from({ length: 6 }, (_, i) => randomRun(random, `s${i}`, 10 + random.under(30))).flat();
+      let lookups = 0;
+      for (let step = 0; step < 4; step++) {
+        const image = compiled(rules);
+        lookups += image.lookups?.length ?? 0;
+        await expectSame(image);
+        const from = random.under(rules.length);
+        rules = [...rules.slice(0, from), ...randomRun(random, `n${step}`, random.under(12)), ...rules.slice(from + random.under(20))];
+      }
+      expect(lookups).toBeGreaterThan(10);
+    },
+  );
+
+  it('one rule more of a map of ranges is one element', async () => {
+    const rules = Array.from({ length: 300 }, (_, i) => networkRule(i));
+    await expectSame(compiled(rules));
+    const changed = compiled([...rules.slice(0, 100), networkRule(300), ...rules.slice(100)]);
+    // Its chain, the rule in it and the element.
+    expect(write(changed)).toBe(3);
+    await byNft.nft('flush ruleset');
+    await byNft.nft(printTable(changed));
+    expect(await listed(byWeir)).toEqual(await listed(byNft));
+    expect(write(compiled(rules))).toBe(3);
   });
 
   it('one rule more or less is a small transaction, and ends with the same table', async () => {
@@ -161,12 +204,13 @@ describe('long lists', () => {
     const socket = PacketSocket.open({ interface: 'tx0', netns: host.path });
     const counts: Record<string, number>[] = [];
     try {
-      for (const linear of [true, false]) {
+      for (const form of ['one by one', 'tree', 'maps'] as const) {
         const hooks = [
           { hook: 'prerouting', priority: 0, rules: [...rules, testRule('default', x.constant(true), { kind: 'deny' })] } as const,
         ];
-        const { table } = compileRules(hooks, [], { table: 'weir', linear });
-        expect(table.maps !== undefined).toBe(!linear);
+        const how = { linear: form === 'one by one', ...(form === 'tree' ? { maps: false } : {}) } as const;
+        const { table } = compileRules(hooks, [], { table: 'weir', ...how });
+        expect([table.maps !== undefined, table.lookups !== undefined]).toEqual([form === 'tree', form === 'maps']);
         await host.nft(printTable(table));
         for (let sent = 0; sent < frames.length; ) sent += socket.send(frames.slice(sent, sent + 100));
         const reader = new NftBackend({ netns: host.path, ownership: false });
@@ -187,6 +231,7 @@ describe('long lists', () => {
     }
     expect(Object.keys(counts[0] ?? {}).length).toBeGreaterThan(60);
     expect(counts[1]).toEqual(counts[0]);
+    expect(counts[2]).toEqual(counts[0]);
   });
 });
 

@@ -154,8 +154,9 @@ export function randomRun(random: Random, ref: string, count: number): Rule[] {
   const parts: readonly (() => Expr)[] = [
     () => x.ip('ip.src', address()),
     () => x.ip('ip.dst', address()),
-    () => x.int(`${protocol}.dstport`, port()),
+    // nft makes one test of two ports one behind the other, and lists that of the source first.
     () => x.int(`${protocol}.srcport`, port()),
+    () => x.int(`${protocol}.dstport`, port()),
     () => x.int('ip.proto.num', rangeSet([{ first: random.under(40), last: 40 + random.under(2) }])),
     () => x.bytes('iif.name', [text(`eth${random.under(6)}`)]),
   ];
@@ -163,7 +164,11 @@ export function randomRun(random: Random, ref: string, count: number): Rule[] {
   const chosen = some.length === 0 ? parts.slice(0, 2) : some;
   const more: readonly Expr[] = random.chance(25) ? [x.flag('ct.new')] : [];
   return Array.from({ length: count }, (_, i) =>
-    testRule(`${ref}-${i}`, x.and([...chosen.map((part) => part()), ...more]), random.chance(70) ? { kind: 'allow' } : randomAction(random)),
+    testRule(
+      `${ref}-${i}`,
+      x.and([...chosen.map((part) => part()), ...more]),
+      random.chance(70) ? { kind: 'allow' } : randomAction(random),
+    ),
   );
 }
 

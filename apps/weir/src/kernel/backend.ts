@@ -241,6 +241,8 @@ export interface KernelBackend {
   /** Differs for another boot or network namespace: what was true in another realm says nothing about this one. */
   readonly realm: string;
   readTable(address: TableAddress): TableInfo | undefined;
+  /** The rules of one chain, in order; none where there is no such chain. */
+  readRules(address: TableAddress, chain: string): readonly RuleInfo[];
   /** The base chains of every table of this namespace. */
   baseChains(): readonly ForeignChain[];
   readSet(address: SetAddress): SetInfo | undefined;
@@ -253,6 +255,8 @@ export interface KernelBackend {
   commit(operations: readonly Operation[]): Outcome;
   /** Gives what others committed since the last call to `visit`, in order. */
   poll(visit: (commit: ForeignCommit) => void): PollOutcome;
+  /** Whether `poll` has told of everything that was committed until now. */
+  isCaughtUp(): boolean;
   /** Resolves to true when `poll` has something, to false after `timeout` ms or when closed. */
   wait(timeout: number): Promise<boolean>;
   /** Deletes the tracked connections of a family to addresses that `closed` accepts; returns how many. */

@@ -106,9 +106,13 @@ describe('a table that Weir owns', () => {
     backend.commit(plan());
     const [map] = wanted.maps ?? [];
     const entries = backend.readMap({ ...address, set: map?.name ?? '' });
-    expect(kernel.foreign([{ kind: 'delete-entries', address: { ...address, set: map?.name ?? '' }, entries: entries.slice(0, 1) }])).toBe(
-      true,
-    );
-    expect(plan()).toEqual([{ kind: 'add-entries', address: { ...address, set: map?.name }, entries: entries.slice(0, 1) }]);
+    expect(
+      kernel.foreign([
+        { kind: 'delete-entries', address: { ...address, set: map?.name ?? '' }, layout: 'ranges', entries: entries.slice(0, 1) },
+      ]),
+    ).toBe(true);
+    expect(plan()).toEqual([
+      { kind: 'add-entries', address: { ...address, set: map?.name }, layout: 'ranges', entries: entries.slice(0, 1) },
+    ]);
   });
 });

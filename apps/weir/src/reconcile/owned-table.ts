@@ -1,7 +1,15 @@
 import { compileRule, ruleFingerprint } from '../compile/nft/expressions.ts';
-import { type ChainImage, type MapImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
+import { type ChainImage, type LookupImage, type MapImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
-import type { ChainInfo, MapEntry, Operation, RuleInfo, TableAddress, TableInfo } from '../kernel/backend.ts';
+import {
+  type ChainInfo,
+  type MapEntry,
+  mapLayout,
+  type Operation,
+  type RuleInfo,
+  type TableAddress,
+  type TableInfo,
+} from '../kernel/backend.ts';
 
 /** What brings a table to its image, in two parts: the table with its sets, and what makes it judge packets. */
 export interface TablePlan {
@@ -36,7 +44,8 @@ export function planTable(
   const enforce: Operation[] = [];
   const chains = new Map(now.chains.map((chain) => [chain.name, chain]));
   const sets = new Set(now.sets.map((set) => set.set));
-  const { maps = [], meters = [] } = image;
+  const { meters = [] } = image;
+  const maps = mapsOf(image);
   for (const set of image.sets) if (!sets.has(set.name)) prepare.push({ kind: 'add-set', address, set });
   for (const meter of meters) if (!sets.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
   for (const map of maps) if (!sets.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
@@ -44,25 +53,29 @@ export function planTable(
   for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
   for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? []));
   for (const map of maps) enforce.push(...changeEntries(address, map, sets.has(map.name) ? readMap(map.name) : []));
-  enforce.push(...removals(address, image, now));
+  const [chainNames, setNames] = [now.chains.map((chain) => chain.name), now.sets.map((set) => set.set)];
+  enforce.push(...removals(address, image, chainNames, setNames));
   return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
 }
 
-function addChain(address: TableAddress, { name, hook, priority }: ChainImage): Operation {
+/** Its maps, of one field and of several. */
+export function mapsOf({ maps = [], lookups = [] }: TableImage): readonly (MapImage | LookupImage)[] {
+  return [...maps, ...lookups];
+}
+
+export function addChain(address: TableAddress, { name, hook, priority }: ChainImage): Operation {
   return { kind: 'add-chain', address, name, hook, ...(priority === undefined ? {} : { priority }) };
 }
 
-/** A chain or map that is still led to cannot be deleted: all are emptied first. */
-function removals(address: TableAddress, image: TableImage, now: TableInfo): Operation[] {
+/** Takes out what the image does not have of these chains, sets, maps and meters. A chain or map that is still led to cannot be deleted: all are emptied first. */
+export function removals(address: TableAddress, image: TableImage, chains: readonly string[], sets: readonly string[]): Operation[] {
   const wanted = new Set(image.chains.map((chain) => chain.name));
-  const kept = new Set([...image.sets, ...(image.maps ?? []), ...(image.meters ?? [])].map((set) => set.name));
-  const gone = now.chains.filter((chain) => !wanted.has(chain.name));
+  const kept = new Set([...image.sets, ...mapsOf(image), ...(image.meters ?? [])].map((set) => set.name));
+  const gone = chains.filter((name) => !wanted.has(name));
   return [
-    ...gone.map((chain): Operation => ({ kind: 'flush-chain', address, name: chain.name })),
-    ...now.sets
-      .filter((set) => !kept.has(set.set))
-      .map((set): Operation => ({ kind: 'delete-set', address: { ...address, set: set.set } })),
-    ...gone.map((chain): Operation => ({ kind: 'delete-chain', address, name: chain.name })),
+    ...gone.map((name): Operation => ({ kind: 'flush-chain', address, name })),
+    ...sets.filter((set) => !kept.has(set)).map((set): Operation => ({ kind: 'delete-set', address: { ...address, set } })),
+    ...gone.map((name): Operation => ({ kind: 'delete-chain', address, name })),
   ];
 }
 
@@ -79,7 +92,7 @@ function mustReplace(image: TableImage, now: TableInfo): boolean {
       const has = sets.get(set.name);
       return has && (has.keyFamily !== set.family || has.interval !== set.interval || has.map || has.dynamic || has.size !== set.size);
     }) ||
-    (image.maps ?? []).some((map) => sets.get(map.name)?.map === false) ||
+    mapsOf(image).some((map) => sets.get(map.name)?.map === false) ||
     (image.meters ?? []).some((meter) => sets.get(meter.name)?.dynamic === false) ||
     image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))
   );
@@ -93,7 +106,8 @@ function isOtherHook(chain: ChainImage, now: ChainInfo | undefined): boolean {
 }
 
 function build(before: readonly Operation[], address: TableAddress, image: TableImage): TablePlan {
-  const { maps = [], meters = [] } = image;
+  const { meters = [] } = image;
+  const maps = mapsOf(image);
   return {
     prepare: [
       ...before,
@@ -112,7 +126,7 @@ function build(before: readonly Operation[], address: TableAddress, image: Table
 }
 
 /** The rules at the beginning and at the end that are the same stay; what is between is replaced. */
-function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[]): Operation[] {
+export function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[]): Operation[] {
   const wanted = chain.rules;
   const prints = wanted.map(ruleFingerprint);
   let head = 0;
@@ -136,15 +150,16 @@ function changeRules(address: TableAddress, chain: ChainImage, now: readonly Rul
 }
 
 /** Entries that are the same stay. */
-function changeEntries(address: TableAddress, map: MapImage, now: readonly MapEntry[]): Operation[] {
+function changeEntries(address: TableAddress, map: MapImage | LookupImage, now: readonly MapEntry[]): Operation[] {
   const target = { ...address, set: map.name };
+  const layout = mapLayout(mapSpec(map));
   const wanted = new Map(mapEntries(map).map((entry) => [entryKey(entry), entry]));
   const has = new Map(now.map((entry) => [entryKey(entry), entry]));
   const gone = [...has].filter(([key]) => !wanted.has(key)).map(([, entry]) => entry);
   const added = [...wanted].filter(([key]) => !has.has(key)).map(([, entry]) => entry);
   return [
-    ...(gone.length === 0 ? [] : [{ kind: 'delete-entries', address: target, entries: gone } as const]),
-    ...(added.length === 0 ? [] : [{ kind: 'add-entries', address: target, entries: added } as const]),
+    ...(gone.length === 0 ? [] : [{ kind: 'delete-entries', address: target, layout, entries: gone } as const]),
+    ...(added.length === 0 ? [] : [{ kind: 'add-entries', address: target, layout, entries: added } as const]),
   ];
 }
 

@@ -51,24 +51,13 @@ export function putU64(w: Writer, type: number, value: bigint): void {
 
 /** UTF-8 with a terminating NUL. RangeError when the text holds a NUL itself. */
 export function putString(w: Writer, type: number, value: string): void {
-  const bytes = encodedString(value);
   const at = openAttribute(w, type);
-  w.bytes(bytes).u8(0);
+  if (!w.ascii(value)) {
+    if (value.includes('\0')) throw new RangeError(`a name with a NUL character: ${JSON.stringify(value)}`);
+    w.bytes(TEXT.encode(value));
+  }
+  w.u8(0);
   closeAttribute(w, at);
-}
-
-/** A transaction names the same tables, chains and kinds of expressions again and again: the last ones are kept. */
-const encodedStrings = new Map<string, Uint8Array>();
-const MOST_ENCODED = 1024;
-
-function encodedString(value: string): Uint8Array {
-  const known = encodedStrings.get(value);
-  if (known) return known;
-  if (value.includes('\0')) throw new RangeError(`a name with a NUL character: ${JSON.stringify(value)}`);
-  if (encodedStrings.size >= MOST_ENCODED) encodedStrings.clear();
-  const bytes = TEXT.encode(value);
-  encodedStrings.set(value, bytes);
-  return bytes;
 }
 
 export function putBytes(w: Writer, type: number, value: Uint8Array): void {

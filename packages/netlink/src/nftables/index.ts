@@ -35,6 +35,7 @@ export {
   type NumgenExpression,
   type ObjrefExpression,
   type PayloadExpression,
+  prepareExpression,
   type QueueExpression,
   type QuotaExpression,
   type RangeExpression,

@@ -59,11 +59,11 @@ function isNamed(r: Reader, name: string): boolean {
   return r.bytes[at + name.length] === 0;
 }
 
-/** What the kernel takes. */
-export function encodeRule(w: Writer, rule: Rule): void {
+/** What the kernel takes; `fresh`: of a rule that is added, whatever its handle was. */
+export function encodeRule(w: Writer, rule: Rule, fresh = false): void {
   putString(w, 1, rule.table);
   putString(w, 2, rule.chain);
-  if (rule.handle !== undefined) putU64(w, 3, rule.handle);
+  if (rule.handle !== undefined && !fresh) putU64(w, 3, rule.handle);
   const nest = openNest(w, 4);
   for (const expression of rule.expressions) {
     const item = openNest(w, 1);

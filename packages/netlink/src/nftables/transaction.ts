@@ -22,7 +22,8 @@ export interface DeleteOptions<Tag> {
 }
 
 const LIST_OF_ELEMENTS = 3;
-const LIST_OF_EXPRESSIONS = 4;
+/** Of a rule: NFTA_RULE_EXPRESSIONS. */
+const EXPRESSIONS = { attribute: 4, itemOf: (position: number): number => position } as const;
 
 function create(options: { readonly exclusive?: boolean }): number {
   return NLM_F_CREATE | (options.exclusive ? NLM_F_EXCL : 0);
@@ -73,8 +74,7 @@ export class NftTransaction<Tag = unknown> extends Batch<Tag> {
    */
   addRule(rule: Rule, options: { readonly tag?: Tag; readonly insert?: boolean; readonly echo?: boolean } = {}): this {
     const flags = NLM_F_CREATE | (options.insert ? 0 : NLM_F_APPEND) | (options.echo ? NLM_F_ECHO : 0);
-    const { handle: _, ...fresh } = rule;
-    return this.#rule(`add rule to ${rule.family} ${rule.table} ${rule.chain}`, flags, fresh, options.tag);
+    return this.#rule(`add rule to ${rule.family} ${rule.table} ${rule.chain}`, flags, rule, options.tag, true);
   }
 
   /** Puts a rule in the place of another. */
@@ -84,11 +84,9 @@ export class NftTransaction<Tag = unknown> extends Batch<Tag> {
     return this.#rule(`replace rule ${handle} of ${rule.family} ${rule.table} ${rule.chain}`, flags, { ...fresh, handle }, options.tag);
   }
 
-  #rule(operation: string, flags: number, rule: Rule, tag: Tag | undefined): this {
-    const list = { attribute: LIST_OF_EXPRESSIONS, itemOf: (position: number) => position };
-    this.add({ type: nftType(NFT_MSG.newRule), flags, family: familyNumber(rule.family), operation, tag, list }, (w) =>
-      encodeRule(w, rule),
-    );
+  #rule(operation: string, flags: number, rule: Rule, tag: Tag | undefined, fresh = false): this {
+    const head = { type: nftType(NFT_MSG.newRule), flags, family: familyNumber(rule.family), operation, tag, list: EXPRESSIONS };
+    this.add(head, (w) => encodeRule(w, rule, fresh));
     return this;
   }
 

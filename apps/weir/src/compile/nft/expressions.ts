@@ -1,4 +1,4 @@
-import type { Expression, LimitExpression } from '@weir/netlink/nftables';
+import { type Expression, type LimitExpression, prepareExpression } from '@weir/netlink/nftables';
 import { FIELDS } from './fields.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { LimitImage, RuleImage, RuleStatement, RuleVerdict } from './image.ts';
@@ -18,12 +18,9 @@ export interface CompiledRule {
 
 const REJECT_CODE = { 'port-unreachable': 1, 'admin-prohibited': 3 } as const;
 
-const COUNTER: Expression = { kind: 'counter', packets: 0n, bytes: 0n };
-const ends = (kind: 'accept' | 'drop' | 'return'): Expression => ({
-  kind: 'immediate',
-  dreg: 0,
-  data: { kind: 'verdict', verdict: { kind } },
-});
+const COUNTER: Expression = prepareExpression({ kind: 'counter', packets: 0n, bytes: 0n });
+const ends = (kind: 'accept' | 'drop' | 'return'): Expression =>
+  prepareExpression({ kind: 'immediate', dreg: 0, data: { kind: 'verdict', verdict: { kind } } });
 const ENDS = { accept: ends('accept'), drop: ends('drop'), return: ends('return') } as const;
 
 /** One image may stand in many chains. */
@@ -45,6 +42,7 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   for (const statement of limits) limitExpressions(compiler, statement);
   if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(TCP);
   if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
+  if (rule.verdict.kind === 'lookup') compiler.loadKeys(rule.verdict.keys);
   const { expressions, sets } = compiler;
   if (rule.count !== false) expressions.push(COUNTER);
   for (const statement of statements) if (!isLimit(statement)) effect(expressions, statement);
@@ -105,6 +103,7 @@ function verdict(expressions: Expression[], wanted: RuleVerdict): void {
       else expressions.push({ kind: 'reject', with: 'icmpx', code: REJECT_CODE[wanted.with] });
       return;
     case 'map':
+    case 'lookup':
       expressions.push({ kind: 'lookup', set: wanted.map, sreg: REGISTER, dreg: 0 });
       return;
   }

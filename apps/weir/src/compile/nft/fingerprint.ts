@@ -29,6 +29,8 @@ function mix(value: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+const HEX: readonly string[] = Array.from({ length: 65_536 }, (_, i) => i.toString(16).padStart(4, '0'));
+
 function hex(value: number): string {
-  return value.toString(16).padStart(8, '0');
+  return `${HEX[value >>> 16]}${HEX[value & 0xffff]}`;
 }

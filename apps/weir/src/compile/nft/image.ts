@@ -61,7 +61,9 @@ export type RuleVerdict =
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'reject'; readonly with: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset' }
   /** What the map says for the field; goes on with the next rule when it says nothing. */
-  | { readonly kind: 'map'; readonly map: string; readonly field: FieldName };
+  | { readonly kind: 'map'; readonly map: string; readonly field: FieldName }
+  /** The same for several fields at once: all of them have to be there. */
+  | { readonly kind: 'lookup'; readonly map: string; readonly keys: readonly MapKey[] };
 
 /** A rule; all its conditions must hold. */
 export interface RuleImage {
@@ -109,6 +111,25 @@ export interface MapImage {
   readonly elements: readonly MapElement[];
 }
 
+/** Part of the key of a lookup: a field, or the name of an interface. */
+export type MapKey = FieldName | 'iifname' | 'oifname';
+
+export interface LookupElement {
+  /** For each part of the key. */
+  readonly key: readonly FieldRange[];
+  readonly verdict: MapElement['verdict'];
+}
+
+/** A map from the values of one field or several to chains. Its elements belong to the image; no packet meets two of them. */
+export interface LookupImage {
+  readonly name: string;
+  readonly keys: readonly MapKey[];
+  /** Elements are ranges on each part of the key, and not only single values. */
+  readonly ranges: boolean;
+  /** In the order of the rules that they lead to; of one part that has ranges, in the order of their keys. */
+  readonly elements: readonly LookupElement[];
+}
+
 /** A set that the kernel fills: addresses with a limit each. */
 export interface MeterImage {
   readonly name: string;
@@ -124,6 +145,7 @@ export interface TableImage {
   readonly sets: readonly SetImage[];
   readonly meters?: readonly MeterImage[];
   readonly maps?: readonly MapImage[];
+  readonly lookups?: readonly LookupImage[];
   readonly chains: readonly ChainImage[];
 }
 

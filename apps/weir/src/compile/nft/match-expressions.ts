@@ -1,9 +1,10 @@
-import { CT_STATE, type Expression } from '@weir/netlink/nftables';
+import { CT_STATE, type Expression, type MetaKey, prepareExpression } from '@weir/netlink/nftables';
 import { Writer } from '@weir/wire/bytes';
 import { type Family, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
 import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
 import { FIELDS, type FieldInfo, fieldInfo } from './fields.ts';
-import type { FieldRange, Match } from './image.ts';
+import type { FieldRange, MapKey, Match } from './image.ts';
+import { isInterface, keyLoads } from './map-keys.ts';
 
 /** A set without a name that one rule brings along: keys or ranges of keys, in order and apart, both ends included. */
 export interface AnonymousSet {
@@ -27,26 +28,29 @@ const IFNAME_TYPE = 41;
 
 // Most rules begin alike: what they have in common is made once.
 
-const FAMILY_IS: Readonly<Record<Family, readonly Expression[]>> = {
-  4: [
-    { kind: 'meta', key: 'nfproto', dreg: REGISTER },
-    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([NFPROTO[4]]) },
-  ],
-  6: [
-    { kind: 'meta', key: 'nfproto', dreg: REGISTER },
-    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([NFPROTO[6]]) },
-  ],
-};
+const is = (key: 'nfproto' | 'l4proto', value: number): readonly Expression[] => [
+  loadMeta(key),
+  prepareExpression({ kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([value]) }),
+];
+
+const metas = new Map<MetaKey, Expression>();
+
+function loadMeta(key: MetaKey): Expression {
+  const known = metas.get(key);
+  if (known) return known;
+  const made = prepareExpression({ kind: 'meta', key, dreg: REGISTER });
+  metas.set(key, made);
+  return made;
+}
+
+const FAMILY_IS: Readonly<Record<Family, readonly Expression[]>> = { 4: is('nfproto', NFPROTO[4]), 6: is('nfproto', NFPROTO[6]) };
 
 const protocols = new Map<number, readonly Expression[]>();
 
 function protocolIs(protocol: number): readonly Expression[] {
   const known = protocols.get(protocol);
   if (known) return known;
-  const made: readonly Expression[] = [
-    { kind: 'meta', key: 'l4proto', dreg: REGISTER },
-    { kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array([protocol]) },
-  ];
+  const made = is('l4proto', protocol);
   protocols.set(protocol, made);
   return made;
 }
@@ -57,9 +61,39 @@ function loadOf(load: Extract<FieldInfo['load'], { kind: 'payload' }>): Expressi
   const known = loads.get(load);
   if (known) return known;
   const { base, offset, length } = load;
-  const made: Expression = { kind: 'payload', base, offset, length, dreg: REGISTER };
+  const made = prepareExpression({ kind: 'payload', base, offset, length, dreg: REGISTER });
   loads.set(load, made);
   return made;
+}
+
+/** Into a register, as part of a key. */
+function loadInto(load: FieldInfo['load'], dreg: number): Expression {
+  if (load.kind === 'meta') return { kind: 'meta', key: load.key, dreg };
+  if (load.kind === 'extension') throw new RangeError('an extension header in a key');
+  const { base, offset, length } = load;
+  return { kind: 'payload', base, offset, length, dreg };
+}
+
+/** Bytes that a part of a key has. */
+export function keyLength(key: MapKey): number {
+  return key === 'iifname' || key === 'oifname' ? IFNAMSIZ : FIELDS[key].load.length;
+}
+
+/** By family and length. */
+const prefixMasks = new Map<number, Expression>();
+
+function prefixMask(family: Family, n: number): Expression {
+  const key = family * 256 + n;
+  const known = prefixMasks.get(key);
+  if (known) return known;
+  const made = prepareExpression(masked(ipBytes({ family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) })));
+  prefixMasks.set(key, made);
+  return made;
+}
+
+function masked(mask: Uint8Array): Expression {
+  const { length } = mask;
+  return { kind: 'bitwise', op: 'mask-xor', sreg: REGISTER, dreg: REGISTER, length, mask, xor: new Uint8Array(length) };
 }
 
 /** Writes conditions as nft does: one on a header first makes sure, once a rule, that the packet has one. */
@@ -143,6 +177,17 @@ export class MatchCompiler {
     if (mask) this.#mask(mask);
   }
 
+  /** Loads the fields of a key side by side, as a set keeps them; first it is made sure that the packet has them. */
+  loadKeys(keys: readonly MapKey[]): void {
+    for (const key of keys) {
+      if (isInterface(key)) continue;
+      const { family, protocol } = FIELDS[key];
+      if (family !== undefined) this.needFamily(family);
+      if (protocol !== undefined) this.needProtocol(protocol);
+    }
+    this.expressions.push(...keyLoads(keys));
+  }
+
   needFamily(family: Family): void {
     if (this.#family === family) return;
     this.#family = family;
@@ -158,9 +203,7 @@ export class MatchCompiler {
   #prefix(text: string, not: boolean): void {
     const wanted = prefix(text);
     const { family, length: n } = wanted;
-    if (n < (family === 4 ? 32 : 128)) {
-      this.#mask(ipBytes({ family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) }));
-    }
+    if (n < (family === 4 ? 32 : 128)) this.expressions.push(prefixMask(family, n));
     this.#compare(not ? 'neq' : 'eq', ipBytes(wanted));
   }
 
@@ -199,15 +242,12 @@ export class MatchCompiler {
     this.sets.push(set);
   }
 
-  #meta(
-    key: 'iifname' | 'oifname' | 'nfproto' | 'l4proto' | 'mark' | 'len' | 'skuid' | Extract<FieldInfo['load'], { kind: 'meta' }>['key'],
-  ): void {
-    this.expressions.push({ kind: 'meta', key, dreg: REGISTER });
+  #meta(key: MetaKey): void {
+    this.expressions.push(loadMeta(key));
   }
 
   #mask(mask: Uint8Array): void {
-    const { length } = mask;
-    this.expressions.push({ kind: 'bitwise', op: 'mask-xor', sreg: REGISTER, dreg: REGISTER, length, mask, xor: new Uint8Array(length) });
+    this.expressions.push(masked(mask));
   }
 
   #compare(op: 'eq' | 'neq' | 'gte' | 'lte', data: Uint8Array): void {
@@ -234,7 +274,8 @@ function interfaceBytes(name: string): Uint8Array {
   return bytes.subarray(0, bytes.length - 1);
 }
 
-function wholeName(name: string): Uint8Array {
+/** A whole name as a key has it. */
+export function wholeName(name: string): Uint8Array {
   const out = new Uint8Array(IFNAMSIZ);
   out.set(new TextEncoder().encode(name).subarray(0, IFNAMSIZ - 1));
   return out;

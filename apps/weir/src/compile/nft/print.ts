@@ -2,8 +2,11 @@ import { isLimit } from './expressions.ts';
 import { FIELDS } from './fields.ts';
 import {
   type ChainImage,
+  type FieldRange,
   type LimitImage,
+  type LookupImage,
   type MapImage,
+  type MapKey,
   type MeterImage,
   type RuleImage,
   type RuleStatement,
@@ -12,6 +15,7 @@ import {
   TABLE_COMMENT,
   type TableImage,
 } from './image.ts';
+import { isInterface, keyType, printKeys } from './map-keys.ts';
 import { TCP } from './numbers.ts';
 import { MatchPrinter, printRange } from './print-match.ts';
 import type { KernelPlan, KernelTarget } from './targets.ts';
@@ -25,6 +29,7 @@ export function printTable(table: TableImage): string {
     ...table.sets.map(printSet),
     ...(table.meters ?? []).map(printMeter),
     ...(table.maps ?? []).map(printMap),
+    ...(table.lookups ?? []).map(printLookup),
     ...table.chains.map(printChain),
   ];
   return `table ${name}\ndelete table ${name}\ntable ${name} {\n\tcomment "${TABLE_COMMENT}"\n\n${parts.join('\n')}}\n`;
@@ -73,6 +78,20 @@ function printMap(map: MapImage): string {
   const lines = map.elements.map(({ from, to, verdict }) => `\t\t\t${printRange(info, [from, to])} : ${verdict.kind} ${verdict.chain}`);
   const elements = lines.length === 0 ? '' : `\t\telements = {\n${lines.join(',\n')}\n\t\t}\n`;
   return `\tmap ${map.name} {\n\t\ttype ${info.typeName ?? 'integer'} : verdict\n\t\tflags interval\n${elements}\t}\n`;
+}
+
+function printLookup({ name, keys, ranges, elements }: LookupImage): string {
+  const lines = elements.map(({ key, verdict }) => {
+    const parts = key.map((range, i) => printKey(keys[i] ?? 'protocol', range));
+    return `\t\t\t${parts.join(' . ')} : ${verdict.kind} ${verdict.chain}`;
+  });
+  const flags = ranges ? '\t\tflags interval\n' : '';
+  const type = keys.map(keyType).join(' . ');
+  return `\tmap ${name} {\n\t\ttype ${type} : verdict\n${flags}\t\telements = {\n${lines.join(',\n')}\n\t\t}\n\t}\n`;
+}
+
+function printKey(key: MapKey, range: FieldRange): string {
+  return isInterface(key) ? `"${range[0]}"` : printRange(FIELDS[key], range);
 }
 
 function printMeter(meter: MeterImage): string {
@@ -133,5 +152,7 @@ function printVerdict(verdict: RuleVerdict): string {
       return verdict.with === 'tcp-reset' ? 'reject with tcp reset' : `reject with icmpx ${verdict.with}`;
     case 'map':
       return `${FIELDS[verdict.field].text} vmap @${verdict.map}`;
+    case 'lookup':
+      return `${printKeys(verdict.keys)} vmap @${verdict.map}`;
   }
 }

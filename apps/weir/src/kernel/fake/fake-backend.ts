@@ -10,6 +10,7 @@ import type {
   Operation,
   Outcome,
   PollOutcome,
+  RuleInfo,
   SetAddress,
   SetInfo,
   TableAddress,
@@ -17,7 +18,7 @@ import type {
 } from '../backend.ts';
 import type { FakeKernel } from './fake-kernel.ts';
 import { columnsOfRanges, rangesOfPrefixes } from './fake-ranges.ts';
-import { elementKey, type FakeSet, type FakeTable } from './fake-ruleset.ts';
+import { elementKey, type FakeRule, type FakeSet, type FakeTable } from './fake-ruleset.ts';
 
 /** What a backend has of its own at the kernel. */
 export interface FakeConnection {
@@ -57,7 +58,7 @@ export class FakeBackend implements KernelBackend {
       ours: table.owner === undefined || table.owner === this.#connection.process,
       sets: [
         ...[...table.sets.values()].map((set) => infoOf(table, set)),
-        ...[...table.maps.values()].map((map) => ({ ...otherInfo(table, map), map: true, interval: true })),
+        ...[...table.maps.values()].map((map) => ({ ...otherInfo(table, map), map: true, interval: map.ranges })),
         ...[...table.meters.values()].map((meter) => ({ ...otherInfo(table, meter), dynamic: true, expires: true, size: meter.size })),
       ],
       chains: [...table.chains.values()].map(({ name, hook, priority, rules }) => ({
@@ -65,16 +66,13 @@ export class FakeBackend implements KernelBackend {
         hook,
         priority: hook && priority,
         policy: hook && 'accept',
-        rules: rules.map((rule) => ({
-          handle: rule.handle,
-          name: rule.name,
-          fingerprint: rule.fingerprint,
-          counts: rule.expressions.some((e) => e.kind === 'counter'),
-          packets: 0,
-          bytes: 0,
-        })),
+        rules: rules.map(ruleInfo),
       })),
     };
+  }
+
+  readRules(address: TableAddress, chain: string): readonly RuleInfo[] {
+    return (this.#kernel.ruleset.table(address)?.chains.get(chain)?.rules ?? []).map(ruleInfo);
   }
 
   baseChains(): readonly ForeignChain[] {
@@ -116,6 +114,10 @@ export class FakeBackend implements KernelBackend {
     return this.#connection.poll(visit);
   }
 
+  isCaughtUp(): boolean {
+    return !this.#connection.waiting();
+  }
+
   async wait(): Promise<boolean> {
     return !this.#closed && this.#connection.waiting();
   }
@@ -143,6 +145,10 @@ export class FakeBackend implements KernelBackend {
     this.#closed = true;
     this.#connection.leave();
   }
+}
+
+function ruleInfo({ handle, name, fingerprint, expressions }: FakeRule): RuleInfo {
+  return { handle, name, fingerprint, counts: expressions.some((e) => e.kind === 'counter'), packets: 0, bytes: 0 };
 }
 
 /** Of a map or meter: its keys are nobody's members. */

@@ -1,15 +1,16 @@
-import type { Expression } from '@weir/netlink/nftables';
-import type {
-  ForeignChange,
-  MapEntry,
-  MapSpec,
-  MeterSpec,
-  Operation,
-  Refusal,
-  SetAddress,
-  SetSpec,
-  TableAddress,
-  TableFamily,
+import { type Expression, setType } from '@weir/netlink/nftables';
+import {
+  type ForeignChange,
+  type MapEntry,
+  type MapSpec,
+  type MeterSpec,
+  mapLayout,
+  type Operation,
+  type Refusal,
+  type SetAddress,
+  type SetSpec,
+  type TableAddress,
+  type TableFamily,
 } from '../backend.ts';
 import { columnsOfRanges, type FakeRange, rangesOfPrefixes } from './fake-ranges.ts';
 
@@ -171,7 +172,9 @@ export class FakeRuleset {
       case 'add-map': {
         const table = this.#writable(address, process);
         const { map } = operation;
-        if ((table.maps.get(map.name)?.key ?? map.key) !== map.key || table.sets.has(map.name)) throw new Refused('EEXIST');
+        const there = table.maps.get(map.name);
+        if (table.sets.has(map.name) || (there && (there.ranges !== map.ranges || there.keys.join() !== map.keys.join())))
+          throw new Refused('EEXIST');
         if (!table.maps.has(map.name)) table.maps.set(map.name, { ...map, handle: ++this.#handle, entries: new Map() });
         return [structure];
       }
@@ -276,11 +279,14 @@ export class FakeRuleset {
     rules.splice(at, 0, { handle: BigInt(++this.#handle), name, fingerprint, expressions });
   }
 
-  #entries({ kind, address, entries }: Extract<Operation, { kind: 'add-entries' | 'delete-entries' }>, process: string): void {
+  #entries({ kind, address, layout, entries }: Extract<Operation, { kind: 'add-entries' | 'delete-entries' }>, process: string): void {
     const table = this.#writable(address, process);
     const map = table.maps.get(address.set);
     if (!map) throw new Refused('ENOENT');
+    if (layout !== mapLayout(map)) throw new Refused('EINVAL', 0);
+    const parts = partsOf(map);
     entries.forEach((entry, i) => {
+      if (entry.first.length !== parts.at(-1)?.end) throw new Refused('EINVAL', i);
       const key = `${hex(entry.first)}-${hex(entry.last)}`;
       if (kind === 'delete-entries') {
         if (!map.entries.delete(key)) throw new Refused('ENOENT', i);
@@ -288,7 +294,7 @@ export class FakeRuleset {
       }
       if (!table.chains.has(entry.verdict.chain)) throw new Refused('ENOENT', i);
       for (const other of map.entries.values()) {
-        if (hex(entry.first) <= hex(other.last) && hex(other.first) <= hex(entry.last)) throw new Refused('EEXIST', i);
+        if (parts.every(({ start, end }) => meet(entry, other, start, end))) throw new Refused('EEXIST', i);
       }
       map.entries.set(key, entry);
     });
@@ -342,6 +348,25 @@ function refersTo(expression: Expression): string | undefined {
 
 function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Where the parts of a map's keys are. */
+function partsOf({ keys }: MapSpec): readonly { readonly start: number; readonly end: number }[] {
+  const [only] = keys;
+  if (only && keys.length === 1) return [{ start: 0, end: setType(only).length }];
+  let start = 0;
+  return keys.map((key) => {
+    const end = start + ((setType(key).length + 3) & ~3);
+    const part = { start, end };
+    start = end;
+    return part;
+  });
+}
+
+/** Whether two entries share a value of the part of their keys from `start` to `end`. */
+function meet(a: MapEntry, b: MapEntry, start: number, end: number): boolean {
+  const part = (bytes: Uint8Array): string => hex(bytes.subarray(start, end));
+  return part(a.first) <= part(b.last) && part(b.first) <= part(a.last);
 }
 
 function uses(table: FakeTable, test: (expression: Expression) => boolean): boolean {

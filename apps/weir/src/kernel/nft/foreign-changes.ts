@@ -1,7 +1,7 @@
 import type { NftFamily, Notification, SetElement } from '@weir/netlink/nftables';
 import { Reader } from '@weir/wire/bytes';
 import { compareIp, decodeIp, type Family, type Ip, ip4, ip6, previousIp } from '@weir/wire/inet';
-import type { ForeignChange, ForeignCommit, RangeColumns, SetAddress, TableFamily } from '../backend.ts';
+import type { ForeignChange, ForeignCommit, RangeColumns, SetAddress, TableAddress, TableFamily } from '../backend.ts';
 
 /** Elements of one commit that are kept; beyond it the sets are to be read instead. */
 const MAX_ELEMENTS = 200_000;
@@ -23,7 +23,7 @@ interface ElementRun {
 
 /**
  * Puts the notifications of other processes' commits together: a range comes as two elements, its first address and the one after its last. Elements of sets
- * that nobody follows are left out.
+ * that nobody follows, as of maps, are a change of their table's structure.
  */
 export class ForeignChanges {
   readonly #followed: (address: SetAddress) => FollowedSet | undefined;
@@ -44,15 +44,23 @@ export class ForeignChanges {
       return;
     }
     const change = structural(notification);
-    if (!change) return;
+    if (change) this.#add(change);
+  }
+
+  #add(change: ForeignChange): void {
     this.#endRun();
+    const last = this.#changes.at(-1);
+    if (change.kind === 'structure' && last?.kind === 'structure' && sameTable(last.address, change.address)) return;
     if (this.#changes.length < MAX_CHANGES) this.#changes.push(change);
     else this.#overflow = true;
   }
 
   #take(address: SetAddress, present: boolean, elements: readonly SetElement[]): void {
     const set = this.#followed(address);
-    if (!set) return;
+    if (!set) {
+      this.#add({ kind: 'structure', address: { family: address.family, table: address.table } });
+      return;
+    }
     let run = this.#run;
     if (!run || run.present !== present || !sameSet(run.address, address)) {
       this.#endRun();
@@ -130,7 +138,11 @@ function highest(family: Family): Ip {
 }
 
 function sameSet(a: SetAddress, b: SetAddress): boolean {
-  return a.set === b.set && a.table === b.table && a.family === b.family;
+  return a.set === b.set && sameTable(a, b);
+}
+
+function sameTable(a: TableAddress, b: TableAddress): boolean {
+  return a.table === b.table && a.family === b.family;
 }
 
 function structural(n: Notification): ForeignChange | undefined {

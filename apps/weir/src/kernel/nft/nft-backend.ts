@@ -25,6 +25,7 @@ import type {
   Outcome,
   PollOutcome,
   Refusal,
+  RuleInfo,
   SetAddress,
   SetInfo,
   TableAddress,
@@ -128,16 +129,7 @@ export class NftBackend implements KernelBackend {
       hook: chain.base?.hook,
       priority: chain.base?.priority,
       policy: chain.base ? (chain.base.policy ?? ('accept' as const)) : undefined,
-      rules: (rules.get(chain.name) ?? []).map((rule) => {
-        const counter = rule.expressions.find((e) => e.kind === 'counter');
-        return {
-          handle: rule.handle ?? 0n,
-          ...RuleMark.read(rule),
-          counts: counter !== undefined,
-          packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
-          bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
-        };
-      }),
+      rules: (rules.get(chain.name) ?? []).map(ruleInfo),
     }));
     const sets = this.#client.sets(scope).filter((set) => !set.flags.anonymous);
     return {
@@ -149,6 +141,10 @@ export class NftBackend implements KernelBackend {
       sets: sets.map((set) => this.#info(address, set, table)),
       chains,
     };
+  }
+
+  readRules({ family, table }: TableAddress, chain: string): readonly RuleInfo[] {
+    return this.#client.rules({ family, table, chain, only: 'counter' }).map(ruleInfo);
   }
 
   baseChains(): readonly ForeignChain[] {
@@ -259,6 +255,11 @@ export class NftBackend implements KernelBackend {
     return lost ? 'lost' : 'current';
   }
 
+  isCaughtUp(): boolean {
+    this.#collect();
+    return !this.#lost && this.#waiting.length === 0 && this.#generation === this.#client.generation().id;
+  }
+
   /** Reads the notifications that wait. */
   #collect(): void {
     const own = this.#client.connection.portId;
@@ -324,6 +325,17 @@ export class NftBackend implements KernelBackend {
     this.#conntrack.close();
     this.#client.close();
   }
+}
+
+function ruleInfo(rule: Rule): RuleInfo {
+  const counter = rule.expressions.find((e) => e.kind === 'counter');
+  return {
+    handle: rule.handle ?? 0n,
+    ...RuleMark.read(rule),
+    counts: counter !== undefined,
+    packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
+    bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
+  };
 }
 
 function byChain(rules: readonly Rule[]): ReadonlyMap<string, readonly Rule[]> {

@@ -32,8 +32,8 @@ export function encodeOperation(t: NftTransaction<number>, operation: Operation,
       return;
     }
     case 'add-map': {
-      const { name, key } = operation.map;
-      t.addSet(defineSet({ family, table, name, key, value: 'verdict', interval: true }), { tag: index });
+      const { name, keys, ranges } = operation.map;
+      t.addSet(defineSet({ family, table, name, key: keys, value: 'verdict', interval: ranges }), { tag: index });
       return;
     }
     case 'add-meter': {
@@ -43,13 +43,15 @@ export function encodeOperation(t: NftTransaction<number>, operation: Operation,
       return;
     }
     case 'add-entries':
-      t.addElements({ family, table, name: operation.address.set }, entryElements(operation.entries, true), {
+      t.addElements({ family, table, name: operation.address.set }, entryElements(operation.entries, operation.layout, true), {
         tag: index,
         exclusive: true,
       });
       return;
     case 'delete-entries':
-      t.deleteElements({ family, table, name: operation.address.set }, entryElements(operation.entries, false), { tag: index });
+      t.deleteElements({ family, table, name: operation.address.set }, entryElements(operation.entries, operation.layout, false), {
+        tag: index,
+      });
       return;
     case 'delete-set':
       t.deleteSet({ family, table, name: operation.address.set }, { tag: index });

@@ -16,15 +16,15 @@ it('entries of a map come back from their elements, in whatever order these are'
   fc.assert(
     fc.property(ranges, fc.boolean(), (list, reversed) => {
       const entries = list.map(({ first, last }, i): MapEntry => ({ first, last, verdict: { kind: 'goto', chain: `c${i}` } }));
-      const elements = entryElements(entries, true);
-      expect(entriesOf(reversed ? elements.reverse() : elements)).toEqual(entries);
+      const elements = entryElements(entries, 'ranges', true);
+      expect(entriesOf(reversed ? elements.reverse() : elements, 'ranges')).toEqual(entries);
     }),
   );
 });
 
 it('what is deleted is named by its keys alone', () => {
   const [entry] = [{ first: key(5), last: key(9), verdict: { kind: 'jump', chain: 'c' } }] as const;
-  expect(entryElements([entry], false)).toEqual([{ key: key(5) }, { key: key(10), intervalEnd: true }]);
+  expect(entryElements([entry], 'ranges', false)).toEqual([{ key: key(5) }, { key: key(10), intervalEnd: true }]);
 });
 
 it.each([

@@ -1,5 +1,5 @@
 import type { SetElement } from '@weir/netlink/nftables';
-import type { MapEntry } from '../backend.ts';
+import type { MapEntry, MapLayout } from '../backend.ts';
 
 interface Keys {
   readonly first: Uint8Array;
@@ -19,23 +19,26 @@ export function rangeElements(ranges: readonly Keys[]): SetElement[] {
   return out;
 }
 
-/** A named map's ranges: each with both of its ends, so that it can be added and deleted alone. The end of a deleted one has no data. */
-export function entryElements(entries: readonly MapEntry[], adding: boolean): SetElement[] {
+/** A named map's entries. Ranges have both of their ends, so that each can be added and deleted alone; the end of a deleted one has no data. */
+export function entryElements(entries: readonly MapEntry[], layout: MapLayout, adding: boolean): SetElement[] {
   return entries.flatMap(({ first, last, verdict }): SetElement[] => {
-    const end = keyAfter(last);
     const start: SetElement = { key: first, ...(adding ? { data: { kind: 'verdict', verdict } } : {}) };
+    if (layout === 'values') return [start];
+    if (layout === 'boxes') return [{ ...start, keyEnd: last }];
+    const end = keyAfter(last);
     return end ? [start, { key: end, intervalEnd: true }] : [start];
   });
 }
 
-/** Ranges from the elements of a dump: starts with data, and ends. */
-export function entriesOf(elements: readonly SetElement[]): MapEntry[] {
+/** Entries from the elements of a dump, in order of their keys: of ranges starts with data, and ends. */
+export function entriesOf(elements: readonly SetElement[], layout: MapLayout): MapEntry[] {
   const sorted = elements
     .filter((e) => e.key !== undefined)
     .sort((a, b) => compare(a.key, b.key) || Number(b.intervalEnd ?? false) - Number(a.intervalEnd ?? false));
   return sorted.flatMap((element, i): MapEntry[] => {
     const { key, data, intervalEnd } = element;
     if (intervalEnd || !key || data?.kind !== 'verdict' || (data.verdict.kind !== 'jump' && data.verdict.kind !== 'goto')) return [];
+    if (layout !== 'ranges') return [{ first: key, last: element.keyEnd ?? key, verdict: data.verdict }];
     const next = sorted[i + 1]?.key;
     return [{ first: key, last: next ? keyBefore(next) : new Uint8Array(key.length).fill(255), verdict: data.verdict }];
   });

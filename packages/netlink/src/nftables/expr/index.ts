@@ -25,7 +25,7 @@ export type { QueueExpression } from './queue.ts';
 export type { QuotaExpression } from './quota.ts';
 export type { RangeExpression } from './range.ts';
 export type { RedirExpression } from './redir.ts';
-export { decodeExpression, type Expression, encodeExpression } from './registry.ts';
+export { decodeExpression, type Expression, encodeExpression, prepareExpression } from './registry.ts';
 export type { RejectExpression } from './reject.ts';
 export type { RtExpression } from './rt.ts';
 export type { SocketExpression } from './socket.ts';

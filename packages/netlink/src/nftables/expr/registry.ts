@@ -1,4 +1,4 @@
-import { DecodeError, Reader, type Writer } from '@weir/wire/bytes';
+import { DecodeError, Reader, Writer } from '@weir/wire/bytes';
 import { closeAttribute, eachAttribute, openNest, putBytes, putString, readBytes, readString } from '../../message/index.ts';
 import { type BitwiseExpression, bitwise } from './bitwise.ts';
 import { type ByteorderExpression, byteorder } from './byteorder.ts';
@@ -131,7 +131,23 @@ function decodeAt(r: Reader, depth: number): Expression {
   return { kind: 'unknown', name, bytes: data ? readBytes(new Reader(data.bytes, start, data.end)) : new Uint8Array(0) };
 }
 
+/** Of expressions that many rules share. */
+const prepared = new WeakMap<Expression, Uint8Array>();
+
+/** The expression, encoded once for all times that this object is. */
+export function prepareExpression(expression: Expression): Expression {
+  const w = new Writer(64);
+  encodeExpression(w, expression);
+  prepared.set(expression, w.finish());
+  return expression;
+}
+
 export function encodeExpression(w: Writer, expression: Expression): void {
+  const known = prepared.get(expression);
+  if (known) {
+    w.bytes(known);
+    return;
+  }
   if (expression.kind === 'unknown') {
     putString(w, 1, expression.name);
     putBytes(w, 2, expression.bytes);

@@ -1,6 +1,6 @@
 import { ruleFingerprint } from '../expressions.ts';
 import { digest } from '../fingerprint.ts';
-import type { ChainImage, MapImage, RuleImage } from '../image.ts';
+import type { ChainImage, LookupImage, MapImage, RuleImage } from '../image.ts';
 import { Inexpressible } from './problem.ts';
 
 /** The kernel follows 16 chains into each other, the one at the hook included. */
@@ -18,11 +18,59 @@ export interface Shape {
   readonly ways: number;
 }
 
+/** Something that a table has, once, and what lies below it. */
+export type Entry =
+  | { readonly kind: 'chain'; readonly image: ChainImage; readonly shape: Shape }
+  | { readonly kind: 'map'; readonly image: MapImage; readonly shape: Shape }
+  | { readonly kind: 'lookup'; readonly image: LookupImage; readonly shape: Shape };
+
 /** The chains of a table, each named after what it does: the same rules are the same chain. What a chain leads to is made before it. */
 export class ChainBook {
   readonly chains: ChainImage[] = [];
   readonly maps: MapImage[] = [];
-  readonly #shapes = new Map<string, Shape>();
+  readonly lookups: LookupImage[] = [];
+  readonly #entries = new Map<string, Entry>();
+  #before: ReadonlyMap<string, Entry> | undefined;
+  /** Everything that was asked for, in order, whether it was there or not. */
+  readonly #asked: Entry[] = [];
+
+  /** Chains of `before` that are asked for again are the same objects. */
+  constructor(before?: ReadonlyMap<string, Entry>) {
+    this.#before = before;
+  }
+
+  /** By name. */
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#entries;
+  }
+
+  /** Nothing is asked for any more: the book before it is forgotten. */
+  close(): void {
+    this.#before = undefined;
+    this.#asked.length = 0;
+  }
+
+  /** What `run` asks for. */
+  record<T>(run: () => T): { readonly value: T; readonly asked: readonly Entry[] } {
+    const start = this.#asked.length;
+    const value = run();
+    return { value, asked: this.#asked.slice(start) };
+  }
+
+  /** Asks for the same again. */
+  replay(asked: readonly Entry[]): void {
+    for (const entry of asked) this.#ask(this.#entries.get(entry.image.name) ?? entry);
+  }
+
+  #ask(entry: Entry): void {
+    this.#asked.push(entry);
+    const { name } = entry.image;
+    if (this.#entries.has(name)) return;
+    this.#entries.set(name, entry);
+    if (entry.kind === 'chain') this.chains.push(entry.image);
+    else if (entry.kind === 'map') this.maps.push(entry.image);
+    else this.lookups.push(entry.image);
+  }
 
   /** Name of the chain with these rules. */
   chain(slug: string, rules: readonly RuleImage[], mostWays: number = MOST_WAYS): string {
@@ -35,31 +83,31 @@ export class ChainBook {
       );
     }
     const name = `${slug}_${digest(rules.map(ruleFingerprint).join('')).slice(0, 12)}`;
-    if (!this.#shapes.has(name)) {
-      this.#shapes.set(name, shape);
-      this.chains.push({ name, hook: undefined, rules });
-    }
+    const before = this.#before?.get(name);
+    const image = before?.kind === 'chain' ? before.image : { name, hook: undefined, rules };
+    this.#ask(this.#entries.get(name) ?? { kind: 'chain', image, shape });
     return name;
   }
 
-  /** Adds a chain that has a name of its own. */
-  add(chain: ChainImage): void {
-    this.#shapes.set(chain.name, this.shapeOf(chain.rules));
-    this.chains.push(chain);
+  /** A map whose elements lead to chains that are there. */
+  map(image: MapImage): void {
+    this.#ask(this.#entries.get(image.name) ?? { kind: 'map', image, shape: this.#below(image) });
   }
 
-  /** A map whose elements lead to chains that are there. */
-  map(map: MapImage): void {
-    if (this.#shapes.has(map.name)) return;
-    const below = map.elements.map((element) => this.#of(element.verdict.chain));
-    this.#shapes.set(map.name, { depth: deepest(below) - 1, ways: sum(below) });
-    this.maps.push(map);
+  /** The same for several fields. */
+  lookup(image: LookupImage): void {
+    this.#ask(this.#entries.get(image.name) ?? { kind: 'lookup', image, shape: this.#below(image) });
+  }
+
+  #below({ elements }: MapImage | LookupImage): Shape {
+    const below = elements.map((element) => this.#of(element.verdict.chain));
+    return { depth: deepest(below) - 1, ways: sum(below) };
   }
 
   shapeOf(rules: readonly RuleImage[]): Shape {
     const below = rules.flatMap(({ verdict }): Shape[] => {
       if (verdict.kind === 'jump' || verdict.kind === 'goto') return [this.#of(verdict.chain)];
-      if (verdict.kind !== 'map') return [];
+      if (verdict.kind !== 'map' && verdict.kind !== 'lookup') return [];
       const { depth, ways } = this.#of(verdict.map);
       return [{ depth: depth + 1, ways }];
     });
@@ -67,7 +115,7 @@ export class ChainBook {
   }
 
   #of(name: string): Shape {
-    return this.#shapes.get(name) ?? { depth: 1, ways: 1 };
+    return this.#entries.get(name)?.shape ?? { depth: 1, ways: 1 };
   }
 }
 

@@ -1,10 +1,13 @@
 import type { Hook } from '@weir/filter/scheme';
 import type { NamedSet } from '../../../model/named-set.ts';
 import type { HookRules } from '../../../model/rule.ts';
-import { fieldInfo } from '../fields.ts';
-import type { ChainHook, ChainImage, MapImage, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
+import { type FieldName, fieldInfo, type SliceField } from '../fields.ts';
+import type { ChainHook, ChainImage, LookupImage, MapImage, MapKey, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
+import { isInterface } from '../map-keys.ts';
 import { ownedSets } from '../owned-sets.ts';
 import { ChainBook, hasRoom } from './chains.ts';
+import { arrangeInMaps } from './lookups.ts';
+import type { CompileMemo } from './memo.ts';
 import type { NftProblem } from './problem.ts';
 import { type Arrange, Sequence } from './sequence.ts';
 import { arrangeAsTree, TREE_DEPTH, TREE_WAYS } from './tree.ts';
@@ -16,6 +19,10 @@ export interface CompileOptions {
   readonly logGroup?: number;
   /** One rule after another, as they are written: what long lists are measured against. */
   readonly linear?: boolean;
+  /** Long lists as trees alone, without maps of several fields: what these are measured against. */
+  readonly maps?: boolean;
+  /** What the rules came to last time; it is left with what they come to now. */
+  readonly memo?: CompileMemo | undefined;
 }
 
 export interface CompiledRules {
@@ -35,16 +42,27 @@ const DEFRAGMENTATION = -400;
  * so that a change of one rule changes few of them.
  */
 export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
-  return compileInto(new ChainBook(), hooks, sets, options);
+  const { memo } = options;
+  const book = memo?.begin(JSON.stringify([ownedNames(sets), options.logGroup])) ?? new ChainBook();
+  const compiled = compileInto(book, hooks, sets, options);
+  memo?.end();
+  return compiled;
+}
+
+function ownedNames(sets: readonly NamedSet[]): readonly string[] {
+  return sets.filter((set) => set.target.kind === 'owned').map((set) => set.name);
 }
 
 function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const owned = sets.filter((set) => set.target.kind === 'owned');
-  const names = new Set(owned.map((set) => set.name));
+  const names = new Set(ownedNames(sets));
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
   const base: ChainImage[] = [];
-  const arrange: Arrange = options.linear ? (rules) => rules : (rules, slug, run) => arrangeAsTree(rules, slug, run, book);
+  const arrange: Arrange = (rules, slug, run) => {
+    if (options.linear) return rules;
+    return options.maps === false ? arrangeAsTree(rules, slug, String(run), book) : arrangeInMaps(rules, slug, run, book);
+  };
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
@@ -61,11 +79,19 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
       });
       continue;
     }
-    const sequence = new Sequence(hook, { book, hasList: (list) => names.has(list), effects, arrange, problems, meters });
+    const sequence = new Sequence(hook, {
+      book,
+      hasList: (list) => names.has(list),
+      effects,
+      arrange,
+      problems,
+      meters,
+      memo: options.memo,
+    });
     const { priority } = hook;
     base.push({ name: baseName(name, priority), hook: name, ...(priority === 0 ? {} : { priority }), rules: sequence.compile() });
   }
-  const chains = [...reachable(book.chains, book.maps, base), ...base];
+  const chains = [...reachable(book.chains, [...book.maps, ...book.lookups], base), ...base];
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
   const transport = chains.some((chain) => chain.rules.some(readsTransport));
   if (transport) for (const hook of early) problems.push(tooEarly(hook));
@@ -75,6 +101,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     sets: owned.flatMap(ownedSets),
     ...(meters.length === 0 ? {} : { meters: unique(meters) }),
     ...(book.maps.length === 0 ? {} : { maps: book.maps }),
+    ...(book.lookups.length === 0 ? {} : { lookups: book.lookups }),
     chains,
   };
   return { table, problems };
@@ -95,7 +122,7 @@ export function checkRules(hooks: readonly HookRules[], sets: readonly NamedSet[
 }
 
 /** What nothing leads to is left out. */
-function reachable(chains: readonly ChainImage[], maps: readonly MapImage[], base: readonly ChainImage[]): ChainImage[] {
+function reachable(chains: readonly ChainImage[], maps: readonly (MapImage | LookupImage)[], base: readonly ChainImage[]): ChainImage[] {
   const leadsTo = new Map(maps.map((map) => [map.name, map.elements.map((element) => element.verdict.chain)]));
   const byName = new Map(chains.map((chain) => [chain.name, chain]));
   const found = new Set<string>();
@@ -105,7 +132,7 @@ function reachable(chains: readonly ChainImage[], maps: readonly MapImage[], bas
       const next =
         verdict.kind === 'jump' || verdict.kind === 'goto'
           ? [verdict.chain]
-          : verdict.kind === 'map'
+          : verdict.kind === 'map' || verdict.kind === 'lookup'
             ? (leadsTo.get(verdict.map) ?? [])
             : [];
       for (const name of next) {
@@ -142,13 +169,17 @@ function tooEarly({ hook, priority }: HookRules): NftProblem {
 }
 
 function readsTransport(rule: RuleImage): boolean {
-  if (rule.verdict.kind === 'map') return isTransport({ kind: 'field', field: rule.verdict.field, ranges: [] });
-  return rule.matches.some(isTransport);
+  const { verdict } = rule;
+  const keys: readonly MapKey[] = verdict.kind === 'map' ? [verdict.field] : verdict.kind === 'lookup' ? verdict.keys : [];
+  return keys.some((key) => !isInterface(key) && inTransport(key)) || rule.matches.some(isTransport);
 }
 
 function isTransport(match: Match): boolean {
-  if (match.kind !== 'field' && match.kind !== 'bits') return false;
-  const { load } = fieldInfo(match.field);
+  return (match.kind === 'field' || match.kind === 'bits') && inTransport(match.field);
+}
+
+function inTransport(field: FieldName | SliceField): boolean {
+  const { load } = fieldInfo(field);
   return load.kind === 'payload' && load.base === 'transport';
 }
 

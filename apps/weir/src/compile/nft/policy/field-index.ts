@@ -71,7 +71,7 @@ function spanOf(range: FieldRange): Span {
 }
 
 /** IPv6 addresses are big integers all of them, so that they compare at one speed. */
-function comparable(value: FieldValue): number | bigint {
+export function comparable(value: FieldValue): number | bigint {
   if (typeof value === 'number') return value;
   const ip = parseIp(value);
   if (!ip) throw new RangeError(`not an address: ${value}`);

@@ -2,10 +2,11 @@ import type { HookRules, Rule } from '../../../model/rule.ts';
 import { isLimit } from '../expressions.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
 import { type Alternative, ANY, type Product } from './alternative.ts';
-import { type ChainBook, slugOf } from './chains.ts';
+import { type ChainBook, MOST_WAYS_OF_ALL, slugOf } from './chains.ts';
 import { type Effect, type EffectOptions, effectOf, label } from './effect.ts';
 import { Graph, RETURN, type Target } from './graph.ts';
 import type { ListNames } from './literal.ts';
+import type { CompileMemo } from './memo.ts';
 import { Inexpressible, type NftProblem } from './problem.ts';
 
 /** Puts the rules of run `run` of a hook, which stand one after another, into a chain. */
@@ -18,6 +19,7 @@ export interface SequenceContext {
   readonly arrange: Arrange;
   readonly problems: NftProblem[];
   readonly meters: MeterImage[];
+  readonly memo: CompileMemo | undefined;
 }
 
 /** How to get to the places that rules skip to, by their index. */
@@ -161,7 +163,7 @@ export class Sequence {
   }
 
   #chain(rules: readonly RuleImage[]): string {
-    return this.#context.book.chain(this.#slug, rules);
+    return this.#context.book.chain(this.#slug, rules, MOST_WAYS_OF_ALL);
   }
 
   /** Whether a rule between the two skips to beyond the second. */
@@ -235,8 +237,15 @@ export class Sequence {
     return { ...effect, tails: effect.tails.map((tail) => ({ ...tail, verdict: { kind: 'continue' } })), ends: false };
   }
 
+  #place(rule: Rule): readonly RuleImage[] {
+    const { memo, book, meters } = this.#context;
+    // What a skip comes to depends on the rules beside it.
+    if (!memo || rule.action.kind === 'skip') return this.#compilePlace(rule);
+    return memo.place(this.#hook, rule, book, meters, () => this.#compilePlace(rule));
+  }
+
   /** In a list, a rule that does not end goes on with the next one. */
-  #place(rule: Rule): RuleImage[] {
+  #compilePlace(rule: Rule): RuleImage[] {
     const effect = this.#effect(rule);
     const name = label(rule.name);
     const graph = this.#graph(rule);

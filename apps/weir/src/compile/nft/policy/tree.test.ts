@@ -1,76 +1,10 @@
 import { ipSetOfPrefixes, rangeSet, packetExpr as x } from '@weir/filter/ir';
-import { parseIp, prefix } from '@weir/wire/inet';
+import { prefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { HookRules, Rule } from '../../../model/rule.ts';
-import { FIELDS, type FieldName } from '../fields.ts';
-import type { FieldRange, FieldValue, Match, TableImage } from '../image.ts';
 import { compileRules } from './index.ts';
-
-interface TestPacket {
-  readonly family: 4 | 6;
-  readonly values: { readonly [F in FieldName]?: FieldValue };
-}
-
-function order(value: FieldValue): bigint {
-  if (typeof value === 'number') return BigInt(value);
-  const ip = parseIp(value)!;
-  return [ip.w0, ip.w1, ip.w2, ip.w3].reduce((sum, word) => (sum << 32n) | BigInt(word), 0n);
-}
-
-function holds({ family, values }: TestPacket, match: Match): boolean {
-  if (match.kind === 'family') return match.family === family;
-  if (match.kind !== 'field' || typeof match.field !== 'string') throw new Error(`not known here: ${match.kind}`);
-  const info = FIELDS[match.field];
-  if (info.family !== undefined && info.family !== family) return false;
-  if (info.protocol !== undefined && info.protocol !== values.protocol) return false;
-  const value = values[match.field];
-  if (value === undefined) return false;
-  return match.ranges.some((range) => inside(value, range)) !== (match.not ?? false);
-}
-
-function inside(value: FieldValue, [first, last]: FieldRange): boolean {
-  return order(first) <= order(value) && order(value) <= order(last);
-}
-
-/** The names of the rules that count the packet, in order, and the verdict. */
-function judge(
-  table: TableImage,
-  packet: TestPacket,
-): { readonly counted: readonly string[]; readonly steps: number; readonly verdict: string } {
-  const chains = new Map(table.chains.map((chain) => [chain.name, chain.rules]));
-  const counted: string[] = [];
-  let steps = 0;
-  const run = (name: string): string | undefined => {
-    for (const rule of chains.get(name) ?? []) {
-      steps++;
-      if (!rule.matches.every((match) => holds(packet, match))) continue;
-      let { verdict } = rule;
-      if (verdict.kind === 'map') {
-        const { field, map } = verdict;
-        const value =
-          holds(packet, { kind: 'field', field, ranges: [[0, 0]], not: true }) || holds(packet, { kind: 'field', field, ranges: [[0, 0]] })
-            ? packet.values[field]
-            : undefined;
-        const found =
-          value === undefined
-            ? undefined
-            : table.maps?.find((one) => one.name === map)?.elements.find((e) => inside(value, [e.from, e.to]));
-        if (!found) continue;
-        verdict = found.verdict;
-      }
-      if (rule.count !== false) counted.push(rule.name);
-      if (verdict.kind === 'jump') {
-        const result = run(verdict.chain);
-        if (result !== undefined) return result;
-      } else if (verdict.kind === 'goto') return run(verdict.chain);
-      else if (verdict.kind === 'return') return undefined;
-      else if (verdict.kind !== 'continue') return verdict.kind;
-    }
-    return undefined;
-  };
-  return { verdict: run('input') ?? 'accept', counted, steps };
-}
+import { judgeTable, type TestPacket } from './test-judge.ts';
 
 function rule(ref: string, expression: Rule['expression'], action: Rule['action']): Rule {
   return {
@@ -150,12 +84,12 @@ describe('long lists', () => {
     fc.assert(
       fc.property(rules, fc.array(packet, { minLength: 20, maxLength: 40 }), (made, packets) => {
         const list = made.map(([items, action], i) => rule(`r${i}`, x.and(items), action));
-        const tree = compileRules(hookRules(list), [], { table: 't' }).table;
+        const tree = compileRules(hookRules(list), [], { table: 't', maps: false }).table;
         const linear = compileRules(hookRules(list), [], { table: 't', linear: true }).table;
         if (tree.maps) trees++;
         for (const one of packets) {
-          const { steps: _, ...as } = judge(tree, one);
-          const { steps: __, ...want } = judge(linear, one);
+          const { steps: _, ...as } = judgeTable(tree, one);
+          const { steps: __, ...want } = judgeTable(linear, one);
           expect(as).toEqual(want);
         }
       }),
@@ -175,21 +109,21 @@ describe('long lists', () => {
     });
 
   it('a packet meets few of many rules', () => {
-    const { table } = compileRules(hookRules(many(2000)), [], { table: 't' });
-    const { counted, steps } = judge(table, { family: 4, values: { saddr4: '10.0.5.7', protocol: 6, tcpDport: (5 * 256 + 7) % 100 } });
+    const { table } = compileRules(hookRules(many(2000)), [], { table: 't', maps: false });
+    const { counted, steps } = judgeTable(table, { family: 4, values: { saddr4: '10.0.5.7', protocol: 6, tcpDport: (5 * 256 + 7) % 100 } });
     expect(counted).toEqual([`r${5 * 256 + 7}`]);
     expect(steps).toBeLessThan(20);
   });
 
   it('another rule changes few chains and elements', () => {
     const list = many(2000);
-    const before = compileRules(hookRules(list), [], { table: 't' }).table;
+    const before = compileRules(hookRules(list), [], { table: 't', maps: false }).table;
     const middle = rule(
       'new',
       x.and([x.ip('ip.src', ipSetOfPrefixes([prefix('10.0.3.77/32')])), x.int('tcp.dstport', rangeSet([{ first: 9, last: 9 }]))]),
       { kind: 'deny' },
     );
-    const after = compileRules(hookRules([...list.slice(0, 900), middle, ...list.slice(900)]), [], { table: 't' }).table;
+    const after = compileRules(hookRules([...list.slice(0, 900), middle, ...list.slice(900)]), [], { table: 't', maps: false }).table;
     const names = new Set(before.chains.map((chain) => chain.name));
     expect(after.chains.filter((chain) => !names.has(chain.name)).length).toBeLessThan(5);
     const elements = new Set(before.maps?.flatMap((map) => map.elements.map((e) => JSON.stringify([map.name, e]))));

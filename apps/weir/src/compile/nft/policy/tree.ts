@@ -21,7 +21,7 @@ export const TREE_WAYS: number = 2 * (COPIES + 1);
  * A long list as a decision tree: maps from the values of a field to chains that hold, in order, the rules that can still match there, each rule whole. A rule that is in
  * several of them counts in each.
  */
-export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: number, book: ChainBook): readonly RuleImage[] {
+export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: string, book: ChainBook): readonly RuleImage[] {
   if (images.length < SHORTEST) return images;
   const tree = new Tree(slug, run, book);
   const body = tree.body(images.map(listItem), LEVELS, images.length * COPIES, true);
@@ -38,11 +38,11 @@ export function arrangeAsTree(images: readonly RuleImage[], slug: string, run: n
 
 class Tree {
   readonly #slug: string;
-  readonly #run: number;
+  readonly #run: string;
   readonly #book: ChainBook;
   #tops = 0;
 
-  constructor(slug: string, run: number, book: ChainBook) {
+  constructor(slug: string, run: string, book: ChainBook) {
     this.#slug = slug;
     this.#run = run;
     this.#book = book;

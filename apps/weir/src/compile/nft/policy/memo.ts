@@ -1,0 +1,80 @@
+import type { HookRules, Rule } from '../../../model/rule.ts';
+import type { MeterImage, RuleImage } from '../image.ts';
+import { ChainBook, type Entry } from './chains.ts';
+
+/** What a rule of a hook came to. */
+interface Placed {
+  readonly rule: Rule;
+  readonly images: readonly RuleImage[];
+  readonly meters: readonly MeterImage[];
+  /** Chains and maps that it asked for. */
+  readonly asked: readonly Entry[];
+}
+
+/** What one compilation came to. */
+interface Compilation {
+  /** What rules are compiled under besides what they say. */
+  readonly conditions: string;
+  /** By hook and ref. */
+  readonly placed: Map<string, Placed>;
+  readonly book: ChainBook;
+}
+
+/**
+ * What the rules came to when they were compiled last: those that are as they were are not compiled again, and their images are the same objects. The result is what it
+ * would be without it. Holds what one table takes.
+ */
+export class CompileMemo {
+  #last: Compilation | undefined;
+  #now: Compilation | undefined;
+
+  /** Begins another compilation; what was known holds only under the same conditions. Returns the book for its chains. */
+  begin(conditions: string): ChainBook {
+    if (this.#last?.conditions !== conditions) this.#last = undefined;
+    const book = new ChainBook(this.#last?.book.entries);
+    this.#now = { conditions, placed: new Map(), book };
+    return book;
+  }
+
+  /** The compilation that was begun is over. */
+  end(): void {
+    this.#last = this.#now;
+    this.#now = undefined;
+    this.#last?.book.close();
+  }
+
+  /** What the rule comes to: as it was, or made by `make`. */
+  place(hook: HookRules, rule: Rule, book: ChainBook, meters: MeterImage[], make: () => readonly RuleImage[]): readonly RuleImage[] {
+    const key = `${hook.hook} ${hook.priority} ${rule.ref}`;
+    const known = this.#last?.placed.get(key);
+    if (known && saysTheSame(known.rule, rule)) {
+      book.replay(known.asked);
+      meters.push(...known.meters);
+      this.#now?.placed.set(key, known);
+      return known.images;
+    }
+    const before = meters.length;
+    const { value: images, asked } = book.record(make);
+    this.#now?.placed.set(key, { rule, images, asked, meters: meters.slice(before) });
+    return images;
+  }
+}
+
+/** Where something is written does not change what it says. */
+const ELSEWHERE = new Set(['span', 'provenance', 'text', 'priority', 'stage']);
+
+/** Whether two values of plain data say the same to nf_tables. */
+function saysTheSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (a instanceof Uint8Array || b instanceof Uint8Array) {
+    return a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && a.every((byte, i) => byte === b[i]);
+  }
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => saysTheSame(item, b[i]));
+  }
+  const [one, other] = [a as Readonly<Record<string, unknown>>, b as Readonly<Record<string, unknown>>];
+  for (const key in one) if (!ELSEWHERE.has(key) && !saysTheSame(one[key], other[key])) return false;
+  for (const key in other) if (!(key in one) && !ELSEWHERE.has(key) && other[key] !== undefined) return false;
+  return true;
+}
