@@ -104,15 +104,15 @@ describe('a table that Weir owns', () => {
       return [...prepare, ...enforce];
     };
     backend.commit(plan());
-    const [map] = wanted.maps ?? [];
+    const [map] = wanted.lookups ?? [];
     const entries = backend.readMap({ ...address, set: map?.name ?? '' });
     expect(
       kernel.foreign([
-        { kind: 'delete-entries', address: { ...address, set: map?.name ?? '' }, layout: 'ranges', entries: entries.slice(0, 1) },
+        { kind: 'delete-entries', address: { ...address, set: map?.name ?? '' }, layout: 'values', entries: entries.slice(0, 1) },
       ]),
     ).toBe(true);
     expect(plan()).toEqual([
-      { kind: 'add-entries', address: { ...address, set: map?.name }, layout: 'ranges', entries: entries.slice(0, 1) },
+      { kind: 'add-entries', address: { ...address, set: map?.name }, layout: 'values', entries: entries.slice(0, 1) },
     ]);
   });
 });
