@@ -52,6 +52,11 @@ export class PacketSocket {
     this.#batch = new SendBatch();
   }
 
+  /** For what is done to it from outside: a filter, a wait. */
+  get descriptor(): number {
+    return this.#open();
+  }
+
   /** Opens a socket and binds it to its interface, inside `netns` where given. */
   static open(options: PacketSocketOptions): PacketSocket {
     const make = (): number => {

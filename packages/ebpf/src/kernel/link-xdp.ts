@@ -52,12 +52,14 @@ function attach(program: BpfProgram, options: XdpOptions, flag: number): BpfLink
     target: options.interface,
     flags: flag,
     netns: options.netns,
-    reasonFor,
+    reasonFor: (errno) => reasonFor(errno, flag),
   });
 }
 
-function reasonFor(errno: number): Partial<BpfFailure> | undefined {
+function reasonFor(errno: number, flag: number): Partial<BpfFailure> | undefined {
   if (errno === EBUSY || errno === EEXIST) return { reason: 'busy', detail: 'another XDP program is attached' };
   if (errno === EOPNOTSUPP) return { reason: 'unsupported', detail: 'the driver has no XDP' };
+  // The kernel says the same of a driver that refuses and of an interface that is not there; generic XDP is refused by none.
+  if (errno === EINVAL && flag === GENERIC) return { reason: 'absent', detail: 'there is no such interface' };
   return undefined;
 }

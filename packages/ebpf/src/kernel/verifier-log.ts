@@ -19,5 +19,5 @@ export function readRefusal(log: string): { readonly refusal: string; readonly i
 const STATISTICS = /^(processed \d+ insns|verification time|stack depth|max_states_per_insn|live regs before insn)/;
 const INSTRUCTION = /^\s*(\d+): \([0-9a-f]{2}\)/;
 /** Register states at a branch, and the heads of paths. */
-const STATE = /^(\d+: R\d|from \d+ to \d+|mark_precise|last_idx|regs=|parent |func#|; )/;
+const STATE = /^(\d+: R\d|from \d+ to \d+|mark_precise|last_idx|regs=|parent |(cur|old) state:|func#|; )/;
 const NAMED = /\binsn (\d+)\b/;
