@@ -5,6 +5,7 @@ export { type DisassembleOptions, disassemble } from './disassemble.ts';
 export { encodeInstructions } from './encode.ts';
 export { AssemblyError, type AssemblyProblem } from './error.ts';
 export { HELPER_NAMES, type HelperName, helperNumber } from './helper-names.ts';
+export { type FilterType, HELPER_TYPES } from './helper-types.ts';
 export type { AnyRegister, Instruction } from './instruction.ts';
 export { InstructionWriter, MAX_SLOTS } from './instruction-writer.ts';
 export type { LongJumps } from './jump-layout.ts';
