@@ -34,8 +34,8 @@ export interface ExpireOptions {
   readonly socket: string;
   readonly netns: string | undefined;
   readonly generation: number;
-  /** Milliseconds since the epoch. */
-  readonly deadline: number;
+  /** When it should have been confirmed: milliseconds since the machine was started. */
+  readonly due: number;
 }
 
 /** Commands that need the whole program: main.ts brings them in. A command that is not given is not offered. */

@@ -113,11 +113,11 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
       .requiredOption('--socket <path>', 'control socket of the daemon')
       .option('--netns <name>', 'network namespace whose nf_tables is managed')
       .requiredOption('--generation <number>', 'the change', count)
-      .requiredOption('--deadline <ms>', 'milliseconds since the epoch', Number)
+      .requiredOption('--due <ms>', 'when it should have been confirmed, in milliseconds since the machine was started', Number)
       .action(async (o: Values) => {
-        const [generation, deadline] = [Number(o['generation']), Number(o['deadline'])];
+        const [generation, due] = [Number(o['generation']), Number(o['due'])];
         const [stateDirectory, socket] = [text(o, 'stateDirectory') ?? '', text(o, 'socket') ?? ''];
-        done(await expire({ stateDirectory, socket, netns: text(o, 'netns'), generation, deadline }, io));
+        done(await expire({ stateDirectory, socket, netns: text(o, 'netns'), generation, due }, io));
       });
   }
 

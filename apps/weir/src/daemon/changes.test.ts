@@ -36,7 +36,16 @@ const report = { tracked: 3, cut: 1, allowed: 2, doubtful: 0, protected: 0, left
 
 /** A configuration whose only text is its socket's path. */
 const configOf = (text: string): Config =>
-  ({ file: 'weir.yaml', socket: '', hostname: text, bgp: { peers: [] }, sets: [], protected: [] }) as unknown as Config;
+  ({
+    file: 'weir.yaml',
+    socket: '',
+    hostname: text,
+    bgp: { peers: [] },
+    sets: [],
+    protected: [],
+    tenants: [],
+    faultyTenants: [],
+  }) as unknown as Config;
 
 function loaded(texts: Texts): DaemonConfig {
   const text = texts.get('weir.yaml') ?? '';
@@ -199,4 +208,17 @@ test('a change stays in force when connections cannot be cut', async () => {
   file = 'second';
   expect(await made.apply({ flush_states: true }, 'test')).toMatchObject({ generation: 2, flush_error: 'list connections: EPERM' });
   expect(inForce).toBe('second');
+});
+
+test('a change that has to be confirmed has its time however the clock is set', async () => {
+  const left: number[] = [];
+  const made = changes({ startTimer: (_generation, ms) => left.push(ms) });
+  file = 'second';
+  await made.apply({ confirm_timeout_ms: 60_000 }, 'test');
+  expect(left).toEqual([60_000]);
+  vi.setSystemTime(1_000_000 + 86_400_000);
+  await vi.advanceTimersByTimeAsync(59_000);
+  expect(inForce).toBe('second');
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(inForce).toBe('first');
 });

@@ -57,8 +57,8 @@ export interface ChangesOptions {
   readonly flush: (request: FlushRequest) => Promise<FlushReport>;
   /** Keeps what is loaded at boot as it is until the change is confirmed, or no longer. */
   readonly holdImage: (hold: boolean) => void;
-  /** Starts the process that takes the change back when this one is gone. */
-  readonly startTimer: (generation: number, deadline: number) => void;
+  /** Starts the process that takes the change back when this one is gone, after so many milliseconds. */
+  readonly startTimer: (generation: number, left: number) => void;
   readonly notifier: { reloading(): void };
   /** Tells the service manager how things are now. */
   readonly settled: () => void;
@@ -83,9 +83,10 @@ export class Changes {
     return this.#reloads;
   }
 
-  /** Writes down what the daemon has started with. */
-  started(loaded: DaemonConfig): void {
+  /** Writes down what the daemon has started with, and the mistakes of the files where it is not with them. */
+  started(loaded: DaemonConfig, mistakes: readonly string[] = []): void {
     this.#inForce = loaded;
+    if (mistakes.length > 0) this.#reloads = { ...this.#reloads, failed: 1, lastError: mistakes };
     this.#record(() => {
       const { store } = this.#options;
       if (store.current?.digest === loaded.digest) return;
@@ -271,9 +272,11 @@ export class Changes {
     try {
       // On disk before it is in force: whoever starts after a crash in between goes back, and not on.
       if (waits) {
+        const due = performance.now() + deadline - Date.now();
         record = store.add({ at: Date.now(), cause, by, file: config.file, changes: changed }, loaded.texts, deadline);
-        this.#wait(deadline);
-        startTimer(record.number, deadline);
+        // The clock may be set from here on.
+        this.#wait(due - performance.now());
+        startTimer(record.number, due - performance.now());
       }
       await this.#adopt(config);
       this.#inForce = loaded;
@@ -320,9 +323,9 @@ export class Changes {
     }
   }
 
-  #wait(deadline: number): void {
+  #wait(left: number): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#expire(), Math.max(0, deadline - Date.now()));
+    this.#timer = setTimeout(() => void this.#expire(), Math.max(0, left));
   }
 
   /** Nobody has confirmed: back to what was. What stands in the way is told of, and tried again. */

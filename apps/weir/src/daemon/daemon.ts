@@ -54,11 +54,16 @@ export interface DaemonOptions {
   /** As the files say: where the socket and the state are. */
   readonly config: Config;
   /** What to start with, and the history. Asked when it is certain that no other daemon runs. */
-  readonly choose: () => { readonly loaded: DaemonConfig; readonly store: GenerationStore };
+  readonly choose: () => {
+    readonly loaded: DaemonConfig;
+    readonly store: GenerationStore;
+    /** Why the files are not what it starts with: they are told of until a reload takes others. */
+    readonly mistakes?: readonly string[];
+  };
   readonly reload: () => DaemonConfig;
   readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
-  /** Starts the process that takes an unconfirmed change back when this one is gone. */
-  readonly startTimer: (config: Config, generation: number, deadline: number, onError: (error: Error) => void) => void;
+  /** Starts the process that takes an unconfirmed change back when this one is gone, after so many milliseconds. */
+  readonly startTimer: (config: Config, generation: number, left: number, onError: (error: Error) => void) => void;
   /** Keeps what `weir restore` loads until a change is confirmed. */
   readonly holdImage: (stateDirectory: string, hold: boolean) => void;
   readonly log: Log;
@@ -72,6 +77,7 @@ export interface DaemonOptions {
 interface Parts {
   readonly config: Config;
   readonly loaded: DaemonConfig;
+  readonly mistakes: readonly string[];
   readonly store: GenerationStore;
   readonly server: ControlServer;
   readonly kernel: KernelPort;
@@ -114,7 +120,7 @@ export class Daemon {
     const server = await ControlServer.open({ path: options.config.socket, backend: late, onError });
     let kernel: KernelPort | undefined;
     try {
-      const { loaded, store } = options.choose();
+      const { loaded, store, mistakes = [] } = options.choose();
       const config = loaded.config ?? options.config;
       const unfit = unfitForSessions(config);
       if (unfit) throw unfit;
@@ -128,7 +134,7 @@ export class Daemon {
       const ledger = await kernel.configure(config);
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { config, loaded, store, server, kernel, bus, ledger });
+      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, ledger });
       daemon.#begin(late, ledger);
       options.holdImage(config.stateDirectory, false);
       return daemon;
@@ -182,14 +188,14 @@ export class Daemon {
       lockouts: (before, after, ssh) => findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state) }),
       flush: ({ ssh, allowLockout }) => this.#kernel.flush(allowLockout ? [] : lifelines(this.#config, ssh)),
       holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
-      startTimer: (generation, deadline) =>
-        options.startTimer(this.#config, generation, deadline, (error) =>
+      startTimer: (generation, left) =>
+        options.startTimer(this.#config, generation, left, (error) =>
           this.#log.log('error', `the process beside a change: ${error.message}`),
         ),
       notifier: options.notifier,
       settled: () => options.notifier.ready(this.#statusText()),
     });
-    this.#changes.started(parts.loaded);
+    this.#changes.started(parts.loaded, parts.mistakes);
     this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
     this.#addressTimer.unref();
   }

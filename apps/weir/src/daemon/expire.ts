@@ -3,6 +3,7 @@ import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
 import { EXIT } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import { holdImage, restoreImage } from '../reconcile/index.ts';
+import { bootTime } from './boot-time.ts';
 import { GenerationStore } from './generations/index.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
@@ -15,9 +16,10 @@ const TRIES = 720;
  * Sleeps until a change should have been confirmed, and takes it back when it was not: through the daemon where one answers, else by itself, by loading what was in force
  * before. Started beside every change that has to be confirmed, so that the death of the daemon does not make it permanent.
  */
-export async function runExpire(options: ExpireOptions, io: Io): Promise<ExitCode> {
-  for (let left = options.deadline + GRACE_MS - Date.now(); left > 0; left = options.deadline + GRACE_MS - Date.now()) {
-    // A long sleep in steps, so that a clock that was set is noticed.
+export async function runExpire(options: ExpireOptions, io: Io, now: () => number = bootTime): Promise<ExitCode> {
+  const end = options.due + GRACE_MS;
+  for (let left = end - now(); left > 0; left = end - now()) {
+    // In steps: a machine that slept wakes up to a time that has passed, and what was confirmed is waited for no longer.
     await sleep(Math.min(left, RETRY_MS));
     if (!waits(options)) return EXIT.ok;
   }

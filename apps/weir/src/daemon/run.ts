@@ -1,5 +1,5 @@
 import { renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ApiError } from '../api/index.ts';
 import { EXIT, type ExitCode, type Io, type RunOptions } from '../cli/index.ts';
 import { version } from '../cli/version.ts';
@@ -11,16 +11,22 @@ import { explainFailure } from './failure.ts';
 import { GenerationStore, HistoryError } from './generations/index.ts';
 import { type DaemonConfig, loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
+import { withoutMistakes } from './without-mistakes.ts';
 
 /** What main.ts brings in. */
 export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule' | 'startTimer' | 'holdImage'>;
 
 /** `weir run`: until SIGTERM or SIGINT. An error that nobody handles is logged and ends the process; the kernel stays as it is. */
 export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): Promise<ExitCode> {
-  const read = (): ReturnType<typeof loadDaemonConfig> => loadDaemonConfig(options.config, options);
+  // Others are told the names of the files, wherever they are when they ask.
+  const file = resolve(options.config);
+  const read = (): DaemonConfig => loadDaemonConfig(file, options);
+  const readTexts = (name: string, texts: Texts): DaemonConfig => loadGeneration(name, texts, options);
   const first = read();
   for (const line of [...first.warnings, ...first.errors]) io.err(`${line}\n`);
-  if (!first.config) return first.readable ? EXIT.finding : EXIT.error;
+  const instead = first.config ? undefined : withoutMistakes(first, options, readTexts);
+  const config = first.config ?? instead?.config;
+  if (!config) return first.readable ? EXIT.finding : EXIT.error;
 
   const log = openLog({
     level: options.logLevel,
@@ -42,13 +48,12 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     });
     // From the start on: a hang-up that comes early must not end the process.
     const hangUps = new HangUps(log);
-    const { config } = first;
-    const readTexts = (file: string, texts: Texts): DaemonConfig => loadGeneration(file, texts, options);
-    const choose = (): { loaded: DaemonConfig; store: GenerationStore } => {
+    const choose: DaemonOptions['choose'] = () => {
       const store = openHistory(config.stateDirectory, log);
-      const { loaded, notices } = chooseStart(store, first, readTexts);
+      const { loaded: chosen, notices } = chooseStart(store, first, readTexts);
+      const loaded = chosen.config ? chosen : (instead ?? chosen);
       for (const notice of notices) log.log('warn', notice);
-      return { loaded, store };
+      return { loaded, store, mistakes: first.config ? [] : first.errors };
     };
     const daemon = await Daemon.start({ version: version(), config, choose, reload: read, readTexts, log, notifier, onFatal, ...parts });
     hangUps.serve(daemon);
@@ -69,14 +74,15 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
 
 /** A history that is damaged is moved away, and begins anew. */
 function openHistory(stateDirectory: string, log: Log): GenerationStore {
+  const tell = (problem: string): void => log.log('error', `history: ${problem}`);
   try {
-    return GenerationStore.open(stateDirectory);
+    return GenerationStore.open(stateDirectory, tell);
   } catch (error) {
     if (!(error instanceof HistoryError) || error.code !== 'HISTORY_DAMAGED') throw error;
     const history = join(stateDirectory, 'history');
     renameSync(history, `${history}.damaged-${Date.now()}`);
     log.log('error', `${error.message}: it has been moved to ${history}.damaged-...`);
-    return GenerationStore.open(stateDirectory);
+    return GenerationStore.open(stateDirectory, tell);
   }
 }
 

@@ -71,7 +71,9 @@ async function waitFor(client: ControlClient, generation: number, io: Io): Promi
     if (io.signal.aborted) return EXIT.interrupted;
     const history = await client.call('history', {});
     if (history.pending?.generation !== generation) {
-      const kept = history.generations.find((one) => one.number === generation)?.reverted === false;
+      const record = history.generations.find((one) => one.number === generation);
+      if (!record) throw new CliError(EXIT.error, `generation ${generation} is not kept any more: weir history shows what is in force`);
+      const kept = !record.reverted;
       await io.out(
         kept
           ? `generation ${generation} is confirmed\n`

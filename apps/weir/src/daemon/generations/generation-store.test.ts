@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -90,4 +90,13 @@ test.each(['{', '{}', '[]', '{"format_version":1,"records":[{}]}'])('a damaged i
   add(GenerationStore.open(directory), 1);
   writeFileSync(join(directory, 'history', 'index.json'), text);
   expect(() => GenerationStore.open(directory)).toThrow('is damaged');
+});
+
+test('what cannot be removed is told of, and what was added counts', () => {
+  const told: string[] = [];
+  const store = GenerationStore.open(directory, (problem) => told.push(problem));
+  mkdirSync(join(directory, 'history', 'not-ours', 'at-all'), { recursive: true });
+  expect(add(store, 1)).toBe(1);
+  expect(told).toEqual([expect.stringMatching(/^old generations cannot be removed: .*not-ours/)]);
+  expect(GenerationStore.open(directory).index).toMatchObject({ inForce: 1, records: [{ number: 1 }] });
 });

@@ -50,23 +50,25 @@ export class HistoryError extends Error {
  */
 export class GenerationStore {
   readonly #directory: string;
+  readonly #tell: (problem: string) => void;
   #index: GenerationIndex;
 
-  private constructor(directory: string, index: GenerationIndex) {
+  private constructor(directory: string, index: GenerationIndex, tell: (problem: string) => void) {
     this.#directory = directory;
     this.#index = index;
+    this.#tell = tell;
   }
 
-  /** Throws HistoryError. */
-  static open(stateDirectory: string): GenerationStore {
+  /** Throws HistoryError. `tell` gets what goes wrong without being in the way. */
+  static open(stateDirectory: string, tell: (problem: string) => void = () => undefined): GenerationStore {
     const directory = join(stateDirectory, DIRECTORY);
     const path = join(directory, INDEX);
     const text = readText(path);
-    if (text === undefined) return new GenerationStore(directory, { inForce: undefined, pending: undefined, records: [] });
+    if (text === undefined) return new GenerationStore(directory, { inForce: undefined, pending: undefined, records: [] }, tell);
     const parsed = indexShape.safeParse(parseJson(path, text));
     if (!parsed.success) throw damaged(path);
     const { inForce, pending, records } = parsed.data;
-    return new GenerationStore(directory, { inForce, pending, records });
+    return new GenerationStore(directory, { inForce, pending, records }, tell);
   }
 
   get index(): GenerationIndex {
@@ -114,7 +116,12 @@ export class GenerationStore {
     const pending: Pending | undefined =
       deadline === undefined || previous === undefined ? undefined : { generation: number, previous, deadline };
     this.#save({ inForce: number, pending, records: [...this.#index.records, added] });
-    this.#prune();
+    try {
+      this.#prune();
+    } catch (error) {
+      // What was added counts; the next addition tries again.
+      this.#tell(`old generations cannot be removed: ${error instanceof Error ? error.message : String(error)}`);
+    }
     return added;
   }
 
