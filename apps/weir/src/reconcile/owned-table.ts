@@ -92,7 +92,10 @@ function mustReplace(image: TableImage, now: TableInfo): boolean {
       const has = sets.get(set.name);
       return has && (has.keyFamily !== set.family || has.interval !== set.interval || has.map || has.dynamic || has.size !== set.size);
     }) ||
-    mapsOf(image).some((map) => sets.get(map.name)?.map === false) ||
+    mapsOf(image).some((map) => {
+      const has = sets.get(map.name);
+      return has && (!has.map || has.interval !== mapSpec(map).ranges);
+    }) ||
     (image.meters ?? []).some((meter) => sets.get(meter.name)?.dynamic === false) ||
     image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))
   );

@@ -4,6 +4,7 @@ import { isDue, nextRetry } from './backoff.ts';
 import { planTable, type TablePlan } from './owned-table.ts';
 import type { Problems } from './problems.ts';
 import type { Retry } from './slot.ts';
+import { planChange } from './table-change.ts';
 
 const PROBLEM = 'table';
 const NOTHING: TablePlan = { prepare: [], enforce: [], fresh: false, building: false };
@@ -17,6 +18,8 @@ export class TableKeeper {
   /** Whether the kernel's table may not be as the image says. */
   #dirty = false;
   #retry: Retry | undefined;
+  /** What the kernel's table is like, as long as nobody else changes it: what was committed last. */
+  #installed: TableImage | undefined;
 
   constructor(backend: KernelBackend, problems: Problems) {
     this.#backend = backend;
@@ -44,7 +47,7 @@ export class TableKeeper {
     if (image) this.#retired.delete(image.name);
     this.#image = image;
     this.#retry = undefined;
-    this.touch();
+    this.#change();
   }
 
   /** The change waits until `proceed`, at most for so many milliseconds. */
@@ -58,6 +61,11 @@ export class TableKeeper {
 
   /** Others may have changed it. */
   touch(): void {
+    this.#installed = undefined;
+    this.#change();
+  }
+
+  #change(): void {
     this.#dirty = this.#image !== undefined || this.#retired.size > 0;
   }
 
@@ -95,10 +103,20 @@ export class TableKeeper {
     const removals = [...this.#retired].flatMap((name) => this.#removal(name));
     if (!this.#image) return { ...NOTHING, prepare: removals };
     const address: TableAddress = { family: 'inet', table: this.#image.name };
+    const change = this.#planChange(address, this.#image);
+    if (change) return { ...change, prepare: [...removals, ...change.prepare] };
     const found = this.#backend.readTable(address);
     if (found && this.#refuse(found, now)) return { ...NOTHING, prepare: removals };
     const plan = planTable(address, this.#image, found, this.#backend.ownership, (set) => this.#backend.readMap({ ...address, set }));
     return { ...plan, prepare: [...removals, ...plan.prepare] };
+  }
+
+  /** Without reading it: where it is known what is there. It is not any more until the plan has been carried out. */
+  #planChange(address: TableAddress, image: TableImage): TablePlan | undefined {
+    const installed = this.#installed;
+    this.#installed = undefined;
+    if (installed?.name !== image.name || !this.#backend.isCaughtUp()) return undefined;
+    return planChange(address, image, installed, (chain) => this.#backend.readRules(address, chain));
   }
 
   #removal(name: string): Operation[] {
@@ -130,6 +148,7 @@ export class TableKeeper {
     // A table that cannot be Weir's was left out of the plan.
     if (!isDue(this.#retry, now)) return;
     this.#dirty = false;
+    this.#installed = this.#image;
     this.#retry = undefined;
     this.#retired.clear();
     this.#problems.over(PROBLEM);

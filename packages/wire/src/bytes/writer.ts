@@ -92,6 +92,22 @@ export class Writer {
     return this;
   }
 
+  /** Text of ASCII characters without a NUL. False, and nothing written, when it is not that. */
+  ascii(value: string): boolean {
+    const start = this.#length;
+    const at = this.#reserve(value.length);
+    const bytes = this.#bytes;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code === 0 || code > 127) {
+        this.#length = start;
+        return false;
+      }
+      bytes[at + i] = code;
+    }
+    return true;
+  }
+
   zeros(count: number): this {
     const at = this.#reserve(count);
     this.#bytes.fill(0, at, at + count);

@@ -66,19 +66,6 @@ function loadOf(load: Extract<FieldInfo['load'], { kind: 'payload' }>): Expressi
   return made;
 }
 
-/** Into a register, as part of a key. */
-function loadInto(load: FieldInfo['load'], dreg: number): Expression {
-  if (load.kind === 'meta') return { kind: 'meta', key: load.key, dreg };
-  if (load.kind === 'extension') throw new RangeError('an extension header in a key');
-  const { base, offset, length } = load;
-  return { kind: 'payload', base, offset, length, dreg };
-}
-
-/** Bytes that a part of a key has. */
-export function keyLength(key: MapKey): number {
-  return key === 'iifname' || key === 'oifname' ? IFNAMSIZ : FIELDS[key].load.length;
-}
-
 /** By family and length. */
 const prefixMasks = new Map<number, Expression>();
 

@@ -3,7 +3,7 @@ import type { Config } from '../../model/config.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import { DEFAULT_FIREWALL, judgement } from '../judgement/index.ts';
 import type { TableImage } from './image.ts';
-import { compileRules } from './policy/index.ts';
+import { type CompileMemo, compileRules } from './policy/index.ts';
 import { ownedSetNames } from './set-names.ts';
 
 /** Where the members of one set and family go. */
@@ -27,13 +27,13 @@ export interface KernelPlan {
 
 /**
  * What a configuration asks of the kernel, members aside. `now` (milliseconds since the epoch) decides which rules have expired. Deterministic: in the order of the configuration,
- * IPv4 first.
+ * IPv4 first. `memo`: what the rules came to last time.
  */
-export function compileKernelPlan(config: Config, now: number): KernelPlan {
+export function compileKernelPlan(config: Config, now: number, memo?: CompileMemo): KernelPlan {
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
-    table: table === undefined ? undefined : compileRules(judgement(config, now), config.sets, { table }).table,
+    table: table === undefined ? undefined : compileRules(judgement(config, now), config.sets, { table, memo }).table,
   };
 }
 

@@ -1,0 +1,96 @@
+import { ruleFingerprint } from '../compile/nft/expressions.ts';
+import type { ChainImage, LookupImage, MapImage, SetImage, TableImage } from '../compile/nft/image.ts';
+import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
+import { type MapEntry, mapLayout, type Operation, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
+import { addChain, changeRules, mapsOf, removals, type TablePlan } from './owned-table.ts';
+
+/** The rules of a chain of the table that is there, for their handles. */
+type ReadRules = (chain: string) => readonly RuleInfo[];
+
+/**
+ * The difference between a table that is exactly as one image says and another image: what `planTable` would find, without reading the table. Undefined where the table has to be
+ * replaced. Parts of the two images that are the same objects cost next to nothing.
+ */
+export function planChange(address: TableAddress, image: TableImage, now: TableImage, readRules: ReadRules): TablePlan | undefined {
+  const chains = byName(now.chains);
+  const sets = byName(now.sets);
+  const meters = byName(now.meters ?? []);
+  const maps = byName(mapsOf(now));
+  if (image.sets.some((set) => !isFit(set, sets.get(set.name)) || meters.has(set.name) || maps.has(set.name))) return undefined;
+  if (image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))) return undefined;
+  if (mapsOf(image).some((map) => !isSameKind(map, maps.get(map.name)) || sets.has(map.name) || meters.has(map.name))) return undefined;
+  if ((image.meters ?? []).some((meter) => sets.has(meter.name) || maps.has(meter.name))) return undefined;
+  const prepare: Operation[] = [];
+  const enforce: Operation[] = [];
+  for (const set of image.sets) if (!sets.has(set.name)) prepare.push({ kind: 'add-set', address, set });
+  for (const meter of image.meters ?? [])
+    if (!meters.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
+  for (const map of mapsOf(image)) if (!maps.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
+  for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
+  for (const chain of image.chains) {
+    const before = chains.get(chain.name);
+    if (before && isSame(before, chain)) continue;
+    enforce.push(...changeRules(address, chain, before ? readRules(chain.name) : []));
+  }
+  for (const map of mapsOf(image)) enforce.push(...changeElements(address, map, maps.get(map.name)));
+  const setNames = [...now.sets, ...mapsOf(now), ...(now.meters ?? [])].map((set) => set.name);
+  enforce.push(...removals(address, image, [...chains.keys()], setNames));
+  return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
+}
+
+function byName<T extends { readonly name: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.name, item]));
+}
+
+function isFit(set: SetImage, now: SetImage | undefined): boolean {
+  return !now || (now.family === set.family && now.interval === set.interval && now.size === set.size);
+}
+
+function isOtherHook(chain: ChainImage, now: ChainImage | undefined): boolean {
+  return now !== undefined && now !== chain && (now.hook !== chain.hook || (now.priority ?? 0) !== (chain.priority ?? 0));
+}
+
+function isSameKind(map: MapImage | LookupImage, now: MapImage | LookupImage | undefined): boolean {
+  if (!now || now === map) return true;
+  const [a, b] = [mapSpec(map), mapSpec(now)];
+  return a.ranges === b.ranges && a.keys.join() === b.keys.join();
+}
+
+function isSame(a: ChainImage, b: ChainImage): boolean {
+  if (a === b) return true;
+  const [one, other] = [a.rules, b.rules];
+  return one.length === other.length && one.every((rule, i) => rule === other[i] || sameRule(rule, other[i]));
+}
+
+function sameRule(a: ChainImage['rules'][number], b: ChainImage['rules'][number] | undefined): boolean {
+  return b !== undefined && ruleFingerprint(a) === ruleFingerprint(b);
+}
+
+/** Elements that are the same stay; only the others are made into bytes. */
+function changeElements(address: TableAddress, map: MapImage | LookupImage, now: MapImage | LookupImage | undefined): Operation[] {
+  if (map === now) return [];
+  const target = { ...address, set: map.name };
+  const layout = mapLayout(mapSpec(map));
+  const [wanted, has] = [elementKeys(map), now ? elementKeys(now) : []];
+  const gone = now ? without(now, has, wanted) : [];
+  const added = without(map, wanted, has);
+  return [
+    ...(gone.length === 0 ? [] : [{ kind: 'delete-entries', address: target, layout, entries: gone } as const]),
+    ...(added.length === 0 ? [] : [{ kind: 'add-entries', address: target, layout, entries: added } as const]),
+  ];
+}
+
+/** One for each element. */
+function elementKeys(map: MapImage | LookupImage): readonly string[] {
+  if ('field' in map) return map.elements.map(({ from, to, verdict }) => `${from}-${to} ${verdict.kind} ${verdict.chain}`);
+  return map.elements.map(({ key, verdict }) => `${key.join(' ')} ${verdict.kind} ${verdict.chain}`);
+}
+
+/** The elements whose keys are not among the others. */
+function without(map: MapImage | LookupImage, keys: readonly string[], others: readonly string[]): readonly MapEntry[] {
+  const known = new Set(others);
+  const isOther = (_: unknown, i: number): boolean => !known.has(keys[i] ?? '');
+  return mapEntries(
+    'field' in map ? { ...map, elements: map.elements.filter(isOther) } : { ...map, elements: map.elements.filter(isOther) },
+  );
+}
