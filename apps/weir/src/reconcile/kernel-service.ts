@@ -1,6 +1,7 @@
 import type { Value } from '@weir/filter/eval';
 import type { Ip } from '@weir/wire/inet';
 import { judgement } from '../compile/judgement/index.ts';
+import { CompileMemo } from '../compile/nft/policy/index.ts';
 import { compileKernelPlan } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { Config } from '../model/config.ts';
@@ -24,6 +25,7 @@ export class KernelService implements KernelPort {
   readonly #backend: KernelBackend;
   readonly #reconciler: Reconciler;
   readonly #emit: (event: KernelEvent) => void;
+  readonly #memo = new CompileMemo();
   #config: Config | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
@@ -35,7 +37,7 @@ export class KernelService implements KernelPort {
   }
 
   async configure(config: Config): Promise<readonly MemberColumns[]> {
-    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now()));
+    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo));
     this.#config = config;
     this.#loop ??= this.#watch();
     return found;
