@@ -27,7 +27,7 @@ export interface ProbeOptions {
 
 /**
  * Finds out what this kernel and this process's rights give, by trying: maps are made and programs loaded, and programs attached to the loopback interface of a
- * network namespace of the probe's own. Nothing of it is left. Takes some 10 ms.
+ * network namespace of the probe's own. Nothing of it is left. Takes some 100 ms.
  */
 export function probeFeatures(options: ProbeOptions = {}): FeatureReport {
   const bench = new Bench();

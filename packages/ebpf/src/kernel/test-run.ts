@@ -13,7 +13,7 @@ export interface TestRunOptions {
   readonly data?: Uint8Array;
   /** The context: `xdpContext`, or a `struct __sk_buff` with what may be set. */
   readonly context?: Uint8Array;
-  /** So many times in a row; the packet is what the run before left. 1 unless told. */
+  /** So many times in a row; the packet is what the run before left. 1 unless told. More than one of an XDP program waits for RCU, some 20 ms. */
   readonly repeat?: number;
   /** Copies of the packet and the context afterwards are left out. */
   readonly discard?: boolean;

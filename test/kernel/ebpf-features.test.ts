@@ -1,0 +1,138 @@
+import { readFileSync } from 'node:fs';
+import { Assembler, bindProgram } from '@weir/ebpf/asm';
+import {
+  BpfError,
+  BpfProgram,
+  BTF_KIND,
+  FEATURES,
+  type FeatureName,
+  findKfuncs,
+  KernelFunctions,
+  probeFeatures,
+  vmlinuxBtf,
+} from '@weir/ebpf/kernel';
+import { describe, expect, it } from 'vitest';
+import { runCommand } from '../lab/index.ts';
+import { bpftool, frame } from './ebpf-bed.ts';
+
+describe('the types of the kernel', () => {
+  it('are those that bpftool reads', async () => {
+    const btf = vmlinuxBtf();
+    const names = ['bpf_xdp_ct_lookup', 'bpf_ct_release', 'tcp_v4_connect', 'no_such_function_at_all'];
+    const found = btf.find(BTF_KIND.func, names);
+    const { stdout } = await runCommand('bpftool', ['btf', 'dump', 'file', '/sys/kernel/btf/vmlinux']);
+    for (const name of names) {
+      const want = new RegExp(`^\\[(\\d+)\\] FUNC '${name}' `, 'm').exec(stdout)?.[1];
+      expect([name, found.get(name)]).toEqual([name, want === undefined ? undefined : Number(want)]);
+    }
+    const struct = btf.struct('xdp_md');
+    const text = new RegExp(`^\\[${struct?.id}\\] STRUCT 'xdp_md' size=(\\d+) vlen=(\\d+)\\n((?:\\t.*\\n)*)`, 'm').exec(stdout);
+    expect([struct?.size, struct?.members.length]).toEqual([Number(text?.[1]), Number(text?.[2])]);
+    const members = [...(text?.[3] ?? '').matchAll(/'(\w+)' type_id=(\d+) bits_offset=(\d+)/g)];
+    expect(struct?.members).toEqual(
+      members.map(([, name, type, offset]) => ({ name, type: Number(type), bitOffset: Number(offset), bits: 0 })),
+    );
+    const last = /\[(\d+)\][^[]*$/.exec(stdout)?.[1];
+    expect(btf.nextId).toBe(Number(last) + 1);
+    expect(btf.struct('no_such_struct_at_all')).toBeUndefined();
+  });
+
+  it('say what a file is that is none', () => {
+    expect(() => vmlinuxBtf('/proc/self/status')).toThrow(/not BTF/);
+    expect(() => vmlinuxBtf('/sys/kernel/btf/none')).toThrow(BpfError);
+  });
+
+  it('lead to functions that programs call', () => {
+    const names = ['bpf_xdp_metadata_rx_hash', 'bpf_dynptr_is_null'];
+    const available = names.filter((name) => findKfuncs([name]).size === 1);
+    expect(available).not.toEqual([]);
+    const kernel = new KernelFunctions(['bpf_dynptr_from_xdp', 'bpf_dynptr_size']);
+    expect(kernel.fdArray).toEqual([0]);
+    const asm = new Assembler();
+    // The size of a packet by way of a dynptr at fp-16.
+    asm.mov('r2', 0).mov('r3', 'r10').alu('r3', '+=', -16).callKernel('bpf_dynptr_from_xdp');
+    asm.mov('r1', 'r10').alu('r1', '+=', -16).callKernel('bpf_dynptr_size').exit();
+    const program = BpfProgram.load({
+      name: 'weir_kfunc',
+      type: 'xdp',
+      instructions: bindProgram(asm.assemble(), { kernelFunctions: kernel.functions }),
+      fdArray: kernel.fdArray,
+    });
+    kernel.close();
+    kernel.close();
+    expect(program.run({ data: frame(77) }).result).toBe(77);
+    program.close();
+    expect(() => new KernelFunctions(['bpf_dynptr_size', 'no_such_function'])).toThrow(
+      'find kernel function no_such_function: this kernel cannot: ENOENT',
+    );
+  });
+});
+
+describe('features', () => {
+  it('are those that bpftool finds', async () => {
+    const report = probeFeatures();
+    const found = await bpftool<{
+      readonly map_types: Readonly<Record<string, boolean>>;
+      readonly program_types: Readonly<Record<string, boolean>>;
+    }>('feature', 'probe', 'kernel');
+    const same: readonly (readonly [FeatureName, boolean | undefined])[] = [
+      ['map-array', found.map_types['have_array_map_type']],
+      ['map-percpu-array', found.map_types['have_percpu_array_map_type']],
+      ['map-hash', found.map_types['have_hash_map_type']],
+      ['map-lru-hash', found.map_types['have_lru_hash_map_type']],
+      ['map-lpm-trie', found.map_types['have_lpm_trie_map_type']],
+      ['map-prog-array', found.map_types['have_prog_array_map_type']],
+      ['map-of-maps', found.map_types['have_array_of_maps_map_type']],
+      ['map-ringbuf', found.map_types['have_ringbuf_map_type']],
+      ['program-xdp', found.program_types['have_xdp_prog_type']],
+      ['program-tc', found.program_types['have_sched_cls_prog_type']],
+      ['program-socket-filter', found.program_types['have_socket_filter_prog_type']],
+      ['program-cgroup-connect', found.program_types['have_cgroup_sock_addr_prog_type']],
+    ];
+    for (const [name, want] of same) expect([name, report.has(name)]).toEqual([name, want]);
+    expect(report.missingRequired).toEqual([]);
+    expect(report.has('cgroup2')).toBe(readFileSync('/proc/mounts', 'utf8').includes(' cgroup2 '));
+    for (const one of report.features) if (!one.present) expect([one.name, one.reason === '']).toEqual([one.name, false]);
+  });
+
+  it('count as missing when they are switched off', () => {
+    const report = probeFeatures({ without: ['map-hash', 'tcx'] });
+    expect(report.missingRequired).toEqual(['map-hash']);
+    expect(report.features.filter((one) => !one.present && one.reason === 'it is switched off')).toEqual([
+      { name: 'map-hash', present: false, reason: 'it is switched off', instead: FEATURES['map-hash'] },
+      { name: 'tcx', present: false, reason: 'it is switched off', instead: FEATURES.tcx },
+    ]);
+  });
+
+  it('are missing with the capability that is missing', async () => {
+    const script = `
+      import { probeFeatures, BpfMap } from '@weir/ebpf/kernel';
+      const report = probeFeatures();
+      let error;
+      try { BpfMap.create({ name: 'x', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 1 }); } catch (caught) { error = { message: caught.message, missing: caught.missing }; }
+      console.log(JSON.stringify({ features: report.features, required: report.missingRequired, error }));`;
+    const args = [
+      '--drop=cap_bpf,cap_sys_admin',
+      '--',
+      '-c',
+      'exec "$0" --conditions=source --import tsx --input-type=module -e "$1"',
+      process.execPath,
+      script,
+    ];
+    const { stdout } = await runCommand('capsh', args);
+    const { features, required, error } = JSON.parse(stdout) as {
+      features: readonly { name: string; present: boolean; reason?: string }[];
+      required: readonly string[];
+      error: { message: string; missing: readonly string[] };
+    };
+    const reason = (name: string): string | undefined => features.find((one) => one.name === name)?.reason;
+    expect(reason('cap-bpf')).toBe('the process lacks CAP_BPF');
+    expect(reason('map-hash')).toContain('missing CAP_BPF');
+    expect(reason('tcx')).toContain('EPERM');
+    expect(required).toContain('cap-bpf');
+    expect(error).toEqual({
+      message: 'create map x: it is not permitted (hash, key 4, value 4, 1 entries, flags 0x0): EPERM; missing CAP_BPF',
+      missing: ['CAP_BPF'],
+    });
+  });
+});
