@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { checkDocs } from '../docs/check-docs.ts';
 import { checkEngines } from '../engines/check-engines.ts';
-import { checkFiles, mayBeLonger } from '../files/check-files.ts';
+import { checkFiles } from '../files/check-files.ts';
 import { checkLayers } from '../layers/check-layers.ts';
 import { checkRfcMap } from '../rfc-map/check-rfc-map.ts';
 import { checkSurfaces } from '../surfaces/check-surfaces.ts';
@@ -21,7 +21,7 @@ export function checkSteps(root: string): readonly Step[] {
     { name: 'lint and format', run: () => bin('biome', ['ci', '--colors=off', '.'], 60_000) },
     { name: 'layers', run: () => fromFindings(checkLayers(root)) },
     { name: 'engines and versions', run: () => fromFindings(checkEngines(root)) },
-    { name: 'file names and lengths', run: () => fromFindings(checkFiles(root, mayBeLonger)) },
+    { name: 'file names and lengths', run: () => fromFindings(checkFiles(root)) },
     { name: 'reference pages', run: () => fromFindings(checkDocs(root, false)) },
     { name: 'RFC map', run: () => fromFindings(checkRfcMap(root, false)) },
   ];

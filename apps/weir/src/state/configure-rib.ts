@@ -3,11 +3,12 @@ import type { Config, Peer } from '../model/config.ts';
 import type { NamedSet } from '../model/named-set.ts';
 import { splitName } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
+import { FAMILY_INDEXES } from './family-index.ts';
 import { PrefixGuard, type ProtectedIndex, protectedIndex } from './guard.ts';
 import { familyName, PeerState } from './peer-state.ts';
 import { isWidened, pairSets, sameDefinition, samePeer } from './reconfigure.ts';
 import type { Rib } from './rib.ts';
-import { FAMILY_INDEXES, SetState } from './set-state.ts';
+import { SetState } from './set-state.ts';
 
 /** Takes over the configured peers: routes of peers and families that are gone are taken out. */
 export function configurePeers(rib: Rib, peers: readonly Peer[]): void {

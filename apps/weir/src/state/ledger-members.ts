@@ -1,7 +1,8 @@
 import type { MemberColumns } from '../model/member-delta.ts';
+import { FAMILY_INDEXES, type FamilyIndex } from './family-index.ts';
 import { familyName } from './peer-state.ts';
 import type { Rib } from './rib.ts';
-import { FAMILY_INDEXES, type FamilyIndex, type SetState } from './set-state.ts';
+import type { SetState } from './set-state.ts';
 
 /**
  * Members that the kernel has from before the daemon was started: contributions of no known peer. They go when every configured peer that may

@@ -1,7 +1,8 @@
 import { printPrefix } from '@weir/wire/inet';
 import type { Event } from '../model/event.ts';
+import type { FamilyIndex } from './family-index.ts';
 import type { Rib } from './rib.ts';
-import type { FamilyIndex, SetState } from './set-state.ts';
+import type { SetState } from './set-state.ts';
 
 /** A change of one member of a set, with the first peer that asks for it. `f` and `prefix` are indexes of the RIB. */
 export function memberEvent(rib: Rib, set: SetState, f: FamilyIndex, prefix: number, present: boolean): Event {

@@ -1,7 +1,7 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import type { Peer } from '../model/config.ts';
 import type { NamedSet } from '../model/named-set.ts';
-import type { FamilyIndex } from './set-state.ts';
+import type { FamilyIndex } from './family-index.ts';
 
 /** Losses of the session whose routes are still held, kept apart for each peer. A further one joins the latest, which then counts from now. */
 export const MAX_EPOCHS = 255;

@@ -5,6 +5,7 @@ import type { EventSink } from '../model/event.ts';
 import { attributeKey, rawAttributesOf } from './attribute-key.ts';
 import { AttributeStore, NO_ATTRIBUTES } from './attribute-store.ts';
 import type { CommunityMatcher } from './community-matcher.ts';
+import type { FamilyIndex } from './family-index.ts';
 import { FamilyRib } from './family-rib.ts';
 import { FeedTable, NO_FEED } from './feed-table.ts';
 import { refusal } from './guard.ts';
@@ -14,7 +15,7 @@ import { familyIndex, familyName } from './peer-state.ts';
 import type { RefusalReason } from './refusals.ts';
 import type { RibLimits } from './rib-limits.ts';
 import { NO_ROW, ROW, RouteTable } from './route-table.ts';
-import type { FamilyIndex, SetState, SetSurroundings } from './set-state.ts';
+import type { SetState, SetSurroundings } from './set-state.ts';
 
 /**
  * The tables behind `RouteState` and the operations that keep them in agreement: routes with their attributes, prefixes and feeds, and the

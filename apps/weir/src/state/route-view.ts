@@ -4,12 +4,13 @@ import type { Provenance } from '../model/provenance.ts';
 import { decodeKey, nextHopOf, rawAttributesOf } from './attribute-key.ts';
 import { NO_ATTRIBUTES } from './attribute-store.ts';
 import { carriesCommunity, matchedCommunities } from './community-matcher.ts';
+import { FAMILY_INDEXES, type FamilyIndex } from './family-index.ts';
 import { refusal } from './guard.ts';
 import { type Epoch, familyName, holdEnd, type PeerState } from './peer-state.ts';
 import type { Refusal, RefusalReason } from './refusals.ts';
 import type { Rib } from './rib.ts';
 import { NO_ROW, ROW } from './route-table.ts';
-import { FAMILY_INDEXES, type FamilyIndex, type SetState } from './set-state.ts';
+import type { SetState } from './set-state.ts';
 import { Smallest } from './smallest.ts';
 
 /** Prefixes that one answer lists at most. */

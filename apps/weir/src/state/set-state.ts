@@ -1,15 +1,12 @@
 import type { MemberDelta } from '../model/member-delta.ts';
 import type { NamedSet } from '../model/named-set.ts';
-import { grownU32 } from './column.ts';
+import { ChangeList } from './change-list.ts';
+import { ChurnQueues } from './churn-queues.ts';
+import { FAMILY_INDEXES, type FamilyIndex } from './family-index.ts';
 import type { FamilyRib } from './family-rib.ts';
 import type { PrefixGuard } from './guard.ts';
 import { CELL, MemberTable } from './member-table.ts';
 import { type RefusalReason, Refusals } from './refusals.ts';
-import { TokenBucket } from './token-bucket.ts';
-
-/** 0 is IPv4, 1 is IPv6: what indexes everything that is kept per family. */
-export type FamilyIndex = 0 | 1;
-export const FAMILY_INDEXES: readonly FamilyIndex[] = [0, 1];
 
 /** What a set needs of everything around it. */
 export interface SetSurroundings {
@@ -25,16 +22,8 @@ export interface SetSurroundings {
   readonly refused: (set: SetState, family: FamilyIndex, prefix: number, peer: number, reason: RefusalReason) => void;
 }
 
-interface PeerChurn {
-  readonly bucket: TokenBucket;
-  /** Keys of the members that wait for a token, in order. */
-  readonly waiting: Set<number>;
-}
-
+/** Of a member among those of both families: its prefix, and this more for IPv6. */
 const FAMILY_KEY = 0x100000000;
-
-/** Additions admitted late come in batches of at least this many milliseconds. */
-const ADMISSION_TICK = 20;
 
 /**
  * The members of one named set. A member is *asked for* while a contribution counts for it, and *installed* or *waiting* then: it waits
@@ -51,15 +40,13 @@ export class SetState {
   #guard: PrefixGuard;
   readonly #around: SetSurroundings;
   readonly #tables: readonly [MemberTable, MemberTable] = [new MemberTable(), new MemberTable()];
-  readonly #dirty: [Uint32Array, Uint32Array] = [new Uint32Array(64), new Uint32Array(64)];
-  readonly #dirtyCount: [number, number] = [0, 0];
-  readonly #oldest: [number, number] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  readonly #changes: readonly [ChangeList, ChangeList] = [new ChangeList(), new ChangeList()];
   #installed = 0;
   /** Entries with a count. */
   #asked = 0;
   #ledger: [number, number] = [0, 0];
   readonly #forRoom = new Set<number>();
-  readonly #churn = new Map<number, PeerChurn>();
+  readonly #churn: ChurnQueues;
   #complete = false;
   /** Entries of the family being drained that are to be forgotten once their columns are made. */
   #unasked: number[] = [];
@@ -69,6 +56,7 @@ export class SetState {
     this.#definition = definition;
     this.#guard = guard;
     this.#around = around;
+    this.#churn = new ChurnQueues(definition.guard.churn);
   }
 
   get definition(): NamedSet {
@@ -95,13 +83,13 @@ export class SetState {
   }
 
   get bytes(): number {
-    return this.#tables[0].bytes + this.#tables[1].bytes + 4 * (this.#dirty[0].length + this.#dirty[1].length);
+    return this.#tables[0].bytes + this.#tables[1].bytes + this.#changes[0].bytes + this.#changes[1].bytes;
   }
 
   redefine(definition: NamedSet, guard: PrefixGuard): void {
     this.#definition = definition;
     this.#guard = guard;
-    for (const churn of this.#churn.values()) churn.bucket.change(definition.guard.churn, this.#around.now());
+    this.#churn.change(definition.guard.churn, this.#around.now());
   }
 
   /** One contribution more. */
@@ -129,7 +117,7 @@ export class SetState {
     }
     const key = family * FAMILY_KEY + prefix;
     this.#forRoom.delete(key);
-    for (const churn of this.#churn.values()) churn.waiting.delete(key);
+    this.#churn.drop(key);
     if ((cell & CELL.dirty) === 0) this.#forget(family, prefix);
   }
 
@@ -192,19 +180,13 @@ export class SetState {
   }
 
   forgetPeer(peer: number): void {
-    this.#churn.delete(peer);
+    this.#churn.forget(peer);
   }
 
   /** When `advance` has something to do; infinite when nothing waits for time or room. */
   deadline(now: number): number {
     if (this.#forRoom.size > 0 && this.#installed < this.#definition.guard.maxMembers) return now;
-    let first = Number.POSITIVE_INFINITY;
-    for (const { bucket, waiting } of this.#churn.values()) {
-      if (waiting.size === 0) continue;
-      const batch = Math.min(waiting.size, Math.max(1, (this.#definition.guard.churn.rate * ADMISSION_TICK) / 1000));
-      first = Math.min(first, bucket.readyAt(batch, now));
-    }
-    return first;
+    return this.#churn.readyAt(now);
   }
 
   /** Admits waiting members for which there is room and churn by now, at most `budget` looked at; how many were looked at. */
@@ -216,7 +198,7 @@ export class SetState {
       this.#forRoom.delete(key);
       this.#retry(key, now);
     }
-    for (const [peer, churn] of this.#churn) {
+    for (const [peer, churn] of this.#churn.entries()) {
       for (const key of churn.waiting) {
         if (looked >= budget) break;
         const family: FamilyIndex = key >= FAMILY_KEY ? 1 : 0;
@@ -242,13 +224,14 @@ export class SetState {
   }
 
   get isDirty(): boolean {
-    return this.#complete || this.#dirtyCount[0] > 0 || this.#dirtyCount[1] > 0;
+    return this.#complete || this.#changes[0].size > 0 || this.#changes[1].size > 0;
   }
 
   /** Net changes since the last drain, a delta for each family that has any; `each` sees every change. */
   drain(each: (family: FamilyIndex, prefix: number, present: boolean) => void): MemberDelta[] {
     const deltas: MemberDelta[] = [];
     for (const f of FAMILY_INDEXES) {
+      const { oldest } = this.#changes[f];
       const { ids, wanted } = this.#takeChanges(f, each);
       if (this.#guard.hasFamily(f === 0 ? 4 : 6)) {
         if (this.#complete) {
@@ -256,10 +239,9 @@ export class SetState {
           this.forEachMember(f, (id) => {
             members.push(id);
           });
-          deltas.push(this.#delta(f, true, members, new Uint8Array(members.length).fill(1)));
-        } else if (ids.length > 0) deltas.push(this.#delta(f, false, ids, wanted.slice(0, ids.length)));
+          deltas.push(this.#delta(f, true, members, new Uint8Array(members.length).fill(1), oldest));
+        } else if (ids.length > 0) deltas.push(this.#delta(f, false, ids, wanted.slice(0, ids.length), oldest));
       }
-      this.#oldest[f] = Number.POSITIVE_INFINITY;
       this.#forgetUnasked(f);
     }
     this.#complete = false;
@@ -281,12 +263,10 @@ export class SetState {
     each: (family: FamilyIndex, prefix: number, present: boolean) => void,
   ): { ids: number[]; wanted: Uint8Array } {
     const table = this.#tables[f];
-    const list = this.#dirty[f];
-    const count = this.#dirtyCount[f];
+    const changed = this.#changes[f].take();
     const ids: number[] = [];
-    const wanted = new Uint8Array(count);
-    for (let i = 0; i < count; i++) {
-      const id = list[i] as number;
+    const wanted = new Uint8Array(changed.length);
+    for (const id of changed) {
       const slot = table.find(id);
       const cell = table.cells[slot] as number;
       const present = (cell & CELL.installed) !== 0;
@@ -298,8 +278,6 @@ export class SetState {
       table.cells[slot] = (present ? cell | CELL.reported : cell & ~CELL.reported) & ~CELL.dirty;
       if ((cell & CELL.count) === 0) this.#unasked.push(id);
     }
-    this.#dirtyCount[f] = 0;
-    if (list.length > 1 << 16) this.#dirty[f] = new Uint32Array(64);
     return { ids, wanted };
   }
 
@@ -308,7 +286,7 @@ export class SetState {
     this.#unasked = [];
   }
 
-  #delta(f: FamilyIndex, complete: boolean, ids: readonly number[], wanted: Uint8Array): MemberDelta {
+  #delta(f: FamilyIndex, complete: boolean, ids: readonly number[], wanted: Uint8Array, since: number): MemberDelta {
     const { stride, table, family } = this.#around.ribs[f];
     const count = ids.length;
     const words = new Uint32Array(count * stride);
@@ -318,7 +296,7 @@ export class SetState {
       for (let w = 0; w < stride; w++) words[i * stride + w] = table.word(id, w);
       lengths[i] = table.length(id);
     }
-    const oldest = Number.isFinite(this.#oldest[f]) ? this.#oldest[f] : this.#around.now();
+    const oldest = Number.isFinite(since) ? since : this.#around.now();
     return { set: this.#definition.name, family, complete, count, words, lengths, wanted, oldest };
   }
 
@@ -353,7 +331,7 @@ export class SetState {
       if (!this.#forRoom.has(key)) this.#around.refused(this, family, prefix, peer, 'max-members');
       this.#forRoom.add(key);
     } else {
-      const churn = this.#churnOf(peer);
+      const churn = this.#churn.of(peer, this.#around.now());
       if (churn.waiting.size === 0 && churn.bucket.take(this.#around.now())) this.#install(family, prefix, slot);
       else {
         if (!churn.waiting.has(key)) this.#around.refused(this, family, prefix, peer, 'churn');
@@ -372,20 +350,11 @@ export class SetState {
     if ((cell & CELL.count) === 0 || (cell & CELL.installed) !== 0) return;
     const peers = this.#around.contributors(this.index, family, prefix);
     const able = peers.find((peer) => {
-      const churn = this.#churnOf(peer);
+      const churn = this.#churn.of(peer, now);
       return churn.waiting.size === 0 && churn.bucket.take(now);
     });
     if (able !== undefined) this.#install(family, prefix, slot);
-    else for (const peer of peers) this.#churnOf(peer).waiting.add(key);
-  }
-
-  #churnOf(peer: number): PeerChurn {
-    let churn = this.#churn.get(peer);
-    if (!churn) {
-      churn = { bucket: new TokenBucket(this.#definition.guard.churn, this.#around.now()), waiting: new Set() };
-      this.#churn.set(peer, churn);
-    }
-    return churn;
+    else for (const peer of peers) this.#churn.of(peer, now).waiting.add(key);
   }
 
   #install(family: FamilyIndex, prefix: number, slot: number): void {
@@ -400,12 +369,7 @@ export class SetState {
     const cell = cells[slot] as number;
     if ((cell & CELL.dirty) !== 0) return;
     cells[slot] = cell | CELL.dirty;
-    const count = this.#dirtyCount[family];
-    const at = this.#around.receivedAt();
-    if (at < this.#oldest[family]) this.#oldest[family] = at;
-    if (count >= this.#dirty[family].length) this.#dirty[family] = grownU32(this.#dirty[family], count + 1);
-    this.#dirty[family][count] = prefix;
-    this.#dirtyCount[family] = count + 1;
+    this.#changes[family].add(prefix, this.#around.receivedAt());
   }
 
   #forget(family: FamilyIndex, prefix: number): void {

@@ -29,9 +29,7 @@ import {
   sessionState,
   step,
 } from '../fsm/index.ts';
-import type { OutgoingSession } from './announcer.ts';
 import { DEFAULT_SEND_QUEUE, fsmConfig, needsNewSession, type PeerConfig } from './config.ts';
-import type { Connection } from './connection.ts';
 import { Deadline } from './deadline.ts';
 import { Links } from './links.ts';
 import { endOfRibBytes, openBytes, refreshBytes } from './message-bytes.ts';
@@ -72,7 +70,9 @@ export class Peer {
       malformed: (id, error) => this.#malformed(id, error),
       lost: (id, detail) => this.#dispatch({ kind: 'tcp-failed', id, detail }),
       timeout: (id, timer) => this.#timeout(id, timer),
-      sendProgress: (id, idle) => this.#sendProgress(id, idle),
+      sendProgress: (id, idle) => {
+        if (this.#up?.id === id) this.#up.sendProgress(idle);
+      },
       drained: (id) => this.#drained(id),
     });
   }
@@ -146,8 +146,8 @@ export class Peer {
     const messages = [...encodeUpdate(batch, up.negotiated.send)];
     const [first, ...rest] = messages;
     if (first === undefined) return 'queued';
-    if (!this.#offer(up, first)) return 'full';
-    for (const message of rest) this.#send(up.connection, 'update', message);
+    if (!up.offer(first)) return 'full';
+    for (const message of rest) up.send('update', message);
     return 'queued';
   }
 
@@ -155,7 +155,7 @@ export class Peer {
   requestRefresh(name: FamilyName): boolean {
     const up = this.#up;
     if (!up?.negotiated.routeRefresh || !up.negotiated.families.includes(name)) return false;
-    this.#send(up.connection, 'route-refresh', refreshBytes(name, 0));
+    up.send('route-refresh', refreshBytes(name, 0));
     return true;
   }
 
@@ -348,28 +348,15 @@ export class Peer {
     this.#counters.sessions++;
     this.#settled = undefined;
     this.#prefixes.clear();
-    const { connection } = link;
-    const up = new Upstream(id, connection, negotiated);
+    const { sent } = this.#counters;
+    const up = new Upstream(id, link.connection, negotiated, { sent, sendHold: () => this.#links.get(id)?.timers['send-hold'] });
     this.#up = up;
     const { peerOpen, gracefulRestart } = negotiated;
-    const { localAddress } = connection;
+    const { localAddress } = link.connection;
     this.#env.emit({ kind: 'established', peer: this.#config.name, negotiated, peerOpen, gracefulRestart, localAddress });
     if (this.#up !== up) return;
-    if (this.#env.announcer) this.#env.announcer.established(this.#outgoing(up));
-    else for (const name of negotiated.families) this.#send(connection, 'update', endOfRibBytes(name));
-  }
-
-  #outgoing(up: Upstream): OutgoingSession {
-    return {
-      peer: this.#config.name,
-      context: up.negotiated.send,
-      enhancedRefresh: up.negotiated.enhancedRouteRefresh,
-      localAddress: up.connection.localAddress,
-      send: (message) => {
-        if (this.#up !== up) return 'down';
-        return this.#offer(up, message) ? 'queued' : 'full';
-      },
-    };
+    if (this.#env.announcer) this.#env.announcer.established(up.outgoing(this.#config.name, () => this.#up === up));
+    else for (const name of negotiated.families) up.send('update', endOfRibBytes(name));
   }
 
   #down(action: Extract<FsmAction, { kind: 'down' }>): void {
@@ -387,41 +374,19 @@ export class Peer {
     if (this.#env.announcer) this.#env.announcer.refresh(this.#config.name, name);
     else if (up.negotiated.enhancedRouteRefresh) {
       // There is nothing to send again, and the peer learns so (RFC 7313 section 4).
-      this.#send(up.connection, 'route-refresh', refreshBytes(name, 1));
-      this.#send(up.connection, 'route-refresh', refreshBytes(name, 2));
+      up.send('route-refresh', refreshBytes(name, 1));
+      up.send('route-refresh', refreshBytes(name, 2));
     }
   }
 
   #sendMessage(id: number, message: OpenMessage | KeepaliveMessage): void {
     const connection = this.#links.get(id)?.connection;
-    if (connection) this.#send(connection, message.kind, openBytes(message));
-  }
-
-  #send(connection: Connection, kind: Message['kind'], bytes: Uint8Array): void {
-    this.#counters.sent[kind]++;
-    connection.send(bytes);
-    this.#watchSending();
-  }
-
-  #offer(up: Upstream, bytes: Uint8Array): boolean {
-    if (!up.connection.offer(bytes)) return false;
-    this.#counters.sent[messageKind(bytes[18] ?? 0) ?? 'update']++;
-    this.#watchSending();
-    return true;
-  }
-
-  /** Something waits to be sent: progress is expected within the send hold time (RFC 9687). */
-  #watchSending(): void {
-    const up = this.#up;
-    const timer = up && this.#links.get(up.id)?.timers['send-hold'];
-    if (up && timer && !timer.running) timer.start(up.negotiated.sendHoldTime);
-  }
-
-  #sendProgress(id: number, idle: boolean): void {
-    const timer = this.#links.get(id)?.timers['send-hold'];
-    if (!timer || this.#up?.id !== id) return;
-    if (idle) timer.stop();
-    else timer.start(this.#up.negotiated.sendHoldTime);
+    if (!connection) return;
+    if (this.#up?.id === id) this.#up.send(message.kind, openBytes(message));
+    else {
+      this.#counters.sent[message.kind]++;
+      connection.send(openBytes(message));
+    }
   }
 
   #drained(id: number): void {
