@@ -163,8 +163,11 @@ export class Btf {
   #nameOffsets(name: string): readonly number[] {
     const end = this.#names + this.nameBytes - (this.#base?.nameBytes ?? 0);
     const names = Buffer.from(this.#bytes.buffer, this.#bytes.byteOffset + this.#names, end - this.#names);
-    const here = names.indexOf(`\0${name}\0`, 0, 'utf8');
-    const own = here < 0 ? [] : [here + 1 + (this.#base?.nameBytes ?? 0)];
+    // The names of a module begin with one, those of the kernel with the empty one.
+    const first = names.indexOf(`${name}\0`, 0, 'utf8') === 0;
+    const inside = first ? -1 : names.indexOf(`\0${name}\0`, 0, 'utf8');
+    const before = this.#base?.nameBytes ?? 0;
+    const own = first ? [before] : inside < 0 ? [] : [before + inside + 1];
     return [...own, ...(this.#base ? this.#base.#nameOffsets(name) : [])];
   }
 
