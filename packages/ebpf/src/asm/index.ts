@@ -15,3 +15,4 @@ export { type Naming, printInstruction } from './print-instruction.ts';
 export { type AssembledProgram, type Bindings, bindProgram, originAt, type ProgramSymbol, symbolAt } from './program.ts';
 export { type HalfRegister, lower, type Register } from './registers.ts';
 export { checkCallChain, KEPT_REGISTERS, LOST_REGISTERS, planStack, STACK_OCTETS, type StackPlan, type StackSlot } from './stack-plan.ts';
+export { locateRefusal, readVerifierLog, type VerifierLimit, type VerifierReport, type VerifierStatistics } from './verifier-log.ts';
