@@ -16,7 +16,7 @@ process.on('SIGINT', interrupt);
 /** What needs the whole program is loaded when it is asked for: the other commands start fast. */
 const entrypoints: Entrypoints = {
   run: async (options, i) => {
-    const [{ runDaemon }, { startTimer }, { holdImage, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
+    const [{ runDaemon }, { startTimer }, { holdImages, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
       import('./daemon/run.ts'),
       import('./daemon/start-timer.ts'),
       import('./reconcile/index.ts'),
@@ -26,7 +26,7 @@ const entrypoints: Entrypoints = {
       openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
       schedule: (parts) => new Scheduler(parts),
       startTimer,
-      holdImage,
+      holdImage: holdImages,
     });
   },
   restore: async (options, i) => (await import('./daemon/restore.ts')).runRestore(options, i),

@@ -1,4 +1,4 @@
-import type { ForeignChain, KernelProblem } from '../model/kernel-port.ts';
+import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
 export interface Versioned {
@@ -44,14 +44,29 @@ export interface StatusAnswer extends Versioned {
     readonly failed_commits: number;
     readonly elements_sent: number;
     readonly repairs: number;
-    readonly owned_table?: { readonly name: string; readonly owner: boolean; readonly persist: boolean };
-    readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+    readonly owned_table?: OwnedTableStatus;
+    readonly rules: readonly RuleCount[];
     /** Base chains of others: what they drop is dropped whatever Weir says. */
     readonly foreign_chains: readonly ForeignChain[];
     readonly problems: readonly (Omit<KernelProblem, 'since' | 'remedy'> & { readonly since: string; readonly remedy?: string })[];
   };
+  /** In the order of the configuration; what is wrong with them is among the problems. */
+  readonly tenants: readonly TenantSummary[];
   readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };
   readonly memory: { readonly rss: number; readonly heap: number };
+}
+
+export interface TenantSummary {
+  readonly name: string;
+  /** Absent for one that has never been without mistakes. */
+  readonly netns?: string;
+  /** Whether its namespace is there and managed. */
+  readonly open: boolean;
+  readonly sets: number;
+  readonly members: number;
+  readonly owned_table?: OwnedTableStatus;
+  /** Its part of the files has mistakes, and it is as it was before. */
+  readonly mistakes?: { readonly errors: number; readonly first: string };
 }
 
 export interface SetSummary {

@@ -23,6 +23,7 @@ export type {
   SetsAnswer,
   SetTargetSummary,
   StatusAnswer,
+  TenantSummary,
   Versioned,
   WhySummary,
 } from './answers.ts';

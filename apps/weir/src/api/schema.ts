@@ -69,7 +69,8 @@ export interface MethodParams {
 export type Method = keyof MethodParams;
 export type Params<M extends Method> = MethodParams[M];
 
-const setName = z.string().check(z.regex(/^[a-z0-9_]{1,64}$/));
+/** Of a tenant with its name before it. */
+const setName = z.string().check(z.regex(/^(?:[a-z0-9][a-z0-9_-]{0,31}\/)?[a-z0-9_]{1,64}$/));
 const peerName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/));
 const limit = z.optional(z.int().check(z.minimum(1), z.maximum(MAX_PAGE)));
 const cursor = z.optional(z.string().check(z.maxLength(200)));

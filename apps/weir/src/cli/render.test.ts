@@ -55,6 +55,18 @@ const STATUS: StatusAnswer = {
       },
     ],
   },
+  tenants: [
+    { name: 'blue', netns: 'blue', open: true, sets: 2, members: 3, owned_table: { name: 'weir', owner: true, persist: true } },
+    {
+      name: 'red',
+      netns: '/run/netns/red',
+      open: false,
+      sets: 1,
+      members: 0,
+      mistakes: { errors: 1, first: 'red.yaml:1:1: unknown key "x"' },
+    },
+    { name: 'new', open: false, sets: 0, members: 0, mistakes: { errors: 2, first: 'new.yaml:1:1: no' } },
+  ],
   latency: { wire_to_kernel: { count: 2, p50_ms: 0.42, p99_ms: 15, max_ms: 15 }, commit: { count: 0, p50_ms: 0, p99_ms: 0, max_ms: 0 } },
   memory: { rss: 100 * 1048576, heap: 1 },
 };
@@ -116,6 +128,11 @@ bgp      AS 64512, router id 192.0.2.1; 1 of 2 peers established, 1 converged; 3
 sets     0, with 0 members
 kernel   4 commits, 1 failed, 0 repairs, 9 elements sent
 table    inet weir (owner, persist)
+tenant   blue: netns blue; 2 sets, 3 members; table inet weir
+tenant   red: netns /run/netns/red, not managed now; 1 set, 0 members
+         1 mistake in its files, so it is as it was: red.yaml:1:1: unknown key "x"
+tenant   new: never without mistakes, not managed now; 0 sets, 0 members
+         2 mistakes in its files, so it is as it was: new.yaml:1:1: no
 latency  wire to kernel p50 0.42ms, p99 15ms of 2; commit not measured yet
   allow web: 3 packets, 150 bytes
   not Weir's: ip filter INPUT at input, priority 0: what it drops is dropped

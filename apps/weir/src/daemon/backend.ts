@@ -25,11 +25,13 @@ import {
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { KernelPort, KernelStatus } from '../model/kernel-port.ts';
+import { allSets } from '../model/scopes.ts';
 import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
 import type { Changes } from './changes.ts';
 import { iso, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
+import { summarizeTenants } from './summarize-tenants.ts';
 
 /** The parts of a running daemon that questions are answered from. */
 export interface BackendParts {
@@ -100,6 +102,7 @@ export class DaemonBackend implements Backend {
           ...(remedy === undefined ? {} : { remedy }),
         })),
       },
+      tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
       memory: { rss: memory.rss, heap: memory.heapUsed },
     };
@@ -126,7 +129,7 @@ export class DaemonBackend implements Backend {
 
   #setSummaries(counts: StateCounts, kernel: KernelStatus): readonly SetSummary[] {
     const byName = new Map(counts.sets.map((c) => [c.set, c]));
-    return this.#parts.config().sets.map((set) => summarizeSet(set, byName.get(set.name), kernel, kernel.ownedTable?.name));
+    return allSets(this.#parts.config()).map((set) => summarizeSet(set, byName.get(set.name), kernel));
   }
 
   async routes(params: Params<'routes'>): Promise<RoutesAnswer> {
@@ -186,7 +189,7 @@ export class DaemonBackend implements Backend {
 
   async lookup({ addresses }: Params<'lookup'>): Promise<LookupAnswer> {
     const { state } = this.#parts;
-    const sets = this.#parts.config().sets.map((set) => set.name);
+    const sets = allSets(this.#parts.config()).map((set) => set.name);
     const members = addresses.flatMap((address) => {
       const ip = parseIp(address);
       if (!ip) throw new ApiError('bad-request', `${address} is not an address`);
@@ -238,7 +241,7 @@ export class DaemonBackend implements Backend {
   }
 
   #set(name: string): void {
-    if (!this.#parts.config().sets.some((s) => s.name === name)) throw new ApiError('not-found', `no set is named ${name}`);
+    if (!allSets(this.#parts.config()).some((s) => s.name === name)) throw new ApiError('not-found', `no set is named ${name}`);
   }
 }
 

@@ -59,6 +59,7 @@ class MemoryKernel {
         rules: [],
         foreignChains: [],
         ownedTable: undefined,
+        tenants: [],
       }),
       flush: async () => ({ tracked: 0, cut: 0, allowed: 0, doubtful: 0, protected: 0, left: 0, examples: [] }),
       close: async ({ clear }) => {
@@ -114,6 +115,7 @@ function pump({ source, kernel }: SchedulingParts): Scheduling {
   const off = source.onDirty(run);
   run();
   return {
+    resync: () => undefined,
     idle: () => running,
     close: async () => {
       off();
@@ -406,7 +408,7 @@ test('a kernel side that is gone ends the daemon, once', async () => {
         onError(new Error('the worker has ended'));
         source.drain();
       });
-      return { idle: async () => undefined, close: async () => off() };
+      return { resync: () => undefined, idle: async () => undefined, close: async () => off() };
     },
     openKernel: async (_config, events) => {
       const open = kernel.open(events);

@@ -13,6 +13,7 @@ import type { Texts } from '../sources/config/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
+import { Expiry } from './expiry.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
@@ -26,8 +27,6 @@ import { stateLists } from './state-lists.ts';
 const ADDRESS_PERIOD_MS = 10_000;
 /** Least time between two status texts for the service manager. */
 const STATUS_PERIOD_MS = 1000;
-/** Longest delay of a timer. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Carries changes of the state to the kernel, one commit at a time. */
 export interface Scheduling {
@@ -104,7 +103,7 @@ export class Daemon {
   #opened = false;
   readonly #changes: Changes;
   #statusTimer: NodeJS.Timeout | undefined;
-  #expiryTimer: NodeJS.Timeout | undefined;
+  readonly #expiry: Expiry;
   #closing: Promise<void> | undefined;
   #dead = false;
 
@@ -196,6 +195,15 @@ export class Daemon {
       settled: () => options.notifier.ready(this.#statusText()),
     });
     this.#changes.started(parts.loaded, parts.mistakes);
+    this.#expiry = new Expiry({
+      next: (now) => {
+        const ends = scopes(this.#config).flatMap(({ config: { policy } }) => (policy && nextExpiry(policy, now)) ?? []);
+        return ends.length === 0 ? undefined : Math.min(...ends);
+      },
+      expire: () => this.#changes.alone(() => this.#configureAgain()),
+      onError: (error) =>
+        this.#log.log('error', `a rule whose time is over stays: ${error instanceof Error ? error.message : String(error)}`),
+    });
     this.#addressTimer = setInterval(() => this.#lookAtAddresses(), ADDRESS_PERIOD_MS);
     this.#addressTimer.unref();
   }
@@ -215,7 +223,7 @@ export class Daemon {
         changes: this.#changes,
       }),
     );
-    this.#awaitExpiry();
+    this.#expiry.wait();
     this.#source.start();
     this.#options.notifier.ready(this.#statusText());
     const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
@@ -259,11 +267,13 @@ export class Daemon {
     this.#config = config;
     this.#state.addLedger(ledger);
     this.#fillOpened();
-    this.#awaitExpiry();
+    this.#expiry.wait();
     await this.#scheduling.idle();
     const { problems, ownedTable } = await this.#kernel.status();
     const table = config.firewall?.table ?? ownedTable?.name;
-    const refused = problems.find(({ kind, subject, tenant }) => tenant === undefined && kind !== 'drift' && (subject.startsWith('rule ') || subject === table));
+    const refused = problems.find(
+      ({ kind, subject, tenant }) => tenant === undefined && kind !== 'drift' && (subject.startsWith('rule ') || subject === table),
+    );
     if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
   }
 
@@ -290,28 +300,6 @@ export class Daemon {
     this.#opened = false;
   }
 
-  /** Rules whose time ends are taken out then. */
-  #awaitExpiry(): void {
-    clearTimeout(this.#expiryTimer);
-    const ends = scopes(this.#config).flatMap(({ config: { policy } }) => (policy && nextExpiry(policy, Date.now())) ?? []);
-    const next = ends.length === 0 ? undefined : Math.min(...ends);
-    if (next === undefined) return;
-    this.#expiryTimer = setTimeout(() => void this.#expire(next), Math.min(next - Date.now(), MAX_TIMEOUT_MS));
-    this.#expiryTimer.unref();
-  }
-
-  async #expire(when: number): Promise<void> {
-    try {
-      await this.#changes.alone(async () => {
-        if (Date.now() >= when) await this.#configureAgain();
-      });
-    } catch (error) {
-      if (!this.#closing)
-        this.#log.log('error', `a rule whose time is over stays: ${error instanceof Error ? error.message : String(error)}`);
-    }
-    if (!this.#closing) this.#awaitExpiry();
-  }
-
   /** Ends the sessions with a shutdown communication and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
   close(options: { readonly clear: boolean; readonly message: string }): Promise<void> {
     this.#closing ??= this.#close(options);
@@ -322,7 +310,7 @@ export class Daemon {
     this.#options.notifier.stopping(options.message);
     clearInterval(this.#addressTimer);
     clearTimeout(this.#statusTimer);
-    clearTimeout(this.#expiryTimer);
+    this.#expiry.close();
     await this.#changes.close();
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();

@@ -2,9 +2,11 @@ import { ApiError, ConnectionError, ControlClient } from '../api/index.ts';
 import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
 import { EXIT } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
-import { holdImage, restoreImage } from '../reconcile/index.ts';
+import type { KernelProblem } from '../model/kernel-port.ts';
+import { holdImages, restoreImage, restoreTenants } from '../reconcile/index.ts';
 import { bootTime } from './boot-time.ts';
 import { GenerationStore } from './generations/index.ts';
+import { renewer } from './renewal.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
 const GRACE_MS = 1000;
@@ -51,28 +53,37 @@ async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
 }
 
 /** Without a daemon: the kernel first, then the record, so that whatever fails in between is tried again. */
-function takeBack({ stateDirectory, netns, generation }: ExpireOptions, io: Io): boolean {
+function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, io: Io): boolean {
   try {
+    const overrides = { socket, stateDirectory, netns };
+    const renew = renewer(stateDirectory, overrides, Date.now(), (text) => io.err(`weir: ${text}\n`));
     const backend = new NftBackend({ netns });
     let refused: boolean;
     try {
-      const report = restoreImage(backend, stateDirectory);
+      const report = restoreImage(backend, stateDirectory, renew());
       if (report?.fault !== undefined) throw new Error(report.fault);
-      refused = (report?.problems ?? []).some((p) => p.kind === 'not-permitted' || p.kind === 'refused');
+      refused = (report?.problems ?? []).some(isRefusal);
     } finally {
       backend.close();
     }
+    const tenants = restoreTenants(stateDirectory, (namespace) => new NftBackend({ netns: namespace }), { clear: true, renew });
+    for (const one of tenants) if (one.kind === 'failed') io.err(`weir: tenant ${one.name}: ${String(one.error)}\n`);
+    refused ||= tenants.some((one) => one.kind === 'failed' || (one.kind === 'restored' && one.report.problems.some(isRefusal)));
     if (refused) return false;
     const store = GenerationStore.open(stateDirectory);
     // A daemon that has started meanwhile has done it itself.
     if (store.index.pending?.generation !== generation) return true;
     store.takeBack();
-    holdImage(stateDirectory, false);
+    holdImages(stateDirectory, false);
     return true;
   } catch (error) {
     io.err(`weir: ${error instanceof Error ? error.message : String(error)}\n`);
     return false;
   }
+}
+
+function isRefusal({ kind }: KernelProblem): boolean {
+  return kind === 'not-permitted' || kind === 'refused';
 }
 
 function sleep(ms: number): Promise<void> {

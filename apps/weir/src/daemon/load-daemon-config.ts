@@ -1,5 +1,5 @@
 import type { Config } from '../model/config.ts';
-import { digestTexts, type Loaded, loadConfig, printDiagnostic, type Texts, textFiles } from '../sources/config/index.ts';
+import { digestTexts, type Loaded, loadConfig, namespaceKey, printDiagnostic, type Texts, textFiles } from '../sources/config/index.ts';
 
 /** What stands above the file: flags and the environment. */
 export interface Overrides {
@@ -21,7 +21,7 @@ export interface DaemonConfig {
 }
 
 export function loadDaemonConfig(file: string, overrides: Overrides, load: (file: string) => Loaded = loadConfig): DaemonConfig {
-  const { config, diagnostics, sources } = load(file);
+  const { usable: config, diagnostics, sources } = load(file);
   const print = (severity: 'error' | 'warning'): readonly string[] =>
     diagnostics.filter((d) => d.severity === severity).map((d) => printDiagnostic(d, sources));
   const texts = new Map([...sources.values()].map((source) => [source.file, source.text]));
@@ -30,8 +30,9 @@ export function loadDaemonConfig(file: string, overrides: Overrides, load: (file
     digest: digestTexts(texts),
     config: config && withOverrides(config, overrides),
     readable: sources.has(file),
-    errors: print('error'),
-    warnings: print('warning'),
+    // A tenant's mistakes keep nothing else from being taken.
+    errors: config ? [] : print('error'),
+    warnings: [...print('warning'), ...(config ? print('error') : [])],
   };
 }
 
@@ -41,10 +42,22 @@ export function loadGeneration(file: string, texts: Texts, overrides: Overrides)
 }
 
 function withOverrides(config: Config, overrides: Overrides): Config {
+  const netns = overrides.netns ?? config.netns;
+  const key = netns === undefined ? undefined : namespaceKey(netns);
+  const taken = config.tenants.filter((tenant) => namespaceKey(tenant.netns) === key);
   return {
     ...config,
+    tenants: config.tenants.filter((tenant) => !taken.includes(tenant)),
+    faultyTenants: [
+      ...config.faultyTenants,
+      ...taken.map(({ name }) => ({
+        name,
+        mistake: `the namespace ${netns} is the one that the daemon itself manages (--netns)`,
+        errors: 1,
+      })),
+    ],
     socket: overrides.socket ?? config.socket,
     stateDirectory: overrides.stateDirectory ?? config.stateDirectory,
-    netns: overrides.netns ?? config.netns,
+    netns,
   };
 }

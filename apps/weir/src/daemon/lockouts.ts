@@ -1,13 +1,14 @@
 import { networkInterfaces } from 'node:os';
 import type { Lists } from '@weir/filter/eval';
 import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
-import { inNetworkNamespace } from '@weir/sys';
+import { inNetworkNamespace, SystemError } from '@weir/sys';
 import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
 import { judge } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Lifeline } from '../model/flush.ts';
 import type { HookRules } from '../model/rule.ts';
+import { qualifiedName, tenantConfig } from '../model/scopes.ts';
 
 /** A connection that has to stay possible. */
 interface Need {
@@ -33,13 +34,41 @@ const EPHEMERAL = 50_000;
  * would deny it. Chains of others are not modelled.
  */
 export function findLockouts(before: Config, after: Config, context: LockoutContext): readonly string[] {
+  const own = lockoutsOf(needs(after, context.ssh), before, after, context);
+  return [...own, ...tenantLockouts(before, after, context)];
+}
+
+function lockoutsOf(lines: readonly Need[], before: Config, after: Config, context: LockoutContext): readonly string[] {
   const then = judgement(before, context.now);
   const soon = judgement(after, context.now);
-  return needs(after, context.ssh).flatMap((line) => {
+  return lines.flatMap((line) => {
     const denied = denial(line, soon, after, context);
     if (denied === undefined || denial(line, then, before, context) !== undefined) return [];
     return [`${line.what}: tcp ${printIp(line.client)} -> ${printIp(line.server)} port ${line.port} would be denied by ${denied}`];
   });
+}
+
+/** The same where the operator's session ends in the namespace of a tenant. The BGP sessions are the daemon's own. */
+function tenantLockouts(before: Config, after: Config, context: LockoutContext): readonly string[] {
+  return after.tenants.flatMap((tenant) => {
+    const own = tenantConfig(after, tenant);
+    const lines = needs(own, context.ssh).filter((line) => hasAddress(line.server, tenant.netns));
+    if (lines.length === 0) return [];
+    const was = before.tenants.find((one) => one.name === tenant.name);
+    const old = was ? tenantConfig(before, was) : { ...own, sets: [], firewall: undefined, policy: undefined };
+    const lists: Lists = { has: (list, value) => context.lists.has(qualifiedName(tenant.name, list), value) };
+    return lockoutsOf(lines, old, own, { ...context, lists }).map((text) => `tenant ${tenant.name}: ${text}`);
+  });
+}
+
+/** A namespace that is not there has no addresses. */
+function hasAddress(address: Ip, netns: string): boolean {
+  try {
+    return interfaceOf(address, netns) !== undefined;
+  } catch (error) {
+    if (error instanceof SystemError) return false;
+    throw error;
+  }
 }
 
 /** Connections that are not to be cut: the session of the operator who asks, and those of the BGP peers. */

@@ -9,6 +9,7 @@ import { chooseStart } from './choose-start.ts';
 import { Daemon, type DaemonOptions } from './daemon.ts';
 import { explainFailure } from './failure.ts';
 import { GenerationStore, HistoryError } from './generations/index.ts';
+import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
 import { type DaemonConfig, loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';
 import { withoutMistakes } from './without-mistakes.ts';
@@ -53,7 +54,11 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
       const { loaded: chosen, notices } = chooseStart(store, first, readTexts);
       const loaded = chosen.config ? chosen : (instead ?? chosen);
       for (const notice of notices) log.log('warn', notice);
-      return { loaded, store, mistakes: first.config ? [] : first.errors };
+      return {
+        loaded: keepFaulty(loaded, earlierConfigs(store, readTexts, loaded === first ? undefined : loaded.digest)),
+        store,
+        mistakes: first.config ? [] : first.errors,
+      };
     };
     const daemon = await Daemon.start({ version: version(), config, choose, reload: read, readTexts, log, notifier, onFatal, ...parts });
     hangUps.serve(daemon);

@@ -17,6 +17,7 @@ import type { Peer } from '../model/config.ts';
 import type { KernelStatus } from '../model/kernel-port.ts';
 import type { NamedSet } from '../model/named-set.ts';
 import type { Provenance } from '../model/provenance.ts';
+import { splitName } from '../model/scopes.ts';
 import type { CounterValues } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { Hold, Member, PeerCounts, RouteEntry, SetCounts } from '../state/index.ts';
@@ -33,12 +34,9 @@ function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-export function summarizeSet(
-  set: NamedSet,
-  counts: SetCounts | undefined,
-  kernel: KernelStatus | undefined,
-  table: string | undefined,
-): SetSummary {
+export function summarizeSet(set: NamedSet, counts: SetCounts | undefined, kernel: KernelStatus | undefined): SetSummary {
+  const { tenant } = splitName(set.name);
+  const table = (tenant === undefined ? kernel : kernel?.tenants.find((one) => one.name === tenant))?.ownedTable?.name;
   const states = kernel?.sets.filter((s) => s.set === set.name) ?? [];
   return {
     name: set.name,
@@ -64,7 +62,7 @@ export function summarizeSet(
 
 function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): string {
   const { target } = set;
-  if (target.kind === 'owned') return `inet ${table ?? ''} ${ownedSetNames(set.name, family).hosts}`;
+  if (target.kind === 'owned') return `inet ${table ?? ''} ${ownedSetNames(splitName(set.name).set, family).hosts}`;
   return `${target.family} ${target.table} ${(family === 4 ? target.ipv4 : target.ipv6) ?? ''}`;
 }
 

@@ -5,7 +5,20 @@ import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
 /** Something between Weir and the kernel that a person should know of; it stays listed until it is over. */
 export interface KernelProblem {
-  readonly kind: 'table-missing' | 'set-missing' | 'set-unfit' | 'conflict' | 'refused' | 'not-permitted' | 'drift' | 'image-damaged';
+  /** The tenant it is about; absent for the daemon's own rules and sets. */
+  readonly tenant?: string;
+  readonly kind:
+    | 'namespace-missing'
+    | 'namespace-shared'
+    | 'tenant-failed'
+    | 'table-missing'
+    | 'set-missing'
+    | 'set-unfit'
+    | 'conflict'
+    | 'refused'
+    | 'not-permitted'
+    | 'drift'
+    | 'image-damaged';
   /** Named set or rule this is about. */
   readonly subject: string;
   readonly message: string;
@@ -26,6 +39,7 @@ export interface CommitReport {
 }
 
 export interface SetStatus {
+  /** Of a tenant its qualified name. */
   readonly set: string;
   readonly family: Family;
   readonly wanted: number;
@@ -43,6 +57,8 @@ export interface SetStatus {
 
 /** A base chain that Weir did not make: it sees the same packets, and what it drops is dropped whatever Weir says. */
 export interface ForeignChain {
+  /** In whose namespace it is; absent for the daemon's own. */
+  readonly tenant?: string;
   readonly family: string;
   readonly table: string;
   readonly chain: string;
@@ -51,6 +67,34 @@ export interface ForeignChain {
   readonly policy: 'accept' | 'drop';
 }
 
+/** The counters of a rule. */
+export interface RuleCount {
+  /** Absent for the daemon's own rules. */
+  readonly tenant?: string;
+  readonly chain: string;
+  readonly rule: string;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+export interface OwnedTableStatus {
+  readonly name: string;
+  readonly owner: boolean;
+  readonly persist: boolean;
+}
+
+/** The kernel side of one tenant. What is wrong with it is among the problems. */
+export interface TenantStatus {
+  readonly name: string;
+  readonly netns: string;
+  /** Whether its namespace is there and managed. */
+  readonly open: boolean;
+  readonly commits: number;
+  readonly failedCommits: number;
+  readonly ownedTable: OwnedTableStatus | undefined;
+}
+
+/** Counts, sets, problems, rules and chains are those of all namespaces; the table is the daemon's own. */
 export interface KernelStatus {
   readonly sets: readonly SetStatus[];
   readonly problems: readonly KernelProblem[];
@@ -58,14 +102,17 @@ export interface KernelStatus {
   readonly failedCommits: number;
   readonly repairs: number;
   readonly elementsSent: number;
-  readonly rules: readonly { readonly chain: string; readonly rule: string; readonly packets: number; readonly bytes: number }[];
+  readonly rules: readonly RuleCount[];
   readonly foreignChains: readonly ForeignChain[];
-  readonly ownedTable: { readonly name: string; readonly owner: boolean; readonly persist: boolean } | undefined;
+  readonly ownedTable: OwnedTableStatus | undefined;
+  readonly tenants: readonly TenantStatus[];
 }
 
 export type KernelEvent =
   | { readonly kind: 'commit'; readonly report: CommitReport }
   | { readonly kind: 'drift'; readonly set: string; readonly detail: string; readonly repaired: boolean }
+  /** The namespace of a tenant is there now: `configure` opens it (`appeared`), or has just done so, and it needs every member again (`opened`). */
+  | { readonly kind: 'tenant'; readonly tenant: string; readonly state: 'appeared' | 'opened' | 'gone' }
   | { readonly kind: 'problem'; readonly problem: KernelProblem }
   | { readonly kind: 'problem-over'; readonly problem: KernelProblem }
   /** The service manager could not be given the socket that owns the table: the table can be flushed while Weir is down. */

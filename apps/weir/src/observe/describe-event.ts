@@ -107,14 +107,28 @@ function describeKernel(event: Extract<Event, { kind: 'kernel' }>['event']): Des
         repaired: event.repaired,
       });
     case 'problem':
-      return line('error', `${event.problem.subject}: ${event.problem.message}`, kind, { ...event.problem });
+      return line('error', `${subjectOf(event.problem)}: ${event.problem.message}`, kind, { ...event.problem });
     case 'problem-over':
-      return line('info', `${event.problem.subject}: over: ${event.problem.message}`, kind, { subject: event.problem.subject });
+      return line('info', `${subjectOf(event.problem)}: over: ${event.problem.message}`, kind, {
+        subject: event.problem.subject,
+        ...(event.problem.tenant === undefined ? {} : { tenant: event.problem.tenant }),
+      });
+    case 'tenant':
+      return line(event.state === 'gone' ? 'warn' : 'info', `tenant ${event.tenant}: its namespace ${TENANT[event.state]}`, kind, {
+        tenant: event.tenant,
+        state: event.state,
+      });
     case 'not-held':
       return line('warn', `the service manager does not hold the table's socket: ${event.message}`, kind, {});
     case 'failed':
       return line('error', `kernel: ${event.message}`, kind, {});
   }
+}
+
+const TENANT = { appeared: 'is there', opened: 'is managed', gone: 'is gone' } as const;
+
+function subjectOf({ tenant, subject }: { readonly tenant?: string; readonly subject: string }): string {
+  return tenant === undefined || tenant === subject ? subject : `${tenant}/${subject}`;
 }
 
 function line(level: Level, message: string, event: string, fields: { readonly [key: string]: unknown }): Described {

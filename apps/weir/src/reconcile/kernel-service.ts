@@ -18,6 +18,8 @@ export interface KernelServiceOptions {
   readonly backend: KernelBackend;
   readonly stateDirectory: string;
   readonly emit: (event: KernelEvent) => void;
+  /** Waits until others may have changed something, at most so many milliseconds; the backend's own wait when absent, which takes a thread of the pool. */
+  readonly wait?: (timeout: number) => Promise<unknown>;
 }
 
 /** The kernel port in the thread that owns the descriptors: a reconciler, and a loop that waits for what others change. */
@@ -26,6 +28,7 @@ export class KernelService implements KernelPort {
   readonly #reconciler: Reconciler;
   readonly #emit: (event: KernelEvent) => void;
   readonly #memo = new CompileMemo();
+  readonly #wait: (timeout: number) => Promise<unknown>;
   #config: Config | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
@@ -33,11 +36,13 @@ export class KernelService implements KernelPort {
   constructor(options: KernelServiceOptions) {
     this.#backend = options.backend;
     this.#emit = options.emit;
+    this.#wait = options.wait ?? ((timeout) => this.#backend.wait(timeout));
     this.#reconciler = new Reconciler({ ...options, now: () => performance.now() });
   }
 
-  async configure(config: Config): Promise<readonly MemberColumns[]> {
-    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo));
+  /** See KernelPort; `awaitMembers`: every member is sent after it. */
+  async configure(config: Config, awaitMembers = false): Promise<readonly MemberColumns[]> {
+    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo), awaitMembers);
     this.#config = config;
     this.#loop ??= this.#watch();
     return found;
@@ -65,7 +70,7 @@ export class KernelService implements KernelPort {
 
   async #watch(): Promise<void> {
     while (!this.#closing) {
-      await this.#backend.wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT));
+      await this.#wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT));
       if (this.#closing) return;
       try {
         this.#reconciler.poll();

@@ -81,9 +81,9 @@ export class Reconciler {
     });
   }
 
-  /** Takes a plan; see KernelPort.configure. */
-  configure(plan: KernelPlan): readonly MemberColumns[] {
-    const running = this.#targets.size > 0;
+  /** Takes a plan; see KernelPort.configure. `awaitMembers`: every member is sent after it, also by the first. */
+  configure(plan: KernelPlan, awaitMembers = false): readonly MemberColumns[] {
+    const running = awaitMembers || this.#targets.size > 0;
     const known = new Set([...this.#targets.values()].filter(({ retired }) => !retired).map(({ target }) => target.key));
     const found = this.#adopt(plan);
     this.#awaited.clear();
@@ -378,6 +378,7 @@ export class Reconciler {
       repairs: this.#drift.repairs,
       rules: table ? ruleStatus(table) : [],
       foreignChains: foreignChains(this.#backend.baseChains(), this.#table.image?.name),
+      tenants: [],
       ownedTable: table && { name: table.table, owner: table.owner, persist: table.persist },
     };
   }

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import { holdSocket } from './held-socket.ts';
-import { KernelService } from './kernel-service.ts';
+import { TenantsService } from './tenants-service.ts';
 import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
 
 /** The kernel worker: its composition root. */
@@ -10,7 +10,7 @@ if (!port) throw new Error('the kernel worker is started as a worker thread');
 const { netns, stateDirectory, heldSocket } = workerData as WorkerData;
 const post = (answer: Answer): void => port.postMessage(answer);
 
-function answer(service: KernelService, call: Call): Promise<Results[keyof Results]> {
+function answer(service: TenantsService, call: Call): Promise<Results[keyof Results]> {
   switch (call.kind) {
     case 'configure':
       return service.configure(call.config);
@@ -27,9 +27,11 @@ function answer(service: KernelService, call: Call): Promise<Results[keyof Resul
 
 try {
   const backend = new NftBackend({ netns, heldSocket });
-  const service = new KernelService({
+  const service = new TenantsService({
     backend,
+    netns,
     stateDirectory,
+    open: (namespace) => new NftBackend({ netns: namespace }),
     emit: (event) => post({ kind: 'event', event }),
   });
   port.on('message', (call: Call) => {

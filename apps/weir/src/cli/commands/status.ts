@@ -1,11 +1,11 @@
-import type { LatencySummary, StatusAnswer } from '../../api/index.ts';
+import type { LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
-import { sumRules } from '../render/sum-rules.ts';
+import { ruleTitle, sumRules } from '../render/sum-rules.ts';
 import { ago, humanDuration, plural } from '../render/units.ts';
 
 /** Rules that are shown with their packets. */
@@ -42,20 +42,33 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     const flags = [...(k.owned_table.owner ? ['owner'] : []), ...(k.owned_table.persist ? ['persist'] : [])];
     row('table', `inet ${k.owned_table.name}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}`);
   }
+  for (const t of s.tenants) out.push(...tenantLines(t, p));
   row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
   out.push(...ruleLines(k.rules));
   for (const f of k.foreign_chains)
     out.push(
-      `  not Weir's: ${escapeControl(`${f.family} ${f.table} ${f.chain}`)} at ${f.hook}, priority ${f.priority}: what it drops is dropped`,
+      `  not Weir's: ${f.tenant === undefined ? '' : `tenant ${f.tenant}: `}${escapeControl(`${f.family} ${f.table} ${f.chain}`)} at ${f.hook}, priority ${f.priority}: what it drops is dropped`,
     );
   for (const problem of k.problems) {
     out.push(
-      `${p.red('problem')}  ${escapeControl(problem.subject)}: ${escapeControl(problem.message)} (${problem.kind}, for ${ago(problem.since, now)})`,
+      `${p.red('problem')}  ${escapeControl(problemSubject(problem))}: ${escapeControl(problem.message)} (${problem.kind}, for ${ago(problem.since, now)})`,
     );
     for (const line of problem.remedy?.split('\n') ?? [])
       if (line !== '') out.push(`           ${escapeControl(line.replaceAll('\t', '  '))}`);
   }
   return out.map((line) => `${line}\n`).join('');
+}
+
+function tenantLines({ name, netns, open, sets, members, owned_table: table, mistakes }: TenantSummary, p: Palette): string[] {
+  const place = netns === undefined ? 'never without mistakes' : `netns ${escapeControl(netns)}`;
+  const there = open ? '' : `, ${p.red('not managed now')}`;
+  const line = `${p.bold('tenant'.padEnd(8))} ${name}: ${place}${there}; ${plural(sets, 'set')}, ${plural(members, 'member')}`;
+  const lines = [`${line}${table ? `; table inet ${escapeControl(table.name)}` : ''}`];
+  if (mistakes)
+    lines.push(
+      `         ${p.red(`${plural(mistakes.errors, 'mistake')} in its files, so it is as it was`)}: ${escapeControl(mistakes.first)}`,
+    );
+  return lines;
 }
 
 /** The rules that have seen most packets. */
@@ -65,10 +78,14 @@ function ruleLines(rules: StatusAnswer['kernel']['rules']): string[] {
   const most = [...seen].sort((a, b) => b.packets - a.packets).slice(0, MOST_RULES);
   const lines = all
     .filter((rule) => most.includes(rule))
-    .map(({ rule, packets, bytes }) => `  ${escapeControl(rule)}: ${plural(packets, 'packet')}, ${plural(bytes, 'byte')}`);
+    .map((rule) => `  ${escapeControl(ruleTitle(rule))}: ${plural(rule.packets, 'packet')}, ${plural(rule.bytes, 'byte')}`);
   if (most.length < all.length)
     lines.push(`  ${plural(all.length, 'rule')}, ${all.length - seen.length} without packets: weir counters shows all`);
   return lines;
+}
+
+function problemSubject({ tenant, subject }: StatusAnswer['kernel']['problems'][number]): string {
+  return tenant === undefined || tenant === subject ? subject : `${tenant}/${subject}`;
 }
 
 function latency(l: LatencySummary): string {

@@ -1,5 +1,6 @@
 import type { Config, Peer } from '../../model/config.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
+import type { Tenant } from '../../model/tenant.ts';
 
 /** Rules that are named one by one. */
 const SHOWN_RULES = 20;
@@ -14,14 +15,34 @@ export function describeChanges(before: Config, after: Config): readonly string[
   if (!same(a.hostname, b.hostname)) out.push('bgp.hostname');
   if (!same(a.listen, b.listen)) out.push('bgp.listen');
   out.push(...differences('peer', a.peers, b.peers, withoutSpan));
-  out.push(...differences('set', before.sets, after.sets, ({ span: _, ...rest }) => rest));
+  out.push(...scopeChanges(before, after));
+  out.push(...tenantChanges(before.tenants, after.tenants));
+  if (!same(before.protected, after.protected)) out.push('protected');
+  if (!same(before.convergence, after.convergence)) out.push('convergence');
+  return out;
+}
+
+function scopeChanges(before: Scope, after: Scope): readonly string[] {
+  const out = [...differences('set', before.sets, after.sets, ({ span: _, ...rest }) => rest)];
   if (!same(bare(before.firewall), bare(after.firewall))) {
     out.push(before.firewall === undefined ? 'firewall added' : after.firewall === undefined ? 'firewall removed' : 'firewall changed');
   }
   out.push(...policyChanges(before.policy, after.policy));
-  if (!same(before.protected, after.protected)) out.push('protected');
-  if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;
+}
+
+type Scope = Pick<Config, 'sets' | 'firewall' | 'policy'>;
+
+/** What is different inside of a tenant has its name before it. */
+function tenantChanges(before: readonly Tenant[], after: readonly Tenant[]): readonly string[] {
+  const both = differences('tenant', before, after, () => '');
+  const inside = after.flatMap((tenant) => {
+    const was = before.find((one) => one.name === tenant.name);
+    if (!was) return [];
+    const moved = was.netns === tenant.netns ? [] : [`netns ${was.netns} -> ${tenant.netns}`];
+    return [...moved, ...scopeChanges(was, tenant)].map((line) => `tenant ${tenant.name}: ${line}`);
+  });
+  return [...both, ...inside];
 }
 
 /** Keys that only take effect when the daemon starts; changing them in a file that is reloaded is refused. */

@@ -7,6 +7,7 @@ export type { KeyDoc, ShapeDoc } from '../yaml/shape.ts';
 export { SourceText } from '../yaml/source-text.ts';
 export { checkEnforceable } from './check-enforceable.ts';
 export type { PatternResult } from './community-pattern.ts';
+export { MAX_TENANTS, namespaceKey } from './load-tenants.ts';
 export { type Loaded, loadConfig } from './load.ts';
 export { describeFile } from './schema.ts';
 export { digestTexts, type Texts, textFiles } from './texts.ts';
