@@ -29,7 +29,7 @@ export class Unsayable extends Error {
 }
 
 /** A refusal in one line, with its place: `policy.yaml:7:3 web: iptables cannot express ip.id`. */
-export function describeRefusal({ provenance, rule, hook, message }: Pick<Refusal, 'provenance' | 'rule' | 'hook' | 'message'>): string {
+export function describeRefusal({ provenance, rule, hook, message }: Refusal): string {
   const place = provenance?.kind === 'file' ? `${provenance.span.file}:${provenance.span.line}:${provenance.span.column} ` : '';
   return `${place}${rule ?? hook}: ${message}`;
 }

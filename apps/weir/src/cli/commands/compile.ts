@@ -1,6 +1,6 @@
 import { compileIptables } from '../../compile/iptables/index.ts';
 import { DEFAULT_FIREWALL, judgement, NO_PEERS } from '../../compile/judgement/index.ts';
-import { compileRules, describeProblem } from '../../compile/nft/policy/index.ts';
+import { compileRules } from '../../compile/nft/policy/index.ts';
 import { printTable } from '../../compile/nft/print.ts';
 import { compilePf } from '../../compile/pf/index.ts';
 import { describeRefusal, type Refusal } from '../../compile/refusal.ts';
@@ -72,7 +72,7 @@ export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
 function printNft({ policy, config, now }: CompileInput): string {
   const { firewall = DEFAULT_FIREWALL, sets = [] } = config ?? {};
   const { table, problems } = compileRules(judged({ policy, config, now }), sets, { table: firewall.table });
-  if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeProblem));
+  if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   return printTable(table);
 }
 

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { type ConnectionState, Packet, type PacketContext } from '@weir/filter/packet';
 import { DecodeError } from '@weir/wire/bytes';
 import type { CapturedFrame, CaptureProblem } from '@weir/wire/capture';
-import { describeProblem } from '../../compile/nft/policy/index.ts';
+import { describeRefusal } from '../../compile/refusal.ts';
 import { MAX_SHOTS, type ReplayHook } from '../../kernel/replay/index.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
@@ -71,7 +71,7 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const compiled = compileHook(hook, sets);
   const { problems } = compiled;
   if (kernel && problems.length > 0)
-    throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeProblem));
+    throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   const engine = kernel ? openEngine(hook, compiled, context) : undefined;
   try {
     return await new Replay(hook, compiled, engine, context, options, io).run();
