@@ -143,7 +143,7 @@ describe('the verifier', () => {
     },
   ])('$name', ({ write, instruction, refusal }) => {
     const error = refused(() => load({ name: 'weir_bad', type: 'xdp' }, write)) as VerifierError;
-    expect(error.refusal).toContain(refusal);
+    expect(error.report.message).toContain(refusal);
     if (instruction !== undefined) expect(error.instruction).toBe(instruction);
   });
 

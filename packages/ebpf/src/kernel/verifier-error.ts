@@ -1,5 +1,8 @@
+import { readVerifierLog, type VerifierReport } from '../asm/index.ts';
 import { BpfError, type BpfFailure } from './bpf-error.ts';
-import { readRefusal } from './verifier-log.ts';
+
+/** Of what the verifier said, so much is in an error's text; the rest is in its log. */
+const MAX_TEXT = 400;
 
 /** The verifier refused a program. `message` ends with what it said. */
 export class VerifierError extends BpfError {
@@ -8,18 +11,21 @@ export class VerifierError extends BpfError {
   readonly log: string;
   /** False when the log was longer than may be kept: it is the beginning, or the end on Linux 6.4 and later. */
   readonly complete: boolean;
-  /** The index of the instruction that it stopped at, in units of 8 bytes, where the log tells. */
-  readonly instruction: number | undefined;
-  /** What it said last. */
-  readonly refusal: string;
+  /** The log as far as it is understood; `locateRefusal` leads it back to what the program was made from. */
+  readonly report: VerifierReport;
 
   constructor(failure: BpfFailure, errno: number, log: string, complete: boolean) {
-    const { refusal, instruction } = readRefusal(log);
-    const place = instruction === undefined ? '' : `at instruction ${instruction}: `;
-    super({ ...failure, reason: 'invalid', detail: `${place}${refusal}` }, errno);
+    const report = readVerifierLog(log);
+    const place = report.slot === undefined ? '' : `at instruction ${report.slot}: `;
+    const text = report.message ?? 'its log was cut off before it said why';
+    super({ ...failure, reason: 'invalid', detail: `${place}${text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}...` : text}` }, errno);
     this.log = log;
     this.complete = complete;
-    this.refusal = refusal;
-    this.instruction = instruction;
+    this.report = report;
+  }
+
+  /** The instruction that the refusal is about, in units of 8 bytes; undefined when it is about the whole program. */
+  get instruction(): number | undefined {
+    return this.report.slot;
   }
 }
