@@ -119,6 +119,17 @@ processed 9 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_stat
   expect(readVerifierLog(log)).toMatchObject({ slot: 8, instruction: '(71) r0 = *(u8 *)(r2 +0)', statistics: { processed: 9 } });
 });
 
+test.each([
+  { log: 'unknown opcode ff\n', want: { message: 'unknown opcode ff', slot: undefined, statistics: undefined } },
+  { log: '', want: { message: undefined, slot: undefined, statistics: undefined } },
+  {
+    log: '5: (85) call bpf_ktime_get_ns#5\nsomething new\nprocessed 7 insns\n',
+    want: { message: 'something new', slot: 5, statistics: undefined },
+  },
+])('logs without much: $log', ({ log, want }) => {
+  expect(readVerifierLog(log)).toMatchObject(want);
+});
+
 test('a log that was cut off says nothing, and none makes it throw', () => {
   expect(readVerifierLog(read('outside-the-packet').slice(0, 120))).toMatchObject({ message: undefined, slot: undefined });
   const lines = rows.flatMap(({ name }) => read(name).split('\n').slice(-8));
