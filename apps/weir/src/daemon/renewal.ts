@@ -28,7 +28,10 @@ export function renewer(stateDirectory: string, overrides: Overrides, now: numbe
     const { plan, ended, kept }: Renewal = own ? renewPlan(saved, own, now) : { plan: saved, ended: [], kept: [] };
     const who = tenant === undefined ? '' : `tenant ${tenant}: `;
     for (const name of ended) tell(`${who}the time of rule ${name} is over: it is left out`);
-    for (const name of kept) tell(`${who}the time of rule ${name} is over, but it stays until weir run starts: the saved rules are of another configuration or version`);
+    for (const name of kept)
+      tell(
+        `${who}the time of rule ${name} is over, but it stays until weir run starts: the saved rules are of another configuration or version`,
+      );
     return plan;
   };
 }

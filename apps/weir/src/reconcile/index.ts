@@ -1,7 +1,7 @@
 /** The kernel side: a port to the worker that keeps the kernel as wanted, the scheduler that feeds it, and what is loaded at boot. */
 export { takeHeldSocket } from './held-socket.ts';
 export { type KernelPortOptions, openKernelPort } from './port.ts';
-export { type RestoreReport, restoreImage } from './restore.ts';
+export { type Renew, type RestoreReport, restoreImage } from './restore.ts';
 export { restoreTenants, type TenantRestore } from './restore-tenants.ts';
 export { type DeltaSource, Scheduler, type SchedulerOptions } from './scheduler.ts';
 export { holdImages } from './tenant-directories.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { KernelTarget } from '../compile/nft/targets.ts';
+import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 import type { MemberDelta } from '../model/member-delta.ts';
@@ -17,13 +17,17 @@ export interface RestoreReport {
   readonly fault: string | undefined;
 }
 
+/** Makes of the plan that was saved what is to be loaded now. */
+export type Renew = (saved: KernelPlan) => KernelPlan;
+
 /**
  * Loads what was in force when Weir ran last: the owned table with its members in one transaction, and the members of the user's sets that exist. Meant for boot,
  * before links come up; what is there already stays, so a second run sends nothing.
  */
-export function restoreImage(backend: KernelBackend, stateDirectory: string): RestoreReport | undefined {
-  const { plan, fault } = loadConfirmedImage(stateDirectory);
-  if (!plan) return undefined;
+export function restoreImage(backend: KernelBackend, stateDirectory: string, renew: Renew = (saved) => saved): RestoreReport | undefined {
+  const { plan: saved, fault } = loadConfirmedImage(stateDirectory);
+  if (!saved) return undefined;
+  const plan = fault === undefined ? renew(saved) : saved;
   const wanted = plan.targets.flatMap((target) => savedMembers(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
   try {
