@@ -15,7 +15,7 @@ export function digestTexts(texts: Texts): string {
   return hash.digest('hex');
 }
 
-/** Files as texts say. What is not among them is a secret (a password file), and is read as it is now. */
+/** Files as texts say. What is not among them is a secret (a password file) or a table of addresses, and is read as it is now. */
 export function textFiles(texts: Texts, system: Files = systemFiles): Files {
   return {
     read(path, max) {

@@ -1,3 +1,4 @@
+import type { AddressTables } from '@weir/filter/eval';
 import type { Hook } from '@weir/filter/scheme';
 import { printPrefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
@@ -23,6 +24,7 @@ export interface BuiltRule {
 /** What rules are built with. */
 export interface RuleContext {
   readonly lists: Lists;
+  readonly tables: AddressTables;
   /** The file that the rule is in only audits. */
   readonly audit: boolean;
   readonly now: number;
@@ -35,7 +37,7 @@ const PACKET_HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting
 export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | undefined {
   const { table } = read;
   const r = table.get;
-  const { lists } = context;
+  const { lists, tables } = context;
   let { sound } = read;
   const report: Report = (code, place, message, hint) => {
     if (!code.startsWith('W')) sound = false;
@@ -48,7 +50,7 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
   const written =
     r.expression === undefined
       ? undefined
-      : readExpression(r.expression, table.place('expression'), { hooks, protocol: r.protocol, lists, report });
+      : readExpression(r.expression, table.place('expression'), { hooks, protocol: r.protocol, lists, tables, report });
   if (written) conditions.push(conditions.length === 0 ? written : { ...written, text: written.open ? `(${written.text})` : written.text });
   const whole = all(
     conditions,

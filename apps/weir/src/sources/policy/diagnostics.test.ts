@@ -733,6 +733,26 @@ policy.yaml:7:18 error[E039] reject_with is for action: reject, and action is de
     want: `policy.yaml:4:18 error[E041] \`ip.src.country\` needs a table of addresses and countries, and none is configured
     expression: 'ip.src.country == "XX"'
                  ^^^^^^^^^^^^^^
+hint: name a file in the MaxMind DB format: tables: { country: FILE, asnum: FILE }
+`,
+  },
+  {
+    name: 'tables that are none, and one of two files',
+    codes: ['E048', 'E001', 'E030'],
+    input: `tables: { country: notes.txt, asnum: none.mmdb }
+include: more.yaml
+${RULES}  - { name: web, protocol: tcp, destination_ports: 80, action: allow }
+`,
+    files: { 'notes.txt': 'countries', 'more.yaml': 'tables: { country: other.mmdb }\nrules: []\n' },
+    want: `policy.yaml:1:20 error[E048] notes.txt is not a table of countries: there is no MaxMind metadata in it
+tables: { country: notes.txt, asnum: none.mmdb }
+                   ^^^^^^^^^
+policy.yaml:1:38 error[E001] cannot read none.mmdb: no such file
+tables: { country: notes.txt, asnum: none.mmdb }
+                                     ^^^^^^^^^
+more.yaml:1:20 error[E030] tables.country is already notes.txt at policy.yaml:1
+tables: { country: other.mmdb }
+                   ^^^^^^^^^^
 `,
   },
   {

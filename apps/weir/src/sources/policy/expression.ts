@@ -1,3 +1,4 @@
+import { type AddressTables, applyTables } from '@weir/filter/eval';
 import { lower, type ProblemCode, type WarningCode } from '@weir/filter/ir';
 import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
 import { type Argument, type Expression, type Operand, parse, type Tree } from '@weir/filter/syntax';
@@ -26,6 +27,7 @@ const WARNINGS: { readonly [C in WarningCode]: Code } = {
   'empty-set': 'W011',
   'unguarded-negation': 'W007',
 };
+const TABLE_HINT = 'name a file in the MaxMind DB format: tables: { country: FILE, asnum: FILE }';
 /** The protocol numbers that a rule's `protocol` holds it to. */
 const NUMBERS: { readonly [P in Protocol]: readonly number[] } = {
   tcp: [6],
@@ -46,6 +48,7 @@ export interface ExpressionContext {
   readonly hooks: readonly Hook[];
   readonly protocol: Protocol;
   readonly lists: Lists;
+  readonly tables: AddressTables;
   readonly report: Report;
 }
 
@@ -72,12 +75,18 @@ export function readExpression(written: string, place: Place, context: Expressio
   }
   const constants = named.filter(({ name }) => lists.find(name)?.kind === 'constant');
   const guarded = NUMBERS[context.protocol];
-  const { expr, warnings, problems } = lower(tree, PACKET_SCHEME, { lists: lists.definitions, hooks: context.hooks, guarded });
+  const tables = { asnum: context.tables.asnum !== undefined, country: context.tables.country !== undefined };
+  const lowered = lower(tree, PACKET_SCHEME, { lists: lists.definitions, hooks: context.hooks, guarded, tables });
+  const { warnings, problems } = lowered;
   for (const { code, message, span } of problems) {
-    if (code !== 'unknown-list') tell(PROBLEMS[code], message, span);
+    if (code !== 'unknown-list') tell(PROBLEMS[code], message, span, code === 'needs-table' ? TABLE_HINT : undefined);
   }
   for (const { code, message, span } of warnings) tell(WARNINGS[code], message, span);
   const { root } = tree;
+  const expr = lowered.expr && applyTables(lowered.expr, context.tables, PACKET_SCHEME);
+  if (expr?.kind === 'constant' && lowered.expr?.kind !== 'constant') {
+    tell('W011', `the whole expression is ${expr.value ? 'always' : 'never'} true with these tables`, root.span);
+  }
   return expr && { expr, text: onOneLine(inline(tree, constants, lists)), open: root.kind === 'combine' && root.op !== 'and' };
 }
 

@@ -1,3 +1,4 @@
+import type { AddressTables } from '@weir/filter/eval';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { type Files, matchFiles } from '../yaml/files.ts';
@@ -11,6 +12,7 @@ import { checkOrder } from './check-order.ts';
 import { Lists, type SetType } from './lists.ts';
 import type { RawPolicy } from './raw.ts';
 import { policyShape } from './schema.ts';
+import { readTables } from './tables.ts';
 
 /** Bounds of a policy: one file and all of them in bytes, their number, its rules, and the members of lists that stand in them. */
 export const MAX_POLICY_FILE_BYTES: number = 16 * 1024 * 1024;
@@ -84,7 +86,7 @@ class PolicyLoader {
     for (const { table } of this.#parts)
       for (const { name, place, value } of table.get.lists) lists.add(name, value, place, reading.report);
     const refs = checkNames(this.#parts, reading.report);
-    const built = this.#buildRules(lists);
+    const built = this.#buildRules(lists, readTables(this.#parts, this.#system, reading.report));
     built.sort((a, b) => a.rule.priority - b.rule.priority);
     checkOrder(built, refs, reading.report);
     lists.reportUnused(reading.report);
@@ -124,7 +126,7 @@ class PolicyLoader {
     for (const path of found) this.#read(path, place, file);
   }
 
-  #buildRules(lists: Lists): BuiltRule[] {
+  #buildRules(lists: Lists, tables: AddressTables): BuiltRule[] {
     const { report } = this.#reading;
     const out: BuiltRule[] = [];
     const excess = this.#parts.flatMap(({ table }) => table.get.rules)[MAX_RULES];
@@ -133,7 +135,7 @@ class PolicyLoader {
       return out;
     }
     for (const { table } of this.#parts) {
-      const context = { lists, audit: table.get.mode === 'audit', now: this.#options.now, report };
+      const context = { lists, tables, audit: table.get.mode === 'audit', now: this.#options.now, report };
       for (const { value, place } of table.get.rules) {
         const rule = buildRule(value, context);
         if (rule) out.push(rule);

@@ -10,7 +10,14 @@ export interface RawPolicy {
   mode: 'enforce' | 'audit';
   include: readonly Item<string>[];
   lists: readonly Named<RawList>[];
+  tables: Table<RawTables> | undefined;
   rules: readonly Item<ReadRule>[];
+}
+
+/** Files in the MaxMind DB format. */
+export interface RawTables {
+  country: string | undefined;
+  asnum: string | undefined;
 }
 
 /** `sound`: nothing in it was a mistake so far. */

@@ -2,7 +2,7 @@ import type { Hook } from '@weir/filter/scheme';
 import { boolean, integer, name, text, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, mapping, optional, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
 import { checkListName, cidr, listShape, orList, orNothing, ports, time } from './leaves.ts';
-import { ACTIONS, COUNTED, PROTOCOLS, type RawPolicy, type RawRule, REJECTIONS, type ReadRule, STATES } from './raw.ts';
+import { ACTIONS, COUNTED, PROTOCOLS, type RawPolicy, type RawRule, type RawTables, REJECTIONS, type ReadRule, STATES } from './raw.ts';
 
 const U32 = 0xffffffff;
 const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting', 'xdp', 'tc', 'connect'];
@@ -139,6 +139,14 @@ const file: Shape<Table<RawPolicy>> = table<RawPolicy>('the policy', {
     [],
     '{}',
     'Lists by name, for every file of the policy: `$name` in fields and expressions stands for the members.',
+  ),
+  tables: optional(
+    table<RawTables>('tables', {
+      country: optional(text('a file name', 4096), 'Countries: `ip.src.country` and `ip.dst.country` are read from it.', 'none'),
+      asnum: optional(text('a file name', 4096), 'AS numbers: `ip.src.asnum` and `ip.dst.asnum` are read from it.', 'none'),
+    }),
+    'Tables of addresses in the MaxMind DB format (`.mmdb`), for every file of the policy. Relative to this file.',
+    'none',
   ),
   rules: defaulted(
     orNothing(list(readRule)),

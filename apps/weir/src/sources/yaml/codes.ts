@@ -47,6 +47,7 @@ export const CODES = {
   E045: 'something that nf_tables cannot do as it is meant',
   E046: 'an interface that the tenant does not have',
   E047: 'two tenants, or a tenant and the daemon, in one network namespace',
+  E048: 'a table of addresses that is not in the MaxMind DB format',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
