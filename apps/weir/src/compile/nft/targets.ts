@@ -23,6 +23,8 @@ export interface KernelTarget {
 export interface KernelPlan {
   readonly targets: readonly KernelTarget[];
   readonly table: TableImage | undefined;
+  /** When it was compiled: rules whose time was over by then are not in it. Milliseconds since the epoch. */
+  readonly at?: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function compileKernelPlan(config: Config, now: number, memo?: CompileMem
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
     table: table === undefined ? undefined : compileRules(judgement(config, now), config.sets, { table, memo }).table,
+    at: now,
   };
 }
 
