@@ -18,7 +18,7 @@ import {
   sumCpus,
   TcFilter,
 } from '@weir/ebpf/kernel';
-import { PacketSocket } from '@weir/sys';
+import { PacketSocket, setSocketFilter } from '@weir/sys';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Host, Lab, runCommand } from '../lab/index.ts';
 import { bpftool, counting, frame, load, returning, u32 } from './ebpf-bed.ts';
@@ -291,6 +291,8 @@ describe('a socket', () => {
     filter.attachToSocket(socket.descriptor);
     expect(await receive(socket, seen)).toBe(0);
     expect(count(seen)).toBe(20);
+    setSocketFilter(socket.descriptor, undefined);
+    expect(await receive(socket)).toBe(20);
     expect(refused(() => program('xdp', 1).attachToSocket(socket.descriptor)).reason).toBe('invalid');
   });
 

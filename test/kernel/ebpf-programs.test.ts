@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   attachXdp,
   BpfError,
@@ -168,6 +169,14 @@ describe('the verifier', () => {
     expect(error).not.toBeInstanceOf(VerifierError);
     expect(error.reason).toBe('invalid');
   });
+});
+
+it('the example of the package runs', () => {
+  const args = ['--conditions=source', '--import', 'tsx', 'packages/ebpf/examples/block-addresses.ts'];
+  const out = execFileSync(process.execPath, args, { encoding: 'utf8' });
+  expect(out.split('\n').slice(0, 4)).toEqual(['192.0.2.7 dropped', '192.0.2.8 passed', '198.51.100.3 dropped', '192.0.2.7 dropped']);
+  expect(out).toContain('192.0.2.7 was seen 2n times\n');
+  expect(out).toContain('attached: generic its driver has no XDP (EOPNOTSUPP)\n');
 });
 
 describe('live frames', () => {
