@@ -30,7 +30,7 @@ export const folderLevels: Readonly<Record<string, readonly (readonly string[])[
   'packages/wire/src': [['bytes'], ['inet'], ['capture']],
   'packages/filter/src': [['scheme'], ['syntax', 'packet'], ['ir'], ['eval']],
   'packages/ebpf/src': [['asm'], ['kernel']],
-  'packages/bgp/src': [['codec'], ['flowspec', 'capture'], ['fsm'], ['session']],
+  'packages/bgp/src': [['codec'], ['capture'], ['fsm'], ['session']],
 };
 
 /** Folders that do no I/O and read no clock: they import no Node module. */
@@ -38,7 +38,6 @@ export const pureFolders: readonly string[] = [
   'packages/wire/src',
   'packages/filter/src',
   'packages/bgp/src/codec',
-  'packages/bgp/src/flowspec',
   'packages/bgp/src/fsm',
   'packages/ebpf/src/asm',
   'apps/weir/src/model',
