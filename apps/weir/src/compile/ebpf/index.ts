@@ -1,0 +1,3 @@
+/** Rules of one hook as an eBPF program. */
+export { COUNTERS, type CompiledHook, type CompileEbpfOptions, type CompileResult, compileEbpf, type ListMap } from './compile-rules.ts';
+export type { Place } from './layout.ts';

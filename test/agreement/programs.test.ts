@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+import { runPrograms } from './programs.ts';
+
+/** Pairs of a policy and a packet: `WEIR_AGREEMENT_PAIRS=5000000` by hand. */
+const PAIRS = Number(process.env['WEIR_AGREEMENT_PAIRS'] ?? 100_000);
+const SEED = Number(process.env['WEIR_SEED'] ?? Math.floor(Math.random() * 0x7fffffff));
+const ROUND = { packets: 300, rules: Number(process.env['WEIR_AGREEMENT_RULES'] ?? 6) };
+/** So many pairs a second at least, on a machine that has other things to do. */
+const SLOWEST = 200;
+
+describe(`eBPF programs judge as the interpreter does (seed ${SEED})`, () => {
+  it.each([
+    { place: 'xdp', share: 0.15 },
+    { place: 'tc', share: 0.15 },
+    { place: 'network', share: 0.1 },
+  ] as const)(
+    '$place',
+    ({ place, share }) => {
+      const pairs = Math.ceil(PAIRS * share);
+      const run = runPrograms({ seed: SEED, pairs, ...ROUND, place });
+      expect(run.differences.join('\n\n')).toBe('');
+      expect(run.pairs).toBeGreaterThanOrEqual(pairs);
+      expect(Math.min(run.verdicts.allow, run.verdicts.deny)).toBeGreaterThan(pairs / 20);
+    },
+    60_000 + (PAIRS * 1000) / SLOWEST,
+  );
+});

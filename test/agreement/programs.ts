@@ -1,0 +1,192 @@
+import { bindProgram } from '@weir/ebpf/asm';
+import { BpfMap, BpfProgram, MAP_FLAG, sumCpus } from '@weir/ebpf/kernel';
+import { ipSetPrefixes } from '@weir/filter/ir';
+import { Packet } from '@weir/filter/packet';
+import { printHex } from '@weir/wire/bytes';
+import type { Prefix } from '@weir/wire/inet';
+import { COUNTERS, type CompiledHook, compileEbpf, type ListMap, type Place } from '../../apps/weir/src/compile/ebpf/index.ts';
+import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
+import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
+import { Random } from '../e2e/random.ts';
+import { type Built, build } from './built.ts';
+import { Hints } from './generate/hints.ts';
+import { PacketMaker } from './generate/packets.ts';
+import { makeFocus, makePolicy } from './generate/policy.ts';
+
+export interface ProgramRunOptions {
+  readonly seed: number;
+  /** Pairs of a policy and a packet. */
+  readonly pairs: number;
+  /** Packets that each policy judges. */
+  readonly packets: number;
+  readonly rules: number;
+  readonly place: Place;
+}
+
+export interface ProgramRun {
+  readonly differences: string[];
+  pairs: number;
+  policies: number;
+  /** Instructions of the longest program. */
+  longest: number;
+  readonly refused: Map<string, number>;
+  readonly verdicts: { allow: number; deny: number };
+}
+
+const MOST_DIFFERENCES = 3;
+
+/** Random policies as eBPF programs, each run by the kernel over random packets, beside the interpreter: verdict, deciding rule, and what each rule counted. */
+export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOptions): ProgramRun {
+  const random = new Random(seed);
+  const maker = new PacketMaker(random, { trains: true, wholeTrains: false, plainOptions: false, vlans: [7, 12] });
+  const kind = { hook: 'prerouting', conntrack: false, headers: false, rules } as const;
+  const run: ProgramRun = { differences: [], pairs: 0, policies: 0, longest: 0, refused: new Map(), verdicts: { allow: 0, deny: 0 } };
+  for (; run.pairs < pairs && run.differences.length < MOST_DIFFERENCES; run.policies++) {
+    const hints = new Hints();
+    const made = run.policies % 2 === 0 ? makeFocus(random, kind, hints, run.policies / 2) : makePolicy(random, kind, hints);
+    const built = build({ ...made, based: false }, 'prerouting', 0);
+    const { hook, compiled } = sayable(built.hook, place, run);
+    run.longest = Math.max(run.longest, compiled.program.words.length / 2);
+    const loaded = load(compiled, built);
+    try {
+      const frames: Uint8Array[] = [];
+      while (frames.length < packets) frames.push(...maker.make(hints).frames);
+      compare(loaded, hook, built, frames, place, run);
+    } finally {
+      loaded.close();
+    }
+  }
+  return run;
+}
+
+/** Rules that only log are counted, and go on; what programs refuse is left out. */
+function sayable(hook: HookRules, place: Place, run: ProgramRun): { readonly hook: HookRules; readonly compiled: CompiledHook } {
+  const refs = hook.rules.map(({ ref }) => ref);
+  const plain = hook.rules.map((rule, index): Rule => {
+    const { action } = rule;
+    const next = refs[index + 1];
+    if (action.kind === 'reject') return { ...rule, log: false, audit: false, action: { kind: 'deny' } };
+    if (action.kind !== 'log' && (action.kind !== 'mark' || place === 'tc')) return { ...rule, log: false, audit: false };
+    return { ...rule, log: false, audit: false, action: { kind: 'skip', to: next } };
+  });
+  let rules: readonly Rule[] = plain;
+  for (;;) {
+    const result = compileEbpf({ ...hook, rules }, { place, tellRule: true });
+    if ('compiled' in result) return { hook: { ...hook, rules }, compiled: result.compiled };
+    for (const { construct } of result.refusals) run.refused.set(construct, (run.refused.get(construct) ?? 0) + 1);
+    const gone = new Set(result.refusals.map(({ rule }) => rule));
+    const left = rules.filter(({ ref }) => !gone.has(ref));
+    if (left.length === rules.length) throw new Error('the compiler refuses what is not there');
+    // Skips to rules that are gone go to the default.
+    rules = left.map((rule) =>
+      rule.action.kind === 'skip' && rule.action.to !== undefined && gone.has(rule.action.to)
+        ? { ...rule, action: { kind: 'skip', to: undefined } }
+        : rule,
+    );
+  }
+}
+
+interface Loaded {
+  readonly program: BpfProgram;
+  readonly counters: BpfMap;
+  close(): void;
+}
+
+/** What a test run takes: a link header, and of socket buffers what fits into a page. */
+const SHORTEST = 15;
+const LONGEST = 3_500;
+
+const TYPES = { xdp: 'xdp', tc: 'sched_cls', network: 'socket_filter' } as const;
+
+function load(compiled: CompiledHook, built: Built): Loaded {
+  const open: { close(): void }[] = [];
+  const close = (): void => {
+    for (const one of open) one.close();
+  };
+  try {
+    const counters = BpfMap.create({ name: COUNTERS, type: 'percpu_array', valueSize: 16, maxEntries: compiled.rules.length });
+    open.push(counters);
+    const maps = new Map([[COUNTERS, counters.fd]]);
+    for (const list of compiled.lists) {
+      const map = fill(list, built);
+      open.push(map);
+      maps.set(list.symbol, map.fd);
+    }
+    const instructions = bindProgram(compiled.program, { maps });
+    const program = BpfProgram.load({ name: 'agreement', type: TYPES[compiled.place], instructions });
+    open.push(program);
+    return { program, counters, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function fill({ list, family }: ListMap, { members }: Built): BpfMap {
+  const set = members.get(list) ?? { v4: [], v6: [] };
+  const prefixes = ipSetPrefixes(set).filter((one) => one.family === family);
+  const octets = family === 4 ? 4 : 16;
+  const map = BpfMap.create({
+    name: 'list',
+    type: 'lpm_trie',
+    keySize: 4 + octets,
+    valueSize: 1,
+    maxEntries: Math.max(1, prefixes.length),
+    flags: MAP_FLAG.noPrealloc,
+  });
+  for (const prefix of prefixes) map.update(trieKey(prefix, octets), Uint8Array.of(1));
+  return map;
+}
+
+function trieKey(prefix: Prefix, octets: number): Uint8Array {
+  const key = new Uint8Array(4 + octets);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, prefix.length, true);
+  const { w0, w1, w2, w3 } = prefix;
+  for (const [index, word] of (octets === 4 ? [w0] : [w0, w1, w2, w3]).entries()) view.setUint32(4 + 4 * index, word);
+  return key;
+}
+
+function compare(
+  { program, counters }: Loaded,
+  hook: HookRules,
+  built: Built,
+  frames: readonly Uint8Array[],
+  place: Place,
+  run: ProgramRun,
+): void {
+  const counted = hook.rules.map(() => ({ packets: 0, octets: 0 }));
+  for (const frame of frames) {
+    if (frame.length < SHORTEST || (place !== 'xdp' && frame.length > LONGEST)) continue;
+    const packet = place === 'network' ? Packet.fromNetwork(frame.subarray(14)) : Packet.fromEthernet(frame);
+    const wanted = judge(hook, packet, { lists: built.lists });
+    const { result } = program.run({ data: frame, discard: true });
+    const rule = hook.rules[(result >>> 8) - 1];
+    const verdict = (result & 1) === 1 ? 'allow' : 'deny';
+    run.pairs++;
+    run.verdicts[verdict]++;
+    for (const effect of wanted.effects) {
+      const one = counted[hook.rules.indexOf(effect.rule)];
+      if (!one) throw new Error('a rule of another hook');
+      one.packets++;
+      one.octets += packet.headers.length;
+    }
+    if (verdict === wanted.verdict && rule?.ref === wanted.rule?.ref) continue;
+    run.differences.push(
+      `${printHex(frame)}: the interpreter ${wanted.verdict} ${wanted.rule?.ref}, the program ${verdict} ${rule?.ref}\n${printRules(hook)}`,
+    );
+    if (run.differences.length >= MOST_DIFFERENCES) return;
+  }
+  for (const [index, want] of counted.entries()) {
+    const sums = sumCpus(counters.lookup(new Uint8Array(Uint32Array.of(index).buffer)) ?? new Uint8Array(0), 16);
+    if (sums[0] === BigInt(want.packets) && sums[1] === BigInt(want.octets)) continue;
+    const rule = hook.rules[index];
+    run.differences.push(
+      `${rule?.ref} counted ${sums[0]} packets of ${sums[1]} octets, not ${want.packets} of ${want.octets}: ${rule?.text}`,
+    );
+  }
+}
+
+function printRules(hook: HookRules): string {
+  return hook.rules.map(({ ref, text, action }) => `  ${ref}: ${text} -> ${action.kind}`).join('\n');
+}
