@@ -133,11 +133,11 @@ export const IMMEDIATE = { VALUE: 0, MAP: 1, MAP_VALUE: 2, BTF: 3, FUNCTION: 4, 
 export const CALL = { HELPER: 0, LOCAL: 1, KFUNC: 2 } as const;
 
 /** First octets of single instructions. */
-export const OPCODE = {
+export const OPCODE: Readonly<Record<'LOAD_IMMEDIATE' | 'GOTO' | 'GOTO_LONG' | 'MAY_GOTO' | 'CALL' | 'EXIT', number>> = {
   LOAD_IMMEDIATE: CLASS.LD | MODE.IMM | 0x18,
   GOTO: CLASS.JMP | JUMP_ALWAYS,
   GOTO_LONG: CLASS.JMP32 | JUMP_ALWAYS,
   MAY_GOTO: CLASS.JMP | JUMP_COND,
   CALL: CLASS.JMP | JUMP_CALL,
   EXIT: CLASS.JMP | JUMP_EXIT,
-} as const;
+};
