@@ -12,6 +12,7 @@ export type { LongJumps } from './jump-layout.ts';
 export { type KernelNeed, kernelNeeds, type NewerInstruction } from './kernel-needs.ts';
 export type { AluOperator, AtomicOperator, Comparison, SignedSize, Size } from './opcodes.ts';
 export { type Naming, printInstruction } from './print-instruction.ts';
+export { printProgram } from './print-program.ts';
 export { type AssembledProgram, type Bindings, bindProgram, originAt, type ProgramSymbol, symbolAt } from './program.ts';
 export { type HalfRegister, lower, type Register } from './registers.ts';
 export { checkCallChain, KEPT_REGISTERS, LOST_REGISTERS, planStack, STACK_OCTETS, type StackPlan, type StackSlot } from './stack-plan.ts';
