@@ -146,7 +146,10 @@ test('every opcode with every value of the fields that select: decoded and encod
   expect(known).toBeGreaterThan(6_000);
 });
 
-/** Octets: opcode, registers (source high), offset, immediate; from the tables of RFC 9669 and linux/include/uapi/linux/bpf.h, put together by hand. */
+/**
+ * Octets: opcode, registers (source high), offset, immediate; put together by hand from the tables of RFC 9669 sections 3, 3.1, 3.2, 4.1, 4.2, 4.3, 4.3.1,
+ * 4.3.2, 5.1, 5.2, 5.3, 5.4 and 5.5, and from linux/include/uapi/linux/bpf.h for what is Linux's own.
+ */
 const golden: readonly { readonly hex: string; readonly text: string; readonly is: Instruction }[] = [
   // The example of RFC 9669 section 3.1.
   { hex: '0701000044332211', text: '(07) r1 += 287454020', is: { kind: 'alu', operator: '+=', to: 'r1', source: 0x11223344 } },

@@ -24,7 +24,7 @@ export type Instruction =
   | { readonly kind: 'byte-order'; readonly to: Register; readonly order: 'be' | 'le'; readonly bits: 16 | 32 | 64 }
   /** `r1 = bswap16 r1` (kernel 6.6). */
   | { readonly kind: 'byte-swap'; readonly to: Register; readonly bits: 16 | 32 | 64 }
-  /** `r1 = *(u16 *)(r2 +12)` (RFC 9669 section 5.1), signed sizes from kernel 6.6 (section 5.2). */
+  /** `r1 = *(u16 *)(r2 +12)` (RFC 9669 section 5.1), signed sizes from kernel 6.6 (RFC 9669 section 5.2). */
   | { readonly kind: 'load'; readonly to: Register; readonly size: Size | SignedSize; readonly base: Register; readonly offset: number }
   /** `*(u32 *)(r10 -4) = r1`, `*(u32 *)(r10 -4) = 7`. */
   | { readonly kind: 'store'; readonly size: Size; readonly base: Register; readonly offset: number; readonly source: Register | number }
@@ -58,7 +58,7 @@ export type Instruction =
   | { readonly kind: 'load-acquire'; readonly to: Register; readonly size: Size; readonly base: Register; readonly offset: number }
   /** `store_release(...)` (kernel 6.15). */
   | { readonly kind: 'store-release'; readonly size: Size; readonly base: Register; readonly offset: number; readonly source: Register }
-  /** `r0 = *(u16 *)skb[12]`, `skb[r1 + 12]`: from the packet, in the machine's order; where there is no such octet the program ends with 0 (section 5.5). */
+  /** `r0 = *(u16 *)skb[12]`, `skb[r1 + 12]`: from the packet, in the machine's order; where there is no such octet the program ends with 0 (RFC 9669 section 5.5). */
   | { readonly kind: 'packet'; readonly size: 'u8' | 'u16' | 'u32'; readonly offset: number; readonly index?: Register }
   /** `r1 = 0x1122334455667788`: two slots (RFC 9669 section 5.4). */
   | { readonly kind: 'constant'; readonly to: Register; readonly value: bigint }
