@@ -4,6 +4,7 @@ import type { Policy } from '../model/policy.ts';
 import { type Files, loadConfig, type SourceText, systemFiles } from '../sources/config/index.ts';
 import { isPolicyText, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { selectTenant } from './tenants.ts';
 
 /** A file that is a configuration or a policy, loaded. `usable`: no diagnostic is an error. */
 export interface LoadedFile {
@@ -33,14 +34,18 @@ export function loadAny(file: string, known: KnownSets, now: number): LoadedFile
 
 /**
  * Policy files, which together are one policy, or one configuration. `configFile` names the configuration whose sets policy files may use; it is the result's then.
- * Throws CliError when that has mistakes.
+ * With `tenant` it is that one's part of the configuration. Throws CliError when the configuration has mistakes or no such tenant.
  */
-export function loadFiles(files: readonly string[], configFile: string | undefined, now: number): LoadedFile {
-  const known = configFile === undefined ? undefined : knownSets(configFile, now);
+export function loadFiles(files: readonly string[], configFile: string | undefined, now: number, tenant?: string): LoadedFile {
+  const known = configFile === undefined ? undefined : knownSets(configFile, now, tenant);
   const [first] = files;
   if (files.length === 1 && first !== undefined) {
     const loaded = loadAny(first, known ?? {}, now);
-    return { ...loaded, config: loaded.config ?? known?.config };
+    if (tenant !== undefined && loaded.kind === 'policy' && !known)
+      throw new CliError(EXIT.usage, '--tenant is one of a configuration: --config names it');
+    if (tenant === undefined || !loaded.config) return { ...loaded, config: loaded.config ?? known?.config };
+    const config = selectTenant(loaded.config, tenant);
+    return { ...loaded, config, policy: config.policy };
   }
   const { policy, diagnostics, sources } = loadPolicy(files, systemFiles, { ...known, now });
   return { kind: 'policy', usable: policy !== undefined, config: known?.config, policy, diagnostics, sources };
@@ -68,12 +73,13 @@ export function exitOf(
 }
 
 /** The sets of a configuration file, which must be without mistakes. */
-export function knownSets(configFile: string, now: number): KnownSets & { readonly config: Config } {
-  const { config, diagnostics, sources } = loadConfig(configFile, systemFiles, now);
-  if (!config) {
+export function knownSets(configFile: string, now: number, tenant?: string): KnownSets & { readonly config: Config } {
+  const { config: whole, diagnostics, sources } = loadConfig(configFile, systemFiles, now);
+  if (!whole) {
     const code = exitOf({ usable: false, diagnostics, sources }, [configFile]);
     throw new CliError(code, `${configFile} cannot be used: weir check ${configFile} says why`);
   }
+  const config = selectTenant(whole, tenant);
   const mine = config.sets.filter((set) => set.target.kind === 'owned');
   return {
     config,

@@ -52,6 +52,10 @@ export function outputOption(...more: readonly string[]): Option {
   return new Option('-o, --output <format>', 'form of the output').choices(['text', 'json', ...more]).default('text');
 }
 
+export function tenantOption(): Option {
+  return new Option('--tenant <name>', 'only this tenant');
+}
+
 /** Collects the values of an option that may be given several times. */
 export function append(value: string, before: unknown): readonly string[] {
   return [...(Array.isArray(before) ? before.map(String) : []), value];

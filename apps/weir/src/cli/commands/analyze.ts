@@ -21,6 +21,7 @@ import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { sarif } from '../render/sarif.ts';
 import { plural } from '../render/units.ts';
+import { tenantsLeftOut } from '../tenants.ts';
 import { printDiagnostics } from './check.ts';
 
 export interface AnalyzeOptions {
@@ -30,6 +31,7 @@ export interface AnalyzeOptions {
   readonly config: string | undefined;
   /** Findings of the kinds that count that are still fine. */
   readonly threshold: number;
+  readonly tenant?: string | undefined;
 }
 
 /** What makes a policy do something else than it says; the other kinds only make it longer. */
@@ -43,10 +45,11 @@ const MOST_NAMED = 10;
  */
 export async function analyze(files: readonly string[], options: AnalyzeOptions, io: Io): Promise<ExitCode> {
   const now = Date.now();
-  const loaded = loadFiles(files, options.config, now);
+  const loaded = loadFiles(files, options.config, now, options.tenant);
   io.err(printDiagnostics({ ...loaded, diagnostics: loaded.diagnostics.filter((d) => d.severity === 'error') }, options.palette));
   const code = exitOf(loaded, files);
   if (code !== EXIT.ok) return code;
+  io.err(tenantsLeftOut(loaded.config));
   const analysis = analyzeLoaded(loaded, now);
   const counted = analysis.findings.filter((finding) => COUNTED.has(finding.kind)).length;
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(analysis, counted, options.threshold))}\n`);

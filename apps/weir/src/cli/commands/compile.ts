@@ -12,6 +12,7 @@ import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
+import { tenantsLeftOut } from '../tenants.ts';
 import { printDiagnostics } from './check.ts';
 
 /** What a policy is compiled from. */
@@ -41,19 +42,21 @@ export interface CompileOptions {
   readonly palette: Palette;
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
+  readonly tenant?: string | undefined;
 }
 
 /** Prints what policy files, or a configuration that names some, come to. Exit code 2 when they have mistakes, 1 when one cannot be read. */
 export async function compile(files: readonly string[], options: CompileOptions, io: Io): Promise<ExitCode> {
   const now = Date.now();
-  const loaded = loadFiles(files, options.config, now);
+  const loaded = loadFiles(files, options.config, now, options.tenant);
   io.err(printDiagnostics(loaded, options.palette));
   const code = exitOf(loaded, files);
   if (code !== EXIT.ok) return code;
   if (!loaded.policy) {
-    io.err(`${files.join(', ')}: a configuration without a policy: there are no rules to compile\n`);
+    io.err(`${files.join(', ')}: a configuration without a policy: there are no rules to compile\n${tenantsLeftOut(loaded.config)}`);
     return EXIT.finding;
   }
+  io.err(tenantsLeftOut(loaded.config));
   await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now }));
   return EXIT.ok;
 }

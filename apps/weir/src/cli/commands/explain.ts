@@ -3,16 +3,16 @@ import type { Hook } from '@weir/filter/scheme';
 import { parseHex } from '@weir/wire/bytes';
 import type { MemberSummary } from '../../api/index.ts';
 import { printAction, ruleLabel } from '../../compile/describe/index.ts';
-import { judgement } from '../../compile/judgement/index.ts';
-import type { HookRules, Rule } from '../../model/rule.ts';
+import type { Rule } from '../../model/rule.ts';
 import { loadConfig, textFiles } from '../../sources/config/index.ts';
 import { packetOf, parsePacketWords } from '../../sources/packets/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { type Considered, explainPacket, type HookExplanation, waysThrough } from '../explain/explain-packet.ts';
-import { isIp, KnownMembers } from '../explain/known-members.ts';
-import { loadRules } from '../explain/load-rules.ts';
+import { isIp, KnownMembers, type Members } from '../explain/known-members.ts';
+import { loadScopes } from '../explain/load-rules.ts';
 import { readCapture } from '../explain/read-capture.ts';
+import { type ExplainScope, explainScopes } from '../explain/scopes.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
@@ -29,6 +29,8 @@ export interface ExplainOptions extends ViewOptions {
   readonly state: PacketContext['state'];
   readonly hook: Hook | undefined;
   readonly expect: 'allow' | 'deny' | undefined;
+  /** Only in its namespace; else in the daemon's own and in that of every tenant. */
+  readonly tenant: string | undefined;
 }
 
 /** Packets of a capture that are explained; weir replay takes all. */
@@ -36,49 +38,57 @@ const MAX_PACKETS = 100;
 
 interface Explained {
   readonly packet: Packet;
+  readonly places: readonly Place[];
+}
+
+/** What happens to a packet in one network namespace. */
+interface Place {
+  readonly tenant: string | undefined;
+  readonly members: Members;
   readonly ways: readonly (readonly HookExplanation[])[];
+  /** The interface of the packet that the tenant does not have: it does not come there. */
+  readonly elsewhere: string | undefined;
 }
 
 /** Which rule decides about packets, every rule before it and why not, and which route put the set's member there. */
 export async function explain(words: readonly string[], options: ExplainOptions, io: Io): Promise<ExitCode> {
   const packets = readPackets(words, options, io);
   if (options.files.length > 0) {
-    const hooks = loadRules(options.files, options.config, io, options.palette);
+    const hooks = loadScopes(options.files, options.config, options.tenant, io, options.palette);
     return run(hooks, packets, new KnownMembers(undefined), options, io);
   }
   return withDaemon(options, async (client) => {
     const inForce = await client.call('generation', {});
-    const { config } = loadConfig(inForce.file, textFiles(new Map(Object.entries(inForce.texts))));
+    const { usable: config } = loadConfig(inForce.file, textFiles(new Map(Object.entries(inForce.texts))));
     if (!config) throw new CliError(EXIT.error, 'what is in force cannot be read by this version');
-    const code = await run(judgement(config, Date.now()), packets, new KnownMembers(client), options, io);
+    for (const { name } of config.faultyTenants)
+      io.err(`tenant ${name}: not explained: its files have mistakes, and it is as it was before\n`);
+    const code = await run(explainScopes(config, options.tenant, Date.now()), packets, new KnownMembers(client), options, io);
     const { foreign_chains: foreign } = (await client.call('status', {})).kernel;
     for (const f of foreign)
       io.err(
-        `not modelled: the chain ${escapeControl(`${f.family} ${f.table} ${f.chain}`)} of somebody else at ${f.hook}, priority ${f.priority}\n`,
+        `not modelled: the chain ${escapeControl(`${f.family} ${f.table} ${f.chain}`)} of somebody else${f.tenant === undefined ? '' : ` in the namespace of the tenant ${f.tenant}`} at ${f.hook}, priority ${f.priority}\n`,
       );
     return code;
   });
 }
 
 async function run(
-  hooks: readonly HookRules[],
+  scopes: readonly ExplainScope[],
   packets: readonly Packet[],
   members: KnownMembers,
   options: ExplainOptions,
   io: Io,
 ): Promise<ExitCode> {
-  const some = options.hook === undefined ? hooks : hooks.filter((one) => one.hook === options.hook);
   let wrong = 0;
   const explained: Explained[] = [];
   for (const packet of packets) {
     await members.learn(packet);
-    const ways = options.hook === undefined ? waysThrough(some, packet.context) : some.map((one) => [one]);
-    explained.push({ packet, ways: ways.map((way) => explainPacket(way, packet, members)) });
+    explained.push({ packet, places: scopes.map((scope) => explainIn(scope, packet, members.of(scope.tenant), options.hook)) });
   }
   for (const one of explained) if (options.expect !== undefined && verdictOf(one) !== options.expect) wrong++;
-  if (options.output === 'json')
-    await io.out(`${JSON.stringify({ format_version: 1, packets: explained.map((one) => toJson(one, members)) })}\n`);
-  else for (const one of explained) await io.out(render(one, members, options.palette));
+  if (options.output === 'json') await io.out(`${JSON.stringify({ format_version: 1, packets: explained.map(toJson) })}\n`);
+  else for (const one of explained) await io.out(render(one, options.palette));
   if (wrong > 0)
     io.err(
       `${wrong === 1 && explained.length === 1 ? 'the packet is' : `${wrong} of ${explained.length} packets are`} not judged as expected (${options.expect})\n`,
@@ -86,9 +96,18 @@ async function run(
   return wrong > 0 ? EXIT.finding : EXIT.ok;
 }
 
-/** A packet gets through when every hook of every way lets it. */
-function verdictOf({ ways }: Explained): 'allow' | 'deny' {
-  return ways.every((way) => way.every((one) => one.judgement.verdict === 'allow')) ? 'allow' : 'deny';
+function explainIn({ tenant, interfaces, hooks }: ExplainScope, packet: Packet, members: Members, hook: Hook | undefined): Place {
+  const { iif, oif } = packet.context;
+  const elsewhere = interfaces && [iif, oif].find((name) => name !== undefined && !interfaces.has(name));
+  if (elsewhere !== undefined) return { tenant, members, ways: [], elsewhere };
+  const some = hook === undefined ? hooks : hooks.filter((one) => one.hook === hook);
+  const ways = hook === undefined ? waysThrough(some, packet.context) : some.map((one) => [one]);
+  return { tenant, members, ways: ways.map((way) => explainPacket(way, packet, members)), elsewhere };
+}
+
+/** A packet gets through when every hook of every way lets it, in every namespace. */
+function verdictOf({ places }: Explained): 'allow' | 'deny' {
+  return places.flatMap(({ ways }) => ways.flat()).every((one) => one.judgement.verdict === 'allow') ? 'allow' : 'deny';
 }
 
 function readPackets(words: readonly string[], options: ExplainOptions, io: Io): readonly Packet[] {
@@ -116,7 +135,7 @@ function readHex(text: string): Uint8Array {
 }
 
 /** Members of the named sets that the deciding rule's tests found, with the route that put each there. */
-function membersFound({ trace }: Considered, members: KnownMembers): readonly { readonly set: string; readonly member: MemberSummary }[] {
+function membersFound({ trace }: Considered, members: Members): readonly { readonly set: string; readonly member: MemberSummary }[] {
   return trace.because.flatMap((step) => {
     const { test } = step.literal;
     if (test.kind !== 'list' || !step.passed || step.value === undefined || !isIp(step.value)) return [];
@@ -130,22 +149,25 @@ function place(rule: Rule): string | undefined {
   return provenance.kind === 'file' ? `${provenance.span.file}:${provenance.span.line}` : undefined;
 }
 
-function render(one: Explained, members: KnownMembers, palette: Palette): string {
+function render(one: Explained, palette: Palette): string {
   const lines = [palette.bold(escapeControl(describePacket(one.packet)))];
-  for (const way of one.ways) {
-    for (const { hook, judgement: found, considered } of way) {
+  const several = one.places.some(({ tenant }) => tenant !== undefined);
+  for (const { tenant, members, ways, elsewhere } of one.places) {
+    if (several) lines.push(palette.bold(tenant === undefined ? "the daemon's own namespace:" : `tenant ${tenant}:`));
+    for (const { hook, judgement: found, considered } of ways.flat()) {
       lines.push(`${hook}:`);
       for (const rule of considered) lines.push(...renderRule(rule, rule.rule === found.rule, members, palette));
       const verdict = found.verdict.toUpperCase();
       const by = found.rule ? ` BY ${escapeControl(ruleLabel(found.rule))}` : ': no rule decides';
       lines.push(`  ${found.verdict === 'allow' ? palette.green(verdict) : palette.red(verdict)}${by}`);
     }
+    if (elsewhere !== undefined) lines.push(`it does not come here: ${escapeControl(elsewhere)} is not an interface of the tenant`);
+    else if (ways.length === 0) lines.push('no rules at the hooks that it crosses');
   }
-  if (one.ways.length === 0) lines.push('no rules at the hooks that it crosses');
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function renderRule(considered: Considered, decides: boolean, members: KnownMembers, palette: Palette): string[] {
+function renderRule(considered: Considered, decides: boolean, members: Members, palette: Palette): string[] {
   const { rule, matches, why } = considered;
   const where = place(rule);
   const text = `${ruleLabel(rule)} ${printAction(rule.action)}${where === undefined ? '' : ` (${where})`}`;
@@ -160,17 +182,22 @@ function renderRule(considered: Considered, decides: boolean, members: KnownMemb
   return lines;
 }
 
-function toJson(one: Explained, members: KnownMembers): unknown {
+function toJson(one: Explained): unknown {
+  const elsewhere = one.places.flatMap(({ tenant, elsewhere: name }) => (name === undefined ? [] : [{ tenant, interface: name }]));
   return {
     packet: describePacket(one.packet),
     verdict: verdictOf(one),
-    hooks: one.ways.flat().map(({ hook, judgement: found, considered }) => ({
-      hook,
-      verdict: found.verdict,
-      ...(found.rule ? { rule: ruleJson(found.rule) } : {}),
-      effects: found.effects.map((effect) => ({ kind: effect.kind, rule: effect.rule.ref })),
-      rules: considered.map((it) => ({ ...ruleJson(it.rule), matches: it.matches, why: it.why, members: membersFound(it, members) })),
-    })),
+    hooks: one.places.flatMap(({ tenant, members, ways }) =>
+      ways.flat().map(({ hook, judgement: found, considered }) => ({
+        ...(tenant === undefined ? {} : { tenant }),
+        hook,
+        verdict: found.verdict,
+        ...(found.rule ? { rule: ruleJson(found.rule) } : {}),
+        effects: found.effects.map((effect) => ({ kind: effect.kind, rule: effect.rule.ref })),
+        rules: considered.map((it) => ({ ...ruleJson(it.rule), matches: it.matches, why: it.why, members: membersFound(it, members) })),
+      })),
+    ),
+    ...(elsewhere.length === 0 ? {} : { not_there: elsewhere }),
   };
 }
 

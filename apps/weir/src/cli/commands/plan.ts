@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { describeChanges, type RuleChange, ruleChanges } from '../../compile/changes/index.ts';
 import { printRule, ruleLabel } from '../../compile/describe/index.ts';
 import { judgement } from '../../compile/judgement/index.ts';
+import type { Config } from '../../model/config.ts';
 import type { HookRules } from '../../model/rule.ts';
+import { type Scope, scopes } from '../../model/scopes.ts';
 import { digestTexts, loadConfig, printDiagnostic, type Texts, textFiles } from '../../sources/config/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
@@ -10,7 +12,7 @@ import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import { plural } from '../render/units.ts';
-import { behaviourChanges } from './behaviour.ts';
+import { type Behaviour, behaviourChanges } from './behaviour.ts';
 import type { PlanFile } from './plan-file.ts';
 
 export interface PlanOptions extends ViewOptions {
@@ -30,28 +32,66 @@ export async function plan(options: PlanOptions, io: Io): Promise<ExitCode> {
   const before = loadConfig(inForce.file, textFiles(new Map(Object.entries(inForce.texts))));
   const after = loadConfig(inForce.file);
   for (const d of after.diagnostics) io.err(`${printDiagnostic(d, after.sources)}\n`);
-  if (!after.config) throw new CliError(EXIT.finding, `${inForce.file} has mistakes: there is nothing to plan`);
-  if (!before.config) throw new CliError(EXIT.error, 'what is in force cannot be read any more by this version');
+  if (!after.usable) throw new CliError(EXIT.finding, `${inForce.file} has mistakes: there is nothing to plan`);
+  if (!before.usable) throw new CliError(EXIT.error, 'what is in force cannot be read any more by this version');
   const now = Date.now();
-  const [was, willBe] = [judgement(before.config, now), judgement(after.config, now)];
+  const config = keepFaulty(before.usable, after.usable);
+  for (const { name } of after.usable.faultyTenants) io.err(`tenant ${name}: it has mistakes, and stays as it is\n`);
+  const parts = compareScopes(before.usable, config, now, options.limit ?? DEFAULT_LIMIT);
   const texts: Texts = new Map([...after.sources.values()].map((source) => [source.file, source.text]));
-  const rules = ruleChanges(was, willBe);
-  const behaviour = behaviourChanges(was, willBe, options.limit ?? DEFAULT_LIMIT);
+  const rules = parts.flatMap((part) => part.rules);
+  const behaviour = { lines: parts.flatMap((part) => part.behaviour.lines), notes: parts.flatMap((part) => part.behaviour.notes) };
   const made: PlanFile = {
     format_version: 1,
     made: new Date(now).toISOString(),
     base: inForce.digest,
     digest: digestTexts(texts),
     file: inForce.file,
-    changes: describeChanges(before.config, after.config),
-    rules: rules.map(printChange),
+    changes: describeChanges(before.usable, config),
+    rules: parts.flatMap((part) => part.lines),
     behaviour: behaviour.lines,
   };
   if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(made, undefined, 1)}\n`, { mode: 0o600 });
   if (options.output === 'json') await io.out(`${JSON.stringify(made)}\n`);
-  else await io.out(render(made, rules, [was, willBe], behaviour.notes, options));
+  else await io.out(render(made, rules, parts, behaviour.notes, options));
   const changes = made.base !== made.digest && (made.changes.length > 0 || made.rules.length > 0);
   return changes && options.detailed ? EXIT.finding : EXIT.ok;
+}
+
+/** What would be other than before in one namespace. */
+interface ScopeChanges {
+  readonly was: readonly HookRules[];
+  readonly willBe: readonly HookRules[];
+  readonly rules: readonly RuleChange[];
+  readonly lines: readonly string[];
+  readonly behaviour: Behaviour;
+}
+
+/** The daemon's own rules and those of each tenant; what is said of a tenant's has its name. */
+function compareScopes(before: Config, after: Config, now: number, limit: number): readonly ScopeChanges[] {
+  const [old, next] = [scopes(before), scopes(after)];
+  const names = new Set([...next, ...old].map((one) => one.tenant));
+  let left = limit;
+  return [...names].map((tenant) => {
+    const rulesOf = (list: readonly Scope[]): readonly HookRules[] => {
+      const found = list.find((one) => one.tenant === tenant);
+      return found ? judgement(found.config, now) : [];
+    };
+    const [was, willBe] = [rulesOf(old), rulesOf(next)];
+    const rules = ruleChanges(was, willBe);
+    const of = (line: string): string => (tenant === undefined ? line : `tenant ${tenant}: ${line}`);
+    const { lines, notes } = behaviourChanges(was, willBe, left);
+    left -= lines.length;
+    // The sign comes first: it is what colours the line.
+    const text = (line: string): string => (tenant === undefined ? line : `${line.slice(0, 2)}${of(line.slice(2))}`);
+    return { was, willBe, rules, lines: rules.map(printChange).map(text), behaviour: { lines: lines.map(of), notes: notes.map(of) } };
+  });
+}
+
+/** Tenants that have mistakes now stay as they are. */
+function keepFaulty(before: Config, after: Config): Config {
+  const faulty = new Set(after.faultyTenants.map(({ name }) => name));
+  return { ...after, tenants: [...after.tenants, ...before.tenants.filter(({ name }) => faulty.has(name))] };
 }
 
 /** `+ input web#20 allow: tcp.dstport == 443`. */
@@ -65,7 +105,7 @@ function printChange({ kind, hook, before, after, what }: RuleChange): string {
 function render(
   made: PlanFile,
   rules: readonly RuleChange[],
-  [was, willBe]: readonly [readonly HookRules[], readonly HookRules[]],
+  parts: readonly ScopeChanges[],
   notes: readonly string[],
   { palette, out }: PlanOptions,
 ): string {
@@ -73,11 +113,12 @@ function render(
   const colour = { '+': palette.green, '-': palette.red, '~': palette.yellow, '>': palette.dim } as Readonly<
     Record<string, (t: string) => string>
   >;
-  const count = (hooks: readonly HookRules[]): number => hooks.reduce((sum, one) => sum + one.rules.length, 0);
+  const count = (of: (part: ScopeChanges) => readonly HookRules[]): number =>
+    parts.flatMap(of).reduce((sum, one) => sum + one.rules.length, 0);
   const lines = [
     ...made.changes.map((line) => `  ${escapeControl(line)}`),
     ...made.rules.map((line) => `  ${(colour[line.charAt(0)] ?? palette.dim)(escapeControl(line))}`),
-    `${plural(rules.length, 'rule')} of ${count(was)} then, ${count(willBe)} now: ${summary(rules)}`,
+    `${plural(rules.length, 'rule')} of ${count((part) => part.was)} then, ${count((part) => part.willBe)} now: ${summary(rules)}`,
     ...(made.behaviour.length === 0 ? ['no packet is judged otherwise'] : ['packets that would be judged otherwise:']),
     ...made.behaviour.map((line) => `  ${escapeControl(line)}`),
     ...notes.map((line) => palette.dim(escapeControl(line))),

@@ -12,12 +12,16 @@ import type { Palette } from '../render/paint.ts';
 import { type AtHook, HookView, type NotJudged } from '../replay/at-hook.ts';
 import { type CompiledHook, compileHook } from '../replay/compile-hook.ts';
 import { interpret, reasons, withState } from '../replay/interpret.ts';
+import { compileForReplay, EbpfEngine } from '../replay/ebpf-engine.ts';
 import { KernelEngine } from '../replay/kernel-engine.ts';
 import { type Outcome, sameOutcome } from '../replay/outcome.ts';
 import { missingCapabilities } from '../replay/privileges.ts';
 import { type Difference, type Replayed, renderJson, renderText } from '../replay/render.ts';
 import { streamFrames } from '../replay/stream-frames.ts';
 import { Summary } from '../replay/summary.ts';
+
+/** What judges: by sending packets through nf_tables, by running an eBPF program over them, or by neither. */
+export type ReplayEngine = 'interpreter' | 'nft' | 'ebpf';
 
 export interface ReplayOptions {
   /** A capture file; `-` is standard input. */
@@ -27,12 +31,13 @@ export interface ReplayOptions {
   readonly oif: string | undefined;
   /** Of every packet; undefined: new to the interpreter, and what connection tracking says in the kernel. */
   readonly state: ConnectionState | undefined;
-  readonly engine: 'interpreter' | 'nft';
+  readonly engine: ReplayEngine;
   readonly compare: boolean;
   /** Packets to look at. */
   readonly limit: number | undefined;
   readonly output: 'text' | 'json';
   readonly config: string | undefined;
+  readonly tenant?: string | undefined;
   readonly palette: Palette;
   /** Of messages. */
   readonly errPalette: Palette;
@@ -60,9 +65,9 @@ const INTERFACES = { iif: 'replay-in', oif: 'replay-out' } as const;
 
 /** Judges every packet of a capture by the rules of one hook: by the interpreter, by the kernel, or by both. */
 export async function replay(files: readonly string[], options: ReplayOptions, io: Io): Promise<ExitCode> {
-  const { hooks, sets } = loadRulesAndSets(files, options.config, io, options.errPalette);
+  const { hooks, sets } = loadRulesAndSets(files, options.config, io, options.errPalette, options.tenant);
   const hook = chooseHook(hooks, options.hook);
-  const kernel = options.compare || options.engine === 'nft';
+  const kernel = options.engine === 'nft' || (options.compare && options.engine === 'interpreter');
   if (kernel && options.state !== undefined)
     throw new CliError(EXIT.usage, '--state is for the interpreter alone: in the kernel connection tracking says the state of each packet');
   const context = contextOf(options, kernel);
@@ -72,7 +77,11 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const { problems } = compiled;
   if (kernel && problems.length > 0)
     throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
-  const engine = kernel ? openEngine(hook, compiled, context) : undefined;
+  const engine = kernel
+    ? openEngine(() => new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif: context.iif ?? '', oif: context.oif ?? '' }))
+    : options.engine === 'ebpf'
+      ? openEngine(() => new EbpfEngine(hook, compileForReplay(hook, atHookContext(context, hook))))
+      : undefined;
   try {
     return await new Replay(hook, compiled, engine, context, options, io).run();
   } catch (error) {
@@ -111,12 +120,18 @@ function checkPrivileges(): void {
     throw new CliError(EXIT.unsupported, `to send packets through the kernel the process needs ${missing.join(', ')}: run it as root`);
 }
 
-function openEngine(hook: HookRules, compiled: CompiledHook, { iif = '', oif = '' }: PacketContext): KernelEngine {
+/** Judges packets that have come to the hook. */
+interface Engine {
+  judge(packets: readonly AtHook[]): readonly Outcome[];
+  close(): void;
+}
+
+function openEngine(open: () => Engine): Engine {
   try {
-    return new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif, oif });
+    return open();
   } catch (error) {
     if (!(error instanceof Error) || !('code' in error) || !LACKING.has(String(error.code))) throw error;
-    throw new CliError(EXIT.unsupported, `packets cannot be sent through the kernel here: ${error.message}`);
+    throw new CliError(EXIT.unsupported, `packets cannot be judged by the kernel here: ${error.message}`);
   }
 }
 
@@ -130,7 +145,7 @@ interface Entry {
 
 class Replay {
   readonly #hook: HookRules;
-  readonly #engine: KernelEngine | undefined;
+  readonly #engine: Engine | undefined;
   readonly #options: ReplayOptions;
   readonly #context: PacketContext;
   readonly #io: Io;
@@ -143,7 +158,7 @@ class Replay {
   constructor(
     hook: HookRules,
     compiled: CompiledHook,
-    engine: KernelEngine | undefined,
+    engine: Engine | undefined,
     context: PacketContext,
     options: ReplayOptions,
     io: Io,

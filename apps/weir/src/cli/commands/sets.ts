@@ -1,6 +1,7 @@
 import type { ControlClient, MemberSummary, RefusedAnswer, SetSummary, WhySummary } from '../../api/index.ts';
+import { qualifiedName, splitName } from '../../model/scopes.ts';
 import { withDaemon } from '../daemon-client.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
@@ -11,10 +12,14 @@ import { ago } from '../render/units.ts';
 export interface SetsOptions extends ViewOptions {
   readonly refused: boolean;
   readonly watch: boolean;
+  readonly tenant: string | undefined;
 }
 
 /** All sets, the members of one with their reasons, what one refused, or changes as they come. */
-export async function sets(name: string | undefined, options: SetsOptions, io: Io): Promise<ExitCode> {
+export async function sets(given: string | undefined, options: SetsOptions, io: Io): Promise<ExitCode> {
+  const name = given === undefined ? undefined : qualifiedName(options.tenant, given);
+  if (name === undefined && options.watch && options.tenant !== undefined)
+    throw new CliError(EXIT.usage, '--watch with --tenant needs the name of a set');
   return withDaemon(options, async (client) => {
     if (name === undefined) await listSets(client, options, io);
     else if (options.refused) await listRefused(client, name, options, io);
@@ -24,7 +29,8 @@ export async function sets(name: string | undefined, options: SetsOptions, io: I
 }
 
 async function listSets(client: ControlClient, options: SetsOptions, io: Io): Promise<void> {
-  const answer = await client.call('sets', {});
+  const all = await client.call('sets', {});
+  const answer = { ...all, sets: all.sets.filter((set) => options.tenant === undefined || splitName(set.name).tenant === options.tenant) };
   await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : renderSets(answer.sets, options.palette));
 }
 

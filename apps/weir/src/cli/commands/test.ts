@@ -23,6 +23,7 @@ export interface TestOptions {
   readonly policy: readonly string[];
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
+  readonly tenant?: string | undefined;
 }
 
 /** Runs test files: Weir's own (YAML) and Rego. Exit code 2 when a test fails or a file has mistakes. */
@@ -45,9 +46,9 @@ function own(file: string, options: TestOptions, io: Io): readonly TestResult[] 
   if (policy.length === 0) throw new CliError(EXIT.usage, `${file} names no policy, and --policy none`);
   const now = Date.now();
   const loaded =
-    tests.sets.size > 0 && options.config === undefined
+    tests.sets.size > 0 && options.config === undefined && options.tenant === undefined
       ? loadPolicyFiles(policy, new Set(tests.sets.keys()), now)
-      : loadFiles(policy, options.config, now);
+      : loadFiles(policy, options.config, now, options.tenant);
   return runPacketTests(tests, rulesOf(usable(loaded, policy, options, io), now));
 }
 
@@ -56,7 +57,7 @@ function rego(file: string, options: TestOptions, io: Io): readonly TestResult[]
   const [main] = options.policy;
   if (main === undefined) throw new CliError(EXIT.usage, `${file}: a Rego file needs --policy`);
   const now = Date.now();
-  const { policy, config } = usable(loadFiles(options.policy, options.config, now), options.policy, options, io);
+  const { policy, config } = usable(loadFiles(options.policy, options.config, now, options.tenant), options.policy, options, io);
   if (!policy) throw new CliError(EXIT.finding, `${main} has no policy`);
   return runRego(opa, file, compiledPolicy({ policy, config, now }), parseYaml(readFileSync(main, 'utf8')));
 }

@@ -2,6 +2,7 @@ import type { Lists, Value } from '@weir/filter/eval';
 import type { Packet } from '@weir/filter/packet';
 import { type Ip, printIp } from '@weir/wire/inet';
 import type { ControlClient, MemberSummary } from '../../api/index.ts';
+import { qualifiedName } from '../../model/scopes.ts';
 
 /** Members of the daemon's sets that cover the addresses of packets. Without a daemon it knows of none. */
 export class KnownMembers implements Lists {
@@ -34,6 +35,17 @@ export class KnownMembers implements Lists {
   member(list: string, address: Ip): MemberSummary | undefined {
     return this.#members.get(`${list} ${printIp(address)}`);
   }
+
+  /** The sets of a tenant by the names that they have in it. */
+  of(tenant: string | undefined): Members {
+    const member = (list: string, address: Ip): MemberSummary | undefined => this.member(qualifiedName(tenant, list), address);
+    return { member, has: (list, value) => isIp(value) && member(list, value) !== undefined };
+  }
+}
+
+/** Members of sets by address. */
+export interface Members extends Lists {
+  member(list: string, address: Ip): MemberSummary | undefined;
 }
 
 export function isIp(value: Value): value is Ip {

@@ -6,6 +6,7 @@ import { CliError } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
+import { type ExplainScope, explainScopes } from './scopes.ts';
 
 /** What judges packets: the rules of each hook, and the sets that they may name. */
 export interface LoadedRules {
@@ -13,15 +14,35 @@ export interface LoadedRules {
   readonly sets: readonly NamedSet[];
 }
 
-/** The rules of policy files or of a configuration, in the order of judgement. Throws CliError when they have mistakes. */
-export function loadRules(files: readonly string[], config: string | undefined, io: Io, palette: Palette): readonly HookRules[] {
-  return loadRulesAndSets(files, config, io, palette).hooks;
-}
-
-/** The same with the sets. */
-export function loadRulesAndSets(files: readonly string[], config: string | undefined, io: Io, palette: Palette): LoadedRules {
+/**
+ * The rules of policy files or of a configuration and of its tenants, in the order of judgement; with `tenant` of that one alone. Throws CliError when they have mistakes or there is
+ * no such tenant.
+ */
+export function loadScopes(
+  files: readonly string[],
+  config: string | undefined,
+  tenant: string | undefined,
+  io: Io,
+  palette: Palette,
+): readonly ExplainScope[] {
   const now = Date.now();
   const loaded = loadFiles(files, config, now);
+  if (loaded.kind === 'policy' || !loaded.usable || !loaded.config)
+    return [{ tenant, interfaces: undefined, hooks: loadRulesAndSets(files, config, io, palette, tenant).hooks }];
+  io.err(printDiagnostics(loaded, palette));
+  return explainScopes(loaded.config, tenant, now);
+}
+
+/** The rules of policy files or of a configuration, or of one of its tenants, in the order of judgement, with the sets. Throws CliError as above. */
+export function loadRulesAndSets(
+  files: readonly string[],
+  config: string | undefined,
+  io: Io,
+  palette: Palette,
+  tenant?: string,
+): LoadedRules {
+  const now = Date.now();
+  const loaded = loadFiles(files, config, now, tenant);
   io.err(printDiagnostics(loaded, palette));
   if (!loaded.usable) throw new CliError(exitOf(loaded, files), `${files.join(', ')} cannot be used`);
   const { firewall, sets = [], bgp = NO_PEERS } = loaded.config ?? {};

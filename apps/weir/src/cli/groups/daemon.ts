@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { count, daemonCommand, type GroupContext, text, type Values, viewOptions, word } from '../options.ts';
+import { count, daemonCommand, type GroupContext, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
 
 /** Commands that ask the daemon. */
 export function addDaemonCommands(program: Command, context: GroupContext): void {
@@ -48,18 +48,26 @@ export function addDaemonCommands(program: Command, context: GroupContext): void
     .argument('[name]', 'a set')
     .option('--refused', 'what the guard of the set refused, by reason')
     .option('--watch', 'then print changes as they come, until interrupted')
+    .addOption(tenantOption())
     .action(async (name: string | undefined, o: Values, command: Command) => {
       if (o['refused'] === true && name === undefined && o['watch'] !== true) command.error('error: --refused needs the name of a set');
       const { sets } = await import('../commands/sets.ts');
-      done(await sets(name, { ...viewOptions(context, o), refused: o['refused'] === true, watch: o['watch'] === true }, io));
+      done(
+        await sets(
+          name,
+          { ...viewOptions(context, o), refused: o['refused'] === true, watch: o['watch'] === true, tenant: text(o, 'tenant') },
+          io,
+        ),
+      );
     });
 
   daemonCommand(program, 'counters')
     .summary('show how much each rule has seen')
-    .description('Packets and bytes of every rule in the kernel since it was installed.')
+    .description('Packets and bytes of every rule in the kernel since it was installed; rules of tenants have their name before them.')
+    .addOption(tenantOption())
     .action(async (o: Values) => {
       const { counters } = await import('../commands/counters.ts');
-      done(await counters(viewOptions(context, o), io));
+      done(await counters({ ...viewOptions(context, o), tenant: text(o, 'tenant') }, io));
     });
 
   daemonCommand(program, 'reload')

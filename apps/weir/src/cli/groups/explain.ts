@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { append, daemonCommand, type GroupContext, outputOption, text, type Values, viewOptions, word } from '../options.ts';
+import { append, daemonCommand, type GroupContext, outputOption, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
 
 const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
@@ -26,6 +26,7 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
     .addOption(new Option('--state <state>', 'state of its connection').choices(STATES))
     .addOption(new Option('--hook <hook>', 'only this hook').choices(HOOKS))
     .addOption(new Option('--expect <verdict>', 'exit code 2 when it is judged otherwise').choices(['allow', 'deny']))
+    .addOption(tenantOption())
     .action(async (words: readonly string[], o: Values) => {
       const { explain } = await import('../commands/explain.ts');
       const options = {
@@ -37,6 +38,7 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
         oif: text(o, 'oif'),
         state: o['state'] === undefined ? undefined : word(o, 'state', STATES),
         hook: o['hook'] === undefined ? undefined : word(o, 'hook', HOOKS),
+        tenant: text(o, 'tenant'),
         expect: o['expect'] === undefined ? undefined : word(o, 'expect', ['allow', 'deny'] as const),
       };
       done(await explain(words, options, io));
@@ -51,11 +53,12 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
     .argument('<file...>', 'test files, YAML or Rego')
     .addOption(new Option('-p, --policy <file>', 'the policy, above what test files name; may be given again').argParser(append))
     .option('-c, --config <file>', 'configuration whose sets the policy names')
+    .addOption(tenantOption())
     .addOption(outputOption('junit'))
     .action(async (files: readonly string[], o: Values) => {
       const { test } = await import('../commands/test.ts');
       const policy = Array.isArray(o['policy']) ? o['policy'].map(String) : [];
       const output = word(o, 'output', ['text', 'json', 'junit']);
-      done(await test(files, { output, palette: context.outPalette(), policy, config: text(o, 'config') }, io));
+      done(await test(files, { output, palette: context.outPalette(), policy, config: text(o, 'config'), tenant: text(o, 'tenant') }, io));
     });
 }

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { configOption, count, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
+import { configOption, count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
 const FORMS = ['ir', 'nft', 'iptables', 'ip6tables', 'pf'] as const;
@@ -34,12 +34,19 @@ export function addFileCommands(program: Command, context: GroupContext): void {
         .argParser((value) => (value === '0' ? 0 : count(value))),
     )
     .addOption(setsOption())
+    .addOption(tenantOption())
     .addOption(outputOption('sarif'))
     .action(async (files: readonly string[], o: Values) => {
       const { analyze } = await import('../commands/analyze.ts');
       const threshold = typeof o['threshold'] === 'number' ? o['threshold'] : 0;
       const output = word(o, 'output', ['text', 'json', 'sarif'] as const);
-      done(await analyze(files, { output, palette: context.outPalette(), config: text(o, 'config'), threshold }, io));
+      done(
+        await analyze(
+          files,
+          { output, palette: context.outPalette(), config: text(o, 'config'), tenant: text(o, 'tenant'), threshold },
+          io,
+        ),
+      );
     });
 
   program
@@ -58,9 +65,12 @@ export function addFileCommands(program: Command, context: GroupContext): void {
         .makeOptionMandatory(),
     )
     .addOption(setsOption())
+    .addOption(tenantOption())
     .action(async (files: readonly string[], o: Values) => {
       const { compile } = await import('../commands/compile.ts');
-      done(await compile(files, { to: word(o, 'to', FORMS), palette: errPalette(), config: text(o, 'config') }, io));
+      done(
+        await compile(files, { to: word(o, 'to', FORMS), palette: errPalette(), config: text(o, 'config'), tenant: text(o, 'tenant') }, io),
+      );
     });
 
   program
@@ -68,6 +78,7 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     .summary('print the nft text that a configuration needs')
     .description("Prints what makes the user's sets that a configuration fills, and the table that Weir will own. Changes nothing.")
     .addOption(configOption())
+    .addOption(tenantOption())
     .option('--print', 'print to standard output (the only action)')
     .addOption(outputOption())
     .action(async (o: Values) => {
@@ -76,6 +87,7 @@ export function addFileCommands(program: Command, context: GroupContext): void {
         config: text(o, 'config') ?? DEFAULT_CONFIG,
         output: word(o, 'output', ['text', 'json'] as const),
         palette: errPalette(),
+        tenant: text(o, 'tenant'),
       };
       done(await setup(options, io));
     });

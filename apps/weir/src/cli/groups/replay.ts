@@ -1,7 +1,8 @@
 import { type Command, Option } from 'commander';
-import { count, type GroupContext, outputOption, text, type Values, word } from '../options.ts';
+import { count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 
 const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
+const ENGINES = ['interpreter', 'nft', 'ebpf'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
 
 /** `weir replay`: captures judged by policies. */
@@ -10,7 +11,7 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
     .command('replay')
     .summary('judge the packets of a capture')
     .description(
-      'Judges every packet of a capture (pcap, pcapng) by policy files or a configuration: one line a packet with the verdict, the rule and the reason, and a summary on standard error. With --engine nft the packets really go through the kernel, in a network namespace of their own. Exit code 2 when --compare finds a difference or the capture is broken.',
+      'Judges every packet of a capture (pcap, pcapng) by policy files or a configuration: one line a packet with the verdict, the rule and the reason, and a summary on standard error. With --engine nft the packets really go through the kernel, in a network namespace of their own; with --engine ebpf the kernel runs a program of the rules over each. Exit code 2 when --compare finds a difference or the capture is broken.',
     )
     .argument('<policy...>', 'policy files, or a configuration')
     .requiredOption('--pcap <file>', 'the capture; - is standard input')
@@ -22,13 +23,14 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
     .addOption(
       new Option(
         '--state <state>',
-        'state of the connection of every packet, for the interpreter: new unless told; in the kernel connection tracking says it',
+        'state of the connection of every packet, for the interpreter and eBPF: new unless told; with nft connection tracking says it',
       ).choices(STATES),
     )
-    .addOption(new Option('--engine <engine>', 'what judges').choices(['interpreter', 'nft']).default('interpreter'))
-    .option('--compare', 'judge by the kernel and by the interpreter, and show where they differ')
+    .addOption(new Option('--engine <engine>', 'what judges').choices(ENGINES).default('interpreter'))
+    .option('--compare', 'judge by the kernel (nft unless --engine says otherwise) and by the interpreter, and show where they differ')
     .option('--limit <count>', 'look at so many packets', count)
     .option('-c, --config <file>', 'configuration whose sets the policy names')
+    .addOption(tenantOption())
     .addOption(outputOption())
     .action(async (files: readonly string[], o: Values) => {
       const { replay } = await import('../commands/replay.ts');
@@ -39,11 +41,12 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
         iif: text(o, 'iif'),
         oif: text(o, 'oif'),
         state: o['state'] === undefined ? undefined : word(o, 'state', STATES),
-        engine: word(o, 'engine', ['interpreter', 'nft'] as const),
+        engine: word(o, 'engine', ENGINES),
         compare: o['compare'] === true,
         limit: typeof limit === 'number' ? limit : undefined,
         output: word(o, 'output', ['text', 'json'] as const),
         config: text(o, 'config'),
+        tenant: text(o, 'tenant'),
         palette: outPalette(),
         errPalette: errPalette(),
       };
