@@ -53,6 +53,8 @@ function shown(difference: Difference | undefined, bed: Bed, loader: Loader): st
 }
 
 const seen = new Map<string, Seen>();
+let policies = 0;
+let lookups = 0;
 
 describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
   it.each(BEDS)(
@@ -62,9 +64,9 @@ describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
       const found = await withBed(
         options,
         (netns) => new Loader(netns),
-        (bed, loader): RunResult & { readonly text: string } => {
+        (bed, loader): RunResult & { readonly text: string; readonly lookups: number } => {
           const result = run(bed, loader, { seed: SEED, pairs, ...ROUND });
-          return { ...result, text: shown(result.differences[0], bed, loader) };
+          return { ...result, lookups: loader.lookups, text: shown(result.differences[0], bed, loader) };
         },
       );
       expect(found.text).toBe('');
@@ -73,6 +75,9 @@ describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
       // Neither verdict is an exception, and most packets come to the hook.
       expect(Math.min(found.verdicts.allow, found.verdicts.deny)).toBeGreaterThan(found.pairs / 10);
       expect(found.pairs).toBeGreaterThan(found.sent / 2);
+      policies += found.policies;
+      lookups += found.lookups;
+
       for (const [key, { asked, true: yes }] of found.seen) {
         const one = seen.get(key) ?? { asked: 0, true: 0 };
         seen.set(key, { asked: one.asked + asked, true: one.true + yes });
@@ -114,6 +119,8 @@ describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
     const fieldOf = (key: string): string =>
       /^(cidr|starts_with)\(/.test(key) ? `${key.slice(0, key.indexOf(')'))})` : (key.split(' ')[0] ?? '');
     expect(lacking(fields, fieldOf)).toEqual([]);
+    // Runs of rules became maps.
+    expect(lookups).toBeGreaterThan(policies / 4);
     expect(lacking(operators, (key) => key.slice(key.indexOf(' ') + 1))).toEqual([]);
   });
 });

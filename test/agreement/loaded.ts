@@ -22,6 +22,8 @@ export class Loader {
   readonly #backend: NftBackend;
   readonly #client: NftClient;
   #loaded = false;
+  /** Maps of several fields, or of single values, that were loaded. */
+  lookups = 0;
   #compiled: { readonly built: Built; readonly rules: CompiledRules } | undefined;
 
   constructor(netns: string) {
@@ -57,6 +59,7 @@ export class Loader {
     const { table, problems } = this.#compile(built);
     const [problem] = problems;
     if (problem) throw new Error(problem.message);
+    this.lookups += table.lookups?.length ?? 0;
     return table;
   }
 

@@ -4,7 +4,14 @@ import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import type { Prefix } from '@weir/wire/inet';
-import { COUNTERS, type CompiledHook, compileEbpf, type ListMap, type Place } from '../../apps/weir/src/compile/ebpf/index.ts';
+import {
+  COUNTERS,
+  type CompiledHook,
+  compileEbpf,
+  type ListMap,
+  type Place,
+  verdictsOnly,
+} from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Random } from '../e2e/random.ts';
@@ -59,17 +66,14 @@ export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOp
   return run;
 }
 
-/** Rules that only log are counted, and go on; what programs refuse is left out. */
+/** Rules that only log go on; what programs refuse is left out. */
 function sayable(hook: HookRules, place: Place, run: ProgramRun): { readonly hook: HookRules; readonly compiled: CompiledHook } {
-  const refs = hook.rules.map(({ ref }) => ref);
-  const plain = hook.rules.map((rule, index): Rule => {
-    const { action } = rule;
-    const next = refs[index + 1];
-    if (action.kind === 'reject') return { ...rule, log: false, audit: false, action: { kind: 'deny' } };
-    if (action.kind !== 'log' && (action.kind !== 'mark' || place === 'tc')) return { ...rule, log: false, audit: false };
-    return { ...rule, log: false, audit: false, action: { kind: 'skip', to: next } };
-  });
-  let rules: readonly Rule[] = plain;
+  let { rules } = verdictsOnly(hook);
+  // A mark is the socket buffer's.
+  if (place !== 'tc')
+    rules = rules.map(
+      (rule, i): Rule => (rule.action.kind === 'mark' ? { ...rule, action: { kind: 'skip', to: rules[i + 1]?.ref } } : rule),
+    );
   for (;;) {
     const result = compileEbpf({ ...hook, rules }, { place, tellRule: true });
     if ('compiled' in result) return { hook: { ...hook, rules }, compiled: result.compiled };

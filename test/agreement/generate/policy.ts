@@ -3,6 +3,7 @@ import type { BedHook } from '../bed.ts';
 import { type AtomContext, focuses, listItems } from './atoms.ts';
 import { makeExpression, type Node } from './expressions.ts';
 import type { Hints } from './hints.ts';
+import { makeRuns } from './runs.ts';
 import { makeShape } from './similar.ts';
 
 export type CaseAction =
@@ -43,7 +44,7 @@ export interface PolicyOptions {
   readonly conntrack: boolean;
   /** Only what IP headers say: fragments are still seen. */
   readonly headers: boolean;
-  /** At most, but for lists of rules of one shape, which are ten times as long. */
+  /** At most, but for lists of rules of one shape and runs of them, which are ten times as long. */
   readonly rules: number;
 }
 
@@ -66,8 +67,11 @@ export function makePolicy(random: Random, options: PolicyOptions, hints: Hints)
   const context = contextOf(options, hints);
   const lists = LISTS.map((list): CaseList => ({ ...list, items: listItems(random, context, list.type) }));
   const long = random.below(5) === 0;
-  const count = 1 + random.below(long ? options.rules * LONGER : options.rules);
-  const make = long ? makeShape(random, context) : () => makeExpression(random, context);
+  const run = !long && random.below(2) === 0;
+  const count = run
+    ? options.rules * 2 + random.below(options.rules * LONGER)
+    : 1 + random.below(long ? options.rules * LONGER : options.rules);
+  const make = run ? makeRuns(random, context) : long ? makeShape(random, context) : () => makeExpression(random, context);
   const refs = Array.from({ length: count }, (_, i) => `r${i}`);
   const rules = refs.map((ref, i): CaseRule => {
     const action = makeAction(random, refs.slice(i + 1), hints);
@@ -124,7 +128,9 @@ export function changePolicy(random: Random, policy: PolicyCase, options: Policy
   const at = random.below(Math.max(1, rules.length));
   const rule = rules[at];
   const fresh = (ref: string): CaseRule => {
-    const node = makeExpression(random, contextOf(options, hints));
+    const context = contextOf(options, hints);
+    // Like one of the others, so that a map gets another element.
+    const node = rules.length > options.rules * 2 ? makeRuns(random, context)() : makeExpression(random, context);
     return { ref, node, action: makeAction(random, [], hints), log: random.below(4) === 0, audit: false };
   };
   switch (random.below(6)) {

@@ -1,6 +1,6 @@
 import type { Family } from '@weir/wire/inet';
 import { isLimit } from '../expressions.ts';
-import { FIELDS, type FieldInfo, fieldInfo } from '../fields.ts';
+import { FIELDS, fieldInfo } from '../fields.ts';
 import type { FieldRange, MapKey, Match, RuleImage } from '../image.ts';
 import { isInterface } from '../map-keys.ts';
 
@@ -25,9 +25,6 @@ export interface KeyedRule {
   readonly reach: Reach;
   /** Of the ports in the key. */
   readonly transport: number | undefined;
-  /** What a packet that meets the rule has, whether the key says so or not. */
-  readonly family: Family | undefined;
-  readonly protocol: number | undefined;
 }
 
 /** More keys than these are too many for one rule: the field that has the most values is asked where they lead. */
@@ -78,41 +75,43 @@ interface Asked {
   readonly ranges: readonly FieldRange[];
 }
 
+const keyed = new WeakMap<RuleImage, KeyedRule>();
+
 /** A rule by the fields that maps have keys for; what else it asks is the rest. */
 export function keyedRule(image: RuleImage, index: number): KeyedRule {
+  const known = keyed.get(image) ?? makeKeyed(image, index);
+  keyed.set(image, known);
+  return known.index === index ? known : { ...known, index };
+}
+
+function makeKeyed(image: RuleImage, index: number): KeyedRule {
   const asked: Asked[] = [];
   const rest: Match[] = [];
-  let family: Family | undefined;
-  let protocol: number | undefined;
+  let addresses: Family | undefined;
   let transport: number | undefined;
   for (const match of image.matches) {
-    if (match.kind === 'family' || match.kind === 'member') family ??= match.family;
-    const info: FieldInfo | undefined = match.kind === 'field' || match.kind === 'bits' ? fieldInfo(match.field) : undefined;
-    family ??= info?.family;
-    protocol ??= info?.protocol;
     const axis = axisOf(match);
     if (!axis || asked.some((one) => one.axis === axis)) {
       rest.push(match);
       continue;
     }
-    if (axis === 'sport' || axis === 'dport') transport = info?.protocol;
+    if (match.kind === 'field') {
+      const { family, protocol } = fieldInfo(match.field);
+      addresses ??= family;
+      transport ??= protocol;
+    }
     asked.push({ axis, match, ranges: rangesOf(match) });
   }
   narrow(asked, rest);
   const axes = new Set(asked.map((one) => one.axis));
-  const only = asked.find((one) => one.axis === 'protocol')?.ranges;
-  if (only?.length === 1 && only[0] && only[0][0] === only[0][1]) protocol ??= Number(only[0][0]);
-  const ports = axes.has('sport') || axes.has('dport');
   return {
     image,
     index,
     boxes: product(asked),
     rest,
-    addresses: axes.has('source') || axes.has('destination') ? family : undefined,
+    addresses: axes.has('source') || axes.has('destination') ? addresses : undefined,
     reach: axes.has('dport') ? 'dport' : axes.has('sport') ? 'sport' : axes.has('protocol') ? 'protocol' : 'none',
-    transport: ports ? transport : undefined,
-    family,
-    protocol,
+    transport: axes.has('sport') || axes.has('dport') ? transport : undefined,
   };
 }
 

@@ -10,13 +10,19 @@ const TELLING = [AXES.indexOf('source'), AXES.indexOf('destination'), AXES.index
 const MOST_BUCKETS = 4;
 const BUCKETS = 512;
 /** Where rules lie over each other so much that more pairs would have to be looked at, there are no layers. */
-const MOST_PAIRS = 60_000_000;
+export const MOST_PAIRS = 60_000_000;
+
+/** The layer of each rule, and how many pairs of keys had to be looked at for it, or more. */
+export interface Layers {
+  readonly of: Int32Array;
+  readonly pairs: number;
+}
 
 /**
  * Layers of a list: no packet meets the keys of two rules of one layer, and of two rules that a packet can meet the keys of both, the one that comes first lies in the layer
  * that comes first. Layer after layer, rules are met in the order in which they stand. Undefined where finding out takes too long.
  */
-export function layersOf(rules: readonly KeyedRule[]): Int32Array | undefined {
+export function layersOf(rules: readonly KeyedRule[]): Layers | undefined {
   const space = new Space(rules);
   const layers = new Int32Array(rules.length);
   const boxes = new Int32Array(WIDTH * rules.reduce((sum, rule) => sum + rule.boxes.length, 0));
@@ -47,7 +53,7 @@ export function layersOf(rules: readonly KeyedRule[]): Int32Array | undefined {
       owners.push(i);
     }
   }
-  return layers;
+  return { of: layers, pairs };
 }
 
 function meet(boxes: Int32Array, a: number, b: number): boolean {
@@ -110,10 +116,12 @@ class AxisIndex {
   }
 }
 
-const ADDRESSES: readonly Axis[] = ['source', 'destination'];
+/** Axes whose values are numbered as they are asked for: buckets are even then. */
+const RANKED: readonly Axis[] = ['source', 'destination', 'sport', 'dport'];
+const ADDRESSES = new Set<Axis>(['source', 'destination']);
 const HIGHEST6 = (1n << 128n) - 1n;
 
-/** Values as numbers in their order: addresses by their rank, IPv6 after IPv4, names as they come. */
+/** Values as numbers in their order: addresses and ports by their rank, IPv6 after IPv4, names as they come. */
 class Space {
   /** On each axis. */
   readonly highest: readonly number[];
@@ -122,9 +130,10 @@ class Space {
   readonly #addresses = new Map<FieldRange[0], number | bigint>();
 
   constructor(rules: readonly KeyedRule[]) {
-    for (const axis of ADDRESSES) {
-      const v4 = new Set<number>([0, 0xffffffff]);
-      const v6 = new Set<bigint>([0n, HIGHEST6]);
+    for (const axis of RANKED) {
+      const addresses = ADDRESSES.has(axis);
+      const v4 = new Set<number>([0, addresses ? 0xffffffff : 0xffff]);
+      const v6 = new Set<bigint>(addresses ? [0n, HIGHEST6] : []);
       for (const { boxes } of rules) {
         for (const box of boxes) {
           for (const end of box[axis] ?? []) {
@@ -137,12 +146,13 @@ class Space {
       const sorted = [...Float64Array.from(v4).sort(), ...[...v6].sort((a, b) => (a < b ? -1 : 1))];
       this.#ranks.set(axis, { of: new Map(sorted.map((value, i) => [value, i])), first6: v4.size, last: sorted.length - 1 });
     }
-    this.highest = AXES.map((axis) => this.#ranks.get(axis)?.last ?? (axis === 'protocol' ? 0xff : 0xffff));
+    this.highest = AXES.map((axis) => this.#ranks.get(axis)?.last ?? 0xff);
   }
 
-  write({ family, protocol }: KeyedRule, box: KeyBox, out: Int32Array, at: number): void {
+  /** Only what the key itself says counts: two elements of a map have to be apart by it. */
+  write({ addresses, transport }: KeyedRule, box: KeyBox, out: Int32Array, at: number): void {
     for (const [k, axis] of AXES.entries()) {
-      const [low, high] = this.#ends(axis, box[axis], family, protocol);
+      const [low, high] = this.#ends(axis, box[axis], addresses, transport);
       out[at + k * 2] = low;
       out[at + k * 2 + 1] = high;
     }
@@ -157,17 +167,17 @@ class Space {
         return [name, name];
       }
       case 'source':
-      case 'destination': {
+      case 'destination':
+      case 'sport':
+      case 'dport': {
         const ranks = this.#ranks.get(axis);
         if (!ranks) throw new RangeError(axis);
         if (range) return [ranks.of.get(this.#number(range[0])) ?? 0, ranks.of.get(this.#number(range[1])) ?? ranks.last];
+        if (!ADDRESSES.has(axis)) return [0, ranks.last];
         return [family === 6 ? ranks.first6 : 0, family === 4 ? ranks.first6 - 1 : ranks.last];
       }
       case 'protocol':
         return range ? [Number(range[0]), Number(range[1])] : protocol === undefined ? [0, 0xff] : [protocol, protocol];
-      case 'sport':
-      case 'dport':
-        return range ? [Number(range[0]), Number(range[1])] : [0, 0xffff];
     }
   }
 
@@ -179,6 +189,7 @@ class Space {
 
   /** An address is read once. */
   #number(value: FieldRange[0]): number | bigint {
+    if (typeof value === 'number') return value;
     const known = this.#addresses.get(value);
     if (known !== undefined) return known;
     const found = comparable(value);

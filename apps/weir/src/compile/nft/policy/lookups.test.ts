@@ -151,6 +151,9 @@ const parts: Readonly<Record<string, fc.Arbitrary<Expr>>> = {
     .map((list) => x.int('ip.proto.num', rangeSet(list.map((n) => ({ first: n, last: n }))))),
   in: fc.uniqueArray(fc.constantFrom('eth0', 'eth1'), { minLength: 1, maxLength: 2 }).map((names) => x.bytes('iif.name', names.map(bytes))),
   not: ports('tcp.dstport').map((test) => x.not(test)),
+  // Of one family each, and not a part of a key.
+  ttl: fc.constantFrom(1, 64).map((ttl) => port('ip.ttl', ttl)),
+  ipv6: fc.constant(port('ip6.flow_label', 0)),
 };
 const action = fc.constantFrom<Rule['action']>(allow, deny, deny, { kind: 'log' }, { kind: 'mark', mark: 3 });
 
@@ -188,6 +191,7 @@ const packets = fc.array(
         in: made.in,
         values: {
           protocol: made.protocol,
+          ...(family === 4 ? { ttl4: 64 } : { ttl6: 64, flowLabel6: 0 }),
           ...(family === 4 ? { saddr4: made.source, daddr4: other } : { saddr6: made.source, daddr6: other }),
           ...(made.protocol !== 1 && made.there > 0 ? { [from]: sport } : {}),
           ...(made.protocol !== 1 && made.there > 1 ? { [to]: dport + more } : {}),

@@ -3,7 +3,7 @@ import { printKeys } from '../map-keys.ts';
 import { type ChainBook, hasRoom, MOST_WAYS_OF_ALL, slugOf } from './chains.ts';
 import { comparable } from './field-index.ts';
 import { AXES, type Axis, canBeLedTo, everyValue, isExact, type KeyBox, type KeyedRule, keyedRule, keyField } from './key-box.ts';
-import { layersOf } from './layers.ts';
+import { type Layers, layersOf } from './layers.ts';
 import { arrangeAsTree } from './tree.ts';
 
 /** So many elements make a map worth its lookup, which takes as long as three to five rules. */
@@ -29,19 +29,25 @@ interface Pool {
  * which has the rule's counter and what a key cannot say. Rules that packets can meet together lie in different maps, in their order; what is too little for a map, or
  * has no key, stays a rule between them; many of these are a tree.
  */
-export function arrangeInMaps(images: readonly RuleImage[], slug: string, run: number, book: ChainBook): readonly RuleImage[] {
+export function arrangeInMaps(
+  images: readonly RuleImage[],
+  slug: string,
+  run: number,
+  book: ChainBook,
+  findLayers: (rules: readonly KeyedRule[]) => Layers | undefined = layersOf,
+): readonly RuleImage[] {
   const rest = (some: readonly RuleImage[], piece: number): readonly RuleImage[] =>
     arrangeAsTree(some, slug, piece === 0 ? String(run) : `${run}_${piece}`, book);
   if (images.length < LEAST) return rest(images, 0);
   const rules = images.map(keyedRule);
   const kindOf = (rule: KeyedRule): string | undefined => (hasRoom(book.shapeOf([rule.image]), DEEPER, 1) ? kindOfKey(rule) : undefined);
-  const layers = canHaveMaps(rules, kindOf) ? layersOf(rules) : undefined;
+  const layers = canHaveMaps(rules, kindOf) ? findLayers(rules) : undefined;
   if (!layers) return rest(images, 0);
   const out: RuleImage[] = [];
   const names = new Map<string, number>();
   let between: RuleImage[] = [];
   let pieces = 0;
-  for (const layer of byLayer(rules, layers)) {
+  for (const layer of byLayer(rules, layers.of)) {
     const { pools, others } = poolsOf(layer, kindOf);
     if (pools.length > 0) {
       out.push(...rest(between, pieces++));
@@ -142,7 +148,7 @@ function lookup(pool: Pool, slug: string, run: number, book: ChainBook, names: M
   // One part with ranges is kept in order.
   if (keys.length === 1 && ranges) elements.sort((a, b) => compareKeys(a.key, b.key));
   // A map keeps its name when others come before it, so that a change of one rule changes elements of it.
-  const base = `${slug}_${run}_${keys.join('_')}${ranges ? '_ranges' : ''}`;
+  const base = `${slug}_${run}_${keys.join('_')}_${ranges ? 'ranges' : 'values'}`;
   const number = names.get(base) ?? 0;
   names.set(base, number + 1);
   const map = `${base}_${number}`;
@@ -166,6 +172,17 @@ function leadTo({ image, rest }: KeyedRule, slug: string, book: ChainBook): MapE
     return { kind: verdict.kind, chain: verdict.chain };
   }
   const ends = verdict.kind === 'accept' || verdict.kind === 'drop' || verdict.kind === 'reject';
-  const chain = book.chain(`${slug}_${slugOf(image.name)}`, [{ ...image, matches: rest }], MOST_WAYS_OF_ALL);
+  const chain = book.chain(`${slug}_${slugOf(image.name)}`, [ledTo(image, rest)], MOST_WAYS_OF_ALL);
   return { kind: ends && rest.length === 0 ? 'goto' : 'jump', chain };
+}
+
+/** One object for each image, whose fingerprint is known then. */
+const led = new WeakMap<RuleImage, RuleImage>();
+
+function ledTo(image: RuleImage, rest: RuleImage['matches']): RuleImage {
+  const known = led.get(image);
+  if (known) return known;
+  const made = { ...image, matches: rest };
+  led.set(image, made);
+  return made;
 }
