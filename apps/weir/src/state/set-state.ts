@@ -266,7 +266,8 @@ export class SetState {
     const changed = this.#changes[f].take();
     const ids: number[] = [];
     const wanted = new Uint8Array(changed.length);
-    for (const id of changed) {
+    for (let i = 0; i < changed.length; i++) {
+      const id = changed[i] as number;
       const slot = table.find(id);
       const cell = table.cells[slot] as number;
       const present = (cell & CELL.installed) !== 0;
