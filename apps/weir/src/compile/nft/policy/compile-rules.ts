@@ -56,12 +56,14 @@ function ownedNames(sets: readonly NamedSet[]): readonly string[] {
 function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const owned = sets.filter((set) => set.target.kind === 'owned');
   const names = new Set(ownedNames(sets));
+  const { memo } = options;
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
   const base: ChainImage[] = [];
   const arrange: Arrange = (rules, slug, run) => {
     if (options.linear) return rules;
-    return options.maps === false ? arrangeAsTree(rules, slug, String(run), book) : arrangeInMaps(rules, slug, run, book);
+    if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
+    return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
   };
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {

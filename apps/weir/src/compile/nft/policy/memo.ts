@@ -1,6 +1,9 @@
 import type { HookRules, Rule } from '../../../model/rule.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
 import { ChainBook, type Entry } from './chains.ts';
+import type { KeyedRule } from './key-box.ts';
+import { LayerMemo } from './layer-memo.ts';
+import { type Layers, layersOf } from './layers.ts';
 
 /** What a rule of a hook came to. */
 interface Placed {
@@ -18,6 +21,8 @@ interface Compilation {
   /** By hook and ref. */
   readonly placed: Map<string, Placed>;
   readonly book: ChainBook;
+  /** By hook and run. */
+  readonly layers: Map<string, LayerMemo>;
 }
 
 /**
@@ -32,7 +37,7 @@ export class CompileMemo {
   begin(conditions: string): ChainBook {
     if (this.#last?.conditions !== conditions) this.#last = undefined;
     const book = new ChainBook(this.#last?.book.entries);
-    this.#now = { conditions, placed: new Map(), book };
+    this.#now = { conditions, placed: new Map(), book, layers: new Map() };
     return book;
   }
 
@@ -41,6 +46,14 @@ export class CompileMemo {
     this.#last = this.#now;
     this.#now = undefined;
     this.#last?.book.close();
+  }
+
+  /** What `layersOf` finds for the rules of a run of a hook. */
+  layersOf(run: string, rules: readonly KeyedRule[]): Layers | undefined {
+    const known = this.#last?.layers.get(run);
+    const layers = known ? known.layersOf(rules) : layersOf(rules);
+    if (layers) this.#now?.layers.set(run, new LayerMemo(rules, layers));
+    return layers;
   }
 
   /** What the rule comes to: as it was, or made by `make`. */
