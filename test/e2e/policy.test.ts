@@ -98,13 +98,15 @@ test('a policy with a set that routes fill: enforced, explained, changed while i
 });
 
 test('audit, limits and time: what would be dropped is counted, the rate holds, a rule ends in time', async () => {
-  const until = new Date(Date.now() + 12_000).toISOString();
-  const { internet, cluster, weir } = await start(`default_action: deny
+  const iso = (ms: number): string => new Date(Date.now() + ms).toISOString();
+  const rules = (until: string, later: string): string => `default_action: deny
 rules:
   - { name: audited, ${forward}, priority: 1, protocol: tcp, destination_ports: 80, action: deny, audit: true }
   - { name: for-a-while, ${forward}, priority: 2, protocol: tcp, destination_ports: [22, 80], action: allow, until: "${until}" }
   - { name: few, ${forward}, priority: 3, protocol: udp, destination_ports: 53, action: rate_limit, rate_limit_pps: 1, rate_limit_burst: 5 }
-`);
+  - { name: longer, ${forward}, priority: 4, protocol: tcp, destination_ports: 443, action: allow, until: "${later}" }
+`;
+  const { internet, core, cluster, weir, write } = await start(rules(iso(3_600_000), iso(3_600_000)));
   const service = at.service.v4;
   expect(await internet.tcpConnect(service, 80)).toBe('connected');
   expect(await internet.tcpConnect(service, 22)).toBe('connected');
@@ -116,9 +118,19 @@ rules:
   expect(heard).toBeGreaterThanOrEqual(4);
   expect(heard).toBeLessThanOrEqual(12);
   expect((await counters(weir)).get('audited')).toBeGreaterThan(0);
+  const [until, later] = [iso(3000), iso(8000)];
+  write(rules(until, later));
+  await weir.ask((client) => client.call('reload', {}));
   await becomes(internet, service, 22, 'timeout');
-  expect(await internet.tcpConnect(service, 80, 300)).toBe('timeout');
   expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(until));
+  expect(await internet.tcpConnect(service, 80, 300)).toBe('timeout');
+  // The machine is off when the last one ends: a boot leaves it out.
+  await weir.kill();
+  await core.exec('nft', ['flush', 'ruleset']);
+  await waitFor('the end of the last rule', () => Date.now() >= Date.parse(later), { timeoutMs: 20_000 });
+  expect((await weir.restore()).stderr).toContain('the time of rule longer is over: it is left out');
+  expect(await core.nftList('table', 'inet', 'weir')).toContain('comment "few"');
+  expect(await internet.tcpConnect(service, 443, 300)).toBe('timeout');
   await dns.close();
   await client.close();
 });

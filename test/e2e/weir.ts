@@ -79,8 +79,8 @@ export class Weir {
   }
 
   /** `weir restore`, to its end. */
-  async restore(): Promise<void> {
-    await this.command('restore', ...this.#arguments());
+  restore(): Promise<CommandResult> {
+    return this.command('restore', ...this.#arguments());
   }
 
   /** Any command of the program inside the namespace. */
