@@ -1,7 +1,7 @@
 /** What the kernel holds: maps, programs, links, ring buffers and types. */
 export { adoptMap, compareMap, type MapAdoption, type MapDifference } from './adopt.ts';
 export { attachTc, type TcAttachment, type TcOptions } from './attach-tc.ts';
-export { BpfError, type BpfReason } from './bpf-error.ts';
+export { BpfError, type BpfFailure, type BpfReason } from './bpf-error.ts';
 export { BTF_KIND, Btf, BtfError, type BtfMember, type BtfStruct } from './btf.ts';
 export { type Capability, missingCapabilities } from './capability.ts';
 export { CounterReader, mapArrayValues } from './counter-map.ts';

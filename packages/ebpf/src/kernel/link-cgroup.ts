@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { BpfError, type BpfFailure } from './bpf-error.ts';
-import { BpfLink } from './link.ts';
+import type { BpfLink } from './link.ts';
+import { createLink } from './link-create.ts';
 import type { BpfProgram } from './program.ts';
 import type { AttachType } from './program-type.ts';
 
@@ -17,7 +18,7 @@ export type CgroupAttachType = Extract<AttachType, `cgroup_${string}`>;
 export function attachCgroup(program: BpfProgram, path: string, attachType: CgroupAttachType): BpfLink {
   const fd = openDirectory(path);
   try {
-    return BpfLink.create(program, { name: `${attachType} of cgroup ${path}`, attachType, target: fd, reasonFor });
+    return createLink(program, { name: `${attachType} of cgroup ${path}`, attachType, target: fd, reasonFor });
   } finally {
     closeSync(fd);
   }

@@ -1,5 +1,6 @@
 import type { BpfFailure } from './bpf-error.ts';
-import { BpfLink } from './link.ts';
+import type { BpfLink } from './link.ts';
+import { createLink } from './link-create.ts';
 import type { BpfProgram } from './program.ts';
 
 const FAMILIES = { ip: 2, ip6: 10 } as const;
@@ -23,7 +24,7 @@ export interface NetfilterOptions {
 
 /** Attaches a program of type netfilter to a hook of a namespace (Linux 6.4). BpfError: `busy` where another program has that priority. */
 export function attachNetfilter(program: BpfProgram, options: NetfilterOptions): BpfLink {
-  return BpfLink.create(program, {
+  return createLink(program, {
     name: `netfilter ${options.family} ${options.hook} at ${options.priority}`,
     attachType: 'netfilter',
     target: 0,

@@ -1,7 +1,8 @@
 import { inNetworkNamespace } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
 import { attempt, type BpfFailure } from './bpf-error.ts';
-import { BpfLink } from './link.ts';
+import type { BpfLink } from './link.ts';
+import { createLink } from './link-create.ts';
 import type { BpfProgram } from './program.ts';
 import { ATTACH_TYPES, type AttachType } from './program-type.ts';
 
@@ -35,7 +36,7 @@ export interface TcxOptions {
 /** Attaches a sched_cls program to an interface by a link (Linux 6.6). BpfError: `unsupported` on an older kernel. */
 export function attachTcx(program: BpfProgram, options: TcxOptions): BpfLink {
   const { flags, relative } = place(options.position ?? 'last');
-  return BpfLink.create(program, {
+  return createLink(program, {
     name: `tcx ${options.direction} of interface ${options.interface}`,
     attachType: typeOf(options.direction),
     target: options.interface,

@@ -1,5 +1,6 @@
 import { BpfError, type BpfFailure, ENOTSUPP } from './bpf-error.ts';
-import { BpfLink } from './link.ts';
+import type { BpfLink } from './link.ts';
+import { createLink } from './link-create.ts';
 import type { BpfProgram } from './program.ts';
 
 const GENERIC = 2;
@@ -46,7 +47,7 @@ export function attachXdp(program: BpfProgram, options: XdpOptions): XdpAttachme
 }
 
 function attach(program: BpfProgram, options: XdpOptions, flag: number): BpfLink {
-  return BpfLink.create(program, {
+  return createLink(program, {
     name: `xdp of interface ${options.interface}`,
     attachType: 'xdp',
     target: options.interface,

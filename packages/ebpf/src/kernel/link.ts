@@ -1,10 +1,9 @@
-import { closeFd, inNetworkNamespace } from '@weir/sys';
+import { closeFd } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
 import { attempt, type BpfFailure } from './bpf-error.ts';
 import type { Capability } from './capability.ts';
 import { type LinkInfo, readLinkInfo } from './link-info.ts';
 import type { BpfProgram } from './program.ts';
-import { ATTACH_TYPES, type AttachType } from './program-type.ts';
 
 const NEEDS: readonly Capability[] = ['CAP_NET_ADMIN'];
 const EINVAL = 22;
@@ -25,27 +24,9 @@ export class BpfLink {
     this.#object = object;
   }
 
-  /** Attaches a program. `fields` writes what the place has of its own into the attribute (`struct link_create`). */
-  static create(program: BpfProgram, place: LinkPlace): BpfLink {
-    const attribute = new Attribute()
-      .u32(0, program.fd)
-      .u32(4, place.target)
-      .u32(8, ATTACH_TYPES[place.attachType])
-      .u32(12, place.flags ?? 0);
-    place.fields?.(attribute);
-    const create = (): number => attribute.call(COMMAND.linkCreate);
-    const object = `${program.describe()} at ${place.name}`;
-    const failure: BpfFailure = { operation: 'attach', object, needs: NEEDS };
-    const fd = attempt(
-      failure,
-      () => (place.netns === undefined ? create() : inNetworkNamespace(place.netns, create)),
-      (errno) => place.reasonFor?.(errno),
-    );
-    return new BpfLink(fd, place.name);
-  }
-
-  /** A link by its descriptor, which is the link's from then on, also when this throws. */
-  static fromFd(fd: number): BpfLink {
+  /** A link by its descriptor, which is the link's from then on, also when this throws. `name` is for texts, unless its id will do. */
+  static fromFd(fd: number, name?: string): BpfLink {
+    if (name !== undefined) return new BpfLink(fd, name);
     try {
       const info = attempt({ operation: 'read', object: `link at descriptor ${fd}` }, () => readLinkInfo(fd));
       return new BpfLink(fd, `link ${info.id}`);
@@ -98,17 +79,4 @@ export class BpfLink {
     this.#closed = true;
     closeFd(this.fd);
   }
-}
-
-/** Where a link is made. */
-export interface LinkPlace {
-  /** For texts: `xdp of interface 3`. */
-  readonly name: string;
-  readonly attachType: AttachType;
-  /** An interface's index, or a cgroup's descriptor. */
-  readonly target: number;
-  readonly flags?: number;
-  readonly netns?: string | undefined;
-  readonly fields?: (attribute: Attribute) => void;
-  readonly reasonFor?: (errno: number) => Partial<BpfFailure> | undefined;
 }

@@ -1,7 +1,8 @@
 import { SystemError } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
+import { runBatch } from './batch-progress.ts';
 import { BpfError, type BpfFailure, ENOTSUPP } from './bpf-error.ts';
-import { type BpfMap, UPDATE_FLAGS, type UpdateMode } from './map.ts';
+import { type BpfMap, elementReason, UPDATE_FLAGS, type UpdateMode } from './map.ts';
 
 /** A batch that stopped. `done` entries, the first ones, were taken before. */
 export class BatchError extends BpfError {
@@ -17,7 +18,6 @@ export class BatchError extends BpfError {
 const ENOENT = 2;
 const EINTR = 4;
 const EAGAIN = 11;
-const EFAULT = 14;
 const ENOSPC = 28;
 /** Interruptions in a row without an entry between them. */
 const MAX_INTERRUPTED = 100;
@@ -33,7 +33,7 @@ const MAX_CHUNK_BYTES = 64 * 1024 * 1024;
 export function updateBatch(map: BpfMap, keys: Uint8Array, values: Uint8Array, mode: UpdateMode = 'any'): void {
   const count = countOf(map, keys);
   if (values.length !== count * map.valueBytes) throw new RangeError(`map ${map.name}: ${values.length} bytes of values for ${count} keys`);
-  runBatch(map, 'update', COMMAND.mapUpdateBatch, keys, values, BigInt(UPDATE_FLAGS[mode]), (i) => {
+  batch(map, 'update', COMMAND.mapUpdateBatch, keys, values, BigInt(UPDATE_FLAGS[mode]), (i) => {
     map.update(slice(keys, i, map.keySize), slice(values, i, map.valueBytes), mode);
   });
 }
@@ -44,7 +44,7 @@ export function deleteBatch(map: BpfMap, keys: Uint8Array): number {
   let absent = 0;
   for (let from = 0; from < count; ) {
     try {
-      runBatch(map, 'delete', COMMAND.mapDeleteBatch, keys.subarray(from * map.keySize), undefined, 0n, (i) => {
+      batch(map, 'delete', COMMAND.mapDeleteBatch, keys.subarray(from * map.keySize), undefined, 0n, (i) => {
         if (!map.delete(slice(keys, from + i, map.keySize))) absent++;
       });
       break;
@@ -60,7 +60,7 @@ export function deleteBatch(map: BpfMap, keys: Uint8Array): number {
   return count - absent;
 }
 
-function runBatch(
+function batch(
   map: BpfMap,
   operation: string,
   command: number,
@@ -69,30 +69,18 @@ function runBatch(
   flags: bigint,
   one: (index: number) => void,
 ): void {
-  const count = countOf(map, keys);
-  let interrupted = 0;
-  for (let done = 0; done < count; ) {
+  const total = countOf(map, keys);
+  const { errno, done } = runBatch(total, (from) => {
     const attribute = new Attribute()
-      .pointer(16, keys.subarray(done * map.keySize))
-      .u32(32, count - done)
+      .pointer(16, keys.subarray(from * map.keySize))
+      .u32(32, total - from)
       .u32(36, map.fd)
       .u64(40, flags);
-    if (values) attribute.pointer(24, values.subarray(done * map.valueBytes));
-    const errno = errnoOf(() => attribute.call(command));
-    if (errno === 0) return;
-    if (errno === ENOTSUPP) {
-      oneByOne(map, operation, done, count, one);
-      return;
-    }
-    // After EFAULT the kernel may not have written how far it came.
-    const taken = errno === EFAULT ? 0 : Math.min(attribute.getU32(32), count - done);
-    // What is refused before the first entry leaves the count as it was.
-    const refused = taken === count - done;
-    if (!refused) done += taken;
-    interrupted = taken > 0 && !refused ? 0 : interrupted + 1;
-    if ((errno !== EINTR && errno !== EAGAIN) || interrupted > MAX_INTERRUPTED)
-      throw new BatchError({ operation, object: `map ${map.name}`, ...map.reasonFor(errno) }, errno, done);
-  }
+    if (values) attribute.pointer(24, values.subarray(from * map.valueBytes));
+    return { errno: errnoOf(() => attribute.call(command)), count: attribute.getU32(32) };
+  });
+  if (errno === ENOTSUPP) oneByOne(map, operation, done, total, one);
+  else if (errno !== 0) throw new BatchError({ operation, object: `map ${map.name}`, ...elementReason(map, errno) }, errno, done);
 }
 
 function oneByOne(map: BpfMap, operation: string, from: number, count: number, one: (index: number) => void): void {
@@ -137,7 +125,7 @@ export function readEntries(map: BpfMap, visit: (key: Uint8Array, value: Uint8Ar
     }
     if ((errno === EINTR || errno === EAGAIN) && interrupted++ < MAX_INTERRUPTED) continue;
     if (errno !== 0 && errno !== ENOENT)
-      throw new BpfError({ operation: 'read', object: `map ${map.name}`, ...map.reasonFor(errno) }, errno);
+      throw new BpfError({ operation: 'read', object: `map ${map.name}`, ...elementReason(map, errno) }, errno);
     const count = Math.min(attribute.getU32(32), chunk);
     for (let i = 0; i < count; i++) visit(slice(keys, i, map.keySize), slice(values, i, map.valueBytes));
     if (errno === ENOENT) return;

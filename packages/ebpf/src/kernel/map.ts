@@ -29,6 +29,7 @@ const EPERM = 1;
 const ENOENT = 2;
 const E2BIG = 7;
 const EFAULT = 14;
+const ENOSPC = 28;
 
 /**
  * A map of the kernel, by an open descriptor. Keys and values are bytes as the kernel takes them: integers in host order. Values of per-CPU maps hold one value after the
@@ -171,14 +172,6 @@ export class BpfMap {
     closeFd(this.fd);
   }
 
-  /** What to say about an errno of an operation on this map's elements. */
-  reasonFor(errno: number): Partial<BpfFailure> | undefined {
-    if (errno === E2BIG && this.isArray) return { reason: 'range', detail: `${this.maxEntries} entries` };
-    if (errno === E2BIG || errno === 28) return { reason: 'full', detail: `${this.maxEntries} entries` };
-    if (errno === EPERM) return { needs: ['CAP_BPF'], detail: 'or it is frozen' };
-    return undefined;
-  }
-
   #found(operation: string, attribute: Attribute, command: number): boolean {
     this.#open();
     try {
@@ -187,13 +180,13 @@ export class BpfMap {
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       if (error.errno === ENOENT) return false;
-      throw new BpfError({ operation, object: `map ${this.name}`, ...this.reasonFor(error.errno) }, error.errno);
+      throw new BpfError({ operation, object: `map ${this.name}`, ...elementReason(this, error.errno) }, error.errno);
     }
   }
 
   #try<T>(operation: string, action: () => T): T {
     this.#open();
-    return attempt({ operation, object: `map ${this.name}` }, action, (errno) => this.reasonFor(errno));
+    return attempt({ operation, object: `map ${this.name}` }, action, (errno) => elementReason(this, errno));
   }
 
   #setKey(key: Uint8Array): void {
@@ -205,6 +198,14 @@ export class BpfMap {
     if (this.#closed) throw new BpfError({ operation: 'use', object: `map ${this.name}`, reason: 'absent', detail: 'it is closed' }, 9);
     return this.fd;
   }
+}
+
+/** What to say about an errno of an operation on a map's elements. */
+export function elementReason(map: Pick<BpfMap, 'isArray' | 'maxEntries'>, errno: number): Partial<BpfFailure> | undefined {
+  if (errno === E2BIG && map.isArray) return { reason: 'range', detail: `${map.maxEntries} entries` };
+  if (errno === E2BIG || errno === ENOSPC) return { reason: 'full', detail: `${map.maxEntries} entries` };
+  if (errno === EPERM) return { needs: ['CAP_BPF'], detail: 'or it is frozen' };
+  return undefined;
 }
 
 function createReason(errno: number): Partial<BpfFailure> | undefined {

@@ -31,6 +31,8 @@ const EINTR = 4;
 const ENOSPC = 28;
 /** The verifier gives up with EAGAIN when a signal waits: tried again so often. */
 const MAX_TRIES = 20;
+/** The kernel takes no smaller one. */
+const LEAST_LOG = 128;
 const FIRST_LOG = 64 * 1024;
 const LOG_LIMIT = 1024 * 1024;
 const MAX_LOG = 16 * 1024 * 1024;
@@ -114,7 +116,7 @@ function load(spec: ProgramSpec): number {
 
 /** Loads a program that was refused, for the sake of the log: a descriptor where it is taken this time. */
 function loadWithLog(spec: ProgramSpec): number | { readonly log: string; readonly complete: boolean } {
-  const limit = Math.min(spec.logLimit ?? LOG_LIMIT, MAX_LOG);
+  const limit = Math.max(LEAST_LOG, Math.min(spec.logLimit ?? LOG_LIMIT, MAX_LOG));
   for (let size = Math.min(FIRST_LOG, limit); ; size = Math.min(size * 4, limit)) {
     const log = new Uint8Array(size);
     try {
