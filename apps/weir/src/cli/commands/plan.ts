@@ -121,6 +121,9 @@ function render(
     `${plural(rules.length, 'rule')} of ${count((part) => part.was)} then, ${count((part) => part.willBe)} now: ${summary(rules)}`,
     ...(made.behaviour.length === 0 ? ['no packet is judged otherwise'] : ['packets that would be judged otherwise:']),
     ...made.behaviour.map((line) => `  ${escapeControl(line)}`),
+    ...(made.behaviour.length === 0
+      ? []
+      : [palette.dim('connections that are there go on, unless weir apply --flush-states cuts those that would be denied')]),
     ...notes.map((line) => palette.dim(escapeControl(line))),
     ...(out === undefined ? [] : [`written to ${out}: weir apply ${out}`]),
   ];
