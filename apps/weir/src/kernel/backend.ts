@@ -1,6 +1,7 @@
 import type { ConntrackKey, Tuple } from '@weir/netlink/conntrack';
-import type { Expression, SetTypeName } from '@weir/netlink/nftables';
+import type { Expression } from '@weir/netlink/nftables';
 import type { Family, Ip } from '@weir/wire/inet';
+import type { MapEntry, MapSpec } from '../model/kernel-map.ts';
 import type { ForeignChain } from '../model/kernel-port.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
 
@@ -85,21 +86,6 @@ export interface AnonymousSetSpec {
   readonly order: 'big' | 'host';
   readonly interval: boolean;
   readonly ranges: readonly { readonly first: Uint8Array; readonly last: Uint8Array }[];
-}
-
-/** A map from the values of one field, or of several side by side, to chains. */
-export interface MapSpec {
-  readonly name: string;
-  readonly keys: readonly SetTypeName[];
-  /** Its elements are ranges on each field, else single values. */
-  readonly ranges: boolean;
-}
-
-/** A range of keys, both ends included, and where it leads. Of a key of several fields the ends are the lowest and the highest value of each, filled up to four bytes. */
-export interface MapEntry {
-  readonly first: Uint8Array;
-  readonly last: Uint8Array;
-  readonly verdict: { readonly kind: 'jump' | 'goto'; readonly chain: string };
 }
 
 /** How a map keeps its entries: as single values, as ranges of one field, or of several. */

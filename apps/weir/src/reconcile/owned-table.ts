@@ -1,15 +1,8 @@
 import { compileRule, ruleFingerprint } from '../compile/nft/expressions.ts';
 import { type ChainImage, type LookupImage, type MapImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
-import {
-  type ChainInfo,
-  type MapEntry,
-  mapLayout,
-  type Operation,
-  type RuleInfo,
-  type TableAddress,
-  type TableInfo,
-} from '../kernel/backend.ts';
+import { type ChainInfo, mapLayout, type Operation, type RuleInfo, type TableAddress, type TableInfo } from '../kernel/backend.ts';
+import type { MapEntry } from '../model/kernel-map.ts';
 
 /** What brings a table to its image, in two parts: the table with its sets, and what makes it judge packets. */
 export interface TablePlan {

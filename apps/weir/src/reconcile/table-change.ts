@@ -1,7 +1,8 @@
 import { ruleFingerprint } from '../compile/nft/expressions.ts';
 import type { ChainImage, LookupImage, MapImage, SetImage, TableImage } from '../compile/nft/image.ts';
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
-import { type MapEntry, mapLayout, type Operation, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
+import { mapLayout, type Operation, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
+import type { MapEntry } from '../model/kernel-map.ts';
 import { addChain, changeRules, mapsOf, removals, type TablePlan } from './owned-table.ts';
 
 /** The rules of a chain of the table that is there, for their handles. */

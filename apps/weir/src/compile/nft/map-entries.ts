@@ -1,4 +1,4 @@
-import type { MapEntry, MapSpec } from '../../kernel/backend.ts';
+import type { MapEntry, MapSpec } from '../../model/kernel-map.ts';
 import { fieldBytes } from './field-bytes.ts';
 import { FIELDS } from './fields.ts';
 import type { FieldValue, LookupImage, MapImage, MapKey, MeterImage } from './image.ts';

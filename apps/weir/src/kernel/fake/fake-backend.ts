@@ -1,4 +1,5 @@
 import type { Family } from '@weir/wire/inet';
+import type { MapEntry } from '../../model/kernel-map.ts';
 import type { ForeignChain } from '../../model/kernel-port.ts';
 import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
@@ -6,7 +7,6 @@ import type {
   ForeignCommit,
   KernelBackend,
   KernelRoutes,
-  MapEntry,
   Operation,
   Outcome,
   PollOutcome,

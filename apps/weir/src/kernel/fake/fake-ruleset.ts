@@ -1,8 +1,7 @@
 import { type Expression, setType } from '@weir/netlink/nftables';
+import type { MapEntry, MapSpec } from '../../model/kernel-map.ts';
 import {
   type ForeignChange,
-  type MapEntry,
-  type MapSpec,
   type MeterSpec,
   mapLayout,
   type Operation,

@@ -13,6 +13,7 @@ import {
 import { type CommitResult, NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
 import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
+import type { MapEntry } from '../../model/kernel-map.ts';
 import type { ForeignChain } from '../../model/kernel-port.ts';
 import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
@@ -20,7 +21,6 @@ import type {
   ForeignCommit,
   KernelBackend,
   KernelRoutes,
-  MapEntry,
   Operation,
   Outcome,
   PollOutcome,

@@ -1,7 +1,7 @@
 import type { SetElement } from '@weir/netlink/nftables';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { MapEntry } from '../backend.ts';
+import type { MapEntry } from '../../model/kernel-map.ts';
 import { entriesOf, entryElements, rangeElements } from './range-elements.ts';
 
 const key = (value: number): Uint8Array => new Uint8Array([value >> 8, value & 255]);

@@ -1,5 +1,6 @@
 import type { SetElement } from '@weir/netlink/nftables';
-import type { MapEntry, MapLayout } from '../backend.ts';
+import type { MapEntry } from '../../model/kernel-map.ts';
+import type { MapLayout } from '../backend.ts';
 
 interface Keys {
   readonly first: Uint8Array;
