@@ -82,3 +82,14 @@ it('helpers are for the types of programs that the table says', () => {
   expect(mayCall('sched_cls', 'xdp_load_bytes')).toBe(false);
   expect(mayCall('netfilter', 'skb_load_bytes')).toBe(false);
 });
+
+it('what nothing leads to is left out, and the kernel takes the rest', () => {
+  const asm = new Assembler();
+  const next = asm.label();
+  asm.mov('r0', 2).exit().jump('r0', '==', 0, next).mov('r0', 1).place(next).exit();
+  expect(() => loadProgram(asm)).toThrow('unreachable insn 2');
+  const instructions = bindProgram(asm.assemble({ unreachable: 'remove' }), {});
+  const program = BpfProgram.load({ name: 'weir_asm', type: 'xdp', instructions });
+  open.push(program);
+  expect([instructions.length / 8, program.run({ data: frame() }).result]).toEqual([2, 2]);
+});

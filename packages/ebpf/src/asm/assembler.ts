@@ -4,6 +4,7 @@ import { InstructionWriter, MAX_SLOTS } from './instruction-writer.ts';
 import { endsFlow, type LongJumps, resolveJumps } from './jump-layout.ts';
 import { CALL, type Comparison, IMMEDIATE, OPCODE } from './opcodes.ts';
 import type { AssembledProgram, ProgramSymbol } from './program.ts';
+import { type Draft, removeUnreachable } from './reachable.ts';
 import { lower, type Register } from './registers.ts';
 
 declare const label: unique symbol;
@@ -156,26 +157,46 @@ export class Assembler<Origin = string> extends InstructionWriter {
 
   /**
    * The program, with every jump resolved. The assembler can go on to be written and assembled again.
+   *
+   * The kernel refuses instructions that no path leads to. With `unreachable: 'remove'` they are left out, so that a compiler may write what follows a rule
+   * that takes every packet; labels that only they name need not be placed.
    * @throws AssemblyError label-unplaced, label-at-end, falls-through, jump-range, program-size
    */
-  assemble(options: { readonly longJumps?: LongJumps } = {}): AssembledProgram<Origin> {
-    const { words, origins } = this.written();
-    const targets = this.#targets.map((target, index) => this.#slotOf(target, this.#jumps[index]));
-    const starts = this.#functionStarts(words);
-    this.#checkFunctions(words, targets, starts);
-    const resolved = resolveJumps({ words, origins, sources: this.#jumps, targets }, options.longJumps ?? 'relay');
+  assemble(options: { readonly longJumps?: LongJumps; readonly unreachable?: 'keep' | 'remove' } = {}): AssembledProgram<Origin> {
+    const draft = this.#draft(options.unreachable ?? 'keep');
+    checkFunctions(draft);
+    const resolved = resolveJumps(draft, options.longJumps ?? 'relay');
     if (resolved.words.length > 2 * MAX_SLOTS) throw new AssemblyError('program-size', `more than ${MAX_SLOTS} instructions`);
     return {
       words: resolved.words,
-      functions: starts.map(({ name, slot }) => ({ name, slot: resolved.moved(slot) })),
+      functions: draft.functions.map(({ name, slot }) => ({ name, slot: resolved.moved(slot) })),
       symbols: this.#symbols.slice(),
       references: {
-        slots: Int32Array.from(this.#references, resolved.moved),
-        symbols: Int32Array.from(this.#referenceSymbols),
+        slots: Int32Array.from(draft.references, resolved.moved),
+        symbols: Int32Array.from(draft.referenceSymbols),
       },
       originIndex: resolved.origins,
       origins: this.#origins.slice(),
     };
+  }
+
+  #draft(unreachable: 'keep' | 'remove'): Draft {
+    const { words, origins } = this.written();
+    if (words.length === 0) throw new AssemblyError('falls-through', 'a program has at least one instruction');
+    const draft = {
+      words,
+      origins,
+      sources: this.#jumps,
+      functions: [
+        { name: this.#name, slot: 0 },
+        ...this.#functions.map(({ name, label: target }) => ({ name, slot: this.#slotOf(target, undefined) })),
+      ],
+      references: this.#references,
+      referenceSymbols: this.#referenceSymbols,
+    };
+    const targetOf = (index: number): number => this.#slotOf(this.#targets[index] ?? (-1 as Label), this.#jumps[index]);
+    if (unreachable === 'remove') return removeUnreachable(draft, targetOf);
+    return { ...draft, targets: this.#jumps.map((_, index) => targetOf(index)) };
   }
 
   /** The instruction just written, of so many slots, goes to `target`. */
@@ -208,35 +229,24 @@ export class Assembler<Origin = string> extends InstructionWriter {
   #nameOf(target: Label): string {
     return this.#labelNames.get(target) ?? `${target}`;
   }
+}
 
-  /** The functions by where they start, the program itself first. */
-  #functionStarts(words: Int32Array): readonly { readonly name: string; readonly slot: number }[] {
-    if (words.length === 0) throw new AssemblyError('falls-through', 'a program has at least one instruction');
-    const named = this.#functions.map(({ name, label: target }) => ({ name, slot: this.#slotOf(target, undefined) }));
-    return [{ name: this.#name, slot: 0 }, ...named];
+/** As the kernel wants them: a function ends with exit or goto, and no jump leaves it. */
+function checkFunctions({ words, sources, targets, functions }: Draft): void {
+  const end = (index: number): number => functions[index + 1]?.slot ?? words.length / 2;
+  for (const [index, { name, slot }] of functions.entries()) {
+    if (end(index) === slot || !endsFlow(words, end(index) - 1))
+      throw new AssemblyError('falls-through', `${name} can run past its last instruction`, end(index) - 1);
   }
-
-  /** As the kernel wants them: a function ends with exit or goto, and no jump leaves it. */
-  #checkFunctions(
-    words: Int32Array,
-    targets: readonly number[],
-    starts: readonly { readonly name: string; readonly slot: number }[],
-  ): void {
-    for (const [index, { name, slot }] of starts.entries()) {
-      const end = starts[index + 1]?.slot ?? this.slots;
-      if (end === slot || !endsFlow(words, end - 1))
-        throw new AssemblyError('falls-through', `${name} can run past its last instruction`, end - 1);
-    }
-    if (starts.length === 1) return;
-    // Jumps are in the order of their slots, so the function of each source is found by going along.
-    let current = 0;
-    for (const [index, source] of this.#jumps.entries()) {
-      while (source >= (starts[current + 1]?.slot ?? Number.POSITIVE_INFINITY)) current++;
-      const opcode = (words[2 * source] ?? 0) & 0xff;
-      if (opcode === OPCODE.CALL || opcode === OPCODE.LOAD_IMMEDIATE) continue;
-      const target = targets[index] ?? 0;
-      if (target < (starts[current]?.slot ?? 0) || target >= (starts[current + 1]?.slot ?? Number.POSITIVE_INFINITY))
-        throw new AssemblyError('jump-range', `a jump leaves the function ${starts[current]?.name ?? ''}`, source);
-    }
+  if (functions.length === 1) return;
+  // Jumps are in the order of their slots, so the function of each source is found by going along.
+  let current = 0;
+  for (const [index, source] of sources.entries()) {
+    while (source >= end(current)) current++;
+    const opcode = (words[2 * source] ?? 0) & 0xff;
+    if (opcode === OPCODE.CALL || opcode === OPCODE.LOAD_IMMEDIATE) continue;
+    const target = targets[index] ?? 0;
+    if (target < (functions[current]?.slot ?? 0) || target >= end(current))
+      throw new AssemblyError('jump-range', `a jump leaves the function ${functions[current]?.name ?? ''}`, source);
   }
 }

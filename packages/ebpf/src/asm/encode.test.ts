@@ -132,17 +132,17 @@ test('words that are anything: decoded and encoded they are the same', () => {
 
 test('every opcode with every value of the fields that select: decoded and encoded they are the same', () => {
   let known = 0;
-  const changed: string[] = [];
-  for (let opcode = 0; opcode < 256; opcode++)
+  for (let opcode = 0; opcode < 256; opcode++) {
+    const words: number[] = [];
     for (const registers of [0x00, 0x10, 0x20, 0x30, 0x50, 0x60, 0x70, 0x21, 0xa0, 0x0a, 0x0b, 0xb0])
       for (const at of [0, 1, 8, 32, -1])
-        for (const number of [0, 1, 16, 40, 64, 0x40, 0x41, 0xa0, 0xe1, 0xf1, 0x100, 0x110, 0x111]) {
-          const words = Int32Array.of(opcode | (registers << 8) | (at << 16), number, 0, 0);
-          const decoded = decodeInstructions(words);
-          if (decoded[0]?.kind !== 'unknown') known++;
-          if (encodeInstructions(decoded).join() !== words.join()) changed.push(words.join());
-        }
-  expect(changed).toEqual([]);
+        for (const number of [0, 1, 16, 40, 64, 0x40, 0x41, 0xa0, 0xe1, 0xf1, 0x100, 0x110, 0x111])
+          words.push(opcode | (registers << 8) | (at << 16), number, 0, 0);
+    const decoded = decodeInstructions(Int32Array.from(words));
+    // What takes one slot is followed by a slot of zeros, which is unknown.
+    known += decoded.filter((one) => one.kind !== 'unknown').length;
+    expect(encodeInstructions(decoded).join(), `opcode ${opcode}`).toBe(words.join());
+  }
   expect(known).toBeGreaterThan(6_000);
 });
 

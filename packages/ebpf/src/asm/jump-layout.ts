@@ -1,5 +1,6 @@
 import { AssemblyError } from './error.ts';
 import { OPCODE } from './opcodes.ts';
+import { targetByOffset } from './target.ts';
 
 /**
  * What to do with a jump that is further than its 16 bits say (32,767 slots):
@@ -59,7 +60,8 @@ function resolveInPlace({ words, origins, sources, targets }: UnresolvedCode): R
   return { words, origins, moved: (slot) => slot };
 }
 
-function resolveFar(code: UnresolvedCode, mode: LongJumps): ResolvedCode {
+function resolveFar(written: UnresolvedCode, mode: LongJumps): ResolvedCode {
+  const code = withOffsets(written);
   const relays = relayPoints(code.words);
   const far = new Set<number>();
   for (;;) {
@@ -80,9 +82,27 @@ function resolveFar(code: UnresolvedCode, mode: LongJumps): ResolvedCode {
   }
 }
 
+/** The same with the jumps that were written by offset: what is put in would come between them and their targets. */
+function withOffsets(code: UnresolvedCode): UnresolvedCode {
+  const slots = code.words.length / 2;
+  const named = new Int32Array(slots).fill(-1);
+  for (const [index, slot] of code.sources.entries()) named[slot] = index;
+  const sources: number[] = [];
+  const targets: number[] = [];
+  for (let slot = 0; slot < slots; slot++) {
+    const index = named[slot] ?? -1;
+    const target = index < 0 ? targetByOffset(code.words, slot) : code.targets[index];
+    if (target === undefined || target < 0 || target >= slots) continue;
+    sources.push(slot);
+    targets.push(target);
+  }
+  return { ...code, sources, targets };
+}
+
+/** Whether an instruction with a target has it in its 16-bit offset; the others have it in their immediate. */
 function isJump(words: Int32Array, slot: number): boolean {
   const opcode = (words[2 * slot] ?? 0) & 0xff;
-  return opcode !== OPCODE.CALL && opcode !== OPCODE.LOAD_IMMEDIATE;
+  return opcode !== OPCODE.CALL && opcode !== OPCODE.LOAD_IMMEDIATE && opcode !== OPCODE.GOTO_LONG;
 }
 
 function fits(offset: number): boolean {
