@@ -105,6 +105,45 @@ describe('kernel and interpreter on a capture of every kind of packet', () => {
   });
 });
 
+describe('an eBPF program and the interpreter on the same capture', () => {
+  it.each(['prerouting', 'input', 'forward', 'output'])('every kind of rule at %s', async (hook) => {
+    const { code, lines, err } = await replay(rich, '--pcap', capture, '--compare', '--hook', hook, '--engine', 'ebpf');
+    expect(lines.filter((line) => 'difference' in line).slice(0, 3)).toEqual([]);
+    expect(code, err).toBe(0);
+    const rules = new Set(lines.map((line) => (line['rule'] as { ref: string } | undefined)?.ref));
+    const decided = ['limited', 'limited-rule', 'listed', 'pings', 'sctp', 'late', '<default>'];
+    expect(decided.filter((ref) => !rules.has(ref))).toEqual([]);
+    expect(new Set(lines.map((line) => line['verdict']))).toEqual(new Set(['allow', 'deny', 'reject', 'not-judged']));
+  });
+
+  it.each(['invalid', 'established'])('every packet is %s', async (state) => {
+    const { code, lines, err } = await replay(
+      rich,
+      '--pcap',
+      capture,
+      '--compare',
+      '--engine',
+      'ebpf',
+      '--hook',
+      'prerouting',
+      '--state',
+      state,
+    );
+    expect(code, err).toBe(0);
+    const rules = new Set(lines.map((line) => (line['rule'] as { ref: string } | undefined)?.ref));
+    expect([rules.has('marked'), rules.has('listed')]).toEqual(state === 'invalid' ? [true, false] : [false, false]);
+  });
+
+  it('what a program cannot do is said', async () => {
+    const policy = join(directory, 'payload.yaml');
+    writeFileSync(policy, `rules:\n  - { name: token, expression: 'udp.payload contains "token"', action: allow }\n`);
+    const { code, err } = await replay(policy, '--pcap', capture, '--engine', 'ebpf');
+    expect(code).toBe(2);
+    expect(err).toContain('payload.yaml:2');
+    expect(err).toContain('contains');
+  });
+});
+
 it('connection tracking says the state of each packet', async () => {
   const turn = (back: boolean, flags: number, sequence: number, acknowledgement: number): Uint8Array => {
     const [client, server] = [ip('198.51.100.7'), ip('203.0.113.5')];

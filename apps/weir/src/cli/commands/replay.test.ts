@@ -166,7 +166,7 @@ test('a link type that is not known', async () => {
 
 test.each([
   { name: 'a hook without rules', args: ['--hook', 'output'], want: 'no rules at output, but at input, forward' },
-  { name: 'a state in the kernel', args: ['--engine', 'nft', '--state', 'new'], want: '--state is for the interpreter alone' },
+  { name: 'a state in the kernel', args: ['--engine', 'nft', '--state', 'new'], want: '--state is for the interpreter and for eBPF' },
   { name: 'an interface that cannot be made', args: ['--compare', '--iif', 'lo'], want: 'cannot be made with the name "lo"' },
   { name: 'one interface for both', args: ['--compare', '--iif', 'a', '--oif', 'a'], want: '--iif and --oif are two interfaces' },
 ])('$name is refused', async ({ args, want }) => {

@@ -11,8 +11,8 @@ import type { Io } from '../io.ts';
 import type { Palette } from '../render/paint.ts';
 import { type AtHook, HookView, type NotJudged } from '../replay/at-hook.ts';
 import { type CompiledHook, compileHook } from '../replay/compile-hook.ts';
+import { EbpfEngine } from '../replay/ebpf-engine.ts';
 import { interpret, reasons, withState } from '../replay/interpret.ts';
-import { compileForReplay, EbpfEngine } from '../replay/ebpf-engine.ts';
 import { KernelEngine } from '../replay/kernel-engine.ts';
 import { type Outcome, sameOutcome } from '../replay/outcome.ts';
 import { missingCapabilities } from '../replay/privileges.ts';
@@ -69,7 +69,10 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const hook = chooseHook(hooks, options.hook);
   const kernel = options.engine === 'nft' || (options.compare && options.engine === 'interpreter');
   if (kernel && options.state !== undefined)
-    throw new CliError(EXIT.usage, '--state is for the interpreter alone: in the kernel connection tracking says the state of each packet');
+    throw new CliError(
+      EXIT.usage,
+      '--state is for the interpreter and for eBPF: in nf_tables connection tracking says the state of each packet',
+    );
   const context = contextOf(options, kernel);
   if (kernel) checkPrivileges();
   if (sets.length > 0) io.err('sets that routes fill are empty in a replay\n');
@@ -80,7 +83,7 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const engine = kernel
     ? openEngine(() => new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif: context.iif ?? '', oif: context.oif ?? '' }))
     : options.engine === 'ebpf'
-      ? openEngine(() => new EbpfEngine(hook, compileForReplay(hook, atHookContext(context, hook))))
+      ? openEngine(() => new EbpfEngine(hook, atHookContext(context, hook)))
       : undefined;
   try {
     return await new Replay(hook, compiled, engine, context, options, io).run();
@@ -155,14 +158,7 @@ class Replay {
   #octets = 0;
   #broken = false;
 
-  constructor(
-    hook: HookRules,
-    compiled: CompiledHook,
-    engine: Engine | undefined,
-    context: PacketContext,
-    options: ReplayOptions,
-    io: Io,
-  ) {
+  constructor(hook: HookRules, compiled: CompiledHook, engine: Engine | undefined, context: PacketContext, options: ReplayOptions, io: Io) {
     this.#hook = hook;
     this.#engine = engine;
     this.#options = options;

@@ -1,7 +1,7 @@
 import type { AssembledProgram, Label } from '@weir/ebpf/asm';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
-import { emitExpression } from './expression.ts';
+import { emitExpression, type Known } from './expression.ts';
 import { Facts } from './facts.ts';
 import { emitFindHeaders } from './find-headers.ts';
 import { CONTEXT, type Place, STACK } from './layout.ts';
@@ -40,6 +40,7 @@ export interface CompileEbpfOptions {
   readonly place: Place;
   /** For test runs: the result is the verdict (1 allows, 0 denies) with the number of the deciding rule, from 1, shifted left by 8. */
   readonly tellRule?: boolean;
+  readonly known?: Known | undefined;
 }
 
 export type CompileResult = { readonly compiled: CompiledHook } | { readonly refusals: readonly Refusal[] };
@@ -48,7 +49,7 @@ export type CompileResult = { readonly compiled: CompiledHook } | { readonly ref
  * The rules of one hook as straight code, one rule after the other: what an eBPF program of a few rules is. What it cannot do comes back as refusals, each with the construct's
  * place.
  */
-export function compileEbpf(hook: HookRules, { place, tellRule = false }: CompileEbpfOptions): CompileResult {
+export function compileEbpf(hook: HookRules, { place, known, tellRule = false }: CompileEbpfOptions): CompileResult {
   const refusals: Refusal[] = [];
   const lists = new Map<string, ListMap>();
   const facts = new Facts();
@@ -58,15 +59,16 @@ export function compileEbpf(hook: HookRules, { place, tellRule = false }: Compil
     return symbol;
   };
   const rules = new RuleAssembler('rules');
-  emitRules(rules, hook, { place, facts, listMap, refuse: (refusal) => refusals.push(refusal), tellRule });
+  emitRules(rules, hook, { place, known, facts, listMap, refuse: (refusal) => refusals.push(refusal), tellRule });
   if (refusals.length > 0) return { refusals };
   const asm = new RuleAssembler('main');
-  emitProgram(asm, hook, { place, facts, listMap, refuse: () => undefined, tellRule });
+  emitProgram(asm, hook, { place, known, facts, listMap, refuse: () => undefined, tellRule });
   return { compiled: { place, program: asm.assemble(), lists: [...lists.values()], rules: hook.rules } };
 }
 
 interface RulesContext {
   readonly place: Place;
+  readonly known: Known | undefined;
   readonly facts: Facts;
   readonly listMap: (list: string, family: 4 | 6) => string;
   readonly refuse: (refusal: Refusal) => void;

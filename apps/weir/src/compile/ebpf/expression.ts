@@ -1,12 +1,19 @@
 import type { Label } from '@weir/ebpf/asm';
+import { evaluate, type Subject } from '@weir/filter/eval';
 import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
-import { clampSet } from '@weir/filter/ir';
+import { clampSet, operandLeaves, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import { Unsayable } from '../refusal.ts';
 import { type Branch, emitBits, emitInt, emitIp } from './compare.ts';
 import { type Fact, type Facts, isFact } from './facts.ts';
 import { type Place, STACK } from './layout.ts';
 import type { RuleAssembler } from './rule-assembler.ts';
+
+/** Fields whose values are the same for every packet that a program sees, such as the interface where it is attached: tests of them are answered here and now. */
+export interface Known {
+  readonly fields: ReadonlySet<string>;
+  readonly subject: Subject;
+}
 
 /** What expressions are compiled with. */
 export interface ExpressionContext {
@@ -15,6 +22,8 @@ export interface ExpressionContext {
   readonly facts: Facts;
   /** How many xor are around. */
   readonly depth: number;
+  /** What is known of every packet that the program will see. */
+  readonly known: Known | undefined;
   /** The map with the members of a named set of a family; it is made by asking. */
   readonly listMap: (list: string, family: 4 | 6) => string;
 }
@@ -91,7 +100,11 @@ function emitParity(context: ExpressionContext, items: readonly Expr[], branch: 
 }
 
 function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: IrSpan | undefined): void {
-  const { asm } = context;
+  const { asm, known } = context;
+  if (known && operandLeaves(testOperand(test)).every((leaf) => leaf.kind === 'field' && known.fields.has(leaf.name))) {
+    asm.goto(evaluate({ kind: 'literal', test, negated: false }, known.subject) ? branch.yes : branch.no);
+    return;
+  }
   switch (test.kind) {
     case 'int': {
       const set = clampSet(test.set, 0, 0xffff_ffff);
