@@ -19,7 +19,7 @@ export interface Bed {
   close(): Promise<void>;
 }
 
-export function configuration(settle: string = '500ms'): string {
+function configuration(settle: string = '500ms'): string {
   return `bgp:
   as: ${LOCAL_AS}
   router_id: 192.0.2.1

@@ -7,7 +7,7 @@ import type { Config } from '../model/config.ts';
  * The addresses of this host: those of the namespace of this process, and of the one that is managed where that is another. Deny sets never cover them. Throws SystemError when the
  * namespace cannot be entered.
  */
-export function hostAddresses(netns: string | undefined): readonly Ip[] {
+function hostAddresses(netns: string | undefined): readonly Ip[] {
   const here = networkInterfaces();
   const there = netns === undefined ? {} : inNetworkNamespace(netns, networkInterfaces);
   const out: Ip[] = [];

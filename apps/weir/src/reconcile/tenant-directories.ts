@@ -19,7 +19,7 @@ export interface TenantDirectory {
 }
 
 /** Where the state of a tenant is kept: its image, ledger and set files. */
-export function tenantDirectory(stateDirectory: string, name: string): string {
+function tenantDirectory(stateDirectory: string, name: string): string {
   return join(stateDirectory, TENANTS, name);
 }
 

@@ -21,7 +21,7 @@ export function keyType(key: MapKey): SetTypeName {
 }
 
 /** Bytes of one part of a key. */
-export function keyLength(key: MapKey): number {
+function keyLength(key: MapKey): number {
   return isInterface(key) ? IFNAMSIZ : FIELDS[key].load.length;
 }
 
