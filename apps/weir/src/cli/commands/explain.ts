@@ -3,7 +3,6 @@ import type { Hook } from '@weir/filter/scheme';
 import { parseHex } from '@weir/wire/bytes';
 import type { MemberSummary } from '../../api/index.ts';
 import { printAction, ruleLabel } from '../../compile/describe/index.ts';
-import type { Rule } from '../../model/rule.ts';
 import { loadConfig, textFiles } from '../../sources/config/index.ts';
 import { packetOf, parsePacketWords } from '../../sources/packets/index.ts';
 import { withDaemon } from '../daemon-client.ts';
@@ -17,6 +16,7 @@ import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
+import { ruleJson, rulePlace } from '../render/rule.ts';
 import { renderWhy } from './sets.ts';
 
 export interface ExplainOptions extends ViewOptions {
@@ -144,11 +144,6 @@ function membersFound({ trace }: Considered, members: Members): readonly { reado
   });
 }
 
-function place(rule: Rule): string | undefined {
-  const { provenance } = rule;
-  return provenance.kind === 'file' ? `${provenance.span.file}:${provenance.span.line}` : undefined;
-}
-
 function render(one: Explained, palette: Palette): string {
   const lines = [palette.bold(escapeControl(describePacket(one.packet)))];
   const several = one.places.some(({ tenant }) => tenant !== undefined);
@@ -169,7 +164,7 @@ function render(one: Explained, palette: Palette): string {
 
 function renderRule(considered: Considered, decides: boolean, members: Members, palette: Palette): string[] {
   const { rule, matches, why } = considered;
-  const where = place(rule);
+  const where = rulePlace(rule);
   const text = `${ruleLabel(rule)} ${printAction(rule.action)}${where === undefined ? '' : ` (${where})`}`;
   const reason = why.length > 0 ? `: ${why.join(', ')}` : '';
   if (!matches) return [palette.dim(`  - ${escapeControl(text + reason)}`)];
@@ -198,17 +193,5 @@ function toJson(one: Explained): unknown {
       })),
     ),
     ...(elsewhere.length === 0 ? {} : { not_there: elsewhere }),
-  };
-}
-
-function ruleJson(rule: Rule): Record<string, unknown> {
-  return {
-    ref: rule.ref,
-    name: rule.name,
-    stage: rule.stage,
-    priority: rule.priority,
-    action: printAction(rule.action),
-    expression: rule.text,
-    source: place(rule),
   };
 }

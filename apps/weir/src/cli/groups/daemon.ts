@@ -1,6 +1,8 @@
 import { type Command, Option } from 'commander';
 import { count, daemonCommand, type GroupContext, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
 
+const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
+
 /** Commands that ask the daemon. */
 export function addDaemonCommands(program: Command, context: GroupContext): void {
   const { done, io } = context;
@@ -59,6 +61,17 @@ export function addDaemonCommands(program: Command, context: GroupContext): void
           io,
         ),
       );
+    });
+
+  daemonCommand(program, 'rules')
+    .summary('show the rules in force')
+    .description('What is judged at each hook, in the order of judgement: the base, deny sets, the policy and the default.')
+    .addOption(new Option('--hook <hook>', 'only this hook').choices(HOOKS))
+    .addOption(tenantOption())
+    .action(async (o: Values) => {
+      const { rules } = await import('../commands/rules.ts');
+      const hook = o['hook'] === undefined ? undefined : word(o, 'hook', HOOKS);
+      done(await rules({ ...viewOptions(context, o), hook, tenant: text(o, 'tenant') }, io));
     });
 
   daemonCommand(program, 'counters')
