@@ -2,8 +2,7 @@ import type { Label } from '@weir/ebpf/asm';
 import type { IpSet, Range, RangeSet } from '@weir/filter/ir';
 import { MAX_IP6 } from '@weir/filter/ir';
 import type { Fact } from './facts.ts';
-import { STACK } from './layout.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
+import { type RuleAssembler, STACK } from './layout.ts';
 
 /** Where a test goes: labels, of which one may stand right after it. */
 export interface Branch {

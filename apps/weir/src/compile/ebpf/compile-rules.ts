@@ -1,11 +1,10 @@
-import type { AssembledProgram, Label } from '@weir/ebpf/asm';
+import { type AssembledProgram, Assembler, type Label } from '@weir/ebpf/asm';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
 import { emitExpression, type Known } from './expression.ts';
 import { Facts } from './facts.ts';
 import { emitFindHeaders } from './find-headers.ts';
-import { CONTEXT, type Place, STACK } from './layout.ts';
-import { RuleAssembler } from './rule-assembler.ts';
+import { CONTEXT, type Place, type RuleAssembler, STACK } from './layout.ts';
 
 /** The members of a named set of one family, as prefixes in an LPM trie with a value of one octet. */
 export interface ListMap {
@@ -58,12 +57,12 @@ export function compileEbpf(hook: HookRules, { place, known, tellRule = false }:
     lists.set(symbol, { symbol, list, family });
     return symbol;
   };
-  const rules = new RuleAssembler('rules');
+  const rules = new Assembler<Rule>('rules');
   emitRules(rules, hook, { place, known, facts, listMap, refuse: (refusal) => refusals.push(refusal), tellRule });
   if (refusals.length > 0) return { refusals };
-  const asm = new RuleAssembler('main');
+  const asm = new Assembler<Rule>('main');
   emitProgram(asm, hook, { place, known, facts, listMap, refuse: () => undefined, tellRule });
-  return { compiled: { place, program: asm.assemble(), lists: [...lists.values()], rules: hook.rules } };
+  return { compiled: { place, program: asm.assemble({ unreachable: 'remove' }), lists: [...lists.values()], rules: hook.rules } };
 }
 
 interface RulesContext {

@@ -6,8 +6,7 @@ import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import { Unsayable } from '../refusal.ts';
 import { type Branch, emitBits, emitInt, emitIp } from './compare.ts';
 import { type Fact, type Facts, isFact } from './facts.ts';
-import { type Place, STACK } from './layout.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
+import { type Place, type RuleAssembler, STACK } from './layout.ts';
 
 /** Fields whose values are the same for every packet that a program sees, such as the interface where it is attached: tests of them are answered here and now. */
 export interface Known {

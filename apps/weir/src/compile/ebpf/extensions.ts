@@ -1,7 +1,6 @@
 import type { Label } from '@weir/ebpf/asm';
-import { MISSING, NETWORK_AT, NETWORK_OCTETS, type Place, PROTOCOL, STACK, TRANSPORT_AT } from './layout.ts';
+import { MISSING, NETWORK_AT, NETWORK_OCTETS, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
 import { copyOctets } from './read-packet.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;

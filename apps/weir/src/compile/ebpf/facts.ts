@@ -1,8 +1,7 @@
 import type { Operand } from '@weir/filter/ir';
 import { emitIsFragment6 } from './extensions.ts';
-import { MISSING, MISSING_WIDE_BIT, NETWORK_AT, type Place, PROTOCOL, STACK, TRANSPORT_AT } from './layout.ts';
+import { MISSING, MISSING_WIDE_BIT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
 import { copyOctets, signMask, zeroMask } from './read-packet.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
 
 /** A fact that rules ask for, and where it is on the stack. `u64` where it has 32 bits of its own. */
 export interface Fact {

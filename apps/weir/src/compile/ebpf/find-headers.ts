@@ -1,8 +1,17 @@
 import type { Label } from '@weir/ebpf/asm';
 import { emitExtensions } from './extensions.ts';
-import { MISSING, NETWORK_AT, NETWORK_OCTETS, type Place, PROTOCOL, STACK, TRANSPORT_AT, TRANSPORT_OCTETS } from './layout.ts';
+import {
+  MISSING,
+  NETWORK_AT,
+  NETWORK_OCTETS,
+  type Place,
+  PROTOCOL,
+  type RuleAssembler,
+  STACK,
+  TRANSPORT_AT,
+  TRANSPORT_OCTETS,
+} from './layout.ts';
 import { atMost, copyOctets, loadFrameLength, signMask, zeroMask } from './read-packet.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
 
 /** Ethernet types as they stand in the packet, read by a little-endian machine. */
 const TYPE_IPV4 = 0x0008;

@@ -1,3 +1,9 @@
+import type { Assembler } from '@weir/ebpf/asm';
+import type { Rule } from '../../model/rule.ts';
+
+/** Programs name the rule that each of their instructions is for. */
+export type RuleAssembler = Assembler<Rule>;
+
 /**
  * Where a program runs, which says how it reads the packet and what it returns:
  * - `xdp` and `tc` see Ethernet frames

@@ -1,6 +1,5 @@
 import type { Register } from '@weir/ebpf/asm';
-import { CONTEXT, type Place } from './layout.ts';
-import type { RuleAssembler } from './rule-assembler.ts';
+import { CONTEXT, type Place, type RuleAssembler } from './layout.ts';
 
 /** Loads the length of the whole packet or frame into `to`. */
 export function loadFrameLength(asm: RuleAssembler, place: Place, to: Register): void {
