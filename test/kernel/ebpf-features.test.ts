@@ -105,34 +105,54 @@ describe('features', () => {
   });
 
   it('are missing with the capability that is missing', async () => {
-    const script = `
-      import { probeFeatures, BpfMap } from '@weir/ebpf/kernel';
-      const report = probeFeatures();
-      let error;
-      try { BpfMap.create({ name: 'x', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 1 }); } catch (caught) { error = { message: caught.message, missing: caught.missing }; }
-      console.log(JSON.stringify({ features: report.features, required: report.missingRequired, error }));`;
-    const args = [
-      '--drop=cap_bpf,cap_sys_admin',
-      '--',
-      '-c',
-      'exec "$0" --conditions=source --import tsx --input-type=module -e "$1"',
-      process.execPath,
-      script,
-    ];
-    const { stdout } = await runCommand('capsh', args);
-    const { features, required, error } = JSON.parse(stdout) as {
-      features: readonly { name: string; present: boolean; reason?: string }[];
-      required: readonly string[];
-      error: { message: string; missing: readonly string[] };
-    };
-    const reason = (name: string): string | undefined => features.find((one) => one.name === name)?.reason;
+    const { reason, required, errors } = await withoutCapabilities('cap_bpf,cap_sys_admin');
     expect(reason('cap-bpf')).toBe('the process lacks CAP_BPF');
     expect(reason('map-hash')).toContain('missing CAP_BPF');
-    expect(reason('tcx')).toContain('EPERM');
+    expect(reason('program-xdp')).toContain('missing CAP_BPF');
     expect(required).toContain('cap-bpf');
-    expect(error).toEqual({
-      message: 'create map x: it is not permitted (hash, key 4, value 4, 1 entries, flags 0x0): EPERM; missing CAP_BPF',
-      missing: ['CAP_BPF'],
-    });
+    expect(errors).toEqual([
+      {
+        message: 'create map x: it is not permitted (hash, key 4, value 4, 1 entries, flags 0x0): EPERM; missing CAP_BPF',
+        missing: ['CAP_BPF'],
+      },
+      { message: 'load program x: it is not permitted: EPERM; missing CAP_BPF', missing: ['CAP_BPF'] },
+      { message: 'list programs: it is not permitted: EPERM; missing CAP_SYS_ADMIN', missing: ['CAP_SYS_ADMIN'] },
+    ]);
+  });
+
+  it('need no CAP_SYS_ADMIN, but for what does', async () => {
+    const { reason, required, features, errors } = await withoutCapabilities('cap_sys_admin');
+    expect(required).toEqual([]);
+    const missing = features.filter((one) => !one.present).map((one) => one.name);
+    expect(missing.filter((name) => name !== 'bpffs')).toEqual(['cap-sys-admin', 'run-statistics']);
+    expect(reason('run-statistics')).toContain('missing CAP_SYS_ADMIN');
+    expect(errors.map((one) => one.missing)).toEqual([['CAP_SYS_ADMIN']]);
   });
 });
+
+interface Report {
+  readonly features: readonly { readonly name: string; readonly present: boolean; readonly reason?: string }[];
+  readonly required: readonly string[];
+  readonly errors: readonly { readonly message: string; readonly missing: readonly string[] }[];
+}
+
+/** What a process without some capabilities finds, and what it is refused: a map, a program, a list. */
+async function withoutCapabilities(dropped: string): Promise<Report & { readonly reason: (name: string) => string | undefined }> {
+  const script = `
+    import { BpfMap, BpfProgram, listPrograms, probeFeatures } from '@weir/ebpf/kernel';
+    const report = probeFeatures();
+    const errors = [];
+    const instructions = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+    for (const action of [
+      () => BpfMap.create({ name: 'x', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 1 }),
+      () => BpfProgram.load({ name: 'x', type: 'xdp', instructions }),
+      () => listPrograms(),
+    ]) {
+      try { action(); } catch ({ message, missing }) { errors.push({ message, missing }); }
+    }
+    console.log(JSON.stringify({ features: report.features, required: report.missingRequired, errors }));`;
+  const start = 'exec "$0" --conditions=source --import tsx --input-type=module -e "$1"';
+  const { stdout } = await runCommand('capsh', [`--drop=${dropped}`, '--', '-c', start, process.execPath, script]);
+  const report = JSON.parse(stdout) as Report;
+  return { ...report, reason: (name) => report.features.find((one) => one.name === name)?.reason };
+}

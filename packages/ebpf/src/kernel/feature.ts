@@ -29,6 +29,7 @@ export const FEATURES = {
   'netfilter-link': 'rules at netfilter hooks stay with nf_tables',
   cgroup2: 'no rules at connect',
   'live-frames': 'no traffic for measurements',
+  'isa-v4': 'long jumps go by relays; byte swaps and signed loads take more instructions',
   'may-goto': 'loops are unrolled within their bounds',
   'helper-loop': 'loops are unrolled within their bounds',
   'helper-ktime-coarse': 'time is read exactly, which costs more',

@@ -204,7 +204,7 @@ export class BpfMap {
 export function elementReason(map: Pick<BpfMap, 'isArray' | 'maxEntries'>, errno: number): Partial<BpfFailure> | undefined {
   if (errno === E2BIG && map.isArray) return { reason: 'range', detail: `${map.maxEntries} entries` };
   if (errno === E2BIG || errno === ENOSPC) return { reason: 'full', detail: `${map.maxEntries} entries` };
-  if (errno === EPERM) return { needs: ['CAP_BPF'], detail: 'or it is frozen' };
+  if (errno === EPERM) return { needs: ['CAP_BPF'], detail: 'it may be frozen' };
   return undefined;
 }
 

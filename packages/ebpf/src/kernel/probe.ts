@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import { NetworkNamespace } from '@weir/sys';
+import { NetworkNamespace, SystemError } from '@weir/sys';
 import { Assembler, bindProgram, type HelperName } from '../asm/index.ts';
+import { BpfError } from './bpf-error.ts';
 import { type Capability, missingCapabilities } from './capability.ts';
 import { type FeatureName, type FeatureReport, reportFeatures } from './feature.ts';
 import { findKfuncs, vmlinuxBtf } from './kernel-btf.ts';
 import type { BpfLink } from './link.ts';
 import { attachNetfilter } from './link-netfilter.ts';
-import { attachTcx } from './link-tcx.ts';
+import { readTcx } from './link-tcx.ts';
 import { attachXdp } from './link-xdp.ts';
 import { BpfMap, type MapSpec } from './map.ts';
 import { MAP_FLAG } from './map-type.ts';
@@ -27,7 +28,8 @@ export interface ProbeOptions {
 
 /**
  * Finds out what this kernel and this process's rights give, by trying: maps are made and programs loaded, and programs attached to the loopback interface of a
- * network namespace of the probe's own. Nothing of it is left. Takes some 100 ms.
+ * network namespace of the probe's own. Nothing of it is left. Takes some 100 ms. Without CAP_SYS_ADMIN there is no such namespace: what only attaching would tell then counts as
+ * there when its program can be loaded.
  */
 export function probeFeatures(options: ProbeOptions = {}): FeatureReport {
   const bench = new Bench();
@@ -67,7 +69,7 @@ function probes(bench: Bench, pinDirectory: string): Readonly<Record<FeatureName
     'program-netfilter': program('netfilter', 'netfilter'),
     'xdp-link': () =>
       bench.attached('xdp', undefined, (one, netns) => attachXdp(one, { interface: LOOPBACK, netns, mode: 'generic' }).link),
-    tcx: () => bench.attached('sched_cls', undefined, (one, netns) => attachTcx(one, { interface: LOOPBACK, direction: 'ingress', netns })),
+    tcx,
     clsact: () =>
       bench.attached('sched_cls', undefined, (one, netns) => {
         TcFilter.attach(one, { interface: LOOPBACK, direction: 'egress', netns, priority: 1 }).detach();
@@ -81,6 +83,7 @@ function probes(bench: Bench, pinDirectory: string): Readonly<Record<FeatureName
         one.run({ data: new Uint8Array(64), live: { netns, batch: 1 } });
         return undefined;
       }),
+    'isa-v4': () => load({ ...PROGRAM, type: 'socket_filter', instructions: BYTE_SWAP }),
     'may-goto': () => load({ ...PROGRAM, type: 'socket_filter', instructions: MAY_GOTO }),
     'helper-loop': helper('loop', 'xdp'),
     'helper-ktime-coarse': helper('ktime_get_coarse_ns', 'xdp'),
@@ -92,11 +95,14 @@ function probes(bench: Bench, pinDirectory: string): Readonly<Record<FeatureName
 }
 
 const LOOPBACK = 1;
+const NO_INTERFACE = 0x7fff_ffff;
+const EPERM = 1;
 const PROBE_MAP = { name: 'weir_probe', maxEntries: 1 } as const;
 const PROGRAM = { name: 'weir_probe' } as const;
 
 /** `r0 = 1; exit`: a result that every type of program may have. */
 const RETURN_ONE: Uint8Array = bindProgram(new Assembler().mov('r0', 1).exit().assemble(), {});
+const BYTE_SWAP: Uint8Array = bindProgram(new Assembler().mov('r0', 0).byteSwap('r0', 32).exit().assemble(), {});
 const MAY_GOTO: Uint8Array = mayGoto();
 
 function mayGoto(): Uint8Array {
@@ -113,6 +119,17 @@ function capability(name: Capability): Probe {
 
 function map(spec: Omit<MapSpec, 'name' | 'maxEntries'> & { readonly maxEntries?: number }): Probe {
   return () => done(BpfMap.create({ ...PROBE_MAP, ...spec }).close());
+}
+
+/** A kernel that has it says that there is no such interface. */
+function tcx(): string | undefined {
+  try {
+    readTcx({ interface: NO_INTERFACE, direction: 'ingress' });
+    return undefined;
+  } catch (error) {
+    if (error instanceof BpfError && error.reason === 'absent') return undefined;
+    throw error;
+  }
 }
 
 function program(type: ProgramType, attachType?: AttachType): Probe {
@@ -162,12 +179,22 @@ class Bench {
     attachType: AttachType | undefined,
     attach: (one: BpfProgram, netns: string) => BpfLink | undefined,
   ): undefined {
-    this.#namespace ??= NetworkNamespace.make();
     const one = BpfProgram.load({ ...PROGRAM, type, instructions: RETURN_ONE, ...(attachType && { attachType }) });
     try {
-      attach(one, this.#namespace.path)?.close();
+      const netns = this.#path();
+      if (netns !== undefined) attach(one, netns)?.close();
     } finally {
       one.close();
+    }
+  }
+
+  #path(): string | undefined {
+    try {
+      this.#namespace ??= NetworkNamespace.make();
+      return this.#namespace.path;
+    } catch (error) {
+      if (error instanceof SystemError && error.errno === EPERM) return undefined;
+      throw error;
     }
   }
 
