@@ -95,6 +95,7 @@ test('an object for each packet', async () => {
   expect(code).toBe(0);
   expect(lines.map((line) => line['number'])).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   expect(lines[0]).toEqual({
+    format_version: 1,
     number: 1,
     time: '2026-01-01T00:00:00.000000Z',
     packet: 'tcp 198.51.100.7:51000 -> 203.0.113.5:443 SYN',
@@ -104,6 +105,7 @@ test('an object for each packet', async () => {
     why: ['tcp.dstport is 443'],
   });
   expect(lines[7]).toEqual({
+    format_version: 1,
     number: 8,
     time: '2026-01-01T00:00:00.000007Z',
     packet: 'arp, 28 octets',

@@ -40,6 +40,7 @@ export function renderText({ number, time, captured, outcome, why, difference }:
 export function renderJson({ number, time, captured, outcome, why, difference }: Replayed): string {
   const at = printTime(time);
   return `${JSON.stringify({
+    format_version: 1,
     number,
     ...(at === undefined ? {} : { time: at }),
     packet: describePacket(captured),
