@@ -189,7 +189,7 @@ describe('sets of the user', () => {
     await port.apply(delta(true, ['203.0.113.5/32', '203.0.113.128/25']));
     await host.nft(script);
     await waitFor('the repair', async () => (await elements('web_v4')).length === 2);
-    expect(events.some((e) => e.kind === 'drift' && e.set === 'web_allowed' && e.repaired)).toBe(true);
+    await waitFor('its event', async () => events.some((e) => e.kind === 'drift' && e.set === 'web_allowed' && e.repaired));
   });
 
   it('a missing set is a problem with the text that makes it, and is filled when it comes', async () => {
