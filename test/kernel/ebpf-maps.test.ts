@@ -170,13 +170,28 @@ describe('maps', () => {
     expect(programs.lookup(u32(0))).toEqual(u32(leaf.info().id));
     programs.delete(u32(0));
     expect(stub.run({ data: frame() }).result).toBe(1);
+    const named = make({ type: 'hash_of_maps', name: 'named', keySize: 8, inner });
     const first = make({ ...inner });
+    named.update(u64(5), u32(first.fd));
+    expect([named.lookup(u64(5)), named.lookup(u64(6))]).toEqual([u32(first.info().id), undefined]);
     outer.update(u32(1), u32(first.fd));
     expect(outer.lookup(u32(1))).toEqual(u32(first.info().id));
     expect(stub.info().mapIds).toEqual([programs.info().id]);
     const shown = await bpftool<{ id: number; map_ids: number[] }>('prog', 'show', 'id', String(stub.info().id));
     expect(shown.map_ids).toEqual(stub.info().mapIds);
     expect(failure(() => outer.update(u32(0), u32(make({ type: 'array', valueSize: 8 }).fd))).reason).toBe('invalid');
+  });
+
+  it('are borrowed, and then stay open', () => {
+    const map = make({ type: 'hash', keySize: 4, valueSize: 4 });
+    const borrowed = BpfMap.borrow(map.fd);
+    borrowed.update(u32(1), u32(2));
+    borrowed.close();
+    expect(map.lookup(u32(1))).toEqual(u32(2));
+    const program = load({ name: 'weir_x', type: 'xdp' }, returning(1));
+    open.push(program);
+    expect(failure(() => BpfMap.borrow(program.fd))).toMatchObject({ reason: 'invalid', object: `map at descriptor ${program.fd}` });
+    expect(failure(() => BpfMap.borrow(100_000))).toMatchObject({ code: 'EBADF' });
   });
 
   it('share the memory of an array', () => {

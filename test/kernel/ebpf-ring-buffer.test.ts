@@ -154,7 +154,7 @@ describe('a ring buffer', () => {
         register();
         const { BpfMap, RingBuffer } = await import('@weir/ebpf/kernel');
         const { Epoll } = await import('@weir/sys');
-        const map = BpfMap.fromId(workerData.id);
+        const map = BpfMap.borrow(workerData.fd);
         const ring = RingBuffer.open(map);
         const epoll = new Epoll();
         epoll.add(map.fd);
@@ -172,7 +172,7 @@ describe('a ring buffer', () => {
         parentPort.postMessage({ next, inOrder });
         for (const one of [epoll, ring, map]) one.close();
       })();`;
-    const worker = new Worker(source, { eval: true, workerData: { id: made.ring.info().id }, execArgv: ['--conditions=source'] });
+    const worker = new Worker(source, { eval: true, workerData: { fd: made.ring.fd }, execArgv: ['--conditions=source'] });
     const messages = (async function* () {
       for (;;) yield await new Promise<Record<string, unknown>>((resolve, reject) => worker.once('message', resolve).once('error', reject));
     })();

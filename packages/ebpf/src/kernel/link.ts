@@ -3,6 +3,7 @@ import { Attribute, COMMAND } from './attribute.ts';
 import { attempt, type BpfFailure } from './bpf-error.ts';
 import type { Capability } from './capability.ts';
 import { type LinkInfo, readLinkInfo } from './link-info.ts';
+import { readOf } from './object-kind.ts';
 import type { BpfProgram } from './program.ts';
 
 const NEEDS: readonly Capability[] = ['CAP_NET_ADMIN'];
@@ -28,7 +29,7 @@ export class BpfLink {
   static fromFd(fd: number, name?: string): BpfLink {
     if (name !== undefined) return new BpfLink(fd, name);
     try {
-      const info = attempt({ operation: 'read', object: `link at descriptor ${fd}` }, () => readLinkInfo(fd));
+      const info = attempt({ operation: 'read', object: `link at descriptor ${fd}` }, () => readOf(fd, 'link', readLinkInfo));
       return new BpfLink(fd, `link ${info.id}`);
     } catch (error) {
       closeFd(fd);

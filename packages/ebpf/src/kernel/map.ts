@@ -3,6 +3,7 @@ import { Attribute, COMMAND, objectName } from './attribute.ts';
 import { attempt, BpfError, type BpfFailure, type BpfReason } from './bpf-error.ts';
 import { type MapInfo, readMapInfo, readMapUsage } from './map-info.ts';
 import { isArray, isMapOfMaps, isPerCpu, type MapShape, type MapType, mapShape, mapTypeNumber, valueBytes } from './map-type.ts';
+import { readOf } from './object-kind.ts';
 import { possibleCpus } from './possible-cpus.ts';
 
 /** Of a map to be created. Sizes in bytes; those that the type fixes may be left out (`mapShape`). */
@@ -50,9 +51,11 @@ export class BpfMap {
   readonly #element: Attribute;
   readonly #deletion: Attribute;
   readonly #next: Attribute;
+  readonly #owned: boolean;
   #closed = false;
 
-  private constructor(fd: number, name: string, shape: MapShape, maxEntries: number) {
+  private constructor(fd: number, name: string, shape: MapShape, maxEntries: number, owned: boolean) {
+    this.#owned = owned;
     this.fd = fd;
     this.name = name;
     this.type = shape.type;
@@ -84,7 +87,7 @@ export class BpfMap {
         .name(28, objectName(spec.name));
       const failure: BpfFailure = { operation: 'create', object: `map ${spec.name}`, needs: ['CAP_BPF'], detail: describe(spec, shape) };
       const fd = attempt(failure, () => attribute.call(COMMAND.mapCreate), createReason);
-      return new BpfMap(fd, spec.name, shape, spec.maxEntries);
+      return new BpfMap(fd, spec.name, shape, spec.maxEntries, true);
     } finally {
       template?.close();
     }
@@ -93,12 +96,21 @@ export class BpfMap {
   /** A map by its descriptor, which is the map's from then on, also when this throws. */
   static fromFd(fd: number): BpfMap {
     try {
-      const info = attempt({ operation: 'read', object: `map at descriptor ${fd}` }, () => readMapInfo(fd));
-      return new BpfMap(fd, info.name, info, info.maxEntries);
+      return BpfMap.#read(fd, true);
     } catch (error) {
       closeFd(fd);
       throw error;
     }
+  }
+
+  /** A map by a descriptor that stays somebody else's: of another thread of the process, for example. `close` leaves it open; it has to stay open for as long as the map is used. */
+  static borrow(fd: number): BpfMap {
+    return BpfMap.#read(fd, false);
+  }
+
+  static #read(fd: number, owned: boolean): BpfMap {
+    const info = attempt({ operation: 'read', object: `map at descriptor ${fd}` }, () => readOf(fd, 'map', readMapInfo));
+    return new BpfMap(fd, info.name, info, info.maxEntries, owned);
   }
 
   /** A map by its id. Needs CAP_SYS_ADMIN. */
@@ -169,7 +181,7 @@ export class BpfMap {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    closeFd(this.fd);
+    if (this.#owned) closeFd(this.fd);
   }
 
   #found(operation: string, attribute: Attribute, command: number): boolean {

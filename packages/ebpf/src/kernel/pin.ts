@@ -1,10 +1,11 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { closeFd } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
 import { attempt, BpfError, type BpfFailure } from './bpf-error.ts';
 import { BpfLink } from './link.ts';
 import { BpfMap } from './map.ts';
+import { type ObjectKind, objectKind } from './object-kind.ts';
 import { BpfProgram } from './program.ts';
 
 /** Where Weir's objects are pinned unless told otherwise. */
@@ -15,8 +16,6 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 const ENOENT = 2;
 /** The suffix of what is being pinned in place of something else. */
 const NEW = '_new';
-
-export type PinnedKind = 'map' | 'program' | 'link';
 
 /** Anything with a descriptor that can be pinned. */
 export interface Pinnable {
@@ -88,11 +87,11 @@ export class PinDirectory {
   }
 
   /** What kind of object is pinned; undefined when nothing is, or something that cannot be told. */
-  kind(name: string): PinnedKind | undefined {
+  kind(name: string): ObjectKind | undefined {
     const fd = this.#get(name);
     if (fd === undefined) return undefined;
     try {
-      return kindOf(fd);
+      return objectKind(fd);
     } finally {
       closeFd(fd);
     }
@@ -111,9 +110,9 @@ export class PinDirectory {
     this.#files('remove', '', () => rmdirSync(this.path));
   }
 
-  #open(name: string, kind: PinnedKind): number | undefined {
+  #open(name: string, kind: ObjectKind): number | undefined {
     const fd = this.#get(name);
-    if (fd === undefined || kindOf(fd) === kind) return fd;
+    if (fd === undefined || objectKind(fd) === kind) return fd;
     closeFd(fd);
     return undefined;
   }
@@ -157,14 +156,6 @@ export function isOnBpfFileSystem(path: string): boolean {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || at === dirname(at)) throw error;
     }
   }
-}
-
-/** From /proc, which has a line of its own for each kind. */
-function kindOf(fd: number): PinnedKind | undefined {
-  const text = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
-  if (/^map_type:/m.test(text)) return 'map';
-  if (/^link_type:/m.test(text)) return 'link';
-  return /^prog_type:/m.test(text) ? 'program' : undefined;
 }
 
 function pinName(name: string): string {

@@ -2,6 +2,7 @@ import { closeFd, SystemError, setSocketFilter } from '@weir/sys';
 import { Attribute, COMMAND, objectName } from './attribute.ts';
 import { attempt, BpfError, type BpfFailure } from './bpf-error.ts';
 import type { Capability } from './capability.ts';
+import { readOf } from './object-kind.ts';
 import { type ProgramInfo, readProgramInfo } from './program-info.ts';
 import { ATTACH_TYPES, type AttachType, type ProgramType, programTypeNumber } from './program-type.ts';
 import { type TestRun, type TestRunOptions, testRun } from './test-run.ts';
@@ -58,7 +59,7 @@ export class BpfProgram {
   /** A program by its descriptor, which is the program's from then on, also when this throws. */
   static fromFd(fd: number): BpfProgram {
     try {
-      const info = attempt({ operation: 'read', object: `program at descriptor ${fd}` }, () => readProgramInfo(fd));
+      const info = attempt({ operation: 'read', object: `program at descriptor ${fd}` }, () => readOf(fd, 'program', readProgramInfo));
       return new BpfProgram(fd, info.name);
     } catch (error) {
       closeFd(fd);
