@@ -45,7 +45,7 @@ async function printText(file: string, loaded: LoadedFile, palette: Palette, io:
     ...(errors > 0 ? [palette.red(plural(errors, 'error'))] : []),
     ...(warnings > 0 ? [palette.yellow(plural(warnings, 'warning'))] : []),
   ];
-  await io.out(`${file}: ${errors > 0 ? parts.join(', ') : [palette.green('ok'), ...parts].join(', ')}\n`);
+  await io.out(`${escapeControl(file)}: ${errors > 0 ? parts.join(', ') : [palette.green('ok'), ...parts].join(', ')}\n`);
 }
 
 /** Every diagnostic of a file as text, in the colours of `palette`. */

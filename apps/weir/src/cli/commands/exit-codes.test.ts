@@ -44,3 +44,9 @@ test('names of files are URIs in SARIF', async () => {
   expect(await runProgram(['check', file('a b#c.yaml'), '-o', 'sarif'], io, {})).toBe(2);
   expect(io.stdout).toContain('/a%20b%23c.yaml"');
 });
+
+test('names of files bring no control characters to a terminal', async () => {
+  const io = memoryIo();
+  await runProgram(['check', file('a\u001b[31mb.yaml')], io, {});
+  expect(io.stdout + io.stderr).not.toContain('\u001b');
+});
