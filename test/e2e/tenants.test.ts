@@ -142,6 +142,16 @@ tenants:
     ['taken', true],
   ]);
 
+  // A change of one that nobody confirms is taken back, with the others untouched.
+  const open80 = 'default_action: deny\nrules:\n  - { name: web, protocol: tcp, destination_ports: [80, 81], action: allow }\n';
+  writeFileSync(`${files}/red/policy.yaml`, open80);
+  const applied = await weir.ask((client) => client.call('apply', { confirm_timeout_ms: 60_000 }));
+  expect(applied?.warnings.some((line) => line.startsWith('tenant taken: table inet weir'))).toBe(true);
+  expect(await red.client.tcpConnect(red.address, 80, 300)).toBe('connected');
+  await weir.ask((client) => client.call('rollback', {}));
+  expect(await red.client.tcpConnect(red.address, 80, 300)).toBe('timeout');
+  expect(await blue.client.tcpConnect(blue.address, 80, 300)).toBe('connected');
+
   // The daemon dies and comes again: as it was, the one with mistakes too.
   await weir.kill();
   expect(await blue.client.tcpConnect(blue.address, 80, 300)).toBe('connected');

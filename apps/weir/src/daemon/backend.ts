@@ -205,12 +205,22 @@ export class DaemonBackend implements Backend {
     return { format_version: FORMAT_VERSION, events: this.#parts.events.recent(params.limit).map(summarizeEvent), lost: 0 };
   }
 
-  reload(caller: Caller): Promise<ReloadAnswer> {
-    return this.#parts.changes.reload(caller);
+  async reload(caller: Caller): Promise<ReloadAnswer> {
+    return this.#withTenantProblems(await this.#parts.changes.reload(caller));
   }
 
-  apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer> {
-    return this.#parts.changes.apply(params, caller);
+  async apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer> {
+    return this.#withTenantProblems(await this.#parts.changes.apply(params, caller));
+  }
+
+  /** What a tenant could not be given does not refuse a change; whoever made it is told. */
+  async #withTenantProblems<T extends { readonly warnings: readonly string[] }>(answer: T): Promise<T> {
+    if (this.#parts.config().tenants.length === 0) return answer;
+    const { problems } = await this.#parts.kernel.status();
+    const own = problems.flatMap(({ tenant, kind, message }) =>
+      tenant === undefined || kind === 'drift' ? [] : [`tenant ${tenant}: ${message}`],
+    );
+    return { ...answer, warnings: [...answer.warnings, ...own] };
   }
 
   confirm(caller: Caller): Promise<ConfirmAnswer> {

@@ -208,6 +208,16 @@ describe('tenants in the kernel worker', () => {
     await s.apply([delta('red/web', ['203.0.113.1/32'], true), none('red/web')]);
     await s.close({ clear: false });
     const state = join(directory, 'state');
+    const again = async (): Promise<void> => {
+      const daemon = service();
+      await daemon.configure(config(tenant('blue'), tenant('red')));
+      await daemon.apply([delta('red/web', ['203.0.113.1/32'], true), none('red/web'), delta('blue/web', ['203.0.113.1/32'], true)]);
+      await daemon.close({ clear: false });
+    };
+    // Where no daemon is there to go back, the process beside the change takes out what came with it.
+    restoreTenants(state, open, { clear: true });
+    expect([members('blue'), members('red')]).toEqual([1, undefined]);
+    await again();
     for (const name of ['blue', 'red']) make(name);
     const boot = restoreTenants(state, open, { clear: false });
     expect(boot.map((one) => [one.name, one.kind])).toEqual([['blue', 'restored']]);

@@ -29,7 +29,7 @@ export class TenantsService implements KernelPort {
   readonly #options: TenantsServiceOptions;
   readonly #host: KernelService;
   readonly #tenants = new Map<string, TenantService>();
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #late = false;
   #closing = false;
@@ -38,8 +38,6 @@ export class TenantsService implements KernelPort {
     this.#options = options;
     const { backend, stateDirectory, emit } = options;
     this.#host = new KernelService({ backend, stateDirectory, emit });
-    this.#timer = setInterval(() => void this.#look(), LOOK_MS);
-    this.#timer.unref();
   }
 
   /** One call at a time: while one closes or opens a tenant, no other uses it. */
@@ -61,6 +59,7 @@ export class TenantsService implements KernelPort {
         found.push(...columns.map((one) => ({ ...one, set: qualifiedName(tenant.name, one.set) })));
       }
       this.#late = true;
+      if (this.#tenants.size > 0) this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
       return found;
     });
   }
