@@ -68,6 +68,30 @@ describe('the types of the kernel', () => {
   });
 });
 
+it('a connection is looked up through the functions of conntrack', async ({ skip }) => {
+  skip(findKfuncs(['bpf_skb_ct_lookup']).size === 0, 'nf_conntrack is not there');
+  const kernel = new KernelFunctions(['bpf_skb_ct_lookup', 'bpf_ct_release']);
+  const asm = new Assembler();
+  const none = asm.label();
+  // The tuple at fp-16: 192.0.2.1 port 1 to 192.0.2.2 port 2. `struct bpf_ct_opts` at fp-32: namespace -1 (this one), error at 4, protocol at 8.
+  asm.store('u32', 'r10', -16, 0x010200c0).store('u32', 'r10', -12, 0x020200c0).store('u32', 'r10', -8, 0x02000100);
+  asm.store('u64', 'r10', -32, -1).store('u64', 'r10', -24, 6).store('u32', 'r10', -28, 0);
+  asm.mov('r2', 'r10').alu('r2', '+=', -16).mov('r3', 12).mov('r4', 'r10').alu('r4', '+=', -32).mov('r5', 12);
+  asm.callKernel('bpf_skb_ct_lookup').jump('r0', '==', 0, none);
+  asm.mov('r1', 'r0').callKernel('bpf_ct_release').mov('r0', 1).exit();
+  asm.place(none).load('r0', 'u32', 'r10', -28).exit();
+  const program = BpfProgram.load({
+    name: 'weir_ct',
+    type: 'sched_cls',
+    instructions: bindProgram(asm.assemble(), { kernelFunctions: kernel.functions }),
+    fdArray: kernel.fdArray,
+  });
+  kernel.close();
+  // ENOENT: there is no such connection.
+  expect(program.run({ data: frame() }).result | 0).toBe(-2);
+  program.close();
+});
+
 describe('features', () => {
   it('are those that bpftool finds', async () => {
     const report = probeFeatures();

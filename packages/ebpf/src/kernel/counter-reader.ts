@@ -1,5 +1,3 @@
-import { MappedMemory, pageSize } from '@weir/sys';
-import { attempt } from './bpf-error.ts';
 import type { BpfMap } from './map.ts';
 import { sumCpus } from './per-cpu.ts';
 
@@ -37,13 +35,4 @@ export class CounterReader {
     this.#last = total;
     return grown;
   }
-}
-
-/** The values of an array with the flag `mmapable` as shared memory; each begins at a multiple of its size rounded up to 8. BpfError. */
-export function mapArrayValues(map: BpfMap, options: { readonly write: boolean }): MappedMemory {
-  const page = pageSize();
-  const length = Math.ceil((Math.ceil(map.valueSize / 8) * 8 * map.maxEntries) / page) * page;
-  return attempt({ operation: 'map the memory of', object: `map ${map.name}`, needs: ['CAP_BPF'] }, () =>
-    MappedMemory.map(map.fd, length, options),
-  );
 }
