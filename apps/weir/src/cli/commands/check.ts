@@ -5,6 +5,7 @@ import { CODES, checkEnforceable, printDiagnostic, type SourceText } from '../..
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, knownSets, type LoadedFile, loadAny } from '../load-any.ts';
+import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { sarif } from '../render/sarif.ts';
 import { plural } from '../render/units.ts';
