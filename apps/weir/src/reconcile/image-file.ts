@@ -12,7 +12,7 @@ const OPTIONS: WriteOptions = { mode: 0o600, survives: 'machine' };
 /** Keeps the plan for the next start and for `weir restore`; written whole or not at all, and on disk when this returns. */
 export function saveImage(stateDirectory: string, plan: KernelPlan): void {
   makeDirectory(stateDirectory, 0o700);
-  writeWhole(join(stateDirectory, NAME), `${JSON.stringify({ format_version: VERSION, ...plan }, undefined, 1)}\n`, OPTIONS);
+  writeWhole(join(stateDirectory, NAME), `${JSON.stringify({ format_version: VERSION, ...plan })}\n`, OPTIONS);
 }
 
 /** The plan that was in force last; undefined when none was saved. An Error with the path when the file is not what this version saves. */

@@ -102,7 +102,7 @@ export class Reconciler {
 
   #adopt(plan: KernelPlan): readonly MemberColumns[] {
     // On disk first: when that fails nothing is different.
-    const before = lastTable(this.#directory);
+    const before = this.#table.image ? { name: this.#table.image.name, fault: undefined } : lastTable(this.#directory);
     saveImage(this.#directory, plan);
     this.#table.configure(plan.table, before.name);
     this.#intake();
