@@ -1,4 +1,4 @@
-import { mkdtempSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adoptMap, attachXdp, BpfError, BpfLink, BpfMap, isOnBpfFileSystem, listLinks, PinDirectory } from '@weir/ebpf/kernel';
@@ -50,17 +50,21 @@ describe('pins', () => {
     expect(PinDirectory.open(mounted).list().directories).toEqual([]);
   });
 
-  it('replace what is there, also when something was left half done', () => {
+  it('replace what is there, also when something was left half done', async () => {
     const directory = PinDirectory.open(join(mounted, 'replace'));
     const [first, second] = [BpfMap.create(SPEC), BpfMap.create(SPEC)];
     directory.pin(first, 'map');
-    directory.pin(first, 'map_new');
+    // As if a process had ended between pinning and renaming.
+    await runCommand('bpftool', ['map', 'pin', 'id', String(first.info().id), join(directory.path, 'map~new')]);
+    expect(directory.list().pinned).toEqual(['map']);
     directory.pin(second, 'map');
     const found = directory.map('map');
     expect(found?.info().id).toBe(second.info().id);
-    expect(directory.list().pinned).toEqual(['map']);
-    for (const one of [first, second, found]) one?.close();
+    expect(readdirSync(directory.path)).toEqual(['map']);
+    await runCommand('bpftool', ['map', 'pin', 'id', String(first.info().id), join(directory.path, 'map~new')]);
     directory.remove();
+    expect(isOnBpfFileSystem(directory.path) && existsSync(directory.path)).toBe(false);
+    for (const one of [first, second, found]) one?.close();
   });
 
   it('keep a link attached when nobody holds it', () => {

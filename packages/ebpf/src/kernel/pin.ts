@@ -14,8 +14,8 @@ export const PIN_DIRECTORY = '/sys/fs/bpf/weir';
 /** `statfs` type of a BPF file system (`linux/magic.h`). */
 const BPF_FS_MAGIC = 0xcafe4a11;
 const ENOENT = 2;
-/** The suffix of what is being pinned in place of something else. */
-const NEW = '_new';
+/** The suffix of what is being pinned in place of something else: no name that anything is asked for by ends with it. */
+const NEW = '~new';
 
 /** Anything with a descriptor that can be pinned. */
 export interface Pinnable {
@@ -77,13 +77,8 @@ export class PinDirectory {
 
   /** Names of what is pinned here, sorted, and of the directories inside. */
   list(): { readonly pinned: readonly string[]; readonly directories: readonly string[] } {
-    const entries = this.#files('list', '', () => readdirSync(this.path, { withFileTypes: true })) ?? [];
-    const names = (inside: boolean): readonly string[] =>
-      entries
-        .filter((entry) => entry.isDirectory() === inside)
-        .map((entry) => entry.name)
-        .sort();
-    return { pinned: names(false), directories: names(true) };
+    const { files, directories } = this.#entries();
+    return { pinned: files.filter((name) => !name.endsWith(NEW)), directories };
   }
 
   /** What kind of object is pinned; undefined when nothing is, or something that cannot be told. */
@@ -104,10 +99,20 @@ export class PinDirectory {
 
   /** Removes the directory with every pin and directory in it. */
   remove(): void {
-    const { pinned, directories } = this.list();
+    const { files, directories } = this.#entries();
     for (const name of directories) new PinDirectory(join(this.path, name)).remove();
-    for (const name of pinned) this.#remove(join(this.path, name));
+    for (const name of files) this.#remove(join(this.path, name));
     this.#files('remove', '', () => rmdirSync(this.path));
+  }
+
+  #entries(): { readonly files: readonly string[]; readonly directories: readonly string[] } {
+    const entries = this.#files('list', '', () => readdirSync(this.path, { withFileTypes: true })) ?? [];
+    const names = (inside: boolean): readonly string[] =>
+      entries
+        .filter((entry) => entry.isDirectory() === inside)
+        .map((entry) => entry.name)
+        .sort();
+    return { files: names(false), directories: names(true) };
   }
 
   #open(name: string, kind: ObjectKind): number | undefined {
