@@ -52,7 +52,7 @@ describe('rules', () => {
 });
 
 describe('policies in a few words', () => {
-  const bare = { bgp: { peers: [] }, sets: [], protected: [] } as unknown as Config;
+  const bare = { bgp: { peers: [] }, sets: [], protected: [], tenants: [] } as unknown as Config;
   const policy = (rules: readonly Partial<PolicyRule>[], more: Partial<Policy> = {}): Config => ({
     ...bare,
     policy: {
