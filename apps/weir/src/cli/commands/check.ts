@@ -2,7 +2,7 @@ import { NO_PEERS } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import { CODES, checkEnforceable, printDiagnostic, type SourceText } from '../../sources/config/index.ts';
-import { EXIT, type ExitCode } from '../exit.ts';
+import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import { exitOf, knownSets, type LoadedFile, loadAny } from '../load-any.ts';
 import { escapeControl } from '../render/escape.ts';
@@ -15,12 +15,15 @@ export interface CheckOptions {
   readonly palette: Palette;
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
+  /** The tenant of that configuration whose they are. */
+  readonly tenant?: string | undefined;
 }
 
 /** Checks each file, a configuration or a policy, by itself and prints every mistake. Exit code 2 when there is one, 1 when a file cannot be read. */
 export async function check(files: readonly string[], options: CheckOptions, io: Io): Promise<ExitCode> {
   const now = Date.now();
-  const known = options.config === undefined ? undefined : knownSets(options.config, now);
+  const known = options.config === undefined ? undefined : knownSets(options.config, now, options.tenant);
+  if (options.tenant !== undefined && !known) throw new CliError(EXIT.usage, '--tenant is one of a configuration: --config names it');
   const results = files.map((file) => ({ file, loaded: enforceable(loadAny(file, known ?? {}, now), known?.config, now) }));
   if (options.output === 'json') await io.out(`${JSON.stringify(asJson(results))}\n`);
   else if (options.output === 'sarif') await io.out(`${JSON.stringify(asSarif(results.flatMap((r) => r.loaded.diagnostics)), null, 2)}\n`);

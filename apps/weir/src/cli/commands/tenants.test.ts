@@ -49,6 +49,13 @@ describe('commands and tenants', () => {
     expect([unknown.code === 0, unknown.err]).toEqual([false, expect.stringContaining('there is no tenant green: there are blue, red')]);
   });
 
+  test('check knows the sets of one', async () => {
+    const policy = CONFIG.replace('weir.yaml', 'blue/policy.yaml');
+    expect((await run('check', policy, '-c', CONFIG, '--tenant', 'blue')).code).toBe(0);
+    expect((await run('check', policy, '-c', CONFIG)).code).toBe(2);
+    expect((await run('check', policy, '--tenant', 'blue')).err).toContain('--config names it');
+  });
+
   test('analyze and setup as well', async () => {
     expect((await run('analyze', CONFIG, '--tenant', 'blue')).out).toContain('nothing found');
     expect((await run('setup', '--print', '-c', CONFIG, '--tenant', 'blue')).out).toContain('friends_v4');

@@ -13,11 +13,21 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     .description('Reports every mistake of each file in one pass, with its place. Exit code 2 when there is one.')
     .argument('<file...>', 'files to check, each by itself; - is standard input')
     .addOption(setsOption())
+    .addOption(new Option('--tenant <name>', 'the tenant of that configuration whose sets they are'))
     .addOption(outputOption('sarif'))
     .action(async (files: readonly string[], o: Values) => {
       const { check } = await import('../commands/check.ts');
       done(
-        await check(files, { output: word(o, 'output', ['text', 'json', 'sarif']), palette: errPalette(), config: text(o, 'config') }, io),
+        await check(
+          files,
+          {
+            output: word(o, 'output', ['text', 'json', 'sarif']),
+            palette: errPalette(),
+            config: text(o, 'config'),
+            tenant: text(o, 'tenant'),
+          },
+          io,
+        ),
       );
     });
 

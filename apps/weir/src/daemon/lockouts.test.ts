@@ -1,0 +1,57 @@
+import type { Lists } from '@weir/filter/eval';
+import { describe, expect, test } from 'vitest';
+import type { Config } from '../model/config.ts';
+import { loadConfig } from '../sources/config/index.ts';
+import { memoryFiles } from '../sources/yaml/memory-files.ts';
+import { findLockouts } from './lockouts.ts';
+
+// The namespace of the test itself stands for that of a tenant.
+const HEAD = 'bgp: { as: 64512, router_id: 192.0.2.1 }\ntenants: { blue: { netns: /proc/self/ns/net, policy: p.yaml } }\n';
+const NOBODY: Lists = { has: () => false };
+
+function config(policy: string): Config {
+  const { config: read } = loadConfig('weir.yaml', memoryFiles({ 'weir.yaml': HEAD, 'p.yaml': policy }));
+  if (!read) throw new Error('the configuration has mistakes');
+  return read;
+}
+
+const policy = (port: number): string => `default_action: deny
+rules:
+  - { name: ssh, protocol: tcp, destination_ports: ${port}, expression: 'not ip.src in {192.0.2.0/24}', action: allow }
+`;
+
+// The base lets in what is on the loopback: one row has it switched off.
+describe.skipIf(process.getuid?.() !== 0)('lock-outs in the namespace of a tenant', () => {
+  const none = { ...config(policy(22)), tenants: [] };
+  const rows: readonly {
+    readonly name: string;
+    readonly ssh: string;
+    readonly before: Config;
+    readonly after: Config;
+    readonly want: number;
+  }[] = [
+    { name: 'a session that does not end there', ssh: '192.0.2.7 40000 192.0.2.254 22', before: none, after: config(policy(23)), want: 0 },
+    { name: 'one that the loopback lets in', ssh: '127.0.0.1 40000 127.0.0.1 22', before: none, after: config(policy(23)), want: 0 },
+  ];
+  test.each(rows)('$name', ({ ssh, before, after, want }) => {
+    expect(findLockouts(before, after, { ssh, now: 0, lists: NOBODY })).toHaveLength(want);
+  });
+
+  test('a session that the new rules of the tenant would deny', () => {
+    const closed = { ...config(`default_action: deny\nrules:\n  - { name: ssh, protocol: tcp, destination_ports: 23, action: allow }\n`) };
+    const [tenant] = closed.tenants;
+    const base = {
+      loopback: false,
+      established: true,
+      neighbourDiscovery: true,
+      multicastListener: true,
+      pathMtu: true,
+      dhcpClient: true,
+      bgpPeers: true,
+    };
+    const after = { ...closed, tenants: tenant ? [{ ...tenant, firewall: { table: 'weir', base, borders: [] } }] : [] };
+    expect(findLockouts(none, after, { ssh: '127.0.0.1 40000 127.0.0.1 22', now: 0, lists: NOBODY })).toEqual([
+      'tenant blue: your SSH session: tcp 127.0.0.1 -> 127.0.0.1 port 22 would be denied by input <default>',
+    ]);
+  });
+});
