@@ -72,13 +72,26 @@ function changeElements(address: TableAddress, map: MapImage | LookupImage, now:
   if (map === now) return [];
   const target = { ...address, set: map.name };
   const layout = mapLayout(mapSpec(map));
-  const [wanted, has] = [elementKeys(map), now ? elementKeys(now) : []];
-  const gone = now ? without(now, has, wanted) : [];
-  const added = without(map, wanted, has);
+  // What is the same object need not be compared.
+  const [wanted, has] = now ? [without(map, now), without(now, map)] : [map, undefined];
+  const [wantedKeys, hasKeys] = [elementKeys(wanted), has ? elementKeys(has) : []];
+  const gone = has ? unlike(has, hasKeys, wantedKeys) : [];
+  const added = unlike(wanted, wantedKeys, hasKeys);
   return [
     ...(gone.length === 0 ? [] : [{ kind: 'delete-entries', address: target, layout, entries: gone } as const]),
     ...(added.length === 0 ? [] : [{ kind: 'add-entries', address: target, layout, entries: added } as const]),
   ];
+}
+
+type Some = MapImage | LookupImage;
+
+function without(map: Some, others: Some): Some {
+  const known = new Set<unknown>(others.elements);
+  return filtered(map, (element) => !known.has(element));
+}
+
+function filtered(map: Some, keep: (element: unknown, i: number) => boolean): Some {
+  return 'field' in map ? { ...map, elements: map.elements.filter(keep) } : { ...map, elements: map.elements.filter(keep) };
 }
 
 /** One for each element. */
@@ -88,10 +101,7 @@ function elementKeys(map: MapImage | LookupImage): readonly string[] {
 }
 
 /** The elements whose keys are not among the others. */
-function without(map: MapImage | LookupImage, keys: readonly string[], others: readonly string[]): readonly MapEntry[] {
+function unlike(map: Some, keys: readonly string[], others: readonly string[]): readonly MapEntry[] {
   const known = new Set(others);
-  const isOther = (_: unknown, i: number): boolean => !known.has(keys[i] ?? '');
-  return mapEntries(
-    'field' in map ? { ...map, elements: map.elements.filter(isOther) } : { ...map, elements: map.elements.filter(isOther) },
-  );
+  return mapEntries(filtered(map, (_, i) => !known.has(keys[i] ?? '')));
 }

@@ -39,19 +39,23 @@ export class LayerMemo {
     const old = this.#layers.of;
     const of = new Int32Array(rules.length);
     of.set(old.subarray(0, head));
+    const around = changed.flatMap(placesOf);
     let affected = 0;
+    let moved = changed.length;
     for (let i = head; i < rules.length; i++) {
       const rule = rules[i];
       if (!rule) continue;
       const known = i < end ? undefined : old[i + shift];
-      if (known !== undefined && !changed.some((other) => meet(rule, other))) {
+      if (known !== undefined && !meetsOne(placesOf(rule), around)) {
         of[i] = known;
         continue;
       }
       if (++affected > MOST_AFFECTED) return undefined;
       const layer = layerAfter(rule, rules, i, of);
       of[i] = layer;
-      if (known !== undefined && known !== layer && changed.push(rule) > MOST_CHANGED) return undefined;
+      if (known === undefined || known === layer) continue;
+      if (++moved > MOST_CHANGED) return undefined;
+      around.push(...placesOf(rule));
     }
     return { of, pairs };
   }
@@ -60,10 +64,11 @@ export class LayerMemo {
 /** The first layer that lies behind those of all rules before it that packets can meet too. */
 function layerAfter(rule: KeyedRule, rules: readonly KeyedRule[], index: number, layers: Int32Array): number {
   let layer = 0;
+  const own = placesOf(rule);
   for (let i = 0; i < index; i++) {
     const other = rules[i];
     const above = layers[i] ?? 0;
-    if (other && above >= layer && meet(rule, other)) layer = above + 1;
+    if (other && above >= layer && meetsOne(own, placesOf(other))) layer = above + 1;
   }
   return layer;
 }
@@ -79,9 +84,9 @@ interface Place {
 
 const places = new WeakMap<RuleImage, readonly Place[]>();
 
-/** Whether a packet can meet the keys of both. */
-function meet(a: KeyedRule, b: KeyedRule): boolean {
-  for (const one of placesOf(a)) for (const other of placesOf(b)) if (overlap(one, other)) return true;
+/** Whether a packet can meet keys of both. */
+function meetsOne(own: readonly Place[], others: readonly Place[]): boolean {
+  for (const one of own) for (const other of others) if (overlap(one, other)) return true;
   return false;
 }
 

@@ -18,8 +18,8 @@ interface Placed {
 interface Compilation {
   /** What rules are compiled under besides what they say. */
   readonly conditions: string;
-  /** By hook and ref. */
-  readonly placed: Map<string, Placed>;
+  /** By hook, and by ref. */
+  readonly placed: Map<string, Map<string, Placed>>;
   readonly book: ChainBook;
   /** By hook and run. */
   readonly layers: Map<string, LayerMemo>;
@@ -58,18 +58,24 @@ export class CompileMemo {
 
   /** What the rule comes to: as it was, or made by `make`. */
   place(hook: HookRules, rule: Rule, book: ChainBook, meters: MeterImage[], make: () => readonly RuleImage[]): readonly RuleImage[] {
-    const key = `${hook.hook} ${hook.priority} ${rule.ref}`;
-    const known = this.#last?.placed.get(key);
+    const at = `${hook.hook} ${hook.priority}`;
+    const known = this.#last?.placed.get(at)?.get(rule.ref);
     if (known && saysTheSame(known.rule, rule)) {
-      book.replay(known.asked);
-      meters.push(...known.meters);
-      this.#now?.placed.set(key, known);
+      if (known.asked.length > 0) book.replay(known.asked);
+      if (known.meters.length > 0) meters.push(...known.meters);
+      this.#keep(at, rule.ref, known);
       return known.images;
     }
     const before = meters.length;
     const { value: images, asked } = book.record(make);
-    this.#now?.placed.set(key, { rule, images, asked, meters: meters.slice(before) });
+    this.#keep(at, rule.ref, { rule, images, asked, meters: meters.slice(before) });
     return images;
+  }
+
+  #keep(at: string, ref: string, placed: Placed): void {
+    const hook = this.#now?.placed.get(at);
+    if (hook) hook.set(ref, placed);
+    else this.#now?.placed.set(at, new Map([[ref, placed]]));
   }
 }
 
