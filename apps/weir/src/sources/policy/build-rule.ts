@@ -1,4 +1,3 @@
-import type { AddressTables } from '@weir/filter/eval';
 import type { Hook } from '@weir/filter/scheme';
 import { printPrefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
@@ -12,6 +11,7 @@ import { all, type Condition, fieldConditions, hasPorts } from './conditions.ts'
 import { readExpression } from './expression.ts';
 import type { Lists } from './lists.ts';
 import type { OrList, RawRule, ReadRule } from './raw.ts';
+import type { PolicyTables } from './tables.ts';
 
 /** A rule, and where its keys are written. */
 export interface BuiltRule {
@@ -24,7 +24,7 @@ export interface BuiltRule {
 /** What rules are built with. */
 export interface RuleContext {
   readonly lists: Lists;
-  readonly tables: AddressTables;
+  readonly tables: PolicyTables;
   /** The file that the rule is in only audits. */
   readonly audit: boolean;
   readonly now: number;

@@ -1,4 +1,4 @@
-import { type AddressTables, applyTables } from '@weir/filter/eval';
+import { applyTables } from '@weir/filter/eval';
 import { lower, type ProblemCode, type WarningCode } from '@weir/filter/ir';
 import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
 import { type Argument, type Expression, type Operand, parse, type Tree } from '@weir/filter/syntax';
@@ -9,6 +9,7 @@ import type { Condition } from './conditions.ts';
 import type { Lists } from './lists.ts';
 import type { Protocol } from './raw.ts';
 import { placeInScalar } from './scalar-place.ts';
+import type { PolicyTables } from './tables.ts';
 
 const PROBLEMS: { readonly [C in ProblemCode]: Code } = {
   type: 'E033',
@@ -48,7 +49,7 @@ export interface ExpressionContext {
   readonly hooks: readonly Hook[];
   readonly protocol: Protocol;
   readonly lists: Lists;
-  readonly tables: AddressTables;
+  readonly tables: PolicyTables;
   readonly report: Report;
 }
 
@@ -75,7 +76,7 @@ export function readExpression(written: string, place: Place, context: Expressio
   }
   const constants = named.filter(({ name }) => lists.find(name)?.kind === 'constant');
   const guarded = NUMBERS[context.protocol];
-  const tables = { asnum: context.tables.asnum !== undefined, country: context.tables.country !== undefined };
+  const tables = { asnum: context.tables.named.has('asnum'), country: context.tables.named.has('country') };
   const lowered = lower(tree, PACKET_SCHEME, { lists: lists.definitions, hooks: context.hooks, guarded, tables });
   const { warnings, problems } = lowered;
   for (const { code, message, span } of problems) {
@@ -83,7 +84,7 @@ export function readExpression(written: string, place: Place, context: Expressio
   }
   for (const { code, message, span } of warnings) tell(WARNINGS[code], message, span);
   const { root } = tree;
-  const expr = lowered.expr && applyTables(lowered.expr, context.tables, PACKET_SCHEME);
+  const expr = lowered.expr && applyTables(lowered.expr, context.tables.usable, PACKET_SCHEME);
   if (expr?.kind === 'constant' && lowered.expr?.kind !== 'constant') {
     tell('W011', `the whole expression is ${expr.value ? 'always' : 'never'} true with these tables`, root.span);
   }

@@ -1,4 +1,3 @@
-import type { AddressTables } from '@weir/filter/eval';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { type Files, matchFiles } from '../yaml/files.ts';
@@ -12,7 +11,7 @@ import { checkOrder } from './check-order.ts';
 import { Lists, type SetType } from './lists.ts';
 import type { RawPolicy } from './raw.ts';
 import { policyShape } from './schema.ts';
-import { readTables } from './tables.ts';
+import { type PolicyTables, readTables } from './tables.ts';
 
 /** Bounds of a policy: one file and all of them in bytes, their number, its rules, and the members of lists that stand in them. */
 export const MAX_POLICY_FILE_BYTES: number = 16 * 1024 * 1024;
@@ -126,7 +125,7 @@ class PolicyLoader {
     for (const path of found) this.#read(path, place, file);
   }
 
-  #buildRules(lists: Lists, tables: AddressTables): BuiltRule[] {
+  #buildRules(lists: Lists, tables: PolicyTables): BuiltRule[] {
     const { report } = this.#reading;
     const out: BuiltRule[] = [];
     const excess = this.#parts.flatMap(({ table }) => table.get.rules)[MAX_RULES];

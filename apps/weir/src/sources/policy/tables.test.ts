@@ -30,3 +30,11 @@ describe('countries and AS numbers of a table are addresses', () => {
 test('what no address of the table has is told of', () => {
   expect(printAll(load('ip.src.country == "NO"'))).toContain('W011] the whole expression is never true with these tables');
 });
+
+test('a table that cannot be used is told of once, not at every rule that asks for it', () => {
+  const loaded = loadTexts({
+    'policy.yaml': `tables: { country: table.mmdb }\nrules:\n  - { name: a, expression: 'ip.src.country == "SE"', action: deny }\n`,
+    'table.mmdb': 'nothing',
+  });
+  expect(loaded.diagnostics.map(({ code }) => code)).toEqual(['E048']);
+});

@@ -9,20 +9,28 @@ import type { RawPolicy } from './raw.ts';
 const MAX_TABLE_BYTES = 256 * 1024 * 1024;
 const KINDS: readonly TableKind[] = ['country', 'asnum'];
 
+/** Tables that can be used, and those that are named at all: what is wrong with the others has been reported. */
+export interface PolicyTables {
+  readonly usable: AddressTables;
+  readonly named: ReadonlySet<TableKind>;
+}
+
 /** The tables that the files of a policy name, each of them once. */
 export function readTables(
   parts: readonly { readonly file: string; readonly table: Table<RawPolicy> }[],
   system: Files,
   report: Report,
-): AddressTables {
-  const tables: { [K in TableKind]?: AddressTable } = {};
+): PolicyTables {
+  const named = new Set<TableKind>();
+  const usable: { [K in TableKind]?: AddressTable } = {};
   for (const kind of KINDS) {
     let first: { readonly path: string; readonly place: Place } | undefined;
     for (const { file, table } of parts) {
-      const named = table.get.tables?.get[kind];
+      const name = table.get.tables?.get[kind];
       const place = table.get.tables?.place(kind);
-      if (named === undefined || !place) continue;
-      const path = relativeTo(file, named);
+      if (name === undefined || !place) continue;
+      named.add(kind);
+      const path = relativeTo(file, name);
       if (first) {
         const at = spanOf(first.place);
         if (path !== first.path) report('E030', place, `tables.${kind} is already ${first.path} at ${at.file}:${at.line}`);
@@ -30,10 +38,10 @@ export function readTables(
       }
       first = { path, place };
       const read = readTable(path, kind, place, system, report);
-      if (read) tables[kind] = read;
+      if (read) usable[kind] = read;
     }
   }
-  return tables;
+  return { usable, named };
 }
 
 function readTable(path: string, kind: TableKind, place: Place, system: Files, report: Report): AddressTable | undefined {
