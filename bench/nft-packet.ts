@@ -1,7 +1,7 @@
-// What a packet costs in a chain of Weir's, as a tree and as the same rules one by one: real packets through a veth pair, over the cost of an empty policy.
+// What a packet costs in a chain of Weir's, as maps of several fields, as a tree, and as the same rules one by one: real packets through a veth pair, over the cost of an empty policy.
 import { finishChecksum, sumWords } from '@weir/filter/packet';
 import { PacketSocket } from '@weir/sys';
-import { compileRules } from '../apps/weir/src/compile/nft/policy/index.ts';
+import { type CompileOptions, compileRules } from '../apps/weir/src/compile/nft/policy/index.ts';
 import { printTable } from '../apps/weir/src/compile/nft/print.ts';
 import { type Host, Lab } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, quantile, type Row } from './bench.ts';
@@ -68,18 +68,19 @@ export const bench: Bench = {
         for (const count of smoke ? [10, 100] : [10, 100, 1000, 10_000]) {
           // Spread over the rules, so that one is met after half of them.
           const frames = Array.from({ length: FRAMES }, (_, i) => frame(Math.floor((i * count) / FRAMES)));
-          const cost = async (rules: number, linear: boolean): Promise<number> => {
-            await host.nft(printTable(compileRules([policy(rules)], [], { table: 'weir', linear }).table));
-            const packets = smoke ? 1000 : linear && rules >= 1000 ? 10_000 : 100_000;
+          const cost = async (rules: number, form: Pick<CompileOptions, 'linear' | 'maps'>): Promise<number> => {
+            await host.nft(printTable(compileRules([policy(rules)], [], { table: 'weir', ...form }).table));
+            const packets = smoke ? 1000 : form.linear && rules >= 1000 ? 10_000 : 100_000;
             return send(socket, frames, packets, smoke ? 1 : 5);
           };
-          const empty = await cost(1, true);
-          const [tree, linear] = [await cost(count, false), await cost(count, true)];
+          const empty = await cost(1, { linear: true });
+          const [maps, tree, linear] = [await cost(count, {}), await cost(count, { maps: false }), await cost(count, { linear: true })];
           rows.push({
             rules: count,
+            'maps ns': maps - empty,
             'tree ns': tree - empty,
             'one by one ns': linear - empty,
-            times: (linear - empty) / (tree - empty),
+            times: (linear - empty) / (maps - empty),
             'without rules ns': empty,
           });
         }

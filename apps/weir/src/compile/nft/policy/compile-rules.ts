@@ -94,6 +94,10 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     base.push({ name: baseName(name, priority), hook: name, ...(priority === 0 ? {} : { priority }), rules: sequence.compile() });
   }
   const chains = [...reachable(book.chains, [...book.maps, ...book.lookups], base), ...base];
+  // A way of putting a list that came to nothing has left maps behind.
+  const asked = new Set(chains.flatMap((chain) => chain.rules.map(({ verdict }) => ('map' in verdict ? verdict.map : undefined))));
+  const maps = book.maps.filter((map) => asked.has(map.name));
+  const lookups = book.lookups.filter((map) => asked.has(map.name));
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
   const transport = chains.some((chain) => chain.rules.some(readsTransport));
   if (transport) for (const hook of early) problems.push(tooEarly(hook));
@@ -102,8 +106,8 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     name: options.table,
     sets: owned.flatMap(ownedSets),
     ...(meters.length === 0 ? {} : { meters: unique(meters) }),
-    ...(book.maps.length === 0 ? {} : { maps: book.maps }),
-    ...(book.lookups.length === 0 ? {} : { lookups: book.lookups }),
+    ...(maps.length === 0 ? {} : { maps }),
+    ...(lookups.length === 0 ? {} : { lookups }),
     chains,
   };
   return { table, problems };

@@ -163,9 +163,9 @@ const runs = fc
     fc
       .uniqueArray(fc.constantFrom(...Object.keys(parts)), { minLength: 1, maxLength: 3 })
       .chain((names) =>
-        fc.array(fc.tuple(fc.tuple(...names.map((name) => parts[name] as fc.Arbitrary<Expr>)), action), { minLength: 4, maxLength: 30 }),
+        fc.array(fc.tuple(fc.tuple(...names.map((name) => parts[name] as fc.Arbitrary<Expr>)), action), { minLength: 4, maxLength: 60 }),
       ),
-    { minLength: 1, maxLength: 4 },
+    { minLength: 1, maxLength: 5 },
   )
   .map((lists) => lists.flat().map(([items, one], i) => rule(`r${i}`, x.and(items), one)));
 
@@ -200,6 +200,31 @@ const packets = fc.array(
     }),
   { minLength: 30, maxLength: 60 },
 );
+
+it('where there are many layers, maps are at the leaves of a tree', () => {
+  const list = Array.from({ length: 3 * 20 * 10 }, (_, i) => {
+    const [network, level, host] = [Math.floor(i / 200), Math.floor(i / 10) % 20, i % 10];
+    const to = destination(host === 9 ? `10.${network}.0.0/16` : `10.${network}.${level * 9 + host}.0/24`);
+    const ports = host === 9 ? port('tcp.dstport', 0, 60_000) : port('tcp.dstport', level, 60_000);
+    return rule(
+      `r${i}`,
+      x.and([source(host === 9 ? '192.0.2.0/24' : `192.0.2.${host}/32`), to, ports]),
+      host === 9 ? { kind: 'log' } : i % 3 === 0 ? deny : allow,
+    );
+  });
+  // Each of the wide ones lies over what comes before it and behind it.
+  const table = compiled(list);
+  expect(table.maps?.length).toBeGreaterThan(0);
+  expect(table.lookups?.length).toBeGreaterThan(2);
+  const linear = compiled(list, { linear: true });
+  for (let i = 0; i < 200; i++) {
+    const values = { saddr4: `192.0.2.${i % 11}`, daddr4: `10.${i % 4}.${(i * 7) % 190}.1`, protocol: 6, tcpDport: (i * 13) % 25 };
+    const { steps, ...as } = judgeTable(table, { family: 4, values });
+    const { steps: before, ...want } = judgeTable(linear, { family: 4, values });
+    expect(as).toEqual(want);
+    expect(steps).toBeLessThan(Math.max(60, before));
+  }
+});
 
 it('maps count and judge every packet as the same rules one by one do, and no packet meets two elements of one', () => {
   let maps = 0;

@@ -1,18 +1,23 @@
+import { fingerprint } from '../fingerprint.ts';
 import type { FieldRange, LookupElement, MapElement, MapKey, RuleImage } from '../image.ts';
 import { printKeys } from '../map-keys.ts';
 import { type ChainBook, hasRoom, MOST_WAYS_OF_ALL, slugOf } from './chains.ts';
 import { comparable } from './field-index.ts';
 import { AXES, type Axis, canBeLedTo, everyValue, isExact, type KeyBox, type KeyedRule, keyedRule, keyField } from './key-box.ts';
 import { type Layers, layersOf } from './layers.ts';
-import { arrangeAsTree } from './tree.ts';
+import { arrangeAsTree, TREE_DEPTH } from './tree.ts';
 
 /** So many elements make a map worth its lookup, which takes as long as three to five rules. */
 const LEAST = 8;
 /** So many rules that ask for single values of the same fields have a map of their own, beside those that ask for ranges. */
 const OWN_MAP = 64;
 
-/** Rules that lie so deep that more chains around them would be too many are not led to. */
+/** Rules that lie so deep that so many chains around them would be too many are not led to. */
 const DEEPER = 4;
+/** A list that takes more lookups and rules than these is a tree first. */
+const MOST_STEPS = 16;
+/** A shorter leaf of a tree stays as it is. */
+const LEAST_LEAF = 32;
 
 type KindOf = (rule: KeyedRule) => string | undefined;
 
@@ -24,41 +29,90 @@ interface Pool {
   readonly rules: readonly KeyedRule[];
 }
 
+/** A list in pieces that follow each other: maps, and what stands between them. */
+interface Plan {
+  readonly layers: readonly { readonly pools: readonly Pool[]; readonly others: readonly KeyedRule[] }[];
+  /** Lookups and rules that a packet comes past that meets none. */
+  readonly steps: number;
+}
+
+/** Says how a map is called whose name begins so. */
+type NameMap = (base: string, elements: readonly LookupElement[]) => string;
+type FindLayers = (rules: readonly KeyedRule[]) => Layers | undefined;
+
 /**
  * A list in which rules that ask for values of the same fields are elements of maps: one lookup instead of one rule after another. Each element leads to a chain of its rule,
  * which has the rule's counter and what a key cannot say. Rules that packets can meet together lie in different maps, in their order; what is too little for a map, or
- * has no key, stays a rule between them; many of these are a tree.
+ * has no key, stays a rule between them. Where that takes many maps the list is a tree first, and its leaves are maps.
  */
 export function arrangeInMaps(
   images: readonly RuleImage[],
   slug: string,
   run: number,
   book: ChainBook,
-  findLayers: (rules: readonly KeyedRule[]) => Layers | undefined = layersOf,
+  findLayers: FindLayers = layersOf,
 ): readonly RuleImage[] {
-  const rest = (some: readonly RuleImage[], piece: number): readonly RuleImage[] =>
-    arrangeAsTree(some, slug, piece === 0 ? String(run) : `${run}_${piece}`, book);
-  if (images.length < LEAST) return rest(images, 0);
-  const rules = images.map(keyedRule);
-  const kindOf = (rule: KeyedRule): string | undefined => (hasRoom(book.shapeOf([rule.image]), DEEPER, 1) ? kindOfKey(rule) : undefined);
-  const layers = canHaveMaps(rules, kindOf) ? findLayers(rules) : undefined;
-  if (!layers) return rest(images, 0);
-  const out: RuleImage[] = [];
+  const plan = planOf(images, book, DEEPER, findLayers);
+  if (!plan) return arrangeAsTree(images, slug, String(run), book);
+  if (plan.steps > MOST_STEPS) {
+    const tree = arrangeAsTree(images, slug, String(run), book, (leaf) => arrangeLeaf(leaf, slug, book));
+    if (tree !== images) return tree;
+  }
   const names = new Map<string, number>();
-  let between: RuleImage[] = [];
+  // A map keeps its name when others come before it, so that a change of one rule changes elements of it.
+  const nameMap: NameMap = (base) => {
+    const number = names.get(base) ?? 0;
+    names.set(base, number + 1);
+    return `${base}_${number}`;
+  };
   let pieces = 0;
-  for (const layer of byLayer(rules, layers.of)) {
-    const { pools, others } = poolsOf(layer, kindOf);
+  return write(plan, slug, `${slug}_${run}`, book, nameMap, (between) => {
+    const piece = pieces++;
+    return arrangeAsTree(between, slug, piece === 0 ? String(run) : `${run}_${piece}`, book);
+  });
+}
+
+/** The rules of a tree's leaf: maps that are called after what is in them, as the chains are. */
+function arrangeLeaf(images: readonly RuleImage[], slug: string, book: ChainBook): readonly RuleImage[] {
+  if (images.length < LEAST_LEAF) return images;
+  const plan = planOf(images, book, TREE_DEPTH, layersOf);
+  if (!plan) return images;
+  const nameMap: NameMap = (base, elements) => `${base}_${fingerprint(elements).slice(0, 12)}`;
+  return write(plan, slug, slug, book, nameMap, (between) => between);
+}
+
+/** Undefined where there is nothing for a map: the order in which rules are written is the better one to read then. */
+function planOf(images: readonly RuleImage[], book: ChainBook, deeper: number, findLayers: FindLayers): Plan | undefined {
+  if (images.length < LEAST) return undefined;
+  const rules = images.map(keyedRule);
+  const kindOf = (rule: KeyedRule): string | undefined => (hasRoom(book.shapeOf([rule.image]), deeper, 1) ? kindOfKey(rule) : undefined);
+  const found = canHaveMaps(rules, kindOf) ? findLayers(rules) : undefined;
+  if (!found) return undefined;
+  const layers = byLayer(rules, found.of).map((layer) => poolsOf(layer, kindOf));
+  const maps = layers.reduce((sum, { pools }) => sum + pools.length, 0);
+  if (maps === 0) return undefined;
+  return { layers, steps: layers.reduce((sum, { others }) => sum + others.length, maps) };
+}
+
+function write(
+  { layers }: Plan,
+  slug: string,
+  prefix: string,
+  book: ChainBook,
+  nameMap: NameMap,
+  arrange: (between: readonly RuleImage[]) => readonly RuleImage[],
+): readonly RuleImage[] {
+  const out: RuleImage[] = [];
+  let between: RuleImage[] = [];
+  for (const { pools, others } of layers) {
     if (pools.length > 0) {
-      out.push(...rest(between, pieces++));
+      out.push(...arrange(between));
       between = [];
     }
-    for (const pool of pools) out.push(lookup(pool, slug, run, book, names));
+    for (const pool of pools) out.push(lookup(pool, slug, prefix, book, nameMap));
     between.push(...others.map((rule) => rule.image));
   }
-  // Nothing came of it: the order in which they are written is the better one to read.
-  if (out.length === 0) return rest(images, 0);
-  return [...out, ...rest(between, pieces)];
+  return [...out, ...arrange(between)];
 }
 
 /** Whether there are enough rules with one kind of key. */
@@ -139,21 +193,32 @@ function poolOf(rules: readonly KeyedRule[]): Pool {
   return { keys: axes.map((axis) => keyField(axis, one?.addresses, one?.transport)), axes, ranges, rules };
 }
 
-function lookup(pool: Pool, slug: string, run: number, book: ChainBook, names: Map<string, number>): RuleImage {
-  const { keys, axes, ranges, rules } = pool;
-  const elements = rules.flatMap((rule) => {
-    const verdict = leadTo(rule, slug, book);
-    return rule.boxes.map((box): LookupElement => ({ key: keyOf(box, axes, keys), verdict }));
-  });
+function lookup(pool: Pool, slug: string, prefix: string, book: ChainBook, nameMap: NameMap): RuleImage {
+  const { keys, ranges, rules } = pool;
+  const elements = rules.flatMap((rule) => elementsOf(rule, pool, leadTo(rule, slug, book)));
   // One part with ranges is kept in order.
   if (keys.length === 1 && ranges) elements.sort((a, b) => compareKeys(a.key, b.key));
-  // A map keeps its name when others come before it, so that a change of one rule changes elements of it.
-  const base = `${slug}_${run}_${keys.join('_')}_${ranges ? 'ranges' : 'values'}`;
-  const number = names.get(base) ?? 0;
-  names.set(base, number + 1);
-  const map = `${base}_${number}`;
+  const map = nameMap(`${prefix}_${keys.join('_')}_${ranges ? 'ranges' : 'values'}`, elements);
   book.lookup({ name: map, keys, ranges, elements });
   return { name: `by ${printKeys(keys)}`, matches: [], count: false, verdict: { kind: 'lookup', map, keys } };
+}
+
+interface Elements {
+  readonly keys: string;
+  readonly verdict: MapElement['verdict'];
+  readonly elements: readonly LookupElement[];
+}
+
+/** What an image was in a map last: the same objects, so that what stays of a map is known at once. */
+const elementsBefore = new WeakMap<RuleImage, Elements>();
+
+function elementsOf({ image, boxes }: KeyedRule, { axes, keys }: Pool, verdict: MapElement['verdict']): readonly LookupElement[] {
+  const known = elementsBefore.get(image);
+  const same = known && known.keys === keys.join() && known.verdict.kind === verdict.kind && known.verdict.chain === verdict.chain;
+  if (same) return known.elements;
+  const elements = boxes.map((box): LookupElement => ({ key: keyOf(box, axes, keys), verdict }));
+  elementsBefore.set(image, { keys: keys.join(), verdict, elements });
+  return elements;
 }
 
 function keyOf(box: KeyBox, axes: readonly Axis[], keys: readonly MapKey[]): readonly FieldRange[] {
