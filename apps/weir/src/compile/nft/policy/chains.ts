@@ -105,13 +105,16 @@ export class ChainBook {
   }
 
   shapeOf(rules: readonly RuleImage[]): Shape {
-    const below = rules.flatMap(({ verdict }): Shape[] => {
-      if (verdict.kind === 'jump' || verdict.kind === 'goto') return [this.#of(verdict.chain)];
-      if (verdict.kind !== 'map' && verdict.kind !== 'lookup') return [];
-      const { depth, ways } = this.#of(verdict.map);
-      return [{ depth: depth + 1, ways }];
-    });
-    return { depth: 1 + deepest(below), ways: 1 + sum(below) };
+    let depth = 0;
+    let ways = 0;
+    for (const { verdict } of rules) {
+      const isMap = verdict.kind === 'map' || verdict.kind === 'lookup';
+      if (!isMap && verdict.kind !== 'jump' && verdict.kind !== 'goto') continue;
+      const below = this.#of(isMap ? verdict.map : verdict.chain);
+      depth = Math.max(depth, isMap ? below.depth + 1 : below.depth);
+      ways += below.ways;
+    }
+    return { depth: 1 + depth, ways: 1 + ways };
   }
 
   #of(name: string): Shape {
