@@ -130,11 +130,12 @@ export class Daemon {
         if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
         if (event.kind === 'tenant' && daemon) daemon.#takeTenant(event.state);
       });
+      const since = Date.now();
       const ledger = await kernel.configure(config);
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
       daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, ledger });
-      daemon.#begin(late, ledger);
+      daemon.#begin(late, ledger, since);
       options.holdImage(config.stateDirectory, false);
       return daemon;
     } catch (error) {
@@ -208,7 +209,7 @@ export class Daemon {
     this.#addressTimer.unref();
   }
 
-  #begin(late: LateBackend, ledger: readonly MemberColumns[]): void {
+  #begin(late: LateBackend, ledger: readonly MemberColumns[], since: number): void {
     late.set(
       new DaemonBackend({
         version: this.#options.version,
@@ -223,7 +224,7 @@ export class Daemon {
         changes: this.#changes,
       }),
     );
-    this.#expiry.wait();
+    this.#expiry.wait(since);
     this.#source.start();
     this.#options.notifier.ready(this.#statusText());
     const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
@@ -262,12 +263,13 @@ export class Daemon {
     // Deny sets of new tenants must not cover what their namespaces have.
     this.#addresses.look(config, (error) => this.#log.log('warn', `addresses of this host: ${error.message}`));
     // The kernel side first: what the state sends next may be for sets that it does not know yet.
+    const since = Date.now();
     const ledger = await this.#kernel.configure(config);
     this.#source.reconfigure(config);
     this.#config = config;
     this.#state.addLedger(ledger);
     this.#fillOpened();
-    this.#expiry.wait();
+    this.#expiry.wait(since);
     await this.#scheduling.idle();
     const { problems, ownedTable } = await this.#kernel.status();
     const table = config.firewall?.table ?? ownedTable?.name;
@@ -289,7 +291,9 @@ export class Daemon {
   }
 
   async #configureAgain(): Promise<void> {
+    const since = Date.now();
     this.#state.addLedger(await this.#kernel.configure(this.#config));
+    this.#expiry.wait(since);
     this.#lookAtAddresses();
     this.#fillOpened();
   }

@@ -20,7 +20,7 @@ function rules(ends: readonly number[], fail: () => boolean = () => false): { ex
     },
     onError: () => errors.push(Date.now()),
   });
-  expiry.wait();
+  expiry.wait(START);
   return { expiry, done, errors };
 }
 
@@ -49,7 +49,36 @@ test('it goes by the clock, also when that is set', async () => {
 test('nothing after its end', async () => {
   const { expiry, done } = rules([START + 500]);
   expiry.close();
-  expiry.wait();
+  expiry.wait(START);
   await vi.advanceTimersByTimeAsync(1000);
   expect(done).toEqual([]);
+});
+
+test('what ends while rules come into force ends at once', async () => {
+  const { expiry, done } = rules([START + 500, START + 2000]);
+  await vi.advanceTimersByTimeAsync(100);
+  const since = Date.now();
+  // It took so long that the first is over by now.
+  vi.setSystemTime(START + 800);
+  expiry.wait(since);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(done.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(done.length).toBe(2);
+});
+
+test('what ends while another is taken out is taken out too', async () => {
+  const done: number[] = [];
+  const ends = [START + 500, START + 600];
+  const expiry = new Expiry({
+    next: (after) => ends.find((end) => end > after),
+    expire: async () => {
+      done.push(Date.now() - START);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    },
+    onError: () => undefined,
+  });
+  expiry.wait(START);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(done).toEqual([500, 801]);
 });

@@ -16,22 +16,30 @@ export interface ExpiryOptions {
 export class Expiry {
   readonly #options: ExpiryOptions;
   #timer: NodeJS.Timeout | undefined;
+  /** Rules that ended up to this time are out. */
+  #since = 0;
   #closed = false;
 
   constructor(options: ExpiryOptions) {
     this.#options = options;
   }
 
-  /** The rules are others, or none is over its time now. */
-  wait(): void {
+  /** The rules are others: those that had not ended at a time just before they came into force. What ends while they do is not passed over. */
+  wait(since: number): void {
+    this.#since = since;
+    this.#arm();
+  }
+
+  #arm(): void {
     clearTimeout(this.#timer);
-    const now = Date.now();
-    const next = this.#closed ? undefined : this.#options.next(now);
+    const next = this.#closed ? undefined : this.#options.next(this.#since);
     if (next === undefined) return;
-    this.#after(Math.min(next - now, LOOK_MS), () => (Date.now() < next ? this.wait() : void this.#expire(RETRY_MS)));
+    const left = Math.max(0, next - Date.now());
+    this.#after(Math.min(left, LOOK_MS), () => (Date.now() < next ? this.#arm() : void this.#expire(RETRY_MS)));
   }
 
   async #expire(retry: number): Promise<void> {
+    const since = Date.now();
     try {
       await this.#options.expire();
     } catch (error) {
@@ -40,7 +48,7 @@ export class Expiry {
       this.#after(retry, () => void this.#expire(Math.min(retry * 2, MAX_RETRY_MS)));
       return;
     }
-    this.wait();
+    this.wait(since);
   }
 
   #after(ms: number, action: () => void): void {
