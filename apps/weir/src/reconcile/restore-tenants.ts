@@ -47,7 +47,8 @@ export function restoreInto(backend: KernelBackend, directory: string, renew?: R
   }
 }
 
-function clearFrom(backend: KernelBackend, stateDirectory: string): void {
+/** Takes out what the state in a directory tells of, with a backend that is closed after it. */
+export function clearFrom(backend: KernelBackend, stateDirectory: string): void {
   try {
     const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
     try {

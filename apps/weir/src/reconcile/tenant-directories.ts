@@ -44,10 +44,15 @@ export function listTenantDirectories(stateDirectory: string): readonly TenantDi
   }
   return entries.flatMap((entry) => {
     if (!entry.isDirectory() || !NAME.test(entry.name)) return [];
-    const path = join(parent, entry.name);
-    const netns = readIfThere(join(path, NETNS))?.toString().trim();
-    return netns ? [{ name: entry.name, netns, path }] : [];
+    return findTenantDirectory(stateDirectory, entry.name) ?? [];
   });
+}
+
+/** The state of one tenant; undefined when it has none. */
+export function findTenantDirectory(stateDirectory: string, name: string): TenantDirectory | undefined {
+  const path = tenantDirectory(stateDirectory, name);
+  const netns = readIfThere(join(path, NETNS))?.toString().trim();
+  return netns ? { name, netns, path } : undefined;
 }
 
 /** Forgets a tenant whose rules and members are out of the kernel; not while a boot may have to bring it back. */

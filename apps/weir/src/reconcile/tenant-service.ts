@@ -6,9 +6,9 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
 import { KernelService } from './kernel-service.ts';
 import { namespaceIdentity } from './namespace-identity.ts';
-import { restoreInto } from './restore-tenants.ts';
+import { clearFrom, restoreInto } from './restore-tenants.ts';
 import type { Retry } from './slot.ts';
-import { makeTenantDirectory } from './tenant-directories.ts';
+import { findTenantDirectory, makeTenantDirectory } from './tenant-directories.ts';
 
 export interface TenantServiceOptions {
   readonly name: string;
@@ -18,6 +18,8 @@ export interface TenantServiceOptions {
   readonly emit: (event: KernelEvent) => void;
   /** Whose a namespace is already; undefined when nobody's. */
   readonly owner: (identity: string) => string | undefined;
+  /** Whether another tenant is to have a namespace: what is in it is left to that one. */
+  readonly isWanted: (identity: string) => boolean;
 }
 
 type Problem = Pick<KernelProblem, 'kind' | 'message'>;
@@ -52,6 +54,7 @@ export class TenantService {
     if (this.#service && this.#config?.netns !== config.netns) await this.close({ clear: true });
     this.#config = config;
     try {
+      if (!this.#service) this.#clearLeft(config.netns);
       const fresh = this.#service === undefined;
       const service = this.#service ?? this.#open(config, late);
       if (!service) return [];
@@ -86,6 +89,15 @@ export class TenantService {
     // Of many tenants each would take a thread of the pool for its waiting.
     this.#service = new KernelService({ backend, stateDirectory: directory, emit, wait: (ms) => this.#sleep(ms) });
     return this.#service;
+  }
+
+  /** Takes out of the namespace that its state is about what was added there, unless that is the one to `keep`. */
+  #clearLeft(keep: string | undefined): void {
+    const { name, stateDirectory, open, owner, isWanted } = this.#options;
+    const left = findTenantDirectory(stateDirectory, name);
+    const identity = left && left.netns !== keep ? namespaceIdentity(left.netns) : undefined;
+    if (!left || identity === undefined || (keep !== undefined && identity === namespaceIdentity(keep))) return;
+    if (owner(identity) === undefined && !isWanted(identity)) clearFrom(open(left.netns), left.path);
   }
 
   #refuse(kind: KernelProblem['kind'], message: string): undefined {
@@ -197,13 +209,13 @@ export class TenantService {
     }
   }
 
-  /** Calling it again does nothing. A failure to clear is an event. */
-  async close(options: { readonly clear: boolean }): Promise<void> {
+  /** Calling it again does nothing. A failure to clear is an event; whether nothing of it is left otherwise. */
+  async close(options: { readonly clear: boolean }): Promise<boolean> {
     const service = this.#service;
     this.#over();
     if (!options.clear) {
       await this.#drop();
-      return;
+      return false;
     }
     this.#service = undefined;
     this.#identity = undefined;
@@ -211,8 +223,11 @@ export class TenantService {
       const closed = service?.close(options);
       this.#wake();
       await closed;
+      if (!service) this.#clearLeft(undefined);
+      return true;
     } catch (error) {
       this.#options.emit({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+      return false;
     }
   }
 }

@@ -199,6 +199,39 @@ describe('tenants in the kernel worker', () => {
     await third.close({ clear: false });
   });
 
+  it('one whose configuration names another namespace than its state is taken out of that one, unless another tenant has it now', async () => {
+    const first = service();
+    await first.configure(config(tenant('blue'), tenant('red')));
+    await first.apply([delta('blue/web', ['203.0.113.1/32'], true), delta('red/web', ['203.0.113.2/32'], true)]);
+    await first.close({ clear: false });
+    for (const name of ['green', 'black']) make(name);
+    const second = service();
+    await second.configure(config(tenant('blue', pathOf('green')), tenant('red', pathOf('black')), tenant('next', pathOf('red'))));
+    expect([members('blue'), members('green'), members('red'), members('black')]).toEqual([undefined, 0, 1, 0]);
+    expect(await problems(second)).toEqual([]);
+    await second.close({ clear: false });
+  });
+
+  it('one that could not be opened is taken out of the kernel all the same, at the next start if not at once', async () => {
+    const first = service();
+    await first.configure(config(tenant('blue'), tenant('red')));
+    await first.close({ clear: false });
+    const second = service();
+    for (const name of ['blue', 'red']) broken.add(pathOf(name));
+    await second.configure(config(tenant('blue'), tenant('red')));
+    broken.delete(pathOf('blue'));
+    await second.configure(config());
+    expect([members('blue'), members('red')]).toEqual([undefined, 0]);
+    expect(readdirSync(join(directory, 'state/tenants'))).toEqual(['red']);
+    expect(events.at(-1)).toEqual({ kind: 'failed', message: 'tenant red: it is broken' });
+    await second.close({ clear: false });
+    broken.clear();
+    const third = service();
+    await third.configure(config());
+    expect([members('red'), readdirSync(join(directory, 'state/tenants'))]).toEqual([undefined, []]);
+    await third.close({ clear: false });
+  });
+
   it('a boot restores each by itself; while a change waits, only what was there before it', async () => {
     const s = service();
     await s.configure(config(tenant('blue')));

@@ -32,6 +32,8 @@ export class TenantsService implements KernelPort {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<unknown> = Promise.resolve();
   #late = false;
+  /** The namespace that each tenant is to have. */
+  #wanted: ReadonlyMap<string, string> = new Map();
   #closing = false;
 
   constructor(options: TenantsServiceOptions) {
@@ -50,9 +52,10 @@ export class TenantsService implements KernelPort {
   configure(config: Config): Promise<readonly MemberColumns[]> {
     return this.#alone(async () => {
       const found = [...(await this.#host.configure(hostConfig(config)))];
+      this.#wanted = new Map(config.tenants.map(({ name, netns }) => [name, netns]));
       const kept = new Set([...config.tenants, ...config.faultyTenants].map(({ name }) => name));
       for (const [name, service] of this.#tenants) if (!kept.has(name)) await this.#retire(name, service);
-      if (!this.#late) await this.#retireOld(config, kept);
+      if (!this.#late) await this.#retireOld(kept);
       for (const tenant of config.tenants) {
         const service = this.#tenants.get(tenant.name) ?? this.#make(tenant.name);
         const columns = await service.configure(tenantConfig(config, tenant), this.#late);
@@ -72,6 +75,7 @@ export class TenantsService implements KernelPort {
       open,
       emit: (event) => emit(ofTenant(name, event)),
       owner: (identity) => this.#owner(identity, name),
+      isWanted: (identity) => [...this.#wanted].some(([other, netns]) => other !== name && namespaceIdentity(netns) === identity),
     });
     this.#tenants.set(name, service);
     return service;
@@ -83,21 +87,17 @@ export class TenantsService implements KernelPort {
     return other && `the tenant ${other.name}`;
   }
 
+  /** What cannot be taken out now is tried again at the next start. */
   async #retire(name: string, service: TenantService): Promise<void> {
-    await service.close({ clear: true });
+    const clean = await service.close({ clear: true });
     this.#tenants.delete(name);
-    removeTenantDirectory(this.#options.stateDirectory, name);
+    if (clean) removeTenantDirectory(this.#options.stateDirectory, name);
   }
 
   /** Takes out of the kernel what was added for tenants that were taken out of the configuration while nothing ran. */
-  async #retireOld(config: Config, kept: ReadonlySet<string>): Promise<void> {
-    for (const { name, netns } of listTenantDirectories(this.#options.stateDirectory)) {
-      if (kept.has(name)) continue;
-      const service = this.#make(name);
-      // Another tenant may have its namespace now: that one takes the table over or tells that it cannot.
-      const free = !config.tenants.some((tenant) => tenant.netns === netns);
-      if (free) await service.configure({ ...hostConfig(config), sets: [], firewall: undefined, policy: undefined, netns }, false);
-      await this.#retire(name, service);
+  async #retireOld(kept: ReadonlySet<string>): Promise<void> {
+    for (const { name } of listTenantDirectories(this.#options.stateDirectory)) {
+      if (!kept.has(name)) await this.#retire(name, this.#make(name));
     }
   }
 
@@ -152,8 +152,8 @@ export class TenantsService implements KernelPort {
       this.#closing = true;
       clearInterval(this.#timer);
       for (const service of this.#tenants.values()) {
-        await service.close(options);
-        if (options.clear) removeTenantDirectory(this.#options.stateDirectory, service.name);
+        const clean = await service.close(options);
+        if (clean) removeTenantDirectory(this.#options.stateDirectory, service.name);
       }
       await this.#host.close(options);
     });
