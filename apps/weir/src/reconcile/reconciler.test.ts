@@ -220,6 +220,25 @@ describe('a start', () => {
     expect(elements(kernel, USER)).toEqual(applied ? [NET_ELEMENT] : []);
   });
 
+  it('a new set is waited for also when the plan comes once more before its members, and no longer', () => {
+    for (const late of [false, true]) {
+      rmSync(directory, { recursive: true, force: true });
+      const kernel = kernelWith(true);
+      const chains = (): number => kernel.ruleset.table(OWN)?.chains.size ?? 0;
+      const reconciler = start(kernel);
+      reconciler.configure(ownPlan, true);
+      now += 600;
+      reconciler.configure(ownPlan);
+      expect(chains()).toBe(0);
+      if (late) {
+        now += 500;
+        reconciler.poll();
+      } else reconciler.apply([delta('own', ['203.0.113.0/24'], { complete: true })]);
+      expect([chains(), elements(kernel, OWN_NETS).length]).toEqual([1, late ? 0 : 1]);
+      reconciler.close();
+    }
+  });
+
   it('restore makes the table with its members in one transaction, and a second time sends nothing', () => {
     const kernel = kernelWith(true);
     const reconciler = start(kernel);

@@ -6,6 +6,7 @@ import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
 import type { ForeignChange, ForeignCommit, KernelBackend } from '../kernel/backend.ts';
 import type { CommitReport, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
+import { AwaitedMembers } from './awaited-members.ts';
 import { nextRetry } from './backoff.ts';
 import { Committer } from './committer.ts';
 import { cutConnections } from './cut.ts';
@@ -26,8 +27,6 @@ import { wantMembers } from './want-members.ts';
 const LEDGERS = 'ledger';
 /** Milliseconds until members that were left out without a known reason are tried again. */
 const RETRY_LEFT_OUT = 30_000;
-/** How long (ms) a change of the owned table waits for the members of its new sets. */
-const MEMBERS_WAIT = 1000;
 
 export interface ReconcilerOptions {
   readonly backend: KernelBackend;
@@ -56,8 +55,7 @@ export class Reconciler {
   /** By the address of the kernel set. */
   readonly #slots = new Map<string, { readonly slot: Slot; readonly key: string }>();
   #leftOutAt = 0;
-  /** Targets new in the owned table whose members are still to come. */
-  readonly #awaited = new Set<string>();
+  readonly #awaited = new AwaitedMembers();
 
   constructor({ backend, stateDirectory, emit, now }: ReconcilerOptions) {
     this.#backend = backend;
@@ -86,10 +84,11 @@ export class Reconciler {
     const running = awaitMembers || this.#targets.size > 0;
     const known = new Set([...this.#targets.values()].filter(({ retired }) => !retired).map(({ target }) => target.key));
     const found = this.#adopt(plan);
-    this.#awaited.clear();
-    // A set that comes into the owned table of a running daemon comes with its members: rules that use it must not find it empty.
-    if (running) for (const { key, place } of plan.targets) if (place.kind === 'owned' && !known.has(key)) this.#awaited.add(key);
-    if (this.#awaited.size > 0) this.#table.hold(this.#now(), MEMBERS_WAIT);
+    const owned = new Set(plan.targets.filter(({ place }) => place.kind === 'owned').map(({ key }) => key));
+    // A set that comes into the owned table of a running daemon comes with its members.
+    const fresh = running ? [...owned].filter((key) => !known.has(key)) : [];
+    const wait = this.#awaited.configure(owned, fresh, this.#now());
+    if (wait > 0) this.#table.hold(this.#now(), wait);
     this.#commit(undefined);
     return found;
   }
@@ -220,7 +219,7 @@ export class Reconciler {
         wantMembers(delta, slots);
         // What is asked for goes at once, whoever undoes the rest.
         for (const slot of slots) slot.repairAt = undefined;
-        if (delta.complete && this.#awaited.delete(target.key) && this.#awaited.size === 0) this.#table.proceed();
+        if (delta.complete && this.#awaited.arrived(target.key)) this.#table.proceed();
       }
       this.#files.touch(delta.set);
     }
