@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, rmSync } from 'node:fs';
+import { cpSync, type Dirent, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectory, readIfThere, removeFile, writeWhole } from '../files/index.ts';
 import { holdImage } from './image-file.ts';
@@ -53,6 +53,11 @@ export function findTenantDirectory(stateDirectory: string, name: string): Tenan
   const path = tenantDirectory(stateDirectory, name);
   const netns = readIfThere(join(path, NETNS))?.toString().trim();
   return netns ? { name, netns, path } : undefined;
+}
+
+/** Gives the state of a tenant to one that takes its place. */
+export function copyTenantDirectory(stateDirectory: string, name: string, heir: string): void {
+  cpSync(tenantDirectory(stateDirectory, name), tenantDirectory(stateDirectory, heir), { recursive: true });
 }
 
 /** Forgets a tenant whose rules and members are out of the kernel; not while a boot may have to bring it back. */

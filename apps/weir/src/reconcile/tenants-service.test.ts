@@ -232,6 +232,41 @@ describe('tenants in the kernel worker', () => {
     await third.close({ clear: false });
   });
 
+  it.each([
+    { name: 'while it runs', stopped: false, held: false },
+    { name: 'while nothing ran', stopped: true, held: false },
+    { name: 'by a change that waits to be confirmed', stopped: false, held: true },
+  ])('one that is called otherwise $name keeps its rules and members all the time', async ({ stopped, held }) => {
+    const state = join(directory, 'state');
+    let s = service();
+    await s.configure(config(tenant('blue')));
+    await s.apply([delta('blue/web', ['203.0.113.1/32'], true), none('blue/web')]);
+    const table = kernels.get(pathOf('blue'))?.ruleset.table(HOSTS);
+    const input = table?.chains.get('input');
+    expect(input).toBeDefined();
+    if (held) holdImages(state, true);
+    if (stopped) {
+      await s.close({ clear: false });
+      s = service();
+    }
+    const found = await s.configure(config(tenant('azure', pathOf('blue'))));
+    expect(found.map((one) => [one.set, one.count])).toEqual([['azure/web', 1]]);
+    expect([kernels.get(pathOf('blue'))?.ruleset.table(HOSTS)?.chains.get('input') !== undefined, members('blue')]).toEqual([true, 1]);
+    expect(readdirSync(join(state, 'tenants')).filter((name) => name !== 'confirmed')).toEqual(held ? ['azure', 'blue'] : ['azure']);
+    await s.apply([delta('azure/web', ['203.0.113.1/32', '203.0.113.2/32'], true), none('azure/web')]);
+    if (held) {
+      // Nobody has confirmed it: the members are those of then until the others come.
+      await s.configure(config(tenant('blue')));
+      expect([kernels.get(pathOf('blue'))?.ruleset.table(HOSTS)?.chains.get('input') !== undefined, members('blue')]).toEqual([true, 1]);
+      await s.apply([delta('blue/web', ['203.0.113.1/32'], true), none('blue/web')]);
+      holdImages(state, false);
+      expect([members('blue'), readdirSync(join(state, 'tenants'))]).toEqual([1, ['blue']]);
+    }
+    expect(await problems(s)).toEqual([]);
+    await s.close({ clear: true });
+    expect(members('blue')).toBeUndefined();
+  });
+
   it('a boot restores each by itself; while a change waits, only what was there before it', async () => {
     const s = service();
     await s.configure(config(tenant('blue')));

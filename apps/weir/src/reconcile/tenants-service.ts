@@ -6,7 +6,7 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { hostConfig, qualifiedName, splitName, tenantConfig } from '../model/scopes.ts';
 import { KernelService } from './kernel-service.ts';
 import { namespaceIdentity } from './namespace-identity.ts';
-import { listTenantDirectories, removeTenantDirectory } from './tenant-directories.ts';
+import { copyTenantDirectory, findTenantDirectory, listTenantDirectories, removeTenantDirectory } from './tenant-directories.ts';
 import { TenantService } from './tenant-service.ts';
 
 /** How often it is looked whether namespaces come or go. */
@@ -75,7 +75,7 @@ export class TenantsService implements KernelPort {
       open,
       emit: (event) => emit(ofTenant(name, event)),
       owner: (identity) => this.#owner(identity, name),
-      isWanted: (identity) => [...this.#wanted].some(([other, netns]) => other !== name && namespaceIdentity(netns) === identity),
+      isWanted: (identity) => [...this.#wanted].some(([other, netns]) => other !== name && identityOf(netns) === identity),
     });
     this.#tenants.set(name, service);
     return service;
@@ -87,11 +87,24 @@ export class TenantsService implements KernelPort {
     return other && `the tenant ${other.name}`;
   }
 
-  /** What cannot be taken out now is tried again at the next start. */
+  /** What cannot be taken out now is tried again at the next start. A tenant that is new in the namespace takes over what is there: its rules are never without. */
   async #retire(name: string, service: TenantService): Promise<void> {
-    const clean = await service.close({ clear: true });
+    const { stateDirectory } = this.#options;
+    const heir = this.#heirOf(name, service);
+    const clean = await service.close({ clear: heir === undefined });
     this.#tenants.delete(name);
-    if (clean) removeTenantDirectory(this.#options.stateDirectory, name);
+    if (heir !== undefined) copyTenantDirectory(stateDirectory, name, heir);
+    if (clean || heir !== undefined) removeTenantDirectory(stateDirectory, name);
+  }
+
+  /** The tenant without state of its own that is to have the namespace of another one. */
+  #heirOf(name: string, service: TenantService): string | undefined {
+    const { stateDirectory } = this.#options;
+    const left = findTenantDirectory(stateDirectory, name);
+    const identity = left && identityOf(left.netns);
+    if (identity === undefined || (service.identity ?? identity) !== identity) return undefined;
+    const [heir] = [...this.#wanted].find(([other, netns]) => other !== name && identityOf(netns) === identity) ?? [];
+    return heir === undefined || findTenantDirectory(stateDirectory, heir) ? undefined : heir;
   }
 
   /** Takes out of the kernel what was added for tenants that were taken out of the configuration while nothing ran. */
@@ -157,6 +170,16 @@ export class TenantsService implements KernelPort {
       }
       await this.#host.close(options);
     });
+  }
+}
+
+/** Undefined also where it cannot be told: what is wrong with one tenant's namespace is not another's. */
+function identityOf(netns: string): string | undefined {
+  try {
+    return namespaceIdentity(netns);
+  } catch (error) {
+    if (error instanceof Error) return undefined;
+    throw error;
   }
 }
 
