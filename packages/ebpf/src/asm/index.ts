@@ -1,11 +1,11 @@
 /** Instructions of eBPF as data: assembled from labels and symbols, and printed. */
 export { Assembler, type Label } from './assembler.ts';
+export { HELPER_NAMES, type HelperName, helperNumber } from './call-names.ts';
+export { type FilterType, HELPER_TYPES } from './call-types.ts';
 export { decodeInstruction, decodeInstructions, slotsOf, wordsOf } from './decode.ts';
 export { type DisassembleOptions, disassemble } from './disassemble.ts';
 export { encodeInstructions } from './encode.ts';
 export { AssemblyError, type AssemblyProblem } from './error.ts';
-export { HELPER_NAMES, type HelperName, helperNumber } from './helper-names.ts';
-export { type FilterType, HELPER_TYPES } from './helper-types.ts';
 export type { AnyRegister, Instruction } from './instruction.ts';
 export { InstructionWriter, MAX_SLOTS } from './instruction-writer.ts';
 export type { LongJumps } from './jump-layout.ts';

@@ -1,6 +1,6 @@
+import type { HelperName } from './call-names.ts';
+import { helperNumber } from './call-names.ts';
 import { AssemblyError } from './error.ts';
-import type { HelperName } from './helper-names.ts';
-import { helperNumber } from './helper-names.ts';
 import type { AnyRegister } from './instruction.ts';
 import {
   ALU_BITS,

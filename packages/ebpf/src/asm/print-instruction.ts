@@ -1,4 +1,4 @@
-import { HELPER_NAMES } from './helper-names.ts';
+import { HELPER_NAMES } from './call-names.ts';
 import {
   ALU_END,
   ALU_MOV,

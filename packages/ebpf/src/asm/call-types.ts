@@ -1,4 +1,4 @@
-import type { HelperName } from './helper-names.ts';
+import type { HelperName } from './call-names.ts';
 
 /** The types of programs that filter: `netfilter` from Linux 6.4. */
 export type FilterType = 'xdp' | 'sched_cls' | 'cgroup_sock_addr' | 'socket_filter' | 'netfilter';
