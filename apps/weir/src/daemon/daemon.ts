@@ -13,6 +13,7 @@ import type { Texts } from '../sources/config/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
+import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
@@ -260,6 +261,8 @@ export class Daemon {
   async #adopt(config: Config): Promise<void> {
     const unfit = unfitForSessions(config);
     if (unfit) throw new ApiError('invalid-config', unfit.message);
+    const exchanged = exchangedTenants(this.#config.tenants, config.tenants);
+    if (exchanged !== undefined) throw new ApiError('invalid-config', exchanged);
     // Deny sets of new tenants must not cover what their namespaces have.
     this.#addresses.look(config, (error) => this.#log.log('warn', `addresses of this host: ${error.message}`));
     // The kernel side first: what the state sends next may be for sets that it does not know yet.
