@@ -131,23 +131,29 @@ function decodeAt(r: Reader, depth: number): Expression {
   return { kind: 'unknown', name, bytes: data ? readBytes(new Reader(data.bytes, start, data.end)) : new Uint8Array(0) };
 }
 
-/** Of expressions that many rules share. */
+/** Of expressions that many rules share; empty until they are asked for. */
 const prepared = new WeakMap<Expression, Uint8Array>();
+const NOT_YET = new Uint8Array(0);
 
-/** The expression, encoded once for all times that this object is. */
+/** The expression, to be encoded once for all times that this object is. */
 export function prepareExpression(expression: Expression): Expression {
-  const w = new Writer(64);
-  encodeExpression(w, expression);
-  prepared.set(expression, w.finish());
+  prepared.set(expression, NOT_YET);
   return expression;
 }
 
 export function encodeExpression(w: Writer, expression: Expression): void {
-  const known = prepared.get(expression);
-  if (known) {
-    w.bytes(known);
-    return;
+  let known = prepared.get(expression);
+  if (known === NOT_YET) {
+    const alone = new Writer(64);
+    encodeKind(alone, expression);
+    known = alone.finish();
+    prepared.set(expression, known);
   }
+  if (known) w.bytes(known);
+  else encodeKind(w, expression);
+}
+
+function encodeKind(w: Writer, expression: Expression): void {
   if (expression.kind === 'unknown') {
     putString(w, 1, expression.name);
     putBytes(w, 2, expression.bytes);
