@@ -1,17 +1,12 @@
 import { Assembler, bindProgram, type FilterType, HELPER_TYPES, type HelperName, kernelNeeds, type LongJumps } from '@weir/ebpf/asm';
 import { type AttachType, type BpfMap, BpfProgram, type ProgramSpec, VerifierError } from '@weir/ebpf/kernel';
-import { afterEach, expect, it } from 'vitest';
-import { frame } from './ebpf-bed.ts';
-
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0)) one.close();
-});
+import { expect, it } from 'vitest';
+import { frame, keep } from './ebpf-bed.ts';
 
 function loadProgram(asm: Assembler, longJumps: LongJumps = 'relay', maps: readonly BpfMap[] = []): BpfProgram {
   const instructions = bindProgram(asm.assemble({ longJumps }), { maps: new Map(maps.map((map) => [map.name, map.fd])) });
   const program = BpfProgram.load({ name: 'weir_asm', type: 'xdp', instructions });
-  open.push(program);
+  keep(program);
   return program;
 }
 
@@ -90,6 +85,6 @@ it('what nothing leads to is left out, and the kernel takes the rest', () => {
   expect(() => loadProgram(asm)).toThrow('unreachable insn 2');
   const instructions = bindProgram(asm.assemble({ unreachable: 'remove' }), {});
   const program = BpfProgram.load({ name: 'weir_asm', type: 'xdp', instructions });
-  open.push(program);
+  keep(program);
   expect([instructions.length / 8, program.run({ data: frame() }).result]).toEqual([2, 2]);
 });

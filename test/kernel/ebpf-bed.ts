@@ -1,5 +1,6 @@
 import { Assembler, bindProgram } from '@weir/ebpf/asm';
-import { type BpfMap, BpfProgram, type ProgramSpec } from '@weir/ebpf/kernel';
+import { BpfError, type BpfMap, BpfProgram, type ProgramSpec } from '@weir/ebpf/kernel';
+import { onTestFinished } from 'vitest';
 import { runCommand } from '../lab/index.ts';
 
 /** What `bpftool -j` prints. */
@@ -16,6 +17,23 @@ export function assemble(write: (asm: Assembler) => void, maps: readonly BpfMap[
   const asm = new Assembler();
   write(asm);
   return bindProgram(asm.assemble(), { maps: new Map(maps.map((map) => [map.name, map.fd])) });
+}
+
+/** Closes it when the test is over, what was kept last first. */
+export function keep<T extends { close(): void }>(one: T): T {
+  onTestFinished(() => one.close());
+  return one;
+}
+
+/** What the kernel refuses `action` with. */
+export function refused(action: () => unknown): BpfError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof BpfError) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
 }
 
 /** A program that does nothing but return. */

@@ -12,18 +12,9 @@ import {
   wordsOf,
 } from '@weir/ebpf/asm';
 import { BpfMap, BpfProgram, KernelFunctions, type ProgramType, VerifierError } from '@weir/ebpf/kernel';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runCommand } from '../lab/index.ts';
-
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0)) one.close();
-});
-
-function keep<T extends { close(): void }>(one: T): T {
-  open.push(one);
-  return one;
-}
+import { keep } from './ebpf-bed.ts';
 
 const operators: readonly AluOperator[] = ['+=', '-=', '*=', '/=', '|=', '&=', '<<=', '>>=', '%=', '^=', 's>>='];
 const comparisons: readonly Comparison[] = ['==', '!=', '>', '>=', '<', '<=', '&', 's>', 's>=', 's<', 's<='];

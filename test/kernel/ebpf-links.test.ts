@@ -6,7 +6,6 @@ import {
   attachTc,
   attachTcx,
   attachXdp,
-  BpfError,
   BpfLink,
   BpfMap,
   type BpfProgram,
@@ -19,9 +18,9 @@ import {
   TcFilter,
 } from '@weir/ebpf/kernel';
 import { PacketSocket, setSocketFilter } from '@weir/sys';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Host, Lab, type LabProcess, runCommand, waitFor } from '../lab/index.ts';
-import { bpftool, counting, frame, load, returning, u32 } from './ebpf-bed.ts';
+import { bpftool, counting, frame, keep, load, refused, returning, u32 } from './ebpf-bed.ts';
 
 let lab: Lab;
 let host: Host;
@@ -43,16 +42,6 @@ beforeAll(async () => {
 });
 afterAll(() => lab.dispose());
 
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0).reverse()) one.close();
-});
-
-function keep<T extends { close(): void }>(one: T): T {
-  open.push(one);
-  return one;
-}
-
 function counter(name = 'seen'): BpfMap {
   return keep(BpfMap.create({ name, type: 'percpu_array', valueSize: 8, maxEntries: 1 }));
 }
@@ -63,16 +52,6 @@ function count(map: BpfMap): number {
 
 function program(type: 'xdp' | 'sched_cls', result: number, name = 'weir_a'): BpfProgram {
   return keep(load({ name, type }, returning(result)));
-}
-
-function refused(action: () => unknown): BpfError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof BpfError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
 }
 
 /** What `bpftool net` prints inside the namespace. */

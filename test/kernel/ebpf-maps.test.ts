@@ -1,6 +1,5 @@
 import {
   BatchError,
-  BpfError,
   BpfMap,
   BpfProgram,
   compareMap,
@@ -15,17 +14,12 @@ import {
   sumCpus,
   updateBatch,
 } from '@weir/ebpf/kernel';
-import { afterEach, describe, expect, it } from 'vitest';
-import { assemble, bpftool, counting, frame, load, readU64, returning, u32, u64 } from './ebpf-bed.ts';
-
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0)) one.close();
-});
+import { describe, expect, it } from 'vitest';
+import { assemble, bpftool, counting, frame, keep, load, readU64, refused, returning, u32, u64 } from './ebpf-bed.ts';
 
 function make(spec: Partial<MapSpec> & Pick<MapSpec, 'type'>): BpfMap {
   const map = BpfMap.create({ name: 'weir_t', maxEntries: 4, ...spec });
-  open.push(map);
+  keep(map);
   return map;
 }
 
@@ -38,16 +32,6 @@ interface Dumped {
   readonly key: string[];
   readonly value?: string[];
   readonly values?: readonly { readonly cpu: number; readonly value: string[] }[];
-}
-
-function failure(action: () => unknown): BpfError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof BpfError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
 }
 
 describe('maps', () => {
@@ -108,7 +92,7 @@ describe('maps', () => {
   it('count per CPU', () => {
     const map = make({ type: 'percpu_array', valueSize: 8, name: 'count' });
     const program = load({ name: 'weir_c', type: 'xdp' }, counting('count', 2), [map]);
-    open.push(program);
+    keep(program);
     expect(program.run({ data: frame(), repeat: 1000 }).result).toBe(2);
     expect(sumCpus(map.lookup(u32(0))!, 8)).toEqual(BigUint64Array.of(1000n));
   });
@@ -116,8 +100,8 @@ describe('maps', () => {
   it('say whether a key is new', () => {
     const map = make({ type: 'hash', keySize: 4, valueSize: 4 });
     map.update(u32(1), u32(1), 'new');
-    expect(failure(() => map.update(u32(1), u32(2), 'new'))).toMatchObject({ reason: 'exists', code: 'EEXIST', operation: 'update' });
-    expect(failure(() => map.update(u32(2), u32(2), 'existing'))).toMatchObject({ reason: 'absent' });
+    expect(refused(() => map.update(u32(1), u32(2), 'new'))).toMatchObject({ reason: 'exists', code: 'EEXIST', operation: 'update' });
+    expect(refused(() => map.update(u32(2), u32(2), 'existing'))).toMatchObject({ reason: 'absent' });
     map.update(u32(1), u32(3), 'existing');
     expect(map.lookup(u32(1))).toEqual(u32(3));
     expect(() => map.update(new Uint8Array(3), u32(1))).toThrow('map weir_t: a key of 3 bytes, not 4');
@@ -131,7 +115,7 @@ describe('maps', () => {
   ] as const)('$name that is full says so', ({ spec, key, reason }) => {
     const map = make(spec);
     for (let i = 0; i < 4; i++) map.update(key(i), u32(i));
-    const error = failure(() => map.update(key(4), u32(4)));
+    const error = refused(() => map.update(key(4), u32(4)));
     expect(error).toMatchObject({ reason, object: 'map weir_t' });
     expect(error.message).toBe(
       `update map weir_t: ${reason === 'full' ? 'it is full' : 'there is no such index'} (4 entries): ${error.code}`,
@@ -139,22 +123,22 @@ describe('maps', () => {
   });
 
   it('refuse what cannot be, with the reason', () => {
-    expect(failure(() => make({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 0 }))).toMatchObject({
+    expect(refused(() => make({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 0 }))).toMatchObject({
       reason: 'invalid',
       operation: 'create',
     });
-    expect(failure(() => make({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 2 ** 32 - 1 })).reason).toBe('range');
+    expect(refused(() => make({ type: 'hash', keySize: 4, valueSize: 4, maxEntries: 2 ** 32 - 1 })).reason).toBe('range');
     expect(() => make({ type: 'array', keySize: 8, valueSize: 4 })).toThrow(RangeError);
     expect(() => make({ type: 'hash', keySize: 4, valueSize: 4, name: 'with space' })).toThrow(RangeError);
     expect(() => make({ type: 'array_of_maps' })).toThrow(RangeError);
     const map = make({ type: 'array', valueSize: 4, flags: MAP_FLAG.readOnlyProgram });
     map.freeze();
     expect(map.usage().frozen).toBe(true);
-    expect(failure(() => map.update(u32(0), u32(1)))).toMatchObject({ reason: 'permission', missing: [] });
+    expect(refused(() => map.update(u32(0), u32(1)))).toMatchObject({ reason: 'permission', missing: [] });
     map.close();
     map.close();
-    expect(failure(() => map.lookup(u32(0))).message).toContain('it is closed');
-    expect(failure(() => BpfMap.fromId(2 ** 31 - 1)).reason).toBe('absent');
+    expect(refused(() => map.lookup(u32(0))).message).toContain('it is closed');
+    expect(refused(() => BpfMap.fromId(2 ** 31 - 1)).reason).toBe('absent');
   });
 
   it('hold programs and maps', async () => {
@@ -163,7 +147,8 @@ describe('maps', () => {
     const outer = make({ type: 'array_of_maps', name: 'outer', inner });
     const leaf = load({ name: 'weir_leaf', type: 'xdp' }, returning(7));
     const stub = load({ name: 'weir_stub', type: 'xdp' }, (asm) => asm.tailCall('r1', 'progs', 0).mov('r0', 1).exit(), [programs]);
-    open.push(leaf, stub);
+    keep(leaf);
+    keep(stub);
     expect(stub.run({ data: frame() }).result).toBe(1);
     programs.update(u32(0), u32(leaf.fd));
     expect(stub.run({ data: frame() }).result).toBe(7);
@@ -179,7 +164,7 @@ describe('maps', () => {
     expect(stub.info().mapIds).toEqual([programs.info().id]);
     const shown = await bpftool<{ id: number; map_ids: number[] }>('prog', 'show', 'id', String(stub.info().id));
     expect(shown.map_ids).toEqual(stub.info().mapIds);
-    expect(failure(() => outer.update(u32(0), u32(make({ type: 'array', valueSize: 8 }).fd))).reason).toBe('invalid');
+    expect(refused(() => outer.update(u32(0), u32(make({ type: 'array', valueSize: 8 }).fd))).reason).toBe('invalid');
   });
 
   it('are borrowed, and then stay open', () => {
@@ -189,9 +174,9 @@ describe('maps', () => {
     borrowed.close();
     expect(map.lookup(u32(1))).toEqual(u32(2));
     const program = load({ name: 'weir_x', type: 'xdp' }, returning(1));
-    open.push(program);
-    expect(failure(() => BpfMap.borrow(program.fd))).toMatchObject({ reason: 'invalid', object: `map at descriptor ${program.fd}` });
-    expect(failure(() => BpfMap.borrow(100_000))).toMatchObject({ code: 'EBADF' });
+    keep(program);
+    expect(refused(() => BpfMap.borrow(program.fd))).toMatchObject({ reason: 'invalid', object: `map at descriptor ${program.fd}` });
+    expect(refused(() => BpfMap.borrow(100_000))).toMatchObject({ code: 'EBADF' });
   });
 
   it('share the memory of an array', () => {
@@ -260,23 +245,23 @@ describe('batches', () => {
     const update = (from: number, count: number): void =>
       updateBatch(map, u32(...numbers.slice(from, from + count)), u32(...numbers.slice(from, from + count)));
     update(0, 60);
-    const error = failure(() => update(50, 200));
+    const error = refused(() => update(50, 200));
     expect(error).toBeInstanceOf(BatchError);
     expect(error).toMatchObject({ reason: 'full', done: 50 });
     expect(error.message).toBe('update map weir_t: it is full (100 entries, after 50 entries): E2BIG');
-    expect(failure(() => updateBatch(map, u32(200), u32(1)))).toMatchObject({ reason: 'full', done: 0 });
+    expect(refused(() => updateBatch(map, u32(200), u32(1)))).toMatchObject({ reason: 'full', done: 0 });
     expect(() => updateBatch(map, u32(1, 2), u32(1))).toThrow(RangeError);
   });
 
   it('of maps that have none go entry by entry', () => {
     const programs = make({ type: 'prog_array', name: 'progs', maxEntries: 8 });
     const leaf = load({ name: 'weir_leaf', type: 'xdp' }, returning(7));
-    open.push(leaf);
+    keep(leaf);
     updateBatch(programs, u32(1, 5), u32(leaf.fd, leaf.fd));
     const keys: number[] = [];
     readEntries(programs, (key) => keys.push(key[0]!));
     expect(keys).toEqual([1, 5]);
-    expect(failure(() => updateBatch(programs, u32(2, 3), u32(leaf.fd, 100_000)))).toMatchObject({ done: 1 });
+    expect(refused(() => updateBatch(programs, u32(2, 3), u32(leaf.fd, 100_000)))).toMatchObject({ done: 1 });
     expect(deleteBatch(programs, u32(1, 2, 6, 5))).toBe(3);
   });
 });

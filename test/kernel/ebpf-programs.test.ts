@@ -1,38 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import {
-  attachXdp,
-  BpfError,
-  BpfMap,
-  BpfProgram,
-  listPrograms,
-  RunStatistics,
-  sumCpus,
-  VerifierError,
-  xdpContext,
-} from '@weir/ebpf/kernel';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { attachXdp, BpfMap, BpfProgram, listPrograms, RunStatistics, sumCpus, VerifierError, xdpContext } from '@weir/ebpf/kernel';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type Host, Lab } from '../lab/index.ts';
-import { bpftool, counting, frame, load, returning, u32 } from './ebpf-bed.ts';
-
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0)) one.close();
-});
-
-function keep<T extends { close(): void }>(one: T): T {
-  open.push(one);
-  return one;
-}
-
-function refused(action: () => unknown): BpfError {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof BpfError) return error;
-    throw error;
-  }
-  throw new Error('nothing was refused');
-}
+import { bpftool, counting, frame, keep, load, refused, returning, u32 } from './ebpf-bed.ts';
 
 describe('programs', () => {
   it.each([

@@ -2,18 +2,8 @@ import { Worker } from 'node:worker_threads';
 import type { Assembler } from '@weir/ebpf/asm';
 import { BpfMap, type BpfProgram, CounterReader, RingBuffer } from '@weir/ebpf/kernel';
 import { Epoll, wakeUp } from '@weir/sys';
-import { afterEach, describe, expect, it } from 'vitest';
-import { frame, load } from './ebpf-bed.ts';
-
-const open: { close(): void }[] = [];
-afterEach(() => {
-  for (const one of open.splice(0).reverse()) one.close();
-});
-
-function keep<T extends { close(): void }>(one: T): T {
-  open.push(one);
-  return one;
-}
+import { describe, expect, it } from 'vitest';
+import { frame, keep, load } from './ebpf-bed.ts';
 
 /** How many bytes each record has besides its number of 8. */
 const REST = 24;

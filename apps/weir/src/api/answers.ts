@@ -1,3 +1,4 @@
+import type { FlushReport } from '../model/flush.ts';
 import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
@@ -257,24 +258,9 @@ export interface GenerationAnswer extends Versioned {
   readonly texts: { readonly [file: string]: string };
 }
 
-/** Tracked connections that were looked at when those that the rules deny were cut. */
-export interface FlushSummary {
-  readonly tracked: number;
-  readonly cut: number;
-  readonly allowed: number;
-  /** What they meet depends on what conntrack does not keep: they go on. */
-  readonly doubtful: number;
-  /** They would be denied, but are of the SSH session that asked, or of a BGP peer. */
-  readonly protected: number;
-  /** Not looked at: too many, or it took too long. */
-  readonly left: number;
-  /** Some of the doubtful ones. */
-  readonly examples: readonly string[];
-}
-
 /** How the cutting of connections went; absent where nobody asked for it. */
 interface Flushing {
-  readonly flushed?: FlushSummary;
+  readonly flushed?: FlushReport;
   /** Why it failed: the change itself is in force. */
   readonly flush_error?: string;
 }

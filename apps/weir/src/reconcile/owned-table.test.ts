@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TableImage } from '../compile/nft/image.ts';
 import { compileRules } from '../compile/nft/policy/index.ts';
+import { testRule } from '../compile/test-rule.ts';
 import type { KernelBackend, Operation } from '../kernel/backend.ts';
 import { FakeKernel } from '../kernel/fake/index.ts';
 import type { Action, Rule } from '../model/rule.ts';
@@ -11,31 +12,16 @@ import { planTable } from './owned-table.ts';
 
 const address = { family: 'inet', table: 'weir' } as const;
 
-function rule(ref: string, expression: Rule['expression'], action: Action): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1,
-    expression,
-    text: '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
-}
-
 function hostRule(host: number, kind: number): Rule {
   const source = x.ip('ip.src', ipSet([{ first: ip4(0xc0000200 + host) }]));
   const port = x.int('tcp.dstport', rangeSet([{ first: host, last: host + kind }]));
   const limit: Action = { kind: 'rate-limit', limit: { unit: 'packets', rate: 1 + kind, burst: 5, per: 'source' } };
   const actions: readonly Action[] = [{ kind: 'allow' }, { kind: 'deny' }, limit];
-  return rule(`h${host}`, kind === 3 ? x.and([x.not(port), source]) : x.and([source, port]), actions[kind] ?? { kind: 'deny' });
+  return testRule(`h${host}`, kind === 3 ? x.and([x.not(port), source]) : x.and([source, port]), actions[kind] ?? { kind: 'deny' });
 }
 
 function image(hosts: readonly (readonly [number, number])[]): TableImage {
-  const rules = [...hosts.map(([host, kind]) => hostRule(host, kind)), rule('default', x.constant(true), { kind: 'deny' })];
+  const rules = [...hosts.map(([host, kind]) => hostRule(host, kind)), testRule('default', x.constant(true), { kind: 'deny' })];
   const { table, problems } = compileRules([{ hook: 'input', priority: 0, rules }], [], { table: 'weir' });
   expect(problems).toEqual([]);
   return table;

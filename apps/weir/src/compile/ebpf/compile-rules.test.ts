@@ -4,6 +4,7 @@ import { PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
 import { describe, expect, test } from 'vitest';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
+import { testRule } from '../test-rule.ts';
 import { COUNTERS, compileEbpf, type Place } from './index.ts';
 
 const LISTS = new Map([['web', { kind: 'named', type: { kind: 'Ip' } } as const]]);
@@ -13,8 +14,7 @@ function rule(ref: string, text: string, action: Action = { kind: 'allow' }): Ru
   if (!('tree' in parsed)) throw new Error(parsed.problem.message);
   const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: LISTS });
   if (!expr) throw new Error(text);
-  const provenance = { kind: 'builtin' } as const;
-  return { ref, name: ref, stage: 'policy', priority: 1, expression: expr, text, action, log: false, audit: false, provenance };
+  return testRule(ref, expr, action, { text });
 }
 
 const hook = (...rules: readonly Rule[]): HookRules => ({ hook: 'prerouting', priority: 0, rules });

@@ -4,6 +4,7 @@ import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
 import { clampSet, operandLeaves, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import { Unsayable } from '../refusal.ts';
+import { TCP_FLAGS } from '../tcp-flags.ts';
 import { type Branch, emitBits, emitInt, emitIp } from './compare.ts';
 import { type Fact, type Facts, isFact } from './facts.ts';
 import { type Place, type RuleAssembler, STACK } from './layout.ts';
@@ -29,17 +30,6 @@ export interface ExpressionContext {
 
 /** Where an address stands in the IP header, by family. */
 const ADDRESSES: Readonly<Record<string, readonly [number, number]>> = { 'ip.src': [12, 8], 'ip.dst': [16, 24] };
-
-const FLAGS: Readonly<Record<string, number>> = {
-  'tcp.flags.fin': 1,
-  'tcp.flags.syn': 2,
-  'tcp.flags.reset': 4,
-  'tcp.flags.push': 8,
-  'tcp.flags.ack': 16,
-  'tcp.flags.urg': 32,
-  'tcp.flags.ecn': 64,
-  'tcp.flags.cwr': 128,
-};
 
 /** struct __sk_buff, mark. */
 const SKB_MARK = 8;
@@ -123,7 +113,7 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
         emitBits(asm, factOf(context, test.operand, span), 1, branch);
         return;
       }
-      const bit = name === undefined ? undefined : FLAGS[name];
+      const bit = name === undefined ? undefined : TCP_FLAGS[name];
       if (bit === undefined) throw unsayable(context, test.operand, span);
       emitBits(asm, factOf(context, { kind: 'field', name: 'tcp.flags' }, span), bit, branch);
       return;

@@ -3,24 +3,14 @@ import { ip4, prefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { HookRules, Rule } from '../../../model/rule.ts';
+import { testRule } from '../../test-rule.ts';
 import type { TableImage } from '../image.ts';
 import { printTable } from '../print.ts';
 import { compileRules } from './index.ts';
 import { judgeTable, type TestPacket } from './test-judge.ts';
 
 function rule(ref: string, expression: Expr, action: Rule['action'], log = false): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1,
-    expression,
-    text: '',
-    action,
-    log,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
+  return testRule(ref, expression, action, { log });
 }
 
 function compiled(list: readonly Rule[], options: { readonly linear?: boolean } = {}): TableImage {

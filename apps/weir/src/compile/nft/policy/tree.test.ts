@@ -3,23 +3,9 @@ import { prefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { HookRules, Rule } from '../../../model/rule.ts';
+import { testRule } from '../../test-rule.ts';
 import { compileRules } from './index.ts';
 import { judgeTable, type TestPacket } from './test-judge.ts';
-
-function rule(ref: string, expression: Rule['expression'], action: Rule['action']): Rule {
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1,
-    expression,
-    text: '',
-    action,
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
-}
 
 const NETWORKS = [
   '192.0.2.0/24',
@@ -75,7 +61,7 @@ const packet = fc
   });
 
 function hookRules(list: readonly Rule[]): HookRules[] {
-  return [{ hook: 'input', priority: 0, rules: [...list, rule('default', x.constant(true), { kind: 'deny' })] }];
+  return [{ hook: 'input', priority: 0, rules: [...list, testRule('default', x.constant(true), { kind: 'deny' })] }];
 }
 
 describe('long lists', () => {
@@ -83,7 +69,7 @@ describe('long lists', () => {
     let trees = 0;
     fc.assert(
       fc.property(rules, fc.array(packet, { minLength: 20, maxLength: 40 }), (made, packets) => {
-        const list = made.map(([items, action], i) => rule(`r${i}`, x.and(items), action));
+        const list = made.map(([items, action], i) => testRule(`r${i}`, x.and(items), action));
         const tree = compileRules(hookRules(list), [], { table: 't', maps: false }).table;
         const linear = compileRules(hookRules(list), [], { table: 't', linear: true }).table;
         if (tree.maps) trees++;
@@ -101,7 +87,7 @@ describe('long lists', () => {
   const many = (count: number): Rule[] =>
     Array.from({ length: count }, (_, i) => {
       const source = `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}/32`;
-      return rule(
+      return testRule(
         `r${i}`,
         x.and([x.ip('ip.src', ipSetOfPrefixes([prefix(source)])), x.int('tcp.dstport', rangeSet([{ first: i % 100, last: i % 100 }]))]),
         { kind: 'allow' },
@@ -118,7 +104,7 @@ describe('long lists', () => {
   it('another rule changes few chains and elements', () => {
     const list = many(2000);
     const before = compileRules(hookRules(list), [], { table: 't', maps: false }).table;
-    const middle = rule(
+    const middle = testRule(
       'new',
       x.and([x.ip('ip.src', ipSetOfPrefixes([prefix('10.0.3.77/32')])), x.int('tcp.dstport', rangeSet([{ first: 9, last: 9 }]))]),
       { kind: 'deny' },
