@@ -1,18 +1,12 @@
-import { bindProgram } from '@weir/ebpf/asm';
-import { BpfMap, BpfProgram, MAP_FLAG, sumCpus } from '@weir/ebpf/kernel';
+import { type BpfMap, sumCpus } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import type { Prefix } from '@weir/wire/inet';
-import {
-  COUNTERS,
-  type CompiledHook,
-  compileEbpf,
-  type ListMap,
-  type Place,
-  verdictsOnly,
-} from '../../apps/weir/src/compile/ebpf/index.ts';
+import { COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
+import { type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import type { CompiledHook, MapNeed, Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Random } from '../e2e/random.ts';
 import { type Built, build } from './built.ts';
@@ -90,56 +84,22 @@ function sayable(hook: HookRules, place: Place, run: ProgramRun): { readonly hoo
   }
 }
 
-interface Loaded {
-  readonly program: BpfProgram;
-  readonly counters: BpfMap;
-  close(): void;
-}
-
 /** What a test run takes: a link header, and of socket buffers what fits into a page. */
 const SHORTEST = 15;
 const LONGEST = 3_500;
 
-const TYPES = { xdp: 'xdp', tc: 'sched_cls', network: 'socket_filter' } as const;
-
-function load(compiled: CompiledHook, built: Built): Loaded {
-  const open: { close(): void }[] = [];
-  const close = (): void => {
-    for (const one of open) one.close();
-  };
-  try {
-    const counters = BpfMap.create({ name: COUNTERS, type: 'percpu_array', valueSize: 16, maxEntries: compiled.rules.length });
-    open.push(counters);
-    const maps = new Map([[COUNTERS, counters.fd]]);
-    for (const list of compiled.lists) {
-      const map = fill(list, built);
-      open.push(map);
-      maps.set(list.symbol, map.fd);
-    }
-    const instructions = bindProgram(compiled.program, { maps });
-    const program = BpfProgram.load({ name: 'agreement', type: TYPES[compiled.place], instructions });
-    open.push(program);
-    return { program, counters, close };
-  } catch (error) {
-    close();
-    throw error;
+function load(compiled: CompiledHook, built: Built): LoadedHook {
+  const loaded = loadHook(compiled, { name: 'agreement' });
+  for (const need of compiled.maps) {
+    const map = loaded.maps.get(need.symbol);
+    if (need.kind === 'list' && map) fill(map, need, built);
   }
+  return loaded;
 }
 
-function fill({ list, family }: ListMap, { members }: Built): BpfMap {
-  const set = members.get(list) ?? { v4: [], v6: [] };
-  const prefixes = ipSetPrefixes(set).filter((one) => one.family === family);
-  const octets = family === 4 ? 4 : 16;
-  const map = BpfMap.create({
-    name: 'list',
-    type: 'lpm_trie',
-    keySize: 4 + octets,
-    valueSize: 1,
-    maxEntries: Math.max(1, prefixes.length),
-    flags: MAP_FLAG.noPrealloc,
-  });
-  for (const prefix of prefixes) map.update(trieKey(prefix, octets), Uint8Array.of(1));
-  return map;
+function fill(map: BpfMap, { list, family }: Extract<MapNeed, { kind: 'list' }>, { members }: Built): void {
+  const prefixes = ipSetPrefixes(members.get(list) ?? { v4: [], v6: [] }).filter((one) => one.family === family);
+  for (const prefix of prefixes) map.update(trieKey(prefix, family === 4 ? 4 : 16), Uint8Array.of(1));
 }
 
 function trieKey(prefix: Prefix, octets: number): Uint8Array {
@@ -152,7 +112,7 @@ function trieKey(prefix: Prefix, octets: number): Uint8Array {
 }
 
 function compare(
-  { program, counters }: Loaded,
+  { program, maps }: LoadedHook,
   hook: HookRules,
   built: Built,
   frames: readonly Uint8Array[],
@@ -181,8 +141,9 @@ function compare(
     );
     if (run.differences.length >= MOST_DIFFERENCES) return;
   }
+  const counters = maps.get(COUNTERS);
   for (const [index, want] of counted.entries()) {
-    const sums = sumCpus(counters.lookup(new Uint8Array(Uint32Array.of(index).buffer)) ?? new Uint8Array(0), 16);
+    const sums = sumCpus(counters?.lookup(new Uint8Array(Uint32Array.of(index).buffer)) ?? new Uint8Array(0), 16);
     if (sums[0] === BigInt(want.packets) && sums[1] === BigInt(want.octets)) continue;
     const rule = hook.rules[index];
     run.differences.push(

@@ -1,8 +1,9 @@
-import { bindProgram } from '@weir/ebpf/asm';
-import { BpfMap, BpfProgram, MAP_FLAG, missingCapabilities } from '@weir/ebpf/kernel';
+import { missingCapabilities } from '@weir/ebpf/kernel';
 import { Packet, type PacketContext } from '@weir/filter/packet';
-import { COUNTERS, type CompiledHook, compileEbpf, type Known, type ListMap, verdictsOnly } from '../../compile/ebpf/index.ts';
+import { compileEbpf, type Known, verdictsOnly } from '../../compile/ebpf/index.ts';
 import { describeRefusal } from '../../compile/refusal.ts';
+import { type LoadedHook, loadHook } from '../../kernel/ebpf/index.ts';
+import type { CompiledHook } from '../../model/ebpf-program.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { CliError, EXIT } from '../exit.ts';
 import type { AtHook } from './at-hook.ts';
@@ -37,8 +38,8 @@ function compileFor(hook: HookRules, context: PacketContext): CompiledHook {
 /** Judges packets by a program that the kernel verifies and runs over each of them (BPF_PROG_TEST_RUN): nothing is attached, no packet is sent. */
 export class EbpfEngine {
   readonly #hook: HookRules;
-  /** By the interfaces of the packets: nearly always one. */
-  readonly #programs = new Map<string, BpfProgram>();
+  /** By the interfaces of the packets: nearly always one. Sets that routes fill are empty. */
+  readonly #programs = new Map<string, LoadedHook>();
   readonly #frame = new Uint8Array(ETHERNET + LONGEST);
 
   /** `context` is what packets have. */
@@ -64,18 +65,18 @@ export class EbpfEngine {
     frame[12] = ETHERTYPES[family] >> 8;
     frame[13] = ETHERTYPES[family] & 0xff;
     frame.set(octets, ETHERNET);
-    const { result } = this.#programFor(packet.context).run({ data: frame, discard: true });
+    const { result } = this.#programFor(packet.context).program.run({ data: frame, discard: true });
     const rule = this.#hook.rules[(result >>> 8) - 1];
     const dropped = rule?.action.kind === 'reject' ? 'reject' : 'deny';
     return { kind: 'judged', verdict: (result & 1) === 1 ? 'allow' : dropped, rule, state: packet.context.state };
   }
 
-  #programFor(context: PacketContext): BpfProgram {
+  #programFor(context: PacketContext): LoadedHook {
     const { iif, oif, state, uid, cgroup } = context;
     const key = JSON.stringify([iif, oif, state, uid, cgroup === undefined ? undefined : String(cgroup)]);
     let program = this.#programs.get(key);
     if (!program) {
-      program = load(compileFor(this.#hook, context));
+      program = loadHook(compileFor(this.#hook, context), { name: 'weir_replay' });
       this.#programs.set(key, program);
     }
     return program;
@@ -85,32 +86,4 @@ export class EbpfEngine {
   close(): void {
     for (const program of this.#programs.values()) program.close();
   }
-}
-
-/** The program holds its maps. */
-function load({ program, lists, rules }: CompiledHook): BpfProgram {
-  const open: BpfMap[] = [];
-  const add = (map: BpfMap): number => {
-    open.push(map);
-    return map.fd;
-  };
-  try {
-    const counters = BpfMap.create({ name: COUNTERS, type: 'percpu_array', valueSize: 16, maxEntries: Math.max(1, rules.length) });
-    const maps = new Map([[COUNTERS, add(counters)], ...lists.map((list) => [list.symbol, add(emptyList(list))] as const)]);
-    return BpfProgram.load({ name: 'weir_replay', type: 'sched_cls', instructions: bindProgram(program, { maps }) });
-  } finally {
-    for (const map of open) map.close();
-  }
-}
-
-/** A set that routes fill: empty in a replay. */
-function emptyList({ family }: ListMap): BpfMap {
-  return BpfMap.create({
-    name: 'list',
-    type: 'lpm_trie',
-    keySize: family === 4 ? 8 : 20,
-    valueSize: 1,
-    maxEntries: 1,
-    flags: MAP_FLAG.noPrealloc,
-  });
 }

@@ -3,9 +3,10 @@ import { lower } from '@weir/filter/ir';
 import { PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
 import { describe, expect, test } from 'vitest';
+import type { Place } from '../../model/ebpf-program.ts';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 import { testRule } from '../test-rule.ts';
-import { COUNTERS, compileEbpf, type Place } from './index.ts';
+import { COUNTERS, compileEbpf } from './index.ts';
 
 const LISTS = new Map([['web', { kind: 'named', type: { kind: 'Ip' } } as const]]);
 
@@ -65,8 +66,8 @@ describe('programs of rules', () => {
   });
 
   test('a set of addresses is looked up by family', () => {
-    const { lists, program } = compiled('tc', rule('web', 'ip.dst in $web'));
-    expect(lists).toEqual([
+    const { maps, program } = compiled('tc', rule('web', 'ip.dst in $web'));
+    expect(maps.filter(({ kind }) => kind === 'list')).toMatchObject([
       { symbol: 'web 4', list: 'web', family: 4 },
       { symbol: 'web 6', list: 'web', family: 6 },
     ]);

@@ -1,30 +1,16 @@
-import { type AssembledProgram, Assembler, type Label } from '@weir/ebpf/asm';
+import { Assembler, type Label } from '@weir/ebpf/asm';
+import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
-import { emitExpression, type Known } from './expression.ts';
+import { emitAct } from './act.ts';
+import { counters, emitCount } from './counters.ts';
+import type { Known } from './expression.ts';
 import { Facts } from './facts.ts';
 import { emitFindHeaders } from './find-headers.ts';
-import { CONTEXT, type Place, type RuleAssembler, STACK } from './layout.ts';
-
-/** The members of a named set of one family, as prefixes in an LPM trie with a value of one octet. */
-export interface ListMap {
-  /** As the program names it. */
-  readonly symbol: string;
-  readonly list: string;
-  readonly family: 4 | 6;
-}
-
-/** The program of one hook. */
-export interface CompiledHook {
-  readonly place: Place;
-  readonly program: AssembledProgram<Rule>;
-  readonly lists: readonly ListMap[];
-  /** Rule by counter: a per-CPU array named COUNTERS, of { packets u64 · octets u64 } for each rule in order. */
-  readonly rules: readonly Rule[];
-}
-
-/** The name of the map with the counters of the rules. */
-export const COUNTERS = 'counters';
+import { emitInOrder } from './judge-in-order.ts';
+import { CONTEXT, NETWORK_AT, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
+import { type JudgeContext, RULE, type Verdicts } from './program-context.ts';
+import { ruleTable } from './rule-table.ts';
 
 /** What a program returns for a packet that it lets go on, and for one that it does not. */
 const VERDICTS: Readonly<Record<Place, { readonly allow: number; readonly deny: number }>> = {
@@ -44,138 +30,95 @@ export interface CompileEbpfOptions {
 
 export type CompileResult = { readonly compiled: CompiledHook } | { readonly refusals: readonly Refusal[] };
 
-/**
- * The rules of one hook as straight code, one rule after the other: what an eBPF program of a few rules is. What it cannot do comes back as refusals, each with the construct's
- * place.
- */
+/** The rules of one hook as a program. What it cannot do comes back as refusals, each with the construct's place. */
 export function compileEbpf(hook: HookRules, { place, known, tellRule = false }: CompileEbpfOptions): CompileResult {
   const refusals: Refusal[] = [];
-  const lists = new Map<string, ListMap>();
+  const maps = new Map<string, MapNeed>();
   const facts = new Facts();
-  const listMap = (list: string, family: 4 | 6): string => {
-    const symbol = `${list} ${family}`;
-    lists.set(symbol, { symbol, list, family });
-    return symbol;
+  const write = (asm: RuleAssembler, prologue: boolean, refuse: (refusal: Refusal) => void): void => {
+    let act: Label | undefined;
+    const need = (one: MapNeed): string => {
+      maps.set(one.symbol, one);
+      return one.symbol;
+    };
+    const context: JudgeContext = {
+      place,
+      known,
+      facts,
+      need,
+      act: () => {
+        if (act === undefined) {
+          act = asm.label('act');
+          need(ruleTable(hook));
+        }
+        return act;
+      },
+      attempt: (into, rule, emit) => into.within(rule, () => attempt(hook, rule, emit, refuse)),
+    };
+    need(counters(hook.rules.length));
+    emitProgram(asm, hook, { context, prologue, tellRule });
+    if (act !== undefined) emitAct(asm, act, place);
   };
-  const rules = new Assembler<Rule>('rules');
-  emitRules(rules, hook, { place, known, facts, listMap, refuse: (refusal) => refusals.push(refusal), tellRule });
+  // The facts are known once the rules have been written: so they are written twice, the second time behind the facts.
+  write(new Assembler<Rule>('rules'), false, (refusal) => refusals.push(refusal));
   if (refusals.length > 0) return { refusals };
   const asm = new Assembler<Rule>('main');
-  emitProgram(asm, hook, { place, known, facts, listMap, refuse: () => undefined, tellRule });
-  return { compiled: { place, program: asm.assemble({ unreachable: 'remove' }), lists: [...lists.values()], rules: hook.rules } };
+  write(asm, true, () => undefined);
+  return { compiled: { place, program: asm.assemble({ unreachable: 'remove' }), maps: [...maps.values()], rules: hook.rules } };
 }
 
-interface RulesContext {
-  readonly place: Place;
-  readonly known: Known | undefined;
-  readonly facts: Facts;
-  readonly listMap: (list: string, family: 4 | 6) => string;
-  readonly refuse: (refusal: Refusal) => void;
+function attempt({ hook }: HookRules, rule: Rule, emit: () => void, refuse: (refusal: Refusal) => void): void {
+  try {
+    emit();
+  } catch (error) {
+    if (!(error instanceof Unsayable)) throw error;
+    const { construct, message, span } = error;
+    refuse({ hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
+  }
+}
+
+interface Parts {
+  readonly context: JudgeContext;
+  readonly prologue: boolean;
   readonly tellRule: boolean;
 }
 
-/** The facts are known once the rules have been written: so they are written twice, the second time behind the facts. */
-function emitProgram(asm: RuleAssembler, hook: HookRules, context: RulesContext): void {
+function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, tellRule }: Parts): void {
+  const { place, facts } = context;
   const impossible = asm.label('no packet');
-  asm.mov(CONTEXT, 'r1');
-  emitFindHeaders(asm, context.place, impossible);
-  context.facts.emit(asm, context.place);
-  emitRules(asm, hook, context);
-  asm.place(impossible).mov('r0', VERDICTS[context.place].deny).exit();
-}
-
-function emitRules(asm: RuleAssembler, hook: HookRules, context: RulesContext): void {
-  const starts = hook.rules.map((rule) => asm.label(rule.ref));
-  const end = asm.label('no rule');
-  const verdicts = { allow: asm.label('allow'), deny: asm.label('deny') };
-  for (const [index, rule] of hook.rules.entries()) {
-    const start = starts[index];
-    const next = starts[index + 1] ?? end;
-    if (start === undefined) continue;
-    asm.place(start).within(rule, () => {
-      try {
-        emitRule(asm, hook, { rule, index, next, end, starts, verdicts }, context);
-      } catch (error) {
-        if (!(error instanceof Unsayable)) throw error;
-        const { construct, message, span } = error;
-        context.refuse({ hook: hook.hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
-      }
-    });
+  if (prologue) {
+    asm.mov(CONTEXT, 'r1');
+    emitFindHeaders(asm, place, impossible);
+    facts.emit(asm, place);
+    for (const [slot, register] of [
+      [STACK.networkAt, NETWORK_AT],
+      [STACK.protocol, PROTOCOL],
+      [STACK.transportAt, TRANSPORT_AT],
+    ] as const)
+      asm.store('u64', 'r10', slot, register);
   }
-  asm.place(end).mov('r9', 0);
-  emitVerdict(asm, context, 'allow', verdicts.allow);
-  emitVerdict(asm, context, 'deny', verdicts.deny);
+  const verdicts: Verdicts = { allow: asm.label('allow'), deny: asm.label('deny') };
+  emitInOrder(asm, hook, verdicts, context);
+  emitVerdict(asm, 'allow', verdicts.allow, { place, tellRule });
+  emitVerdict(asm, 'deny', verdicts.deny, { place, tellRule });
+  asm.place(impossible).mov('r0', VERDICTS[place].deny).exit();
 }
 
-interface OneRule {
-  readonly rule: Rule;
-  readonly index: number;
-  readonly next: Label;
-  readonly end: Label;
-  readonly starts: readonly Label[];
-  readonly verdicts: { readonly allow: Label; readonly deny: Label };
-}
-
-function emitRule(asm: RuleAssembler, hook: HookRules, one: OneRule, context: RulesContext): void {
-  const { rule, index, next, verdicts } = one;
-  const { action } = rule;
-  const refused = (construct: string): Unsayable => new Unsayable(`an eBPF program at ${context.place}`, construct);
-  if (rule.log || rule.audit) throw refused(rule.log ? 'log' : 'audit');
-  const hit = asm.label('it matches');
-  emitExpression({ asm, depth: 0, ...context }, rule.expression, { yes: hit, no: next });
-  asm.place(hit);
-  switch (action.kind) {
-    case 'allow':
-    case 'deny':
-      // From here on r9 is the number of the rule.
-      asm.mov('r9', index + 1).goto(action.kind === 'allow' ? verdicts.allow : verdicts.deny);
-      return;
-    case 'skip': {
-      const target =
-        action.to === undefined
-          ? hook.rules.findIndex(({ stage }) => stage === 'default')
-          : hook.rules.findIndex(({ ref }) => ref === action.to);
-      emitCount(asm, index);
-      asm.goto(one.starts[target] ?? one.end);
-      return;
-    }
-    case 'mark':
-      if (context.place !== 'tc') throw refused('mark');
-      asm.mov('w1', action.mark).store('u32', CONTEXT, 8, 'r1');
-      emitCount(asm, index);
-      asm.goto(next);
-      return;
-    default:
-      throw refused(action.kind);
-  }
-}
-
-/** Counts a packet for a rule that does not end the judgement. */
-function emitCount(asm: RuleAssembler, index: number): void {
-  const missing = asm.label('no counter');
-  // All eight octets, so that the verifier forgets what was there.
-  asm.store('u64', 'r10', STACK.scratch, index);
-  count(asm, missing);
-  asm.place(missing);
-}
-
-/** For the counter whose number is in the scratch octets. r0 to r5 are lost. */
-function count(asm: RuleAssembler, missing: Label): void {
-  asm.mov('r2', 'r10').alu('r2', '+=', STACK.scratch).map('r1', COUNTERS).call('map_lookup_elem').jump('r0', '==', 0, missing);
-  asm.load('r1', 'u64', 'r0', 0).alu('r1', '+=', 1).store('u64', 'r0', 0, 'r1');
-  asm.load('r2', 'u64', 'r10', STACK.length).load('r1', 'u64', 'r0', 8).alu('r1', '+=', 'r2').store('u64', 'r0', 8, 'r1');
-}
-
-/** Counts for the rule in r9, where there is one, and ends the program. */
-function emitVerdict(asm: RuleAssembler, { place, tellRule }: RulesContext, verdict: 'allow' | 'deny', label: Label): void {
+/** Counts for the rule that decided, where there is one, and ends the program. */
+function emitVerdict(
+  asm: RuleAssembler,
+  verdict: 'allow' | 'deny',
+  label: Label,
+  { place, tellRule }: { readonly place: Place; readonly tellRule: boolean },
+): void {
   const done = asm.label('counted');
-  asm.place(label).jump('r9', '==', 0, done);
-  asm.mov('r1', 'r9').alu('r1', '-=', 1).store('u64', 'r10', STACK.scratch, 'r1');
-  count(asm, done);
+  asm.place(label).jump(RULE, '==', 0, done);
+  asm.mov('r1', RULE).alu('r1', '-=', 1).store('u64', 'r10', STACK.scratch, 'r1');
+  emitCount(asm, done);
   asm.place(done);
   if (tellRule)
     asm
-      .mov('r0', 'r9')
+      .mov('r0', RULE)
       .alu('r0', '<<=', 8)
       .alu('r0', '|=', verdict === 'allow' ? 1 : 0)
       .exit();

@@ -3,6 +3,7 @@ import { evaluate, type Subject } from '@weir/filter/eval';
 import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
 import { clampSet, operandLeaves, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
+import type { MapNeed } from '../../model/ebpf-program.ts';
 import { Unsayable } from '../refusal.ts';
 import { TCP_FLAGS } from '../tcp-flags.ts';
 import { type Branch, emitBits, emitInt, emitIp } from './compare.ts';
@@ -24,8 +25,8 @@ export interface ExpressionContext {
   readonly depth: number;
   /** What is known of every packet that the program will see. */
   readonly known: Known | undefined;
-  /** The map with the members of a named set of a family; it is made by asking. */
-  readonly listMap: (list: string, family: 4 | 6) => string;
+  /** Adds a map that the program needs, once, and gives its symbol. */
+  readonly need: (need: MapNeed) => string;
 }
 
 /** Where an address stands in the IP header, by family. */
@@ -33,6 +34,9 @@ const ADDRESSES: Readonly<Record<string, readonly [number, number]>> = { 'ip.src
 
 /** struct __sk_buff, mark. */
 const SKB_MARK = 8;
+
+/** BPF_F_NO_PREALLOC. */
+const NO_PREALLOC = 1;
 
 /**
  * Code that goes to `yes` or to `no`, as the expression says of the packet; it does not run on.
@@ -167,6 +171,12 @@ function addressOf(
   return { family: factOf(context, operand, span), at4: places[0], at6: places[1] };
 }
 
+/** The members of a named set of one family as prefixes, with a value of one octet. */
+function listNeed(list: string, family: 4 | 6): MapNeed {
+  const shape = { type: 'lpm_trie', keySize: family === 4 ? 8 : 20, valueSize: 1, maxEntries: 1 << 20, flags: NO_PREALLOC } as const;
+  return { kind: 'list', symbol: `${list} ${family}`, list, family, shape };
+}
+
 /** Whether the longest match in the set's map of the address' family is there. */
 function emitList(
   context: ExpressionContext,
@@ -174,13 +184,13 @@ function emitList(
   branch: Branch,
   span: IrSpan | undefined,
 ): void {
-  const { asm, listMap } = context;
+  const { asm, need } = context;
   const { family, at4, at6 } = addressOf(context, operand, span);
   const ip6 = asm.label('not IPv4');
   asm.load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 4).jump('w1', '!=', 0, ip6);
   asm.load('r1', 'u32', 'r10', STACK.network + at4);
   emitKey(asm, 32);
-  lookUp(asm, listMap(list, 4), branch);
+  lookUp(asm, need(listNeed(list, 4)), branch);
   asm.place(ip6).load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 6).jump('w1', '!=', 0, branch.no);
   asm.load('r1', 'u32', 'r10', STACK.network + at6);
   emitKey(asm, 128);
@@ -190,7 +200,7 @@ function emitList(
     .alu('r1', '|=', 'r2')
     .store('u64', 'r10', STACK.scratch + 8, 'r1');
   asm.load('r1', 'u32', 'r10', STACK.network + at6 + 12).store('u64', 'r10', STACK.scratch + 16, 'r1');
-  lookUp(asm, listMap(list, 6), branch);
+  lookUp(asm, need(listNeed(list, 6)), branch);
 }
 
 /** The first eight octets of a struct bpf_lpm_trie_key { length in bits u32 · address }, of which r1 has the first word: all eight at once, so that the verifier forgets what was there. */

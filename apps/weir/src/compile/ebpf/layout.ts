@@ -1,15 +1,10 @@
 import type { Assembler } from '@weir/ebpf/asm';
 import type { Rule } from '../../model/rule.ts';
 
+export type { Place } from '../../model/ebpf-program.ts';
+
 /** Programs name the rule that each of their instructions is for. */
 export type RuleAssembler = Assembler<Rule>;
-
-/**
- * Where a program runs, which says how it reads the packet and what it returns:
- * - `xdp` and `tc` see Ethernet frames
- * - `network` sees the packet from its IP header on, as socket filters inside nf_tables do (xt_bpf)
- */
-export type Place = 'xdp' | 'tc' | 'network';
 
 /**
  * The plan of registers: r6 is the context, r7 the offset of the IP header in the packet, r8 the protocol (MISSING when there is none), r9 the offset of the transport
@@ -40,8 +35,13 @@ export const STACK = {
   transportLength: -120,
   /** Counts the steps of a loop; then a mask at hand. */
   work: -128,
-  facts: -128,
-  end: -512,
+  /** 64 bits each: what r7, r8 and r9 are when the rules begin, for functions of the program. */
+  networkAt: -136,
+  protocol: -144,
+  transportAt: -152,
+  facts: -152,
+  /** What is left of the kernel's 512 octets is for functions: they take 32 at least. */
+  end: -448,
 } as const;
 
 export const SCRATCH_OCTETS = 24;

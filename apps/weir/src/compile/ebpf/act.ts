@@ -1,0 +1,83 @@
+import type { Label } from '@weir/ebpf/asm';
+import type { Rule } from '../../model/rule.ts';
+import { Unsayable } from '../refusal.ts';
+import { emitCount } from './counters.ts';
+import { CONTEXT, type Place, type RuleAssembler, STACK } from './layout.ts';
+import { ACTION_CODE, ENTRY, ENTRY_FLAG, RULES } from './rule-table.ts';
+
+/** What `act` answers. */
+export const ANSWER = { goOn: 0, allow: 1, deny: 2 } as const;
+
+/** struct __sk_buff, mark. */
+const SKB_MARK = 8;
+
+/**
+ * The plan of registers of `act`: r6 is the context, r7 the frame of the program (its r10, to which layout.ts gives offsets), r8 the rule's entry in the table, r9 the
+ * answer. It has no stack of its own.
+ */
+export const FRAME = 'r7';
+export const ENTRY_AT = 'r8';
+export const ANSWER_IN = 'r9';
+
+/** Whether a rule does more than its verdict, so that `act` is called for it. */
+export function needsAct({ action, log, audit }: Rule): boolean {
+  return log || audit || action.kind === 'log' || action.kind === 'mark' || action.kind === 'rate-limit';
+}
+
+/** @throws Unsayable for what programs at this place cannot do */
+export function checkAction({ action, log, audit }: Rule, place: Place): void {
+  const refused = (construct: string): Unsayable => new Unsayable(`an eBPF program at ${place}`, construct);
+  if (log || audit || action.kind === 'log') throw refused(audit ? 'audit' : 'log');
+  if (action.kind === 'reject' || action.kind === 'rate-limit') throw refused(action.kind);
+  if (action.kind === 'mark' && place !== 'tc') throw refused('mark');
+}
+
+/** Calls `act` for the rule whose number is in r3 or given; ANSWER is in r0 after it. r1 to r5 are lost. */
+export function emitCallAct(asm: RuleAssembler, act: Label, index?: number): void {
+  if (index !== undefined) asm.mov('r3', index);
+  asm.mov('r1', CONTEXT).mov('r2', 'r10').callLocal(act);
+}
+
+/**
+ * The function that does what rules do besides their verdicts: act(context, frame of the program, number of the rule) gives ANSWER. Everything it goes by is in the rule's entry of
+ * the table, so it is the same however the rule was found. What goes on is counted here, what ends where the program ends.
+ */
+export function emitAct(asm: RuleAssembler, act: Label, place: Place): void {
+  const none = asm.label('no such rule');
+  asm.function(act, 'act');
+  asm.mov('r6', 'r1').mov(FRAME, 'r2').store('u64', FRAME, STACK.scratch, 'r3');
+  asm.mov('r2', FRAME).alu('r2', '+=', STACK.scratch).map('r1', RULES).call('map_lookup_elem').jump('r0', '==', 0, none);
+  asm.mov(ENTRY_AT, 'r0');
+  emitAnswer(asm);
+  if (place === 'tc') emitMark(asm);
+  emitAudit(asm);
+  const end = asm.label('answered');
+  asm.jump(ANSWER_IN, '!=', ANSWER.goOn, end);
+  asm.load('r1', 'u32', ENTRY_AT, ENTRY.index).store('u64', FRAME, STACK.scratch, 'r1');
+  emitCount(asm, end, FRAME);
+  asm.place(end).mov('r0', ANSWER_IN).exit();
+  asm.place(none).mov('r0', ANSWER.goOn).exit();
+}
+
+/** By the action alone. */
+function emitAnswer(asm: RuleAssembler): void {
+  const known = asm.label('answer known');
+  asm.load('r1', 'u8', ENTRY_AT, ENTRY.action);
+  asm.mov(ANSWER_IN, ANSWER.allow).jump('r1', '==', ACTION_CODE.allow, known);
+  asm.mov(ANSWER_IN, ANSWER.deny).jump('r1', '==', ACTION_CODE.deny, known);
+  asm.mov(ANSWER_IN, ANSWER.goOn).place(known);
+}
+
+function emitMark(asm: RuleAssembler): void {
+  const unmarked = asm.label('no mark');
+  asm.load('r1', 'u8', ENTRY_AT, ENTRY.action).jump('r1', '!=', ACTION_CODE.mark, unmarked);
+  asm.load('r1', 'u32', ENTRY_AT, ENTRY.mark).store('u32', CONTEXT, SKB_MARK, 'r1').place(unmarked);
+}
+
+/** A denial that is only audited goes on. */
+function emitAudit(asm: RuleAssembler): void {
+  const kept = asm.label('answer kept');
+  asm.jump(ANSWER_IN, '!=', ANSWER.deny, kept);
+  asm.load('r1', 'u8', ENTRY_AT, ENTRY.flags).alu('r1', '&=', ENTRY_FLAG.audit).jump('r1', '==', 0, kept);
+  asm.mov(ANSWER_IN, ANSWER.goOn).place(kept);
+}

@@ -1,0 +1,70 @@
+import { bindProgram } from '@weir/ebpf/asm';
+import { BpfMap, BpfProgram, type ProgramType } from '@weir/ebpf/kernel';
+import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
+import { fillTable } from './fill-table.ts';
+
+/** The type of the programs that run at a place. */
+export const PROGRAM_TYPES: Readonly<Record<Place, ProgramType>> = { xdp: 'xdp', tc: 'sched_cls', network: 'socket_filter' };
+
+export interface LoadHookOptions {
+  /** At most 15 bytes. */
+  readonly name: string;
+  /** A map that is there already, which stays the caller's; undefined makes a new one. */
+  readonly provide?: (need: MapNeed) => BpfMap | undefined;
+}
+
+/** A program with the maps that were made for it. The kernel keeps both for as long as one of the program's holders is there. */
+export interface LoadedHook {
+  readonly program: BpfProgram;
+  /** Every map that the program uses, by symbol. */
+  readonly maps: ReadonlyMap<string, BpfMap>;
+  /** Closes the program and the maps that were made here. Calling it again does nothing. */
+  close(): void;
+}
+
+/**
+ * Makes the maps that a program needs, with their contents, and loads it.
+ * @throws BpfError, VerifierError
+ */
+export function loadHook({ place, program: assembled, maps: needs }: CompiledHook, { name, provide }: LoadHookOptions): LoadedHook {
+  const open: { close(): void }[] = [];
+  const close = (): void => {
+    for (const one of open) one.close();
+  };
+  try {
+    const maps = new Map<string, BpfMap>();
+    for (const need of needs) {
+      let map = provide?.(need);
+      if (!map) {
+        map = createMap(need);
+        open.push(map);
+      }
+      maps.set(need.symbol, map);
+    }
+    const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
+    const instructions = bindProgram(assembled, { maps: descriptors });
+    const program = BpfProgram.load({ name, type: PROGRAM_TYPES[place], instructions });
+    open.push(program);
+    return { program, maps, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/** A map as the program needs it, with the contents of a table; else empty. */
+export function createMap(need: MapNeed): BpfMap {
+  const map = BpfMap.create({ name: mapName(need), ...need.shape });
+  try {
+    if (need.kind === 'table') fillTable(map, need.contents);
+    return map;
+  } catch (error) {
+    map.close();
+    throw error;
+  }
+}
+
+/** What bpftool shows: at most 15 bytes of `A-Za-z0-9_.`. */
+function mapName({ kind, symbol }: MapNeed): string {
+  return (kind === 'list' ? `list_${symbol}` : symbol).replace(/[^A-Za-z0-9_.]/g, '_').slice(0, 15);
+}

@@ -1,0 +1,39 @@
+import type { AssembledProgram } from '@weir/ebpf/asm';
+import type { MapSpec } from '@weir/ebpf/kernel';
+import type { Rule } from './rule.ts';
+
+/**
+ * Where a program runs, which says how it reads the packet and what it returns:
+ * - `xdp` and `tc` see Ethernet frames
+ * - `network` sees the packet from its IP header on, as socket filters inside nf_tables do (xt_bpf)
+ */
+export type Place = 'xdp' | 'tc' | 'network';
+
+/** What a map looks like to the programs that are bound to it. */
+export type MapShape = Omit<MapSpec, 'name' | 'inner'>;
+
+interface Need {
+  /** As the program names it. */
+  readonly symbol: string;
+  readonly shape: MapShape;
+}
+
+/** A map that a program needs. The kind says what becomes of it when the rules change. */
+export type MapNeed =
+  /** A per-CPU array with { packets u64 · octets u64 } for each rule in order: made anew; counts of rules that stay are carried over by their refs. */
+  | (Need & { readonly kind: 'counters' })
+  /** What the compiler worked out: the values of an array one after the other. Made anew unless it is the same. */
+  | (Need & { readonly kind: 'table'; readonly contents: Uint8Array })
+  /** The members of one family of a named set: one map for all programs, kept for as long as one needs it. */
+  | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6 });
+
+/** The program of one hook. */
+export interface CompiledHook {
+  readonly place: Place;
+  /** Instructions name the rule that they are for. */
+  readonly program: AssembledProgram<Rule>;
+  /** By symbol, each once. */
+  readonly maps: readonly MapNeed[];
+  /** In the order of their counters. */
+  readonly rules: readonly Rule[];
+}
