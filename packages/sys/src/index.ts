@@ -1,6 +1,7 @@
 /** Linux system calls for Node through koffi: the only native code in Weir. */
 export { addressOf, bpf } from './bpf.ts';
 export { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
+export { DirectoryLock } from './directory-lock.ts';
 export { Epoll } from './epoll.ts';
 export { wakeUp } from './event-descriptor.ts';
 export { errnoName, SystemError } from './libc.ts';
