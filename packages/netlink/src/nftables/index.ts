@@ -7,7 +7,9 @@ export { ElementCollector } from './element-collector.ts';
 export { type ElementColumns, ElementEncoder, type ElementExtras, stride, wordsPerKey } from './element-columns.ts';
 export {
   type BitwiseExpression,
+  type BpfMatch,
   type ByteorderExpression,
+  bpfMatch,
   type CmpExpression,
   type ConnlimitExpression,
   type CounterExpression,
@@ -36,12 +38,14 @@ export {
   type ObjrefExpression,
   type PayloadExpression,
   prepareExpression,
+  printBpfMatch,
   type QueueExpression,
   type QuotaExpression,
   type RangeExpression,
   type RedirExpression,
   type RejectExpression,
   type RtExpression,
+  readBpfMatch,
   type SocketExpression,
   type UnknownExpression,
 } from './expr/index.ts';

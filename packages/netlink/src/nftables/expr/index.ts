@@ -1,5 +1,6 @@
 /** Expressions: the steps that rules are made of. */
 export type { BitwiseExpression } from './bitwise.ts';
+export { type BpfMatch, bpfMatch, printBpfMatch, readBpfMatch } from './bpf-match.ts';
 export type { ByteorderExpression } from './byteorder.ts';
 export type { CmpExpression } from './cmp.ts';
 export type { UnknownExpression } from './codec.ts';
