@@ -132,6 +132,18 @@ describe('rate limits', () => {
     expect(new Set(all)).toEqual(new Set(['allow few', 'deny few']));
   });
 
+  it('per prefix: its sources share a burst', () => {
+    const limit = { unit: 'packets', rate: 1, burst: 4, per: 'source', prefix: { ip4: 30, ip6: 64 } } as const;
+    const all = verdicts(limited(limit), [...flood([4, 5, 6, 7], 8), ...flood([8, 9], 10)]);
+    for (const [from, to] of [
+      [0, 32],
+      [32, 52],
+    ] as const) {
+      expect(countAllowed(all, from, from + 4)).toBe(4);
+      expect(countAllowed(all, from, to)).toBeLessThan(9);
+    }
+  });
+
   it('per destination: sources share it', () => {
     const one = Array.from({ length: 20 }, (_, i) => udp(i + 1, 28, 5));
     const two = Array.from({ length: 20 }, (_, i) => udp(i + 1, 28, 6));

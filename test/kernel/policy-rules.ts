@@ -122,6 +122,7 @@ export function randomAction(random: Random): Action {
         rate: 1 + random.under(1e6),
         burst: 1 + random.under(1e5),
         per: random.pick(['source', 'destination'] as const),
+        ...(random.chance(50) ? { prefix: { ip4: 1 + random.under(32), ip6: 1 + random.under(128) } } : {}),
       },
     },
     { kind: 'log' },

@@ -23,6 +23,8 @@ export interface RateLimit {
   readonly burst: number;
   /** Whose traffic is counted together. */
   readonly per: 'rule' | 'source' | 'destination';
+  /** Of source and destination: bits of the address that count, by family; all of them when it is absent. */
+  readonly prefix?: { readonly ip4: number; readonly ip6: number };
 }
 
 /** The stages of DESIGN's order of judgement. */

@@ -1,5 +1,6 @@
 import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
+import { printCounted } from '../../model/counted.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import type { AxisSpec } from './axis.ts';
 import { substituteMark, testsMark } from './mark.ts';
@@ -178,7 +179,7 @@ function outcomeOf({ action, ref }: Rule): string {
     case 'reject':
       return `reject ${action.with}`;
     case 'rate-limit':
-      return `rate-limit ${ref} ${action.limit.unit} ${action.limit.rate} ${action.limit.burst} ${action.limit.per}`;
+      return `rate-limit ${ref} ${action.limit.unit} ${action.limit.rate} ${action.limit.burst} ${printCounted(action.limit)}`;
     case 'mark':
       return `mark ${action.mark}`;
     case 'skip':

@@ -1,3 +1,4 @@
+import { printCounted } from '../../model/counted.ts';
 import type { Action, RateLimit, Rule } from '../../model/rule.ts';
 
 /** `allow`, `rate limit 100 packets/s (burst 20) per source`. */
@@ -20,7 +21,7 @@ export function printAction(action: Action): string {
 
 function printLimit(limit: RateLimit): string {
   const unit = limit.unit === 'packets' ? 'packets/s' : 'bytes/s';
-  return `rate limit ${limit.rate} ${unit} (burst ${limit.burst}) per ${limit.per}`;
+  return `rate limit ${limit.rate} ${unit} (burst ${limit.burst}) per ${printCounted(limit)}`;
 }
 
 /** A rule in one line: `web#20 allow: tcp.dstport == 443`. */

@@ -60,7 +60,7 @@ export function effectOf({ hook }: HookRules, rule: Rule, options: EffectOptions
     case 'skip':
       return ends(...logged('skip'), step(`-g ${options.skipTo(action.to)}`));
     case 'rate-limit': {
-      const under: Step = { ...step('-j ACCEPT', limitMatch(hook, rule.ref, action.limit)) };
+      const under: Step = { ...step('-j ACCEPT', limitMatch(hook, rule.ref, action.limit, options.family)) };
       const limited = rule.log ? { ...under, target: '', inner: [log('allow'), step('-j ACCEPT')] } : under;
       return audit ? goesOn(limited, log('audit deny')) : ends(limited, ...logged('deny'), step('-j DROP'));
     }
@@ -83,7 +83,7 @@ function rejections(how: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset', 
   return how === 'tcp-reset' ? [step('-j REJECT --reject-with tcp-reset', ' -p tcp'), other] : [other];
 }
 
-function limitMatch(hook: string, ref: string, limit: RateLimit): string {
+function limitMatch(hook: string, ref: string, limit: RateLimit, family: Family): string {
   const { unit, rate, burst, per } = limit;
   // hashlimit rounds bytes up to 16, and its burst is one of whole rates.
   if (unit === 'bytes') throw unsayable('a rate of bytes', undefined);
@@ -91,7 +91,10 @@ function limitMatch(hook: string, ref: string, limit: RateLimit): string {
   if (!fits(HASHLIMIT, rate, burst)) throw unsayable(`a rate of ${rate} packets with a burst of ${burst}`, undefined);
   const name = `weir_${digest(JSON.stringify([hook, ref, limit])).slice(0, 10)}`;
   const idle = Math.min(METER_TIMEOUT.most, Math.max(METER_TIMEOUT.least, Math.ceil(burst / rate)));
-  const mode = per === 'rule' ? '' : ` --hashlimit-mode ${per === 'source' ? 'srcip' : 'dstip'} --hashlimit-htable-max ${METER_SIZE}`;
+  const side = per === 'source' ? 'src' : 'dst';
+  const bits = limit.prefix?.[family === 4 ? 'ip4' : 'ip6'];
+  const mask = bits === undefined ? '' : ` --hashlimit-${side}mask ${bits}`;
+  const mode = per === 'rule' ? '' : ` --hashlimit-mode ${side}ip${mask} --hashlimit-htable-max ${METER_SIZE}`;
   return ` -m hashlimit --hashlimit-upto ${rate}/sec --hashlimit-burst ${burst}${mode} --hashlimit-name ${name} --hashlimit-htable-expire ${idle * 1000}`;
 }
 

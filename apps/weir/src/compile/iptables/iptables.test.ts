@@ -2,7 +2,7 @@ import { type Expr, packetExpr as x } from '@weir/filter/ir';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Provenance } from '../../model/provenance.ts';
-import type { Action, HookRules, Rule } from '../../model/rule.ts';
+import type { Action, HookRules, RateLimit, Rule } from '../../model/rule.ts';
 import { readExpression } from '../judgement/read-expression.ts';
 import { testRule } from '../test-rule.ts';
 import { compileIptables } from './index.ts';
@@ -21,9 +21,14 @@ function hook(rules: readonly Rule[], more: Partial<HookRules> = {}): HookRules 
   return { hook: 'input', priority: 0, rules: [...rules, rule('<default>', x.constant(true), deny, { stage: 'default' })], ...more };
 }
 
-const limit = (per: 'rule' | 'source' | 'destination', rate: number, unit: 'packets' | 'bytes' = 'packets'): Action => ({
+const limit = (
+  per: 'rule' | 'source' | 'destination',
+  rate: number,
+  unit: 'packets' | 'bytes' = 'packets',
+  prefix?: RateLimit['prefix'],
+): Action => ({
   kind: 'rate-limit',
-  limit: { unit, rate, burst: 20, per },
+  limit: { unit, rate, burst: 20, per, ...(prefix && { prefix }) },
 });
 
 const GOLDENS: readonly { readonly name: string; readonly hooks: readonly HookRules[] }[] = [
@@ -77,6 +82,7 @@ const GOLDENS: readonly { readonly name: string; readonly hooks: readonly HookRu
         rule('prohibited', 'ip.ttl == 4', { kind: 'reject', with: 'admin-prohibited' }),
         rule('rate', 'ip.ttl == 5', limit('rule', 100)),
         rule('rate-source', 'ip.ttl == 6', limit('source', 50), { log: true }),
+        rule('rate-network', 'ip.ttl == 9', limit('source', 50, 'packets', { ip4: 24, ip6: 48 })),
         rule('rate-audit', 'ip.ttl == 7', limit('destination', 5), { audit: true }),
         rule('audit', 'ip.ttl == 8', deny, { audit: true }),
       ]),

@@ -60,8 +60,8 @@ function limitExpressions(compiler: MatchCompiler, statement: Extract<RuleStatem
     compiler.expressions.push(limitExpression(statement.limit));
     return;
   }
-  const { set, family, side, limit } = statement;
-  compiler.loadField(FIELDS[side === 'source' ? (family === 4 ? 'saddr4' : 'saddr6') : family === 4 ? 'daddr4' : 'daddr6']);
+  const { set, family, side, bits, limit } = statement;
+  compiler.loadAddress(family, side, bits);
   compiler.expressions.push({ kind: 'dynset', set, op: 'update', sregKey: REGISTER, expressions: [limitExpression(limit)] });
 }
 

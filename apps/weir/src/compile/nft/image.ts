@@ -22,6 +22,8 @@ export type Match =
       readonly set: string;
       /** The address is not in the set. */
       readonly absent?: boolean;
+      /** So many bits of the address are looked for, with zeros behind them. */
+      readonly bits?: number;
     }
   | { readonly kind: 'connection'; readonly states: readonly ConnectionState[]; readonly not?: true }
   | { readonly kind: 'family'; readonly family: Family }
@@ -43,12 +45,13 @@ export interface LimitImage {
 /** What a rule does before its verdict. The first two end the rule for what is over the limit. */
 export type RuleStatement =
   | { readonly kind: 'limit'; readonly limit: LimitImage }
-  /** A limit for each address. It ends the rule also where the set is full. */
+  /** A limit for each address, or each prefix of `bits` bits. It ends the rule also where the set is full. */
   | {
       readonly kind: 'meter';
       readonly set: string;
       readonly family: Family;
       readonly side: 'source' | 'destination';
+      readonly bits?: number;
       readonly limit: LimitImage;
     }
   /** To an nfnetlink_log group. */

@@ -1,6 +1,6 @@
 import { CT_STATE, type Expression, type MetaKey, prepareExpression } from '@weir/netlink/nftables';
 import { Writer } from '@weir/wire/bytes';
-import { type Family, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
+import { type Family, type Ip, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
 import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
 import { FIELDS, type FieldInfo, fieldInfo } from './fields.ts';
 import type { FieldRange, MapKey, Match } from './image.ts';
@@ -66,6 +66,11 @@ function loadOf(load: Extract<FieldInfo['load'], { kind: 'payload' }>): Expressi
   return made;
 }
 
+/** The address whose first `n` bits are set. */
+export function maskAddress(family: Family, n: number): Ip {
+  return { family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) };
+}
+
 /** By family and length. */
 const prefixMasks = new Map<number, Expression>();
 
@@ -73,7 +78,7 @@ function prefixMask(family: Family, n: number): Expression {
   const key = family * 256 + n;
   const known = prefixMasks.get(key);
   if (known) return known;
-  const made = prepareExpression(masked(ipBytes({ family, w0: mask32(n), w1: mask32(n - 32), w2: mask32(n - 64), w3: mask32(n - 96) })));
+  const made = prepareExpression(masked(ipBytes(maskAddress(family, n))));
   prefixMasks.set(key, made);
   return made;
 }
@@ -110,7 +115,7 @@ export class MatchCompiler {
         this.needFamily(match.family);
         return;
       case 'member':
-        this.loadField(FIELDS[addressField(match.family, match.side)]);
+        this.loadAddress(match.family, match.side, match.bits);
         this.expressions.push({ kind: 'lookup', set: match.set, sreg: REGISTER, ...(match.absent ? { invert: true } : {}) });
         return;
       case 'connection': {
@@ -162,6 +167,12 @@ export class MatchCompiler {
     }
     const mask = whole ? fieldMask(info) : undefined;
     if (mask) this.#mask(mask);
+  }
+
+  /** Loads an address, or its first bits. */
+  loadAddress(family: Family, side: 'source' | 'destination', bits: number | undefined): void {
+    this.loadField(FIELDS[addressField(family, side)]);
+    if (bits !== undefined && bits < (family === 4 ? 32 : 128)) this.expressions.push(prefixMask(family, bits));
   }
 
   /** Loads the fields of a key side by side, as a set keeps them; first it is made sure that the packet has them. */

@@ -1,7 +1,7 @@
-import type { Family } from '@weir/wire/inet';
+import { type Family, printIp } from '@weir/wire/inet';
 import { FIELDS, type FieldInfo, fieldInfo, impliesGuards } from './fields.ts';
 import type { FieldRange, Match } from './image.ts';
-import { asPrefix } from './match-expressions.ts';
+import { asPrefix, maskAddress } from './match-expressions.ts';
 import { PROTOCOL_NAMES } from './numbers.ts';
 
 /** The conditions of one rule as nft reads them: what nft does not add by itself about family and protocol is written once. */
@@ -19,7 +19,7 @@ export class MatchPrinter {
         return this.needFamily(match.family);
       case 'member':
         this.#family = match.family;
-        return `${addressText(match.family, match.side)} ${match.absent ? '!= ' : ''}@${match.set}`;
+        return `${printAddress(match)} ${match.absent ? '!= ' : ''}@${match.set}`;
       case 'connection':
         if (!match.not) return `ct state ${match.states.join(',')}`;
         return match.states.length === 1 ? `ct state & ${match.states[0] ?? ''} == 0` : `ct state & (${match.states.join(' | ')}) == 0`;
@@ -77,8 +77,15 @@ function nameOf(direction: 'in' | 'out'): string {
   return direction === 'in' ? 'iifname' : 'oifname';
 }
 
-function addressText(family: Family, side: 'source' | 'destination'): string {
-  return `${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'}`;
+/** An address of the packet, or its first bits. */
+export function printAddress(address: {
+  readonly family: Family;
+  readonly side: 'source' | 'destination';
+  readonly bits?: number;
+}): string {
+  const { family, side, bits } = address;
+  const mask = bits === undefined ? '' : ` & ${printIp(maskAddress(family, bits))}`;
+  return `${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'}${mask}`;
 }
 
 /** A value or range as nft reads it for a field. */

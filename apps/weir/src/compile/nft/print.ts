@@ -17,7 +17,7 @@ import {
 } from './image.ts';
 import { isInterface, keyType, printKeys } from './map-keys.ts';
 import { TCP } from './numbers.ts';
-import { MatchPrinter, printRange } from './print-match.ts';
+import { MatchPrinter, printAddress, printRange } from './print-match.ts';
 import type { KernelPlan, KernelTarget } from './targets.ts';
 
 /**
@@ -123,8 +123,8 @@ function printStatement(statement: RuleStatement): string {
     case 'limit':
       return printLimit(statement.limit);
     case 'meter': {
-      const { family, side, set, limit } = statement;
-      return `update @${set} { ${family === 4 ? 'ip' : 'ip6'} ${side === 'source' ? 'saddr' : 'daddr'} ${printLimit(limit)} }`;
+      const { set, limit } = statement;
+      return `update @${set} { ${printAddress(statement)} ${printLimit(limit)} }`;
     }
     case 'log':
       return `log prefix "${statement.prefix}" group ${statement.group}`;

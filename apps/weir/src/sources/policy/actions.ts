@@ -51,7 +51,7 @@ function buildLimit(rule: Table<RawRule>, report: Report): RateLimit | undefined
   }
   const unit = r.rate_limit_pps === undefined ? 'bytes' : 'packets';
   const burst = r.rate_limit_burst ?? Math.min(0xffffffff, unit === 'bytes' ? Math.max(LEAST_BYTES, rate) : rate);
-  return { unit, rate, burst, per: r.rate_limit_per ?? 'source' };
+  return { unit, rate, burst, ...(r.rate_limit_per ?? { per: 'source' }) };
 }
 
 /** The keys that belong to one action. */

@@ -182,6 +182,30 @@ policy.yaml:5:11 error[E010] mark must be 0-4294967295, not 4294967296
 `,
   },
   {
+    name: 'what is counted together',
+    codes: ['E009'],
+    input: `${RULES}  - name: web
+    protocol: tcp
+    action: rate_limit
+    rate_limit_pps: 5
+    rate_limit_per: sorce
+  - name: web-2
+    protocol: tcp
+    action: rate_limit
+    rate_limit_pps: 5
+    rate_limit_per: source/24/129
+`,
+    want: `policy.yaml:7:21 error[E009] "sorce" is not what is counted together
+    rate_limit_per: sorce
+                    ^^^^^
+hint: did you mean source?
+policy.yaml:12:21 error[E009] "source/24/129" is not what is counted together
+    rate_limit_per: source/24/129
+                    ^^^^^^^^^^^^^
+hint: it is one of rule, source, destination; source/24/48 counts by 24 bits of IPv4 addresses and 48 of IPv6
+`,
+  },
+  {
     name: 'a rate of nothing',
     codes: ['E010'],
     input: `${RULES}  - name: web

@@ -25,7 +25,7 @@ rules:
   - { name: m, expression: 'cgroup.id == 9007199254740993 ^^ ip.src == ::1', hook: output, action: mark, mark: 4294967295 }
   - { name: s, source_ports: 1, action: skip, skip_to: d, audit: true }
   - { name: t, source_ports: 2, action: skip }
-  - { name: p, protocol: icmp, action: rate_limit, rate_limit_pps: 5, rate_limit_burst: 9, rate_limit_per: rule }
+  - { name: p, protocol: icmp, action: rate_limit, rate_limit_pps: 5, rate_limit_burst: 9, rate_limit_per: source/20/40 }
   - { name: a, source_cidrs: $blocked, action: allow }
   - { name: d, action: deny, in_interface: [eth0, wg*], state: [new, invalid] }
 `;
@@ -106,6 +106,11 @@ describe('what is no compiled policy', () => {
     { name: 'a hook', change: (p) => ({ ...p, rules: [{ ...p.rules[0], hooks: ['xdp'] }] }), want: 'rules[0].hooks[0]' },
     { name: 'no hook', change: (p) => ({ ...p, rules: [{ ...p.rules[0], hooks: [] }] }), want: 'rules[0].hooks' },
     { name: 'a rate', change: (p) => ({ ...p, rules: [{ ...p.rules[0], rate_limit_bps: null }] }), want: 'rules[0].rate_limit_pps' },
+    {
+      name: 'what is counted',
+      change: (p) => ({ ...p, rules: [{ ...p.rules[0], rate_limit_per: 'rule/24' }] }),
+      want: 'rules[0].rate_limit_per',
+    },
     { name: 'a time', change: (p) => ({ ...p, rules: [{ ...p.rules[0], until: 'soon' }] }), want: 'rules[0].until' },
     { name: 'an expression', change: (p) => ({ ...p, rules: [{ ...p.rules[0], ir: { kind: 'and', items: [] } }] }), want: 'rules[0].ir' },
     {

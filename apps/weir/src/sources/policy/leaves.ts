@@ -1,7 +1,9 @@
 import { type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
+import { type Counted, parseCounted } from '../../model/counted.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import { leaf, quote, type Shape } from '../yaml/shape.ts';
 import type { Place } from '../yaml/source-text.ts';
+import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import type { OrList, RawList } from './raw.ts';
 
@@ -46,6 +48,20 @@ export function orNothing<T>(shape: Shape<T>): Shape<T> {
     doc: shape.doc,
     read: (node, label, report) => (node.kind === 'scalar' && node.value === null ? undefined : shape.read(node, label, report)),
   };
+}
+
+const COUNTED = ['rule', 'source', 'destination'];
+
+/** `rule`, `source`, `destination`; the latter two with the lengths of prefixes: `source/24/48`. */
+export function counted(): Shape<Counted> {
+  return leaf(`one of ${COUNTED.join(', ')}, the latter two with lengths as in source/24/48`, (written, _value, place, report) => {
+    const found = parseCounted(written);
+    if (found) return found;
+    const near = suggest(written, COUNTED);
+    const form = `it is one of ${COUNTED.join(', ')}; source/24/48 counts by 24 bits of IPv4 addresses and 48 of IPv6`;
+    report('E009', place, `${quote(written)} is not what is counted together`, near === undefined ? form : `did you mean ${near}?`);
+    return undefined;
+  });
 }
 
 /** A prefix whose host bits may be set: they count as clear, with a warning. */

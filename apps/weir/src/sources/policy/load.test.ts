@@ -143,6 +143,10 @@ describe('actions', () => {
       input: 'action: rate_limit\nrate_limit_bps: 1000000\nrate_limit_burst: 5\nrate_limit_per: destination',
       want: { kind: 'rate-limit', limit: { unit: 'bytes', rate: 1_000_000, burst: 5, per: 'destination' } },
     },
+    {
+      input: 'action: rate_limit\nrate_limit_pps: 10\nrate_limit_per: source/24/56',
+      want: { kind: 'rate-limit', limit: { unit: 'packets', rate: 10, burst: 10, per: 'source', prefix: { ip4: 24, ip6: 56 } } },
+    },
   ];
   for (const row of rows) test(row.input.replaceAll('\n', ', '), () => expect(ruleOf(row.input).action).toEqual(row.want));
 });

@@ -1,4 +1,5 @@
 import { encodeExpr, type Json } from '@weir/filter/ir';
+import { printCounted } from '../../model/counted.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { SourceSpan } from '../../model/provenance.ts';
 import type { Action } from '../../model/rule.ts';
@@ -55,7 +56,7 @@ function ruleToJson(rule: PolicyRule): Json {
     rate_limit_pps: limit?.unit === 'packets' ? limit.rate : null,
     rate_limit_bps: limit?.unit === 'bytes' ? limit.rate : null,
     rate_limit_burst: limit?.burst ?? null,
-    rate_limit_per: limit?.per ?? null,
+    rate_limit_per: limit ? printCounted(limit) : null,
     reject_with: action.kind === 'reject' ? action.with : null,
     mark: action.kind === 'mark' ? action.mark : null,
     skip_to: action.kind === 'skip' ? (action.to ?? null) : null,

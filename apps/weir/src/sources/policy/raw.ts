@@ -1,5 +1,6 @@
 import type { Hook } from '@weir/filter/scheme';
 import type { Prefix } from '@weir/wire/inet';
+import type { Counted } from '../../model/counted.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 
@@ -30,7 +31,6 @@ export const PROTOCOLS = ['tcp', 'udp', 'icmp', 'sctp', 'gre', 'esp', 'any'] as 
 export const STATES = ['new', 'established', 'related', 'invalid'] as const;
 export const ACTIONS = ['allow', 'deny', 'reject', 'rate_limit', 'log', 'mark', 'skip'] as const;
 export const REJECTIONS = ['port-unreachable', 'admin-prohibited', 'tcp-reset'] as const;
-export const COUNTED = ['rule', 'source', 'destination'] as const;
 
 export type Protocol = (typeof PROTOCOLS)[number];
 export type ActionWord = (typeof ACTIONS)[number];
@@ -62,7 +62,7 @@ export interface RawRule {
   rate_limit_pps: number | undefined;
   rate_limit_bps: number | undefined;
   rate_limit_burst: number | undefined;
-  rate_limit_per: (typeof COUNTED)[number] | undefined;
+  rate_limit_per: Counted | undefined;
   reject_with: (typeof REJECTIONS)[number] | undefined;
   mark: number | undefined;
   skip_to: string | undefined;

@@ -1,12 +1,13 @@
 import { decodeExpr, type Expr, ExprFormatError } from '@weir/filter/ir';
 import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
 import * as z from 'zod/mini';
+import { parseCounted } from '../../model/counted.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Action } from '../../model/rule.ts';
 import { parseTime } from './leaves.ts';
 import { MAX_POLICY_BYTES, MAX_POLICY_FILES, MAX_RULES } from './load.ts';
 import { POLICY_FORMAT } from './print-json.ts';
-import { ACTIONS, COUNTED, REJECTIONS } from './raw.ts';
+import { ACTIONS, REJECTIONS } from './raw.ts';
 
 /** JSON that is no compiled policy. `path` leads to what is wrong: `rules[2].ir.items[0]`. */
 export class PolicyFormatError extends Error {
@@ -47,7 +48,7 @@ const rule = z.object({
   rate_limit_pps: u32,
   rate_limit_bps: z.nullable(count(1, 2 ** 40)),
   rate_limit_burst: u32,
-  rate_limit_per: z.nullable(z.enum(COUNTED)),
+  rate_limit_per: z.nullable(name),
   reject_with: z.nullable(z.enum(REJECTIONS)),
   mark: u32,
   skip_to: z.nullable(name),
@@ -151,10 +152,9 @@ function readAction(r: JsonRule, path: string): Action {
     case 'rate_limit': {
       const unit = r.rate_limit_pps === null ? 'bytes' : 'packets';
       const rate = r.rate_limit_pps ?? r.rate_limit_bps ?? needed('rate_limit_pps');
-      return {
-        kind: 'rate-limit',
-        limit: { unit, rate, burst: r.rate_limit_burst ?? needed('rate_limit_burst'), per: r.rate_limit_per ?? needed('rate_limit_per') },
-      };
+      const counted = parseCounted(r.rate_limit_per ?? needed('rate_limit_per'));
+      if (!counted) throw new PolicyFormatError('not rule, source or destination', `${path}.rate_limit_per`);
+      return { kind: 'rate-limit', limit: { unit, rate, burst: r.rate_limit_burst ?? needed('rate_limit_burst'), ...counted } };
     }
     case 'mark':
       return { kind: 'mark', mark: r.mark ?? needed('mark') };

@@ -1,8 +1,8 @@
 import type { Hook } from '@weir/filter/scheme';
 import { boolean, integer, name, text, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, mapping, optional, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
-import { checkListName, cidr, listShape, orList, orNothing, ports, time } from './leaves.ts';
-import { ACTIONS, COUNTED, PROTOCOLS, type RawPolicy, type RawRule, type RawTables, REJECTIONS, type ReadRule, STATES } from './raw.ts';
+import { checkListName, cidr, counted, listShape, orList, orNothing, ports, time } from './leaves.ts';
+import { ACTIONS, PROTOCOLS, type RawPolicy, type RawRule, type RawTables, REJECTIONS, type ReadRule, STATES } from './raw.ts';
 
 const U32 = 0xffffffff;
 const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting', 'xdp', 'tc', 'connect'];
@@ -79,7 +79,11 @@ const rule = table<RawRule>('a rule', {
     'What may come at once, in packets or bytes as the rate.',
     'the rate of one second; of bytes at least 65536',
   ),
-  rate_limit_per: optional(orNothing(word('what is counted together', COUNTED)), 'Whose traffic is counted together.', 'source'),
+  rate_limit_per: optional(
+    orNothing(counted()),
+    'Whose traffic is counted together. With lengths it is that of a prefix: `source/24/48` takes 24 bits of IPv4 addresses and 48 of IPv6; `source/24` is the same.',
+    'source',
+  ),
   reject_with: optional(orNothing(word('an answer', REJECTIONS)), 'What `reject` answers.', 'port-unreachable'),
   mark: optional(orNothing(integer('mark', 0, U32)), 'The mark that `mark` sets; rules that follow see it as `meta.mark`.', 'none'),
   skip_to: optional(

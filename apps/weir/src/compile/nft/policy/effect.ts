@@ -112,11 +112,15 @@ function limited(hook: HookRules, rule: Rule, rate: RateLimit, under: readonly R
     const key = digest(JSON.stringify([hook.hook, hook.priority, rule.ref, rate, family])).slice(0, 12);
     return { name: `${slugOf(rule.ref)}_v${family}_${key}`, family, size: METER_SIZE, timeout };
   });
-  const own = meters.flatMap(({ name: set, family }): Tail[] => [
-    tail([], [{ kind: 'meter', set, family, side: per, limit }, ...under], accept),
-    // There was no room for a bucket of its own. Finding an element would run its limit, so it is asked whether there is none.
-    { ...shared, matches: [{ kind: 'member', family, side: per, set, absent: true }] },
-  ]);
+  const own = meters.flatMap(({ name: set, family }): Tail[] => {
+    const bits = rate.prefix?.[family === 4 ? 'ip4' : 'ip6'];
+    const key = { set, family, side: per, ...(bits === undefined ? {} : { bits }) };
+    return [
+      tail([], [{ kind: 'meter', ...key, limit }, ...under], accept),
+      // There was no room for a bucket of its own. Finding an element would run its limit, so it is asked whether there is none.
+      { ...shared, matches: [{ kind: 'member', ...key, absent: true }] },
+    ];
+  });
   return { tails: [...own, over], meters };
 }
 

@@ -2,7 +2,7 @@ import { ipSetOfPrefixes, rangeSet, packetExpr as x } from '@weir/filter/ir';
 import { prefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import type { NamedSet } from '../../../model/named-set.ts';
-import type { Action, HookRules, Rule } from '../../../model/rule.ts';
+import type { Action, HookRules, RateLimit, Rule } from '../../../model/rule.ts';
 import { testRule as rule } from '../../test-rule.ts';
 import { printTable } from '../print.ts';
 import { compileRules } from './index.ts';
@@ -20,9 +20,9 @@ function hook(rules: readonly Rule[], more: Partial<HookRules> = {}): HookRules 
   return { hook: 'input', priority: 0, rules: [...rules, everything], ...more };
 }
 
-const limit = (per: 'rule' | 'source', unit: 'packets' | 'bytes' = 'packets'): Action => ({
+const limit = (per: 'rule' | 'source', unit: 'packets' | 'bytes' = 'packets', prefix?: RateLimit['prefix']): Action => ({
   kind: 'rate-limit',
-  limit: { unit, rate: 100, burst: 150, per },
+  limit: { unit, rate: 100, burst: 150, per, ...(prefix && { prefix }) },
 });
 
 const goldens: readonly { readonly name: string; readonly rules: readonly Rule[]; readonly more?: Partial<HookRules> }[] = [
@@ -40,7 +40,12 @@ const goldens: readonly { readonly name: string; readonly rules: readonly Rule[]
   { name: 'interfaces', rules: [rule('names', x.bytes('iif.name', [bytes('eth0'), bytes('eth1')]))] },
   {
     name: 'limits',
-    rules: [rule('all', web, limit('rule')), rule('each', dns, limit('source')), rule('bytes', x.flag('ct.new'), limit('rule', 'bytes'))],
+    rules: [
+      rule('all', web, limit('rule')),
+      rule('each', dns, limit('source')),
+      rule('bytes', x.flag('ct.new'), limit('rule', 'bytes')),
+      rule('networks', port('udp.dstport', 123), limit('source', 'packets', { ip4: 24, ip6: 48 })),
+    ],
   },
   { name: 'reset', rules: [rule('reset', from('192.0.2.0/24'), { kind: 'reject', with: 'tcp-reset' })] },
   { name: 'audit', rules: [rule('watched', web, deny, { audit: true }), rule('logged', dns, deny, { log: true })] },
