@@ -3,6 +3,7 @@
 import { systemClock } from '@weir/bgp/session';
 import { asn, type Ip, parseIp } from '@weir/wire/inet';
 import type { Config } from '../../apps/weir/src/model/config.ts';
+import { DEFAULT_EBPF } from '../../apps/weir/src/model/ebpf.ts';
 import { BgpSource } from '../../apps/weir/src/sources/bgp/index.ts';
 import { RouteState } from '../../apps/weir/src/state/index.ts';
 import { FEEDER, RECEIVER } from './routes.ts';
@@ -70,6 +71,7 @@ const config: Config = {
   ],
   firewall: undefined,
   protected: [],
+  ebpf: DEFAULT_EBPF,
   policy: undefined,
   convergence: { settle: 30_000, settleWithoutRestart: 10_000, startupHold: 300_000 },
   stateDirectory: '/nonexistent',

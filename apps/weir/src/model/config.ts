@@ -1,5 +1,6 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { EbpfConfig } from './ebpf.ts';
 import type { Firewall } from './firewall.ts';
 import type { NamedSet } from './named-set.ts';
 import type { Policy } from './policy.ts';
@@ -76,6 +77,8 @@ export interface Config {
   readonly bgp: BgpConfig;
   readonly sets: readonly NamedSet[];
   readonly firewall: Firewall | undefined;
+  /** What the rules of the eBPF hooks are attached to, in the namespace `netns`. */
+  readonly ebpf: EbpfConfig;
   /** The rules of the policy files; undefined when none are named. */
   readonly policy: Policy | undefined;
   /** Deny sets never cover these. */

@@ -1,4 +1,5 @@
 import type { Config } from './config.ts';
+import { DEFAULT_EBPF } from './ebpf.ts';
 import type { NamedSet } from './named-set.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -22,10 +23,10 @@ export function hostConfig(config: Config): Config {
   return { ...config, tenants: [], faultyTenants: [] };
 }
 
-/** A tenant as if it were a configuration. The BGP sessions are not in its namespace: it has none. */
+/** A tenant as if it were a configuration. The BGP sessions are not in its namespace: it has none. Neither are eBPF programs attached there. */
 export function tenantConfig(config: Config, { sets, firewall, policy, netns }: Tenant): Config {
   const bgp = { ...config.bgp, listen: [], peers: [] };
-  return { ...config, bgp, sets, firewall, policy, netns, tenants: [], faultyTenants: [] };
+  return { ...config, bgp, sets, firewall, ebpf: DEFAULT_EBPF, policy, netns, tenants: [], faultyTenants: [] };
 }
 
 /** The name of a set outside of its tenant. */

@@ -10,6 +10,7 @@ import {
 import { Writer } from '@weir/wire/bytes';
 import { asn, type Prefix, parseIp, prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
 import type { Config, Peer } from '../model/config.ts';
+import { DEFAULT_EBPF } from '../model/ebpf.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { CommunityPattern, NamedSet } from '../model/named-set.ts';
 import type { StateClock } from './route-state-options.ts';
@@ -115,6 +116,7 @@ export function testConfig(peers: readonly Peer[], sets: readonly NamedSet[], gi
     sets,
     firewall: undefined,
     protected: [],
+    ebpf: DEFAULT_EBPF,
     policy: undefined,
     convergence: { settle: 30_000, settleWithoutRestart: 10_000, startupHold: 300_000 },
     stateDirectory: '/var/lib/weir',

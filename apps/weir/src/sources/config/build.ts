@@ -5,6 +5,7 @@ import type { NamedSet, SetTarget } from '../../model/named-set.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
+import { buildEbpf } from './build-ebpf.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
@@ -25,6 +26,7 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     file: fileName,
     bgp,
     ...scope,
+    ebpf: buildEbpf(raw.ebpf?.get),
     protected: values(raw.protected),
     convergence: { settle: c.settle, settleWithoutRestart: c.settle_without_restart, startupHold: c.startup_hold },
     stateDirectory: raw.state_directory,

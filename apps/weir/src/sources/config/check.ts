@@ -6,6 +6,7 @@ import type { Place } from '../yaml/source-text.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
+import { checkEbpf } from './check-ebpf.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
 
 /**
@@ -14,6 +15,7 @@ import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './ra
  */
 export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
+  if (raw.ebpf) checkEbpf(raw.ebpf, report);
   checkScope(raw, raw, policy, report);
 }
 

@@ -1,6 +1,7 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
 import type { Listen } from '../../model/config.ts';
+import type { OnExit, XdpAttachment } from '../../model/ebpf.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
@@ -12,6 +13,7 @@ export interface RawFile {
   bgp: Table<RawBgp> | undefined;
   sets: readonly Named<Table<RawSet>>[];
   firewall: Table<RawFirewall> | undefined;
+  ebpf: Table<RawEbpf> | undefined;
   policy: readonly Item<string>[] | undefined;
   protected: readonly Item<Prefix>[];
   convergence: Table<RawConvergence> | undefined;
@@ -138,6 +140,31 @@ export interface RawAllow {
   set: string | undefined;
   protocol: 'tcp' | 'udp' | 'icmp' | 'any';
   ports: readonly Item<PortRange>[];
+}
+
+export interface RawEbpf {
+  xdp: Table<RawXdp> | undefined;
+  tc: Table<RawTc> | undefined;
+  connect: Table<RawConnect> | undefined;
+  pin_directory: string;
+  event_buffer: number;
+}
+
+export interface RawXdp {
+  interfaces: readonly Item<string>[] | undefined;
+  mode: XdpAttachment['mode'];
+  on_exit: OnExit;
+}
+
+export interface RawTc {
+  ingress: readonly Item<string>[];
+  egress: readonly Item<string>[];
+  on_exit: OnExit;
+}
+
+export interface RawConnect {
+  cgroup: string;
+  on_exit: OnExit;
 }
 
 export interface RawConvergence {

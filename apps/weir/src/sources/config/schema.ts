@@ -34,6 +34,7 @@ import {
   type RawSet,
   type RawTenant,
 } from './raw.ts';
+import { ebpfShape } from './schema-ebpf.ts';
 
 const DAY = 86_400_000;
 /** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
@@ -309,6 +310,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   ),
   bgp: required(bgp, 'The BGP speaker.'),
   ...scope,
+  ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
   convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
   state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),

@@ -1,0 +1,53 @@
+import type { SourceSpan } from './provenance.ts';
+
+/** What becomes of a hook's programs when the daemon ends by itself (SIGTERM): they go on judging, or are taken off. A crash always leaves them. */
+export type OnExit = 'keep' | 'detach';
+
+/** An interface that a configuration names. It may come later, and go. */
+export interface NamedInterface {
+  readonly name: string;
+  readonly span: SourceSpan;
+}
+
+/** Interfaces whose incoming frames are judged before anything else of the system sees them. */
+export interface XdpAttachment {
+  readonly interfaces: readonly NamedInterface[];
+  /** `auto`: by the driver where it can, else by the kernel's generic path, which is told. */
+  readonly mode: 'auto' | 'native' | 'generic';
+  readonly onExit: OnExit;
+}
+
+/** Interfaces whose frames are judged on their way in, and on their way out. */
+export interface TcAttachment {
+  readonly ingress: readonly NamedInterface[];
+  readonly egress: readonly NamedInterface[];
+  readonly onExit: OnExit;
+}
+
+/** The cgroup whose processes (and those of the cgroups below) are judged when they connect or send. */
+export interface ConnectAttachment {
+  /** Path of a directory of the unified hierarchy. */
+  readonly cgroup: string;
+  readonly onExit: OnExit;
+  readonly span: SourceSpan;
+}
+
+/** Where the rules of the hooks `xdp`, `tc` and `connect` are attached. A hook that is undefined is attached to nothing, and then no policy has rules there. */
+export interface EbpfConfig {
+  readonly xdp: XdpAttachment | undefined;
+  readonly tc: TcAttachment | undefined;
+  readonly connect: ConnectAttachment | undefined;
+  /** Where programs, maps and links are pinned; on a BPF file system. */
+  readonly pinDirectory: string;
+  /** Bytes of the ring buffer of verdict events: a power of two, at least a page. */
+  readonly eventBuffer: number;
+}
+
+/** Without `ebpf:` in the configuration. */
+export const DEFAULT_EBPF: EbpfConfig = {
+  xdp: undefined,
+  tc: undefined,
+  connect: undefined,
+  pinDirectory: '/sys/fs/bpf/weir',
+  eventBuffer: 4 * 1024 * 1024,
+};
