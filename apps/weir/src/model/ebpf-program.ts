@@ -6,8 +6,9 @@ import type { Rule } from './rule.ts';
  * Where a program runs, which says how it reads the packet and what it returns:
  * - `xdp` and `tc` see Ethernet frames
  * - `network` sees the packet from its IP header on, as socket filters inside nf_tables do (xt_bpf)
+ * - `connect4`, `connect6`, `sendmsg4` and `sendmsg6` see what a process in a cgroup asks for with connect(2) or sendto(2), by the family of its socket
  */
-export type Place = 'xdp' | 'tc' | 'network';
+export type Place = 'xdp' | 'tc' | 'network' | 'connect4' | 'connect6' | 'sendmsg4' | 'sendmsg6';
 
 /** What a map looks like to the programs that are bound to it. */
 export type MapShape = Omit<MapSpec, 'name' | 'inner'>;

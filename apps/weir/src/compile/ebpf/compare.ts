@@ -50,6 +50,17 @@ export function emitInt(asm: RuleAssembler, fact: Fact, set: RangeSet, { yes, no
   search(asm, ranges, { yes, no }, wide('<'), wide('>'));
 }
 
+/** The same of a fact with up to 63 bits of its own. */
+export function emitWide(asm: RuleAssembler, fact: Fact, set: RangeSet, { yes, no }: Branch): void {
+  for (const { first, last } of set) {
+    const next = asm.label('next range');
+    asm.load('r1', 'u64', 'r10', fact.slot);
+    asm.set('r2', first).jump('r1', '<', 'r2', next);
+    asm.set('r2', last).jump('r1', '<=', 'r2', yes).place(next);
+  }
+  asm.goto(no);
+}
+
 /** Whether a fact has one of the bits. */
 export function emitBits(asm: RuleAssembler, fact: Fact, mask: number, { yes, no }: Branch): void {
   asm.load('r1', fact.size, 'r10', fact.slot);

@@ -3,6 +3,7 @@ import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
 import { emitAct } from './act.ts';
+import { emitFindDestination, isConnectPlace, knownAtConnect } from './connect/index.ts';
 import { counters, emitCount } from './counters.ts';
 import type { Known } from './expression.ts';
 import { Facts } from './facts.ts';
@@ -19,6 +20,11 @@ const VERDICTS: Readonly<Record<Place, { readonly allow: number; readonly deny: 
   // TCX_NEXT (TC_ACT_UNSPEC): what else is attached judges as well. TC_ACT_SHOT.
   tc: { allow: -1, deny: 2 },
   network: { allow: 1, deny: 0 },
+  // What denies gives the process EPERM.
+  connect4: { allow: 1, deny: 0 },
+  connect6: { allow: 1, deny: 0 },
+  sendmsg4: { allow: 1, deny: 0 },
+  sendmsg6: { allow: 1, deny: 0 },
 };
 
 export interface CompileEbpfOptions {
@@ -43,7 +49,7 @@ export function compileEbpf(hook: HookRules, { place, known, tellRule = false }:
     };
     const context: JudgeContext = {
       place,
-      known,
+      known: isConnectPlace(place) ? knownAtConnect(known) : known,
       facts,
       need,
       act: () => {
@@ -88,8 +94,11 @@ function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, t
   const impossible = asm.label('no packet');
   if (prologue) {
     asm.mov(CONTEXT, 'r1');
-    emitFindHeaders(asm, place, impossible);
+    if (isConnectPlace(place)) emitFindDestination(asm, place);
+    else emitFindHeaders(asm, place, impossible);
     facts.emit(asm, place);
+    // What is only asked for has no octets to count.
+    if (isConnectPlace(place)) asm.store('u64', 'r10', STACK.length, 0);
     for (const [slot, register] of [
       [STACK.networkAt, NETWORK_AT],
       [STACK.protocol, PROTOCOL],

@@ -1,12 +1,13 @@
 import type { Label } from '@weir/ebpf/asm';
 import { evaluate, type Subject } from '@weir/filter/eval';
 import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
-import { clampSet, operandLeaves, testOperand } from '@weir/filter/ir';
+import { clampSet, MAX_INT, operandLeaves, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import { Unsayable } from '../refusal.ts';
 import { TCP_FLAGS } from '../tcp-flags.ts';
-import { type Branch, emitBits, emitInt, emitIp } from './compare.ts';
+import { type Branch, emitBits, emitInt, emitIp, emitWide } from './compare.ts';
+import { CALLER_FACTS, isConnectPlace, isVisibleAtConnect, loadSocketMark } from './connect/index.ts';
 import { type Fact, type Facts, isFact } from './facts.ts';
 import { type Place, type RuleAssembler, STACK } from './layout.ts';
 
@@ -100,6 +101,10 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
   }
   switch (test.kind) {
     case 'int': {
+      if (test.operand.kind === 'field' && test.operand.name === 'cgroup.id') {
+        emitWide(asm, factOf(context, test.operand, span), clampSet(test.set, 0, MAX_INT), branch);
+        return;
+      }
       const set = clampSet(test.set, 0, 0xffff_ffff);
       if (isMark(test.operand)) emitMark(context, span, (fact) => emitInt(asm, fact, set, branch));
       else emitInt(asm, factOf(context, test.operand, span), set, branch);
@@ -149,12 +154,16 @@ function isMark(operand: Operand): boolean {
 /** The mark is read when it is asked for: rules before may have set it. */
 function emitMark({ asm, place }: ExpressionContext, span: IrSpan | undefined, test: (fact: Fact) => void): void {
   if (place === 'xdp') throw new Unsayable('an eBPF program at xdp', 'meta.mark', span);
-  asm.load('r1', 'u32', 'r6', SKB_MARK).store('u64', 'r10', STACK.work, 'r1');
+  if (isConnectPlace(place)) loadSocketMark(asm);
+  else asm.load('r1', 'u32', 'r6', SKB_MARK);
+  asm.store('u64', 'r10', STACK.work, 'r1');
   test({ slot: STACK.work, size: 'u64' });
 }
 
 function factOf(context: ExpressionContext, operand: Operand, span: IrSpan | undefined): Fact {
-  const { facts } = context;
+  const { facts, place } = context;
+  const name = operand.kind === 'field' ? operand.name : '';
+  if (isConnectPlace(place) ? !isVisibleAtConnect(name) : CALLER_FACTS.has(name)) throw unsayable(context, operand, span);
   const fact = operand.kind === 'slice' ? facts.slice(operand) : operand.kind === 'field' ? facts.field(operand.name) : undefined;
   if (fact) return fact;
   const known = operand.kind === 'slice' || (operand.kind === 'field' && isFact(operand.name));

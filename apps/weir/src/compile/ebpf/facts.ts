@@ -1,4 +1,5 @@
 import type { Operand } from '@weir/filter/ir';
+import { CALLER_FACTS } from './connect/index.ts';
 import { emitIsFragment6 } from './extensions.ts';
 import { MISSING, MISSING_WIDE_BIT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
 import { copyOctets, signMask, zeroMask } from './read-packet.ts';
@@ -214,6 +215,8 @@ export class Facts {
 
   /** Where the fact of a field is; undefined when programs cannot read it, or the stack is full. */
   field(name: string): Fact | undefined {
+    const caller = CALLER_FACTS.get(name);
+    if (caller) return this.#add(name, 'u64', caller);
     const emit = FACTS.get(name);
     return emit && this.#add(name, 'u32', emit);
   }

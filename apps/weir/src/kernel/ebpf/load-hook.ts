@@ -1,10 +1,24 @@
 import { bindProgram } from '@weir/ebpf/asm';
-import { BpfMap, BpfProgram, type ProgramType } from '@weir/ebpf/kernel';
+import { type AttachType, BpfMap, BpfProgram, type ProgramType } from '@weir/ebpf/kernel';
 import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
 import { fillTable } from './fill-table.ts';
 
-/** The type of the programs that run at a place. */
-export const PROGRAM_TYPES: Readonly<Record<Place, ProgramType>> = { xdp: 'xdp', tc: 'sched_cls', network: 'socket_filter' };
+interface PlaceType {
+  readonly type: ProgramType;
+  /** Where it is verified for. */
+  readonly attachType?: AttachType;
+}
+
+/** What the kernel calls the programs that run at a place. */
+export const PROGRAM_TYPES: Readonly<Record<Place, PlaceType>> = {
+  xdp: { type: 'xdp' },
+  tc: { type: 'sched_cls' },
+  network: { type: 'socket_filter' },
+  connect4: { type: 'cgroup_sock_addr', attachType: 'cgroup_inet4_connect' },
+  connect6: { type: 'cgroup_sock_addr', attachType: 'cgroup_inet6_connect' },
+  sendmsg4: { type: 'cgroup_sock_addr', attachType: 'cgroup_udp4_sendmsg' },
+  sendmsg6: { type: 'cgroup_sock_addr', attachType: 'cgroup_udp6_sendmsg' },
+};
 
 export interface LoadHookOptions {
   /** At most 15 bytes. */
@@ -43,7 +57,7 @@ export function loadHook({ place, program: assembled, maps: needs }: CompiledHoo
     }
     const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
     const instructions = bindProgram(assembled, { maps: descriptors });
-    const program = BpfProgram.load({ name, type: PROGRAM_TYPES[place], instructions });
+    const program = BpfProgram.load({ name, ...PROGRAM_TYPES[place], instructions });
     open.push(program);
     return { program, maps, close };
   } catch (error) {
