@@ -2,7 +2,7 @@ import { FUNCTIONS } from './functions.ts';
 import type { Field, Hook, Scheme } from './scheme.ts';
 import { BOOL, BYTES, INT, IP, type Type } from './type.ts';
 
-const STATEFUL: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'tc'];
+const STATEFUL: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc'];
 const INCOMING: readonly Hook[] = ['prerouting', 'input', 'forward', 'xdp', 'tc'];
 const OUTGOING: readonly Hook[] = ['forward', 'output', 'tc'];
 const PACKETS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc'];
@@ -24,7 +24,9 @@ function int(names: string, bits: number, more: Partial<Omit<Field, 'name' | 'ty
 }
 
 // A packet that is not IP has none of these; at the netfilter hooks every packet is IP.
-add('ip.src ip.dst', IP, { hooks: undefined, doc: 'address, either family' });
+// Where a process only asks for a connection its source is not chosen yet.
+add('ip.src', IP, { doc: 'address, either family' });
+add('ip.dst', IP, { hooks: undefined, doc: 'address, either family' });
 add('ip.proto', BYTES, {
   hooks: undefined,
   doc: 'protocol after the extension headers by name: tcp, udp, icmp, icmpv6, sctp, gre, esp, ah, ...',
@@ -47,11 +49,14 @@ int('tcp.flags', 8, { protocol: TCP, doc: 'flags octet: FIN 1, SYN 2, RST 4, PSH
 add('tcp.flags.ack tcp.flags.cwr tcp.flags.ecn tcp.flags.fin tcp.flags.push tcp.flags.reset tcp.flags.syn tcp.flags.urg', BOOL, {
   protocol: TCP,
 });
-int('tcp.srcport tcp.dstport', 16, { hooks: undefined, protocol: TCP });
+int('tcp.srcport', 16, { protocol: TCP });
+int('tcp.dstport', 16, { hooks: undefined, protocol: TCP });
 int('tcp.window', 16, { protocol: TCP });
-int('udp.srcport udp.dstport', 16, { hooks: undefined, protocol: UDP });
+int('udp.srcport', 16, { protocol: UDP });
+int('udp.dstport', 16, { hooks: undefined, protocol: UDP });
 int('udp.length', 16, { protocol: UDP });
-int('sctp.srcport sctp.dstport', 16, { hooks: undefined, protocol: SCTP });
+int('sctp.srcport', 16, { protocol: SCTP });
+int('sctp.dstport', 16, { hooks: undefined, protocol: SCTP });
 add('ip ip6', BYTES, { doc: 'the packet from its IP header on' });
 add('tcp', BYTES, { protocol: TCP, doc: 'from the TCP header on' });
 add('udp', BYTES, { protocol: UDP, doc: 'from the UDP header on' });
@@ -68,8 +73,10 @@ int('meta.mark', 32, { optional: false, hooks: NETFILTER });
 int('meta.len', 32, { optional: false, doc: 'length of the packet from its IP header on' });
 int('process.uid', 32, { hooks: ['connect', 'output'] });
 add('cgroup.id', INT, { hooks: ['connect', 'output'], range: { min: 0, max: (1n << 63n) - 1n } });
-int('ip.src.asnum ip.dst.asnum', 32, { hooks: undefined, doc: 'needs a table' });
-add('ip.src.country ip.dst.country', BYTES, { hooks: undefined, doc: 'needs a table' });
+int('ip.src.asnum', 32, { doc: 'needs a table' });
+int('ip.dst.asnum', 32, { hooks: undefined, doc: 'needs a table' });
+add('ip.src.country', BYTES, { doc: 'needs a table' });
+add('ip.dst.country', BYTES, { hooks: undefined, doc: 'needs a table' });
 
 /** Numbers of the protocols that `ip.proto` names. */
 export const IP_PROTOCOLS: Readonly<Record<string, number>> = {
