@@ -162,9 +162,9 @@ export function decodeTcFilter(message: Uint8Array): TcFilterInfo | undefined {
   };
 }
 
-/** Removes the clsact queueing discipline of an interface when it has no filters of BPF; false when it has some, or is not there. */
+/** Removes the clsact queueing discipline of an interface when it has no filters, of whatever kind; false when it has some, or is not there. */
 export function removeClsact(place: Omit<TcPlace, 'direction'>): boolean {
-  if ((['ingress', 'egress'] as const).some((direction) => listTcFilters({ ...place, direction }).length > 0)) return false;
+  if ((['ingress', 'egress'] as const).some((direction) => countFilters({ ...place, direction }) > 0)) return false;
   try {
     routeRequest({ type: RTM_DELQDISC, header: tcHeader(place.interface, CLSACT_HANDLE, CLSACT, 0), netns: place.netns });
     return true;
@@ -173,6 +173,14 @@ export function removeClsact(place: Omit<TcPlace, 'direction'>): boolean {
     if (error.errno === ENOENT || error.errno === EINVAL) return false;
     throw new BpfError({ operation: 'remove', object: `clsact of interface ${place.interface}`, needs: NEEDS }, error.errno);
   }
+}
+
+function countFilters(place: TcPlace): number {
+  let count = 0;
+  const header = tcHeader(place.interface, 0, PARENTS[place.direction], 0);
+  const failure: BpfFailure = { operation: 'list', object: `tc ${place.direction} of interface ${place.interface}`, needs: NEEDS };
+  attempt(failure, () => routeDump({ type: RTM_GETTFILTER, header, netns: place.netns }, () => count++));
+  return count;
 }
 
 function makeClsact(place: TcPlace): void {

@@ -7,11 +7,15 @@ interface PlaceType {
   readonly type: ProgramType;
   /** Where it is verified for. */
   readonly attachType?: AttachType;
+  readonly flags?: number;
 }
+
+/** BPF_F_XDP_HAS_FRAGS: packets in several buffers are judged too, so that drivers take the program whatever the MTU. */
+const XDP_HAS_FRAGS = 1 << 5;
 
 /** What the kernel calls the programs that run at a place. */
 export const PROGRAM_TYPES: Readonly<Record<Place, PlaceType>> = {
-  xdp: { type: 'xdp' },
+  xdp: { type: 'xdp', flags: XDP_HAS_FRAGS },
   tc: { type: 'sched_cls' },
   network: { type: 'socket_filter' },
   connect4: { type: 'cgroup_sock_addr', attachType: 'cgroup_inet4_connect' },
