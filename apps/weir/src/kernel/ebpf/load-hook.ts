@@ -29,6 +29,8 @@ export interface LoadHookOptions {
   readonly name: string;
   /** A map that is there already, which stays the caller's; undefined makes a new one. */
   readonly provide?: (need: MapNeed) => BpfMap | undefined;
+  /** The constants that the program names; asked when every map is there. */
+  readonly constant?: (symbol: string) => bigint | undefined;
 }
 
 /** A program with the maps that were made for it. The kernel keeps both for as long as one of the program's holders is there. */
@@ -44,7 +46,7 @@ export interface LoadedHook {
  * Makes the maps that a program needs, with their contents, and loads it.
  * @throws BpfError, VerifierError
  */
-export function loadHook({ place, program: assembled, maps: needs }: CompiledHook, { name, provide }: LoadHookOptions): LoadedHook {
+export function loadHook({ place, program: assembled, maps: needs }: CompiledHook, { name, provide, constant }: LoadHookOptions): LoadedHook {
   const open: { close(): void }[] = [];
   const close = (): void => {
     for (const one of open) one.close();
@@ -60,7 +62,12 @@ export function loadHook({ place, program: assembled, maps: needs }: CompiledHoo
       maps.set(need.symbol, map);
     }
     const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
-    const instructions = bindProgram(assembled, { maps: descriptors });
+    const constants = new Map<string, bigint>();
+    for (const symbol of assembled.symbols) {
+      const value = symbol.kind === 'constant' ? constant?.(symbol.name) : undefined;
+      if (value !== undefined) constants.set(symbol.name, value);
+    }
+    const instructions = bindProgram(assembled, { maps: descriptors, constants });
     const program = BpfProgram.load({ name, ...PROGRAM_TYPES[place], instructions });
     open.push(program);
     return { program, maps, close };

@@ -6,7 +6,7 @@ import type { Direction } from '@weir/ebpf/kernel';
  * - `vN`: all of one version of this layout; another version's directory is taken over and removed
  *   - `state`: what the names do not tell, see state-record.ts
  *   - `attach/PLACE`: `link` (but with clsact), `programs` (a program array; its slot 0 judges), `stub` (attached for good, it calls slot 0)
- *   - `hooks/HOOK/gN`: a generation of a hook's rules: `program-VARIANT`, `counters`, `base` (what rules counted in generations before), `info` (pinned last)
+ *   - `hooks/HOOK/gN`: a generation of a hook's rules: `program-VARIANT`, `counters-SYMBOL`, `base-SYMBOL` (what rules counted in generations before), `info` (pinned last), `digest`
  *   - `hooks/HOOK/kept`: maps that outlive generations
  *   - `lists`: members of named sets
  *   - `kept`: maps that all hooks have in common
@@ -20,9 +20,10 @@ export const PIN = {
   programs: 'programs',
   stub: 'stub',
   hooks: 'hooks',
-  counters: 'counters',
-  base: 'base',
+  counters: 'counters-',
+  base: 'base-',
   info: 'info',
+  digest: 'digest',
   program: 'program-',
   kept: 'kept',
   lists: 'lists',

@@ -1,0 +1,202 @@
+import type { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
+import { z } from 'zod';
+import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
+import { pinText, readText } from './blob.ts';
+import { digestHooks, sameHook } from './compare-hook.ts';
+import { createMap, loadHook } from './load-hook.ts';
+import { generationDirectory, PIN, pinName } from './pin-layout.ts';
+import { addCounts, type CountColumns, carryCounts, createBase, noCounts, writeCounts } from './rule-counts.ts';
+
+/** The programs of one hook by variant: they have the same rules. */
+export type HookPrograms = ReadonlyMap<string, CompiledHook>;
+
+/** The kinds of maps whose counts are carried over. */
+type CountedKind = 'counters' | 'event-counts';
+
+export function isCounted(need: MapNeed): need is Extract<MapNeed, { kind: CountedKind }> {
+  return need.kind === 'counters' || need.kind === 'event-counts';
+}
+
+/** What programs are bound to besides a generation's own maps; all of it stays the giver's. */
+export interface GivenMaps {
+  readonly provide: (need: MapNeed) => BpfMap | undefined;
+  readonly constant: (symbol: string) => bigint | undefined;
+}
+
+interface Counted {
+  readonly map: BpfMap;
+  /** What was counted in generations before. */
+  readonly base: BpfMap;
+  readonly words: number;
+}
+
+const infoSchema = z.object({ refs: z.array(z.string()), variants: z.array(z.string()), counted: z.array(z.string()) });
+
+/**
+ * The programs of a hook's rules at one time, with what they count in. It is in force where its programs stand in slots; it is pinned, so that the next process finds what
+ * was counted and can put the programs into further slots. BpfError.
+ */
+export class Generation {
+  readonly number: number;
+  readonly refs: readonly string[];
+  readonly programs: ReadonlyMap<string, BpfProgram>;
+  readonly #directory: PinDirectory;
+  readonly #counted: ReadonlyMap<string, Counted>;
+  readonly #hooks: HookPrograms | undefined;
+  #closed = false;
+
+  private constructor(
+    directory: PinDirectory,
+    parts: Pick<Generation, 'number' | 'refs' | 'programs'>,
+    counted: ReadonlyMap<string, Counted>,
+    hooks: HookPrograms | undefined,
+  ) {
+    this.#directory = directory;
+    this.number = parts.number;
+    this.refs = parts.refs;
+    this.programs = parts.programs;
+    this.#counted = counted;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Loads and pins programs; nothing of them is in force yet. Nothing is left when it throws.
+   * @throws BpfError, VerifierError
+   */
+  static load(parent: PinDirectory, number: number, hooks: HookPrograms, given: GivenMaps): Generation {
+    const directory = parent.at(generationDirectory(number));
+    const refs = [...hooks.values()][0]?.rules.map(({ ref }) => ref) ?? [];
+    const programs = new Map<string, BpfProgram>();
+    const counted = new Map<string, Counted>();
+    try {
+      for (const [variant, compiled] of hooks) {
+        const loaded = loadHook(compiled, {
+          name: `weir_${compiled.place}`,
+          provide: (need) => (isCounted(need) ? countIn(counted, need, refs.length) : given.provide(need)),
+          constant: given.constant,
+        });
+        try {
+          directory.pin(loaded.program, PIN.program + pinName(variant));
+          const own = directory.program(PIN.program + pinName(variant));
+          if (own) programs.set(variant, own);
+        } finally {
+          loaded.close();
+        }
+      }
+      for (const [symbol, { map, base }] of counted) {
+        directory.pin(map, PIN.counters + pinName(symbol));
+        directory.pin(base, PIN.base + pinName(symbol));
+      }
+      pinText(directory, PIN.info, JSON.stringify({ refs, variants: [...hooks.keys()], counted: [...counted.keys()] }));
+      return new Generation(directory, { number, refs, programs }, counted, hooks);
+    } catch (error) {
+      for (const program of programs.values()) program.close();
+      for (const { map, base } of counted.values()) for (const one of [map, base]) one.close();
+      directory.remove();
+      throw error;
+    }
+  }
+
+  /** What an earlier process pinned; undefined when it is not whole. */
+  static open(parent: PinDirectory, number: number): Generation | undefined {
+    const directory = parent.at(generationDirectory(number));
+    const info = readInfo(directory);
+    if (!info) return undefined;
+    const programs = new Map<string, BpfProgram>();
+    const counted = new Map<string, Counted>();
+    const generation = new Generation(directory, { number, refs: info.refs, programs }, counted, undefined);
+    for (const variant of info.variants) {
+      const program = directory.program(PIN.program + pinName(variant));
+      if (program) programs.set(variant, program);
+    }
+    for (const symbol of info.counted) {
+      const map = directory.map(PIN.counters + pinName(symbol));
+      const base = directory.map(PIN.base + pinName(symbol));
+      if (map && base) counted.set(symbol, { map, base, words: map.valueSize / 8 });
+      else for (const one of [map, base]) one?.close();
+    }
+    if (programs.size === info.variants.length && counted.size === info.counted.length) return generation;
+    generation.close();
+    return undefined;
+  }
+
+  /** Whether these programs are the ones that this has already. */
+  is(hooks: HookPrograms): boolean {
+    if (!this.#hooks) return readText(this.#directory, PIN.digest) === digestHooks(hooks);
+    return (
+      hooks.size === this.#hooks.size &&
+      [...hooks].every(([variant, compiled]) => {
+        const mine = this.#hooks?.get(variant);
+        return mine !== undefined && sameHook(mine, compiled);
+      })
+    );
+  }
+
+  /** Notes for the next process what these programs are. It takes a while where there are large tables. */
+  seal(): void {
+    if (this.#hooks) pinText(this.#directory, PIN.digest, digestHooks(this.#hooks));
+  }
+
+  /** The map that rules are counted in, as programs name it. */
+  map(symbol: string): BpfMap | undefined {
+    return this.#counted.get(symbol)?.map;
+  }
+
+  /** What the rules have counted, also in generations before, by the map's symbol; undefined where there is no such map. */
+  counts(symbol: string): CountColumns | undefined {
+    const counted = this.#counted.get(symbol);
+    if (!counted) return undefined;
+    const sums = noCounts(counted.words, this.refs.length);
+    addCounts(counted.base, sums);
+    addCounts(counted.map, sums);
+    return sums;
+  }
+
+  /** Takes over what another one counted, by the refs of the rules. Doing it again changes nothing but for what was counted there meanwhile. */
+  inherit(before: Generation): void {
+    for (const [symbol, { base, words }] of this.#counted) {
+      const counts = before.counts(symbol);
+      if (counts?.words === words) writeCounts(base, carryCounts(counts, before.refs, this.refs));
+    }
+  }
+
+  /** Gives the descriptors back. Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const program of this.programs.values()) program.close();
+    for (const { map, base } of this.#counted.values()) for (const one of [map, base]) one.close();
+  }
+
+  /** Closes it and removes its pins; programs that stand in slots go on. */
+  remove(): void {
+    this.close();
+    this.#directory.remove();
+  }
+}
+
+/** The map for what rules count in a program, one for all variants. */
+function countIn(counted: Map<string, Counted>, need: MapNeed, rules: number): BpfMap {
+  const known = counted.get(need.symbol);
+  if (known) return known.map;
+  const map = createMap(need);
+  const words = map.valueSize / 8;
+  try {
+    counted.set(need.symbol, { map, base: createBase(words, rules), words });
+  } catch (error) {
+    map.close();
+    throw error;
+  }
+  return map;
+}
+
+function readInfo(directory: PinDirectory): z.infer<typeof infoSchema> | undefined {
+  const text = readText(directory, PIN.info);
+  if (text === undefined) return undefined;
+  try {
+    return infoSchema.parse(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined;
+    throw error;
+  }
+}
