@@ -26,7 +26,17 @@ export type MapNeed =
   /** What the compiler worked out: the values of an array one after the other. Made anew unless it is the same. */
   | (Need & { readonly kind: 'table'; readonly contents: Uint8Array })
   /** The members of one family of a named set: one map for all programs, kept for as long as one needs it. */
-  | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6 });
+  | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6 })
+  /** Buckets of rate limits (compile/ebpf/limits.ts): one map for all generations of a hook, kept for as long as one needs it. */
+  | (Need & { readonly kind: 'limits' })
+  /** The ring buffer of verdict events: one for all programs, which one reader empties. Its shape is that of a new one. */
+  | (Need & { readonly kind: 'events' })
+  /** A per-CPU array with what became of the events of each rule: as `counters`. */
+  | (Need & { readonly kind: 'event-counts' })
+  /** How many events each rule has given in this second: made anew, empty. */
+  | (Need & { readonly kind: 'event-rates' })
+  /** An array of one u32: the number of the program, by which readers know the rules that its events are of. Made anew for each program. */
+  | (Need & { readonly kind: 'generation' });
 
 /** The program of one hook. */
 export interface CompiledHook {

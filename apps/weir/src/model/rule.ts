@@ -27,6 +27,12 @@ export interface RateLimit {
   readonly prefix?: { readonly ip4: number; readonly ip6: number };
 }
 
+/** One packet in `every`, and of these at most `perSecond` in a second. */
+export interface LogSampling {
+  readonly every?: number | undefined;
+  readonly perSecond?: number | undefined;
+}
+
 /** The stages of DESIGN's order of judgement. */
 export type Stage = 'protected' | 'deny' | 'established' | 'policy' | 'default';
 
@@ -44,6 +50,8 @@ export interface Rule {
   readonly action: Action;
   /** Also logs each packet. */
   readonly log: boolean;
+  /** Which of the packets that it logs give an event; all when absent. Verdicts do not depend on it. */
+  readonly sampling?: LogSampling | undefined;
   /** What it would drop is counted and logged, and goes on to the rules that follow. */
   readonly audit: boolean;
   readonly provenance: Provenance;

@@ -1,8 +1,14 @@
 import type { Label } from '@weir/ebpf/asm';
-import type { Rule } from '../../model/rule.ts';
+import type { MapNeed } from '../../model/ebpf-program.ts';
+import type { HookRules, Rule } from '../../model/rule.ts';
 import { Unsayable } from '../refusal.ts';
+import { isConnectPlace } from './connect/index.ts';
 import { emitCount } from './counters.ts';
+import { eventMaps, givesEvents } from './event-maps.ts';
+import { emitEvent } from './events.ts';
 import { CONTEXT, type Place, type RuleAssembler, STACK } from './layout.ts';
+import { admission, limitNeeds } from './limits.ts';
+import { emitLimit } from './limits-act.ts';
 import { ACTION_CODE, ENTRY, ENTRY_FLAG, RULES } from './rule-table.ts';
 
 /** What `act` answers. */
@@ -25,10 +31,10 @@ export function needsAct({ action, log, audit }: Rule): boolean {
 }
 
 /** @throws Unsayable for what programs at this place cannot do */
-export function checkAction({ action, log, audit }: Rule, place: Place): void {
+export function checkAction({ action }: Rule, place: Place): void {
   const refused = (construct: string): Unsayable => new Unsayable(`an eBPF program at ${place}`, construct);
-  if (log || audit || action.kind === 'log') throw refused(audit ? 'audit' : 'log');
-  if (action.kind === 'reject' || action.kind === 'rate-limit') throw refused(action.kind);
+  if (action.kind === 'reject') throw refused(action.kind);
+  if (action.kind === 'rate-limit' && action.limit.per === 'source' && isConnectPlace(place)) throw refused('a rate limit per source');
   if (action.kind === 'mark' && place !== 'tc') throw refused('mark');
 }
 
@@ -38,18 +44,30 @@ export function emitCallAct(asm: RuleAssembler, act: Label, index?: number): voi
   asm.mov('r1', CONTEXT).mov('r2', 'r10').callLocal(act);
 }
 
+export interface ActContext {
+  readonly place: Place;
+  readonly hook: HookRules;
+  /** Adds a map that the program needs. */
+  readonly need: (need: MapNeed) => void;
+}
+
 /**
  * The function that does what rules do besides their verdicts: act(context, frame of the program, number of the rule) gives ANSWER. Everything it goes by is in the rule's entry of
  * the table, so it is the same however the rule was found. What goes on is counted here, what ends where the program ends.
  */
-export function emitAct(asm: RuleAssembler, act: Label, place: Place): void {
+export function emitAct(asm: RuleAssembler, act: Label, { place, hook, need }: ActContext): void {
   const none = asm.label('no such rule');
   asm.function(act, 'act');
   asm.mov('r6', 'r1').mov(FRAME, 'r2').store('u64', FRAME, STACK.scratch, 'r3');
   asm.mov('r2', FRAME).alu('r2', '+=', STACK.scratch).map('r1', RULES).call('map_lookup_elem').jump('r0', '==', 0, none);
   asm.mov(ENTRY_AT, 'r0');
   emitAnswer(asm);
+  emitLimited(asm, hook, need);
   if (place === 'tc') emitMark(asm);
+  if (hook.rules.some(givesEvents)) {
+    for (const map of eventMaps(hook)) need(map);
+    emitEvent(asm, { place, hook: hook.hook, frame: FRAME, entry: ENTRY_AT });
+  }
   emitAudit(asm);
   const end = asm.label('answered');
   asm.jump(ANSWER_IN, '!=', ANSWER.goOn, end);
@@ -66,6 +84,18 @@ function emitAnswer(asm: RuleAssembler): void {
   asm.mov(ANSWER_IN, ANSWER.allow).jump('r1', '==', ACTION_CODE.allow, known);
   asm.mov(ANSWER_IN, ANSWER.deny).jump('r1', '==', ACTION_CODE.deny, known);
   asm.mov(ANSWER_IN, ANSWER.goOn).place(known);
+}
+
+/** A packet is allowed under the rate and denied over it. */
+function emitLimited(asm: RuleAssembler, hook: HookRules, need: ActContext['need']): void {
+  const maps = limitNeeds(hook);
+  if (maps.length === 0) return;
+  for (const map of maps) need(map);
+  const [under, over, known] = [asm.label('under the rate'), asm.label('over the rate'), asm.label('no limit')];
+  asm.load('r1', 'u8', ENTRY_AT, ENTRY.action).jump('r1', '!=', ACTION_CODE['rate-limit'], known);
+  emitLimit(asm, { frame: FRAME, entry: ENTRY_AT, entryAt: ENTRY.limit, bucket: ANSWER_IN, admission: admission(hook), under, over });
+  asm.place(under).mov(ANSWER_IN, ANSWER.allow).goto(known);
+  asm.place(over).mov(ANSWER_IN, ANSWER.deny).place(known);
 }
 
 function emitMark(asm: RuleAssembler): void {

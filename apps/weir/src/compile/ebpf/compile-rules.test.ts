@@ -45,7 +45,6 @@ describe('programs of rules', () => {
 
   test.each([
     { kind: 'reject', with: 'tcp-reset' },
-    { kind: 'log' },
     { kind: 'mark', mark: 1 },
     { kind: 'rate-limit', limit: { unit: 'packets', rate: 1, burst: 1, per: 'source' } },
   ] as const)('refuse $kind at XDP', (action) => {
