@@ -116,6 +116,15 @@ describe('an eBPF program and the interpreter on the same capture', () => {
     expect(new Set(lines.map((line) => line['verdict']))).toEqual(new Set(['allow', 'deny', 'reject', 'not-judged']));
   });
 
+  it('packets are sent to a program that is attached', async () => {
+    const args = [rich, '--pcap', capture, '--compare', '--hook', 'prerouting', '--engine', 'ebpf', '--live', '--limit', '1500'];
+    const { code, lines, err } = await replay(...args);
+    expect(lines.filter((line) => 'difference' in line).slice(0, 3)).toEqual([]);
+    expect(code, err).toBe(0);
+    const verdicts = lines.map((line) => line['verdict']);
+    for (const verdict of ['allow', 'deny', 'reject']) expect(verdicts.filter((one) => one === verdict).length).toBeGreaterThan(20);
+  });
+
   it.each(['invalid', 'established'])('every packet is %s', async (state) => {
     const { code, lines, err } = await replay(
       rich,

@@ -14,6 +14,7 @@ import { type CompiledHook, compileHook } from '../replay/compile-hook.ts';
 import { EbpfEngine } from '../replay/ebpf-engine.ts';
 import { interpret, reasons, withState } from '../replay/interpret.ts';
 import { KernelEngine } from '../replay/kernel-engine.ts';
+import { LiveEngine } from '../replay/live-engine.ts';
 import { type Outcome, sameOutcome } from '../replay/outcome.ts';
 import { missingCapabilities } from '../replay/privileges.ts';
 import { type Difference, type Replayed, renderJson, renderText } from '../replay/render.ts';
@@ -32,6 +33,8 @@ export interface ReplayOptions {
   /** Of every packet; undefined: new to the interpreter, and what connection tracking says in the kernel. */
   readonly state: ConnectionState | undefined;
   readonly engine: ReplayEngine;
+  /** Of eBPF: packets are sent to a program that is attached. */
+  readonly live: boolean;
   readonly compare: boolean;
   /** Packets to look at. */
   readonly limit: number | undefined;
@@ -73,8 +76,9 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
       EXIT.usage,
       '--state is for the interpreter and for eBPF: in nf_tables connection tracking says the state of each packet',
     );
-  const context = contextOf(options, kernel);
-  if (kernel) checkPrivileges();
+  if (options.live && options.engine !== 'ebpf') throw new CliError(EXIT.usage, '--live goes with --engine ebpf');
+  const context = contextOf(options, kernel, options.live);
+  if (kernel || options.live) checkPrivileges();
   if (sets.length > 0) io.err('sets that routes fill are empty in a replay\n');
   const compiled = compileHook(hook, sets);
   const { problems } = compiled;
@@ -83,7 +87,7 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   const engine = kernel
     ? openEngine(() => new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif: context.iif ?? '', oif: context.oif ?? '' }))
     : options.engine === 'ebpf'
-      ? openEngine(() => new EbpfEngine(hook, atHookContext(context, hook)))
+      ? openEngine(() => openPrograms(hook, context, options.live))
       : undefined;
   try {
     return await new Replay(hook, compiled, engine, context, options, io).run();
@@ -107,8 +111,17 @@ function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined)
   );
 }
 
-function contextOf({ iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions, kernel: boolean): PacketContext {
-  if (kernel) {
+function openPrograms(hook: HookRules, context: PacketContext, live: boolean): Engine {
+  const there = atHookContext(context, hook);
+  return live ? new LiveEngine(hook, there, { iif: context.iif ?? '', oif: context.oif ?? '' }) : new EbpfEngine(hook, there);
+}
+
+function contextOf(
+  { iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions,
+  kernel: boolean,
+  live: boolean,
+): PacketContext {
+  if (kernel || live) {
     for (const name of [iif, oif])
       if (!INTERFACE.test(name) || name === 'lo')
         throw new CliError(EXIT.usage, `an interface of a network namespace cannot be made with the name ${JSON.stringify(name)}`);

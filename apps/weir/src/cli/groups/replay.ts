@@ -27,6 +27,7 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
       ).choices(STATES),
     )
     .addOption(new Option('--engine <engine>', 'what judges').choices(ENGINES).default('interpreter'))
+    .option('--live', 'with --engine ebpf: attach the program to an interface of a network namespace of its own and send the packets to it')
     .option('--compare', 'judge by the kernel (nft unless --engine says otherwise) and by the interpreter, and show where they differ')
     .option('--limit <count>', 'look at so many packets', count)
     .option('-c, --config <file>', 'configuration whose sets the policy names')
@@ -42,6 +43,7 @@ export function addReplayCommand(program: Command, { io, done, outPalette, errPa
         oif: text(o, 'oif'),
         state: o['state'] === undefined ? undefined : word(o, 'state', STATES),
         engine: word(o, 'engine', ENGINES),
+        live: o['live'] === true,
         compare: o['compare'] === true,
         limit: typeof limit === 'number' ? limit : undefined,
         output: word(o, 'output', ['text', 'json'] as const),

@@ -1,6 +1,6 @@
 import { missingCapabilities } from '@weir/ebpf/kernel';
 import { Packet, type PacketContext } from '@weir/filter/packet';
-import { compileEbpf, type Known, verdictsOnly } from '../../compile/ebpf/index.ts';
+import { type CompileEbpfOptions, compileEbpf, type Known, verdictsOnly } from '../../compile/ebpf/index.ts';
 import { describeRefusal } from '../../compile/refusal.ts';
 import { type LoadedHook, loadHook } from '../../kernel/ebpf/index.ts';
 import type { CompiledHook } from '../../model/ebpf-program.ts';
@@ -28,9 +28,9 @@ const FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** The program of a hook for packets with a context. CliError with what it cannot do. */
-function compileFor(hook: HookRules, context: PacketContext): CompiledHook {
+export function compileFor(hook: HookRules, context: PacketContext, options: Pick<CompileEbpfOptions, 'place' | 'tellRule'>): CompiledHook {
   const known: Known = { fields: FIELDS, subject: Packet.fromNetwork(new Uint8Array(0), context) };
-  const result = compileEbpf(verdictsOnly(hook), { place: 'tc', tellRule: true, known });
+  const result = compileEbpf(verdictsOnly(hook), { ...options, known });
   if ('compiled' in result) return result.compiled;
   throw new CliError(EXIT.finding, 'an eBPF program cannot do what the policy says', result.refusals.map(describeRefusal));
 }
@@ -76,7 +76,7 @@ export class EbpfEngine {
     const key = JSON.stringify([iif, oif, state, uid, cgroup === undefined ? undefined : String(cgroup)]);
     let program = this.#programs.get(key);
     if (!program) {
-      program = loadHook(compileFor(this.#hook, context), { name: 'weir_replay' });
+      program = loadHook(compileFor(this.#hook, context, { place: 'tc', tellRule: true }), { name: 'weir_replay' });
       this.#programs.set(key, program);
     }
     return program;
