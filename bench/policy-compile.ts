@@ -29,7 +29,8 @@ function measure(count: number, name: string, form: Pick<CompileOptions, 'linear
     const plan = planTable(ADDRESS, table, undefined, false);
     const planned = performance.now();
     const transaction = new NftTransaction<number>(1 << 20);
-    for (const [index, operation] of [...plan.prepare, ...plan.enforce].entries()) encodeOperation(transaction, operation, index);
+    for (const [index, operation] of [...plan.prepare, ...plan.enforce].entries())
+      encodeOperation(transaction, operation, index, new Map());
     const end = performance.now();
     times.push({ compile: compiled - start, plan: planned - compiled, encode: end - planned, total: end - start, cpu: cpuSince(before) });
     row = {

@@ -2,7 +2,7 @@ import { ipSetPrefixes } from '@weir/filter/ir';
 import { NftClient } from '@weir/netlink/nftables';
 import { bitsOf, type Family, type Prefix } from '@weir/wire/inet';
 import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
-import { type CompiledRules, compileRules, type NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { type CompiledRules, compileRules, type NftProblem, type ProgramUse } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { ownedSetNames } from '../../apps/weir/src/compile/nft/set-names.ts';
 import type { Operation } from '../../apps/weir/src/kernel/backend.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
@@ -26,7 +26,13 @@ export class Loader {
   lookups = 0;
   #compiled: { readonly built: Built; readonly rules: CompiledRules } | undefined;
 
-  constructor(netns: string) {
+  /** Programs that were loaded for rules to ask. */
+  programs = 0;
+  readonly #programs: ProgramUse;
+
+  /** `programs`: which tests are asked by programs although nf_tables could. */
+  constructor(netns: string, programs: ProgramUse = 'needed') {
+    this.#programs = programs;
     this.#backend = new NftBackend({ netns, ownership: false });
     this.#client = new NftClient({ netns });
   }
@@ -60,12 +66,15 @@ export class Loader {
     const [problem] = problems;
     if (problem) throw new Error(problem.message);
     this.lookups += table.lookups?.length ?? 0;
+    this.programs += table.programs?.length ?? 0;
     return table;
   }
 
   #commit(operations: readonly Operation[]): void {
     const outcome = this.#backend.commit(operations);
     if (outcome.kind !== 'committed') throw new Error(`the kernel did not take it: ${JSON.stringify(outcome)}`);
+    // The rules hold them.
+    this.#backend.keepPrograms(ADDRESS, new Set());
   }
 
   #effects(): EffectRules {
@@ -77,7 +86,8 @@ export class Loader {
   }
 
   #compile(built: Built): CompiledRules {
-    if (this.#compiled?.built !== built) this.#compiled = { built, rules: compileRules([built.hook], built.sets, { table: TABLE }) };
+    if (this.#compiled?.built !== built)
+      this.#compiled = { built, rules: compileRules([built.hook], built.sets, { table: TABLE, programs: this.#programs }) };
     return this.#compiled.rules;
   }
 

@@ -3,6 +3,7 @@ import type { Expression } from '@weir/netlink/nftables';
 import type { Family, Ip } from '@weir/wire/inet';
 import type { MapEntry, MapSpec } from '../model/kernel-map.ts';
 import type { ForeignChain } from '../model/kernel-port.ts';
+import type { MatchProgram } from '../model/match-program.ts';
 import type { PrefixColumns } from '../model/member-delta.ts';
 
 /** Families of tables that Weir fills or writes. */
@@ -110,6 +111,8 @@ export interface RuleSpec {
   readonly fingerprint: string;
   readonly expressions: readonly Expression[];
   readonly sets: readonly AnonymousSetSpec[];
+  /** eBPF programs that it asks: a `match bpf` whose path is the name of one means that, wherever it is. */
+  readonly programs?: readonly MatchProgram[];
 }
 
 /** One step of a transaction; the kernel works through them in order, all or nothing. */
@@ -252,6 +255,8 @@ export interface KernelBackend {
   /** Returns how many of them were still there. */
   deleteConnections(connections: readonly TrackedConnection[]): number;
   openRoutes(): KernelRoutes;
+  /** The table asks no other programs than these any more; says why what is left over could not be removed. */
+  keepPrograms(address: TableAddress, names: ReadonlySet<string>): string | undefined;
   /** Calling it again does nothing. */
   close(): void;
 }

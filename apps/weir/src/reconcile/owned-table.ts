@@ -1,8 +1,17 @@
 import { compileRule, ruleFingerprint } from '../compile/nft/expressions.ts';
-import { type ChainImage, type LookupImage, type MapImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
+import { type ChainImage, type LookupImage, type MapImage, type RuleImage, TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
-import { type ChainInfo, mapLayout, type Operation, type RuleInfo, type TableAddress, type TableInfo } from '../kernel/backend.ts';
+import {
+  type ChainInfo,
+  mapLayout,
+  type Operation,
+  type RuleInfo,
+  type RuleSpec,
+  type TableAddress,
+  type TableInfo,
+} from '../kernel/backend.ts';
 import type { MapEntry } from '../model/kernel-map.ts';
+import type { MatchProgram } from '../model/match-program.ts';
 
 /** What brings a table to its image, in two parts: the table with its sets, and what makes it judge packets. */
 export interface TablePlan {
@@ -44,7 +53,8 @@ export function planTable(
   for (const map of maps) if (!sets.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
   // What is led to is there before what leads to it, and goes after it.
   for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
-  for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? []));
+  const programs = programsOf(image);
+  for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? [], programs));
   for (const map of maps) enforce.push(...changeEntries(address, map, sets.has(map.name) ? readMap(map.name) : []));
   const [chainNames, setNames] = [now.chains.map((chain) => chain.name), now.sets.map((set) => set.set)];
   enforce.push(...removals(address, image, chainNames, setNames));
@@ -54,6 +64,12 @@ export function planTable(
 /** Its maps, of one field and of several. */
 export function mapsOf({ maps = [], lookups = [] }: TableImage): readonly (MapImage | LookupImage)[] {
   return [...maps, ...lookups];
+}
+
+export type ProgramsByName = ReadonlyMap<string, MatchProgram>;
+
+export function programsOf({ programs = [] }: TableImage): ProgramsByName {
+  return new Map(programs.map((program) => [program.name, program]));
 }
 
 export function addChain(address: TableAddress, { name, hook, priority }: ChainImage): Operation {
@@ -104,6 +120,7 @@ function isOtherHook(chain: ChainImage, now: ChainInfo | undefined): boolean {
 function build(before: readonly Operation[], address: TableAddress, image: TableImage): TablePlan {
   const { meters = [] } = image;
   const maps = mapsOf(image);
+  const programs = programsOf(image);
   return {
     prepare: [
       ...before,
@@ -113,7 +130,7 @@ function build(before: readonly Operation[], address: TableAddress, image: Table
     ],
     enforce: [
       ...image.chains.map((chain) => addChain(address, chain)),
-      ...image.chains.flatMap((chain) => changeRules(address, chain, [])),
+      ...image.chains.flatMap((chain) => changeRules(address, chain, [], programs)),
       ...maps.flatMap((map) => changeEntries(address, map, [])),
     ],
     fresh: true,
@@ -122,7 +139,7 @@ function build(before: readonly Operation[], address: TableAddress, image: Table
 }
 
 /** The rules at the beginning and at the end that are the same stay; what is between is replaced. */
-export function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[]): Operation[] {
+export function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[], programs: ProgramsByName): Operation[] {
   const wanted = chain.rules;
   const prints = wanted.map(ruleFingerprint);
   let head = 0;
@@ -137,12 +154,19 @@ export function changeRules(address: TableAddress, chain: ChainImage, now: reado
   const before = now[now.length - tail]?.handle;
   return [
     ...wanted.slice(head, wanted.length - tail).map((rule, i): Operation => {
-      return { kind: 'add-rule', address, chain: chain.name, rule: compileRule(rule, prints[head + i]), before };
+      return { kind: 'add-rule', address, chain: chain.name, rule: ruleSpec(rule, prints[head + i], programs), before };
     }),
     ...now
       .slice(head, now.length - tail)
       .map((rule): Operation => ({ kind: 'delete-rule', address, chain: chain.name, handle: rule.handle })),
   ];
+}
+
+/** A rule with the programs that it asks. */
+function ruleSpec(rule: RuleImage, print: string | undefined, programs: ProgramsByName): RuleSpec {
+  const compiled = compileRule(rule, print);
+  if (compiled.programs.length === 0) return { ...compiled, programs: [] };
+  return { ...compiled, programs: compiled.programs.flatMap((name) => programs.get(name) ?? []) };
 }
 
 /** Entries that are the same stay. */

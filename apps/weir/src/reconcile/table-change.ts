@@ -3,7 +3,7 @@ import type { ChainImage, LookupImage, MapImage, SetImage, TableImage } from '..
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
 import { mapLayout, type Operation, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
 import type { MapEntry } from '../model/kernel-map.ts';
-import { addChain, changeRules, mapsOf, removals, type TablePlan } from './owned-table.ts';
+import { addChain, changeRules, mapsOf, programsOf, removals, type TablePlan } from './owned-table.ts';
 
 /** The rules of a chain of the table that is there, for their handles. */
 type ReadRules = (chain: string) => readonly RuleInfo[];
@@ -28,10 +28,11 @@ export function planChange(address: TableAddress, image: TableImage, now: TableI
     if (!meters.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
   for (const map of mapsOf(image)) if (!maps.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
   for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
+  const programs = programsOf(image);
   for (const chain of image.chains) {
     const before = chains.get(chain.name);
     if (before && isSame(before, chain)) continue;
-    enforce.push(...changeRules(address, chain, before ? readRules(chain.name) : []));
+    enforce.push(...changeRules(address, chain, before ? readRules(chain.name) : [], programs));
   }
   for (const map of mapsOf(image)) enforce.push(...changeElements(address, map, maps.get(map.name)));
   const setNames = [...now.sets, ...mapsOf(now), ...(now.meters ?? [])].map((set) => set.name);

@@ -1,12 +1,13 @@
 import { TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
 import type { KernelBackend, Operation, Refusal, TableAddress, TableInfo } from '../kernel/backend.ts';
 import { isDue, nextRetry } from './backoff.ts';
-import { planTable, type TablePlan } from './owned-table.ts';
+import { planTable, programsOf, type TablePlan } from './owned-table.ts';
 import type { Problems } from './problems.ts';
 import type { Retry } from './slot.ts';
 import { planChange } from './table-change.ts';
 
 const PROBLEM = 'table';
+const PROGRAMS = 'programs';
 const NOTHING: TablePlan = { prepare: [], enforce: [], fresh: false, building: false };
 
 /** The table that Weir owns, and those of earlier configurations that are to go. */
@@ -150,8 +151,20 @@ export class TableKeeper {
     this.#dirty = false;
     this.#installed = this.#image;
     this.#retry = undefined;
+    this.#keepPrograms();
     this.#retired.clear();
     this.#problems.over(PROBLEM);
+  }
+
+  /** Programs that no rule asks any more are let go, also those that an earlier process has left. */
+  #keepPrograms(): void {
+    const wanted = new Map([...this.#retired].map((table) => [table, new Set<string>()]));
+    if (this.#image) wanted.set(this.#image.name, new Set(programsOf(this.#image).keys()));
+    this.#problems.over(PROGRAMS);
+    for (const [table, names] of wanted) {
+      const message = this.#backend.keepPrograms({ family: 'inet', table }, names);
+      if (message !== undefined) this.#problems.raise(PROGRAMS, { kind: 'refused', subject: table, message, remedy: undefined });
+    }
   }
 
   /** The kernel refused one of its operations, or the whole transaction. */

@@ -74,7 +74,8 @@ export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
 /** A script that `nft -f` loads to what the daemon installs, members aside. */
 function printNft({ policy, config, now }: CompileInput): string {
   const { firewall = DEFAULT_FIREWALL, sets = [] } = config ?? {};
-  const { table, problems } = compileRules(judged({ policy, config, now }), sets, { table: firewall.table });
+  // A script cannot hold what eBPF programs say.
+  const { table, problems } = compileRules(judged({ policy, config, now }), sets, { table: firewall.table, programs: 'never' });
   if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   return printTable(table);
 }

@@ -1,6 +1,8 @@
 /** Rules of one hook as an eBPF program. */
+export { type CompiledMatch, compileMatch, withoutLists } from './compile-match.ts';
 export { type CompileEbpfOptions, type CompileResult, compileEbpf } from './compile-rules.ts';
 export { COUNTERS } from './counters.ts';
-export type { Known } from './expression.ts';
 export { EVENT_COUNT, EVENT_COUNTS, EVENTS, GENERATION, givesEvents } from './event-maps.ts';
+export type { Known } from './expression.ts';
+export { looseVariants, type Variant, variantsOf } from './variants.ts';
 export { verdictsOnly } from './verdicts-only.ts';

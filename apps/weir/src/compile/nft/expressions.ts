@@ -12,6 +12,8 @@ export interface CompiledRule {
   readonly name: string;
   readonly expressions: readonly Expression[];
   readonly sets: readonly AnonymousSet[];
+  /** Names of programs that it asks; a `match bpf` with one for a path means where that is. */
+  readonly programs: readonly string[];
   /** Differs when what the rule does differs: 16 hexadecimal digits, kept in the rule's user data. */
   readonly fingerprint: string;
 }
@@ -43,11 +45,11 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(TCP);
   if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
   if (rule.verdict.kind === 'lookup') compiler.loadKeys(rule.verdict.keys);
-  const { expressions, sets } = compiler;
+  const { expressions, sets, programs } = compiler;
   if (rule.count !== false) expressions.push(COUNTER);
   for (const statement of statements) if (!isLimit(statement)) effect(expressions, statement);
   verdict(expressions, rule.verdict);
-  return { name: rule.name, expressions, sets, fingerprint: print };
+  return { name: rule.name, expressions, sets, programs, fingerprint: print };
 }
 
 /** Statements that the packets over a limit do not come past. */

@@ -1,4 +1,5 @@
 import type { Family } from '@weir/wire/inet';
+import type { MatchProgram } from '../../model/match-program.ts';
 import type { FieldName, SliceField } from './fields.ts';
 
 /** A number, or an address as text. */
@@ -33,7 +34,11 @@ export type Match =
    */
   | { readonly kind: 'field'; readonly field: FieldName | SliceField; readonly ranges: readonly FieldRange[]; readonly not?: true }
   /** The value has one of the bits; with `not` none. */
-  | { readonly kind: 'bits'; readonly field: FieldName | SliceField; readonly mask: number; readonly not?: true };
+  | { readonly kind: 'bits'; readonly field: FieldName | SliceField; readonly mask: number; readonly not?: true }
+  /**
+   * An eBPF program says so: one of the table's by its name, or the user's by the path where it is pinned. `transport`: it looks behind the IP header.
+   */
+  | { readonly kind: 'program'; readonly program: string; readonly transport?: true };
 
 /** Packets or bytes a second, and how many may come at once. */
 export interface LimitImage {
@@ -149,6 +154,8 @@ export interface TableImage {
   readonly meters?: readonly MeterImage[];
   readonly maps?: readonly MapImage[];
   readonly lookups?: readonly LookupImage[];
+  /** That rules ask. */
+  readonly programs?: readonly MatchProgram[];
   readonly chains: readonly ChainImage[];
 }
 

@@ -1,4 +1,4 @@
-import { CT_STATE, type Expression, type MetaKey, prepareExpression } from '@weir/netlink/nftables';
+import { bpfMatch, CT_STATE, type Expression, type MetaKey, prepareExpression } from '@weir/netlink/nftables';
 import { Writer } from '@weir/wire/bytes';
 import { type Family, type Ip, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
 import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
@@ -92,6 +92,8 @@ function masked(mask: Uint8Array): Expression {
 export class MatchCompiler {
   readonly expressions: Expression[] = [];
   readonly sets: AnonymousSet[] = [];
+  /** By name. */
+  readonly programs: string[] = [];
   #family: Family | undefined;
   #protocol: number | undefined;
 
@@ -135,6 +137,11 @@ export class MatchCompiler {
       }
       case 'field':
         this.#field(fieldInfo(match.field), match.ranges, match.not ?? false);
+        return;
+      case 'program':
+        // A name stands for the place where the table's programs are; who writes the rule knows it.
+        this.expressions.push(bpfMatch({ kind: 'pinned', path: match.program }));
+        if (!match.program.startsWith('/')) this.programs.push(match.program);
         return;
     }
   }

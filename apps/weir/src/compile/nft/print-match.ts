@@ -27,6 +27,8 @@ export class MatchPrinter {
         return this.#bits(fieldInfo(match.field), match.mask, match.not ?? false);
       case 'field':
         return this.#field(fieldInfo(match.field), match.ranges, match.not ?? false);
+      case 'program':
+        return 'xt match bpf';
     }
   }
 

@@ -105,8 +105,12 @@ function printChain(chain: ChainImage): string {
   return `\tchain ${chain.name} {\n${hook}${chain.rules.map((rule) => `\t\t${printRule(rule)}\n`).join('')}\t}\n`;
 }
 
-/** One rule as nft reads it. */
+/** One rule as nft reads it. What asks a program is a remark: nft can list that, and not read it. */
 function printRule(rule: RuleImage): string {
+  return rule.matches.some((match) => match.kind === 'program') ? `# ${ruleText(rule)}` : ruleText(rule);
+}
+
+function ruleText(rule: RuleImage): string {
   const printer = new MatchPrinter();
   const matches = rule.matches.map((match) => printer.print(match));
   const statements = rule.statements ?? [];

@@ -1,7 +1,7 @@
 import type { Family } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { NamedSet } from '../../model/named-set.ts';
-import { DEFAULT_FIREWALL, judgement } from '../judgement/index.ts';
+import { DEFAULT_FIREWALL, judgement, netfilterHooks } from '../judgement/index.ts';
 import type { TableImage } from './image.ts';
 import { type CompileMemo, compileRules } from './policy/index.ts';
 import { ownedSetNames } from './set-names.ts';
@@ -35,7 +35,7 @@ export function compileKernelPlan(config: Config, now: number, memo?: CompileMem
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
-    table: table === undefined ? undefined : compileRules(judgement(config, now), config.sets, { table, memo }).table,
+    table: table === undefined ? undefined : compileRules(netfilterHooks(judgement(config, now)), config.sets, { table, memo }).table,
     at: now,
   };
 }

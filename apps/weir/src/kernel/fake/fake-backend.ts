@@ -106,6 +106,11 @@ export class FakeBackend implements KernelBackend {
     return Uint8Array.from(rangesOfPrefixes(elements), (range) => (found?.has(elementKey(range)) ? 1 : 0));
   }
 
+  /** Programs are not looked at here. */
+  keepPrograms(): string | undefined {
+    return undefined;
+  }
+
   commit(operations: readonly Operation[]): Outcome {
     return this.#kernel.commit(operations, this.#connection.process);
   }

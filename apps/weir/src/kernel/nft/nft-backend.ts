@@ -24,7 +24,6 @@ import type {
   Operation,
   Outcome,
   PollOutcome,
-  Refusal,
   RuleInfo,
   SetAddress,
   SetInfo,
@@ -32,12 +31,15 @@ import type {
   TableInfo,
   TrackedConnection,
 } from '../backend.ts';
+import { PinnedMatches } from '../ebpf/pinned-matches.ts';
 import { RouteTable } from '../routes/index.ts';
+import { outcomeOf } from './commit-outcome.ts';
 import { elementColumns, rangeColumns } from './element-shapes.ts';
 import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { entriesOf } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
+import { deletedTables, keepPrograms, ruleProgramPlaces } from './rule-programs.ts';
 import { TrackedConnections } from './tracked-connections.ts';
 
 /** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
@@ -58,6 +60,8 @@ export interface NftBackendOptions {
   readonly ownership?: boolean;
   /** Descriptor of the socket that owned the table before, where one was kept; used if it fits. */
   readonly heldSocket?: number | undefined;
+  /** Where programs are pinned that rules ask; Weir's own directory when absent. */
+  readonly pins?: string | undefined;
 }
 
 /** nf_tables and conntrack of one network namespace over netlink. */
@@ -67,6 +71,7 @@ export class NftBackend implements KernelBackend {
   readonly #netns: { readonly netns?: string };
   readonly #conntrack: TrackedConnections;
   readonly #changes: ForeignChanges;
+  readonly #programs: PinnedMatches;
   /** Sets that were read, whose elements are followed. */
   readonly #followed = new Map<string, FollowedSet>();
   /** Commits of others that were read while one of Weir's own was prepared. */
@@ -85,6 +90,7 @@ export class NftBackend implements KernelBackend {
     this.#client = new NftClient({ ...this.#netns, ...(options.heldSocket === undefined ? {} : { adopt: options.heldSocket }) });
     try {
       this.realm = realmOf(options.netns);
+      this.#programs = new PinnedMatches({ scope: this.realm.split(' ')[1] ?? '', pins: options.pins });
       this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
       this.#changes = new ForeignChanges((address) => this.#followed.get(keyOf(address)));
       this.#ownership = options.ownership;
@@ -208,12 +214,16 @@ export class NftBackend implements KernelBackend {
 
   commit(operations: readonly Operation[]): Outcome {
     const transaction = new NftTransaction<number>(1 << 16);
+    const { places, refusals } = ruleProgramPlaces(this.#programs, operations);
+    if (refusals.length > 0) return { kind: 'refused', refusals };
     operations.forEach((operation, index) => {
-      encodeOperation(transaction, operation, index);
+      encodeOperation(transaction, operation, index, places);
     });
     const elements = operations.reduce((sum, o) => sum + ('elements' in o ? o.elements.count : 0), 0);
     try {
-      return outcomeOf(elements > QUIET ? this.#commitQuietly(transaction) : this.#client.commit(transaction));
+      const outcome = outcomeOf(elements > QUIET ? this.#commitQuietly(transaction) : this.#client.commit(transaction));
+      if (outcome.kind === 'committed') for (const address of deletedTables(operations)) this.keepPrograms(address, new Set());
+      return outcome;
     } catch (error) {
       if (!(error instanceof SystemError) || error.code !== 'EMSGSIZE') throw error;
       return { kind: 'refused', refusals: [{ operation: undefined, element: undefined, code: error.code, message: error.message }] };
@@ -298,6 +308,10 @@ export class NftBackend implements KernelBackend {
     this.#generation = generation;
   }
 
+  keepPrograms({ table }: TableAddress, names: ReadonlySet<string>): string | undefined {
+    return keepPrograms(this.#programs, table, names);
+  }
+
   async wait(timeout: number): Promise<boolean> {
     return !this.#closed && this.#monitor.waitReadable(timeout);
   }
@@ -323,6 +337,7 @@ export class NftBackend implements KernelBackend {
     this.#closed = true;
     this.#monitor.close();
     this.#conntrack.close();
+    this.#programs.close();
     this.#client.close();
   }
 }
@@ -366,23 +381,4 @@ function realmOf(netns: string | undefined): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   const { ino } = statSync(netns === undefined ? '/proc/thread-self/ns/net' : networkNamespacePath(netns));
   return `${boot} ${ino}`;
-}
-
-function outcomeOf(result: CommitResult<number>): Outcome {
-  switch (result.kind) {
-    case 'committed':
-      return { kind: 'committed' };
-    case 'unknown':
-      return { kind: 'unknown' };
-    case 'stale':
-      return {
-        kind: 'refused',
-        refusals: [{ operation: undefined, element: undefined, code: 'ERESTART', message: 'the ruleset has changed' }],
-      };
-    case 'refused':
-      return {
-        kind: 'refused',
-        refusals: result.errors.map((e): Refusal => ({ operation: e.tag, element: e.item, code: e.code, message: e.message })),
-      };
-  }
 }

@@ -1,9 +1,12 @@
 import {
+  type BpfMatch,
+  bpfMatch,
   defineSet,
   type Expression,
   encodeSetDescription,
   type NftSet,
   type NftTransaction,
+  readBpfMatch,
   type SetElement,
 } from '@weir/netlink/nftables';
 import type { AnonymousSetSpec, Operation, TableAddress } from '../backend.ts';
@@ -11,8 +14,11 @@ import { elementColumns } from './element-shapes.ts';
 import { entryElements, rangeElements } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
 
+/** The programs of a rule, by the names that it asks them by. */
+export type ProgramPlaces = ReadonlyMap<string, BpfMatch>;
+
 /** Adds one step to the transaction; its messages carry `index`, so that a refusal leads back to it. */
-export function encodeOperation(t: NftTransaction<number>, operation: Operation, index: number): void {
+export function encodeOperation(t: NftTransaction<number>, operation: Operation, index: number, places: ProgramPlaces): void {
   const { address } = operation;
   const { family, table } = address;
   switch (operation.kind) {
@@ -71,7 +77,7 @@ export function encodeOperation(t: NftTransaction<number>, operation: Operation,
       return;
     }
     case 'add-rule':
-      addRule(t, operation, index);
+      addRule(t, operation, index, places);
       return;
     case 'delete-rule':
       t.deleteRule({ family, table, chain: operation.chain, handle: operation.handle }, { tag: index });
@@ -87,7 +93,12 @@ export function encodeOperation(t: NftTransaction<number>, operation: Operation,
   }
 }
 
-function addRule(t: NftTransaction<number>, operation: Extract<Operation, { kind: 'add-rule' }>, index: number): void {
+function addRule(
+  t: NftTransaction<number>,
+  operation: Extract<Operation, { kind: 'add-rule' }>,
+  index: number,
+  places: ProgramPlaces,
+): void {
   const { address, rule } = operation;
   const ids = rule.sets.map((_, i) => t.count + 1 + i * 2);
   rule.sets.forEach((set, i) => {
@@ -98,12 +109,19 @@ function addRule(t: NftTransaction<number>, operation: Extract<Operation, { kind
       family: address.family,
       table: address.table,
       chain: operation.chain,
-      expressions: rule.expressions.map((e) => resolveSet(e, ids)),
+      expressions: rule.expressions.map((e) => (e.kind === 'match' ? resolveProgram(e, places) : resolveSet(e, ids))),
       userdata: RuleMark.write(rule.name, rule.fingerprint),
       ...(operation.before === undefined ? {} : { position: operation.before }),
     },
     { tag: index, insert: operation.before !== undefined },
   );
+}
+
+/** A match says which program it means by its name. */
+function resolveProgram(expression: Expression, places: ProgramPlaces): Expression {
+  const program = readBpfMatch(expression);
+  const place = program?.kind === 'pinned' ? places.get(program.path) : undefined;
+  return place ? bpfMatch(place) : expression;
 }
 
 /** A lookup says which of the rule's own sets it means; the transaction knows them by number. */

@@ -13,7 +13,7 @@ rules:
   expect(loaded.config).toBeUndefined();
   expect(
     printAll(loaded),
-  ).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on tcp.payload: use the eBPF engine for this rule
+  ).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on tcp.payload, and neither can an eBPF program inside it
   - name: payload
           ^^^^^^^
 `);

@@ -1,3 +1,4 @@
+import type { MatchProgram } from '../../../model/match-program.ts';
 import { ruleFingerprint } from '../expressions.ts';
 import { digest } from '../fingerprint.ts';
 import type { ChainImage, LookupImage, MapImage, RuleImage } from '../image.ts';
@@ -22,13 +23,15 @@ export interface Shape {
 export type Entry =
   | { readonly kind: 'chain'; readonly image: ChainImage; readonly shape: Shape }
   | { readonly kind: 'map'; readonly image: MapImage; readonly shape: Shape }
-  | { readonly kind: 'lookup'; readonly image: LookupImage; readonly shape: Shape };
+  | { readonly kind: 'lookup'; readonly image: LookupImage; readonly shape: Shape }
+  | { readonly kind: 'program'; readonly image: MatchProgram; readonly shape: Shape };
 
 /** The chains of a table, each named after what it does: the same rules are the same chain. What a chain leads to is made before it. */
 export class ChainBook {
   readonly chains: ChainImage[] = [];
   readonly maps: MapImage[] = [];
   readonly lookups: LookupImage[] = [];
+  readonly programs: MatchProgram[] = [];
   readonly #entries = new Map<string, Entry>();
   #before: ReadonlyMap<string, Entry> | undefined;
   /** Everything that was asked for, in order, whether it was there or not. */
@@ -69,7 +72,8 @@ export class ChainBook {
     this.#entries.set(name, entry);
     if (entry.kind === 'chain') this.chains.push(entry.image);
     else if (entry.kind === 'map') this.maps.push(entry.image);
-    else this.lookups.push(entry.image);
+    else if (entry.kind === 'lookup') this.lookups.push(entry.image);
+    else this.programs.push(entry.image);
   }
 
   /** Name of the chain with these rules. */
@@ -79,7 +83,7 @@ export class ChainBook {
       throw new Inexpressible(
         'nft-too-complex',
         'expression',
-        'the expression takes more chains than nf_tables follows: use the eBPF engine for this rule',
+        'the expression takes more chains than nf_tables follows: and eBPF programs cannot ask it either',
       );
     }
     const name = `${slug}_${digest(rules.map(ruleFingerprint).join('')).slice(0, 12)}`;
@@ -97,6 +101,11 @@ export class ChainBook {
   /** The same for several fields. */
   lookup(image: LookupImage): void {
     this.#ask(this.#entries.get(image.name) ?? { kind: 'lookup', image, shape: this.#below(image) });
+  }
+
+  /** A program that a rule asks. */
+  program(image: MatchProgram): void {
+    this.#ask(this.#entries.get(image.name) ?? { kind: 'program', image, shape: { depth: 0, ways: 0 } });
   }
 
   #below({ elements }: MapImage | LookupImage): Shape {

@@ -9,6 +9,7 @@ import { ChainBook, hasRoom } from './chains.ts';
 import { arrangeInMaps } from './lookups.ts';
 import type { CompileMemo } from './memo.ts';
 import type { NftProblem } from './problem.ts';
+import { Programs, type ProgramUse } from './programs.ts';
 import { type Arrange, Sequence } from './sequence.ts';
 import { arrangeAsTree, TREE_DEPTH, TREE_WAYS } from './tree.ts';
 
@@ -21,6 +22,8 @@ export interface CompileOptions {
   readonly linear?: boolean;
   /** Long lists as trees alone, without maps of several fields: what these are measured against. */
   readonly maps?: boolean;
+  /** What is asked by eBPF programs inside the rules; what nf_tables cannot say when absent. */
+  readonly programs?: ProgramUse;
   /** What the rules came to last time; it is left with what they come to now. */
   readonly memo?: CompileMemo | undefined;
 }
@@ -65,6 +68,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
     return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
   };
+  const programs = new Programs(book, (list) => names.has(list), options.programs ?? 'needed');
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
@@ -83,7 +87,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     }
     const sequence = new Sequence(hook, {
       book,
-      hasList: (list) => names.has(list),
+      programs,
       effects,
       arrange,
       problems,
@@ -101,13 +105,17 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
   const transport = chains.some((chain) => chain.rules.some(readsTransport));
   if (transport) for (const hook of early) problems.push(tooEarly(hook));
-  if (transport && !chains.some((chain) => chain.rules.some(readsState))) chains.unshift(DEFRAGMENT);
+  const payload = early.length < hooks.length && chains.some((chain) => chain.rules.some(asksPayload));
+  if ((transport || payload) && !chains.some((chain) => chain.rules.some(readsState))) chains.unshift(DEFRAGMENT);
+  const used = new Set(chains.flatMap((chain) => chain.rules.flatMap(({ matches }) => matches.map(programOf))));
+  const matchPrograms = book.programs.filter((program) => used.has(program.name));
   const table: TableImage = {
     name: options.table,
     sets: owned.flatMap(ownedSets),
     ...(meters.length === 0 ? {} : { meters: unique(meters) }),
     ...(maps.length === 0 ? {} : { maps }),
     ...(lookups.length === 0 ? {} : { lookups }),
+    ...(matchPrograms.length === 0 ? {} : { programs: matchPrograms }),
     chains,
   };
   return { table, problems };
@@ -187,6 +195,15 @@ function isTransport(match: Match): boolean {
 function inTransport(field: FieldName | SliceField): boolean {
   const { load } = fieldInfo(field);
   return load.kind === 'payload' && load.base === 'transport';
+}
+
+/** Programs see fragments as they are: they are put together all the same, so that nobody gets past by splitting a packet. */
+function asksPayload(rule: RuleImage): boolean {
+  return rule.matches.some((match) => match.kind === 'program' && match.transport);
+}
+
+function programOf(match: Match): string | undefined {
+  return match.kind === 'program' ? match.program : undefined;
 }
 
 function readsState(rule: RuleImage): boolean {

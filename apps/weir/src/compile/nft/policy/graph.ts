@@ -3,8 +3,9 @@ import type { ConnectionState, Match, RuleImage, RuleVerdict } from '../image.ts
 import { type Alternative, ANY, EVERYTHING, isPresent, type LiteralForm, multiply, type Product } from './alternative.ts';
 import type { ChainBook } from './chains.ts';
 import type { Tail } from './effect.ts';
-import { flagBit, flagsForm, type ListNames, literalForm, stateForm, stateOf } from './literal.ts';
+import { flagBit, flagsForm, stateForm, stateOf } from './literal.ts';
 import { Inexpressible } from './problem.ts';
+import type { Programs } from './programs.ts';
 
 /** Where a packet goes on. `tail` is done with it in place. */
 export type Target =
@@ -37,14 +38,14 @@ export class Graph {
   readonly #book: ChainBook;
   readonly #slug: string;
   readonly #name: string;
-  readonly #hasList: ListNames;
+  readonly #programs: Programs;
   #rules = 0;
 
-  constructor(book: ChainBook, slug: string, name: string, hasList: ListNames) {
+  constructor(book: ChainBook, slug: string, name: string, programs: Programs) {
     this.#book = book;
     this.#slug = slug;
     this.#name = name;
-    this.#hasList = hasList;
+    this.#programs = programs;
   }
 
   chain(rules: readonly RuleImage[]): Target {
@@ -64,7 +65,7 @@ export class Graph {
       throw new Inexpressible(
         'nft-too-complex',
         'expression',
-        'the expression takes too many rules of nf_tables: use the eBPF engine for this rule',
+        'the expression takes too many rules of nf_tables: and eBPF programs cannot ask it either',
       );
     }
     return alternatives.map(({ matches }) => this.#rule(matches, target));
@@ -89,9 +90,9 @@ export class Graph {
         return this.#finally(expr.value ? yes : no);
       case 'literal':
       case 'form':
-        return this.#all(this.split([expr]), yes, no);
+        return this.all(this.split([expr]), yes, no);
       case 'and':
-        return this.#all(this.split(expr.items), yes, no);
+        return this.all(this.split(expr.items), yes, no);
       case 'or':
         return this.#some(expr.items, yes, no);
       case 'xor':
@@ -109,7 +110,8 @@ export class Graph {
     return [...away, ...this.emit(first, next, no)];
   }
 
-  #all(split: Split, yes: Target, no: Target): RuleImage[] {
+  /** A chain that decides about an `and`. */
+  all(split: Split, yes: Target, no: Target): RuleImage[] {
     const { product, barred, rest } = split;
     if (barred.length === 0 && rest.length === 0) return [...this.lead(product.alternatives, yes), ...this.#finally(no)];
     const [only] = product.alternatives;
@@ -149,10 +151,30 @@ export class Graph {
     return this.emit(first, whenOdd, whenEven);
   }
 
+  /** The same `and` with a program for what takes chains of its own; undefined where programs cannot ask that. */
+  withProgram({ product, barred, rest }: Split): Split | undefined {
+    const parts = rest.flatMap((item) => (item.kind === 'form' ? [] : [item]));
+    const [first, ...others] = parts;
+    if (!first || parts.length < rest.length) return undefined;
+    const match = this.#programs.tryMatch(others.length === 0 ? first : { kind: 'and', items: parts });
+    const more = match && multiply(product, conditionForm(match).yes, true);
+    return more && { product: more, barred, rest: [] };
+  }
+
+  /** Several parts are one program, where they fit into one. */
+  #programForms(parts: readonly Expr[]): readonly LiteralForm[] {
+    const [first] = parts;
+    if (!first) return [];
+    const whole = parts.length > 1 ? this.#programs.tryMatch({ kind: 'and', items: parts }) : undefined;
+    return whole ? [conditionForm(whole)] : parts.map((part) => conditionForm(this.#programs.match(part)));
+  }
+
   split(items: readonly Item[]): Split {
     let product = EVERYTHING;
     const rest: Item[] = [];
     const negated: { readonly form: LiteralForm; readonly item: Literal }[] = [];
+    /** Asked by one program together. */
+    const programmed: Expr[] = [];
     const factor = (alternatives: readonly Alternative[], disjoint: boolean, item: Item): void => {
       const more = multiply(product, alternatives, disjoint);
       if (more) product = more;
@@ -170,11 +192,13 @@ export class Graph {
         continue;
       }
       if (one?.kind !== 'literal') {
-        rest.push(item);
+        if (item.kind !== 'form' && this.#programs.needs(item) && this.#programs.tryMatch(item)) programmed.push(item);
+        else rest.push(item);
         continue;
       }
-      const form = literalForm(one.test, this.#hasList, one.span);
-      if (!one.negated) factor(form.yes, form.disjoint, one);
+      const form = this.#programs.nativeForm(one);
+      if (!form) programmed.push(one);
+      else if (!one.negated) factor(form.yes, form.disjoint, one);
       else if (form.no) factor(form.no, true, one);
       else negated.push({ form, item: one });
     }
@@ -186,8 +210,15 @@ export class Graph {
       if (present) factor([turned], true, item);
       else barred.push(form);
     }
+    // What costs most comes last.
+    for (const form of this.#programForms(programmed)) factor(form.yes, true, { kind: 'form', form });
     return { product, barred, rest };
   }
+}
+
+/** A condition that every packet can be asked, of which the negation is not needed. */
+function conditionForm(match: Match): LiteralForm {
+  return { yes: [{ family: undefined, protocol: undefined, matches: [match] }], disjoint: true, no: undefined, turned: undefined };
 }
 
 /** In an `or`, flags of one octet are one test with a mask, and states of the connection are one test. */

@@ -22,5 +22,5 @@ export class Inexpressible extends Error {
 
 /** The one for a construct that only another engine has. */
 export function unsupported(construct: string, span: IrSpan | undefined): Inexpressible {
-  return new Inexpressible('nft-unsupported', construct, `nf_tables cannot express ${construct}: use the eBPF engine for this rule`, span);
+  return new Inexpressible('nft-unsupported', construct, `nf_tables cannot express ${construct}: it takes an eBPF program`, span);
 }

@@ -4,17 +4,17 @@ import type { MeterImage, RuleImage } from '../image.ts';
 import { type Alternative, ANY, type Product } from './alternative.ts';
 import { type ChainBook, MOST_WAYS_OF_ALL, slugOf } from './chains.ts';
 import { type Effect, type EffectOptions, effectOf, label } from './effect.ts';
-import { Graph, RETURN, type Target } from './graph.ts';
-import type { ListNames } from './literal.ts';
+import { Graph, RETURN, type Split, type Target } from './graph.ts';
 import type { CompileMemo } from './memo.ts';
 import { Inexpressible, type NftProblem } from './problem.ts';
+import type { Programs } from './programs.ts';
 
 /** Puts the rules of run `run` of a hook, which stand one after another, into a chain. */
 export type Arrange = (rules: readonly RuleImage[], hook: string, run: number) => readonly RuleImage[];
 
 export interface SequenceContext {
   readonly book: ChainBook;
-  readonly hasList: ListNames;
+  readonly programs: Programs;
   readonly effects: EffectOptions;
   readonly arrange: Arrange;
   readonly problems: NftProblem[];
@@ -225,9 +225,9 @@ export class Sequence {
   }
 
   #graph(rule: Rule): Graph {
-    const { book, hasList } = this.#context;
+    const { book, programs } = this.#context;
     // Another hook has chains of its own: limits and counters are for each.
-    return new Graph(book, `${this.#slug}_${slugOf(rule.ref)}`, label(rule.name), hasList);
+    return new Graph(book, `${this.#slug}_${slugOf(rule.ref)}`, label(rule.name), programs);
   }
 
   /** A skip to the next rule only counts and logs. */
@@ -244,12 +244,23 @@ export class Sequence {
     return memo.place(this.#hook, rule, book, meters, () => this.#compilePlace(rule));
   }
 
-  /** In a list, a rule that does not end goes on with the next one. */
+  /** What takes more chains than there can be is asked by a program, as far as programs can. */
   #compilePlace(rule: Rule): RuleImage[] {
-    const effect = this.#effect(rule);
-    const name = label(rule.name);
     const graph = this.#graph(rule);
     const split = graph.split(itemsOf(rule));
+    try {
+      return this.#compileSplit(rule, graph, split);
+    } catch (error) {
+      const simpler = error instanceof Inexpressible && error.code === 'nft-too-complex' ? graph.withProgram(split) : undefined;
+      if (!simpler) throw error;
+      return this.#compileSplit(rule, this.#graph(rule), simpler);
+    }
+  }
+
+  /** In a list, a rule that does not end goes on with the next one. */
+  #compileSplit(rule: Rule, graph: Graph, split: Split): RuleImage[] {
+    const effect = this.#effect(rule);
+    const name = label(rule.name);
     if (split.product.alternatives.length === 0) return [];
     this.#context.meters.push(...effect.meters);
     const { product } = split;
@@ -267,7 +278,7 @@ export class Sequence {
     if (once && product.alternatives.length > 0) {
       return leadInto(graph, product.alternatives, graph.chain(graph.emitRest(split, yes(), RETURN)));
     }
-    return leadInto(graph, [ANY], graph.chain(graph.emit(rule.expression, yes(), RETURN)));
+    return leadInto(graph, [ANY], graph.chain(graph.all(split, yes(), RETURN)));
   }
 }
 

@@ -1,0 +1,59 @@
+import { type AssembledProgram, Assembler } from '@weir/ebpf/asm';
+import type { Expr } from '@weir/filter/ir';
+import type { MapNeed } from '../../model/ebpf-program.ts';
+import type { Rule } from '../../model/rule.ts';
+import { Unsayable } from '../refusal.ts';
+import { emitExpression } from './expression.ts';
+import { Facts } from './facts.ts';
+import { emitFindHeaders } from './find-headers.ts';
+import { CONTEXT, NETWORK_AT, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
+
+/** What says of one packet whether an expression holds: 1 or 0. */
+export interface CompiledMatch {
+  readonly program: AssembledProgram<Rule>;
+  /** By symbol, each once. */
+  readonly maps: readonly MapNeed[];
+}
+
+const PLACE = 'network';
+
+/**
+ * One expression as a program for a rule of nf_tables (xt_bpf), of type socket filter: it sees the packet from its IP header on.
+ * @throws Unsayable for what programs cannot ask
+ */
+export function compileMatch(expression: Expr): CompiledMatch {
+  const facts = new Facts();
+  const maps = new Map<string, MapNeed>();
+  const need = (one: MapNeed): string => {
+    maps.set(one.symbol, one);
+    return one.symbol;
+  };
+  const write = (asm: RuleAssembler, prologue: boolean): void => {
+    const branch = { yes: asm.label('yes'), no: asm.label('no') };
+    if (prologue) emitPrologue(asm, facts, branch.no);
+    emitExpression({ asm, place: PLACE, facts, depth: 0, known: undefined, need }, expression, branch);
+    asm.place(branch.yes).mov('r0', 1).exit();
+    asm.place(branch.no).mov('r0', 0).exit();
+  };
+  // The facts are known once the expression has been written.
+  write(new Assembler<Rule>('facts'), false);
+  const asm = new Assembler<Rule>('match');
+  write(asm, true);
+  return { program: asm.assemble({ unreachable: 'remove' }), maps: [...maps.values()] };
+}
+
+function emitPrologue(asm: RuleAssembler, facts: Facts, impossible: ReturnType<RuleAssembler['label']>): void {
+  asm.mov(CONTEXT, 'r1');
+  emitFindHeaders(asm, PLACE, impossible);
+  facts.emit(asm, PLACE);
+  asm.store('u64', 'r10', STACK.networkAt, NETWORK_AT);
+  asm.store('u64', 'r10', STACK.protocol, PROTOCOL);
+  asm.store('u64', 'r10', STACK.transportAt, TRANSPORT_AT);
+}
+
+/** A program with the tables that the compiler made, but no set whose members come and go. @throws Unsayable */
+export function withoutLists(match: CompiledMatch, span: Expr['span']): CompiledMatch {
+  const list = match.maps.find((map) => map.kind !== 'table');
+  if (list) throw new Unsayable('an eBPF program inside nf_tables', list.kind === 'list' ? `$${list.list}` : list.kind, span);
+  return match;
+}

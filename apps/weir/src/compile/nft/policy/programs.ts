@@ -1,0 +1,115 @@
+import { type Expr, operandLeaves, type Test, testOperand } from '@weir/filter/ir';
+import { compileMatch, withoutLists } from '../../ebpf/index.ts';
+import { Unsayable } from '../../refusal.ts';
+import type { Match } from '../image.ts';
+import type { LiteralForm } from './alternative.ts';
+import type { ChainBook } from './chains.ts';
+import { type ListNames, literalForm } from './literal.ts';
+import { Inexpressible } from './problem.ts';
+import { programImage } from './program-image.ts';
+
+/** Which tests are asked by eBPF programs inside the rules: those that nf_tables cannot say (`needed`), none, or those that it is true of as well. */
+export type ProgramUse = 'needed' | 'never' | ((test: Test) => boolean);
+
+type Literal = Extract<Expr, { kind: 'literal' }>;
+
+/** What is in the IP header: of fragments it is there as it is of whole packets. */
+const NETWORK = /^(ip|ip6|meta)\./;
+
+/** Literals as tests of nf_tables, and what that cannot say as programs. */
+export class Programs {
+  readonly #book: ChainBook;
+  readonly #hasList: ListNames;
+  readonly #use: ProgramUse;
+
+  constructor(book: ChainBook, hasList: ListNames, use: ProgramUse) {
+    this.#book = book;
+    this.#hasList = hasList;
+    this.#use = use;
+  }
+
+  /** The form that nf_tables has for a literal; undefined for what is asked by a program. Throws Inexpressible where there are none. */
+  nativeForm({ test, span }: Literal): LiteralForm | undefined {
+    if (this.#use === 'never') return literalForm(test, this.#hasList, span);
+    if (typeof this.#use === 'function' && this.#use(test) && this.#tryMatch({ kind: 'literal', test, negated: false, span }))
+      return undefined;
+    try {
+      return literalForm(test, this.#hasList, span);
+    } catch (error) {
+      if (error instanceof Inexpressible && error.code === 'nft-unsupported') return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether a literal somewhere in the expression is asked by a program. */
+  needs(expression: Expr): boolean {
+    switch (expression.kind) {
+      case 'constant':
+        return false;
+      case 'literal':
+        return this.nativeForm(expression) === undefined;
+      default:
+        return expression.items.some((item) => this.needs(item));
+    }
+  }
+
+  /** The condition that the whole expression holds; undefined where programs cannot ask all of it. */
+  tryMatch(expression: Expr): Match | undefined {
+    return this.#use === 'never' ? undefined : this.#tryMatch(expression);
+  }
+
+  #tryMatch(expression: Expr): Match | undefined {
+    try {
+      return this.#compile(expression);
+    } catch (error) {
+      if (error instanceof Unsayable) return undefined;
+      throw error;
+    }
+  }
+
+  match(expression: Expr): Match {
+    try {
+      return this.#compile(expression);
+    } catch (error) {
+      if (!(error instanceof Unsayable)) throw error;
+      const { construct, span } = this.#nativeProblem(expression) ?? error;
+      throw new Inexpressible(
+        'nft-unsupported',
+        construct,
+        `nf_tables cannot express ${construct}, and neither can an eBPF program inside it`,
+        span,
+      );
+    }
+  }
+
+  #nativeProblem(expression: Expr): Inexpressible | undefined {
+    if (expression.kind !== 'literal') return undefined;
+    try {
+      literalForm(expression.test, this.#hasList, expression.span);
+    } catch (error) {
+      if (error instanceof Inexpressible) return error;
+      throw error;
+    }
+    return undefined;
+  }
+
+  #compile(expression: Expr): Match {
+    const image = programImage(withoutLists(compileMatch(expression), expression.span));
+    this.#book.program(image);
+    return { kind: 'program', program: image.name, ...(isOfNetwork(expression) ? {} : { transport: true }) };
+  }
+}
+
+/** Whether it asks for nothing behind the IP header. */
+function isOfNetwork(expression: Expr): boolean {
+  switch (expression.kind) {
+    case 'constant':
+      return true;
+    case 'literal':
+      return operandLeaves(testOperand(expression.test)).every((leaf) =>
+        leaf.kind === 'field' ? NETWORK.test(leaf.name) : leaf.kind === 'slice' && (leaf.protocol === 'ip' || leaf.protocol === 'ip6'),
+      );
+    default:
+      return expression.items.every(isOfNetwork);
+  }
+}

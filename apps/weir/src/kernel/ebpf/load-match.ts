@@ -1,0 +1,46 @@
+import { BpfMap, BpfProgram } from '@weir/ebpf/kernel';
+import type { MatchProgram } from '../../model/match-program.ts';
+import { fillTable } from './fill-table.ts';
+
+/** A program by an open descriptor. */
+export interface LoadedMatch {
+  readonly fd: number;
+  close(): void;
+}
+
+/** The octets of an instruction, and where in it a map's descriptor stands. */
+const SLOT = 8;
+const IMMEDIATE = 4;
+
+/**
+ * Loads a program that rules of nf_tables ask.
+ * @throws BpfError, VerifierError
+ */
+export function loadMatch(program: MatchProgram): LoadedMatch {
+  if (program.kind === 'object') throw new RangeError('an ELF object');
+  const { name, instructions, tables } = program;
+  const octets = new Uint8Array(Buffer.from(instructions, 'base64'));
+  const view = new DataView(octets.buffer);
+  const maps: BpfMap[] = [];
+  try {
+    for (const { symbol, shape, slots, contents } of tables) {
+      const map = BpfMap.create({ name: mapName(symbol), ...shape });
+      maps.push(map);
+      fillTable(map, new Uint8Array(Buffer.from(contents, 'base64')));
+      for (const slot of slots) view.setInt32(slot * SLOT + IMMEDIATE, map.fd, true);
+    }
+    // The program holds its maps.
+    return BpfProgram.load({ name: matchName(name), type: 'socket_filter', instructions: octets });
+  } finally {
+    for (const map of maps) map.close();
+  }
+}
+
+/** What bpftool shows: at most 15 octets. */
+export function matchName(name: string): string {
+  return `weir_${name.slice(0, 10)}`;
+}
+
+function mapName(symbol: string): string {
+  return symbol.replace(/[^A-Za-z0-9_.]/g, '_').slice(0, 15);
+}

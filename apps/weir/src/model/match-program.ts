@@ -1,0 +1,21 @@
+import type { MapShape } from './ebpf-program.ts';
+
+/** A map whose contents the compiler made. */
+export interface MatchTable {
+  readonly symbol: string;
+  readonly shape: MapShape;
+  /** Slots of the program that name it. */
+  readonly slots: readonly number[];
+  /** base64. */
+  readonly contents: string;
+}
+
+/**
+ * An eBPF program of type socket filter that rules of nf_tables ask: it returns 0 for packets that they are not about. The name says what is in it. Plain data: it is saved with
+ * the rules, and loaded at boot.
+ */
+export type MatchProgram =
+  /** Made by the compiler: instructions of 8 octets, base64. */
+  | { readonly kind: 'code'; readonly name: string; readonly instructions: string; readonly tables: readonly MatchTable[] }
+  /** The user's: an ELF object (base64), and which of its programs. */
+  | { readonly kind: 'object'; readonly name: string; readonly object: string; readonly program: string };
