@@ -48,7 +48,7 @@ export function limitNeeds({ rules }: HookRules): readonly MapNeed[] {
   return [...needs, { kind: 'limits', symbol: LIMITS, shape: own }, { kind: 'limits', symbol: LIMIT_ROOM, shape: room }];
 }
 
-/** How new addresses come into the map of one that has `entries`. */
+/** The bucket by which new addresses come into the map. */
 export interface Admission {
   /** Nanoseconds that one address takes up. */
   readonly cost: bigint;
@@ -57,14 +57,16 @@ export interface Admission {
 
 const LEAST_REFILL = 1_000_000_000n;
 
-export function admission({ rules }: HookRules, entries: number = LIMIT_ENTRIES): Admission {
-  let refill = LEAST_REFILL;
+/** Undefined where no rule counts by address. */
+export function admission({ rules }: HookRules): Admission | undefined {
+  let refill: bigint | undefined;
   for (const { action } of rules) {
     if (action.kind !== 'rate-limit' || action.limit.per === 'rule') continue;
     const own = refillTime(action.limit);
+    refill ??= LEAST_REFILL;
     if (own > refill) refill = own;
   }
-  return { cost: refill / BigInt(entries >> 2) + 1n, tolerance: refill };
+  return refill === undefined ? undefined : { cost: refill / BigInt(LIMIT_ENTRIES >> 2) + 1n, tolerance: refill };
 }
 
 /** The key of a rule's buckets: another one for other parameters. */

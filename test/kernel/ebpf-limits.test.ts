@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import { LIMIT_ENTRIES, LIMIT_ROOM, LIMIT_SHARED, limitKey, readPressure, SHARED_BUCKET } from '../../apps/weir/src/compile/ebpf/limits.ts';
+import type { LoadedHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import type { RateLimit } from '../../apps/weir/src/model/rule.ts';
+import { readU64, u64 } from './ebpf-bed.ts';
+import { counted, flooding, limitHook, limitRule, loadLimits, runElsewhere, sharing, udp4, udp6, under } from './ebpf-limits-bed.ts';
+
+/** The rule behind the limit. */
+const REST = 1;
+/** So many times the rate is offered. */
+const OVERLOAD = 10;
+
+/** How many of `times` packets are under the limit. */
+function countUnder(loaded: LoadedHook, frame: Uint8Array, times: number): number {
+  const before = counted(loaded, REST);
+  loaded.program.run({ data: frame, discard: true, repeat: times });
+  return times - (counted(loaded, REST) - before);
+}
+
+/** Nanoseconds of one packet over a limit that lets none through, on this machine as busy as it is. */
+function costOf(place: 'xdp' | 'tc', per: RateLimit['per']): number {
+  const loaded = loadLimits(limitHook(limitRule({ unit: 'packets', rate: 1, burst: 1, per })), place);
+  return Math.max(20, loaded.program.run({ data: udp4(1), discard: true, repeat: 300_000 }).nanoseconds);
+}
+
+function pressure({ maps }: LoadedHook): ReturnType<typeof readPressure> {
+  return readPressure(maps.get(LIMIT_ROOM)!.lookup(new Uint8Array(4))!);
+}
+
+describe('at ten times the rate, what comes through is the rate', () => {
+  it.each([
+    { place: 'xdp', unit: 'packets', per: 'rule' },
+    { place: 'tc', unit: 'packets', per: 'source' },
+    { place: 'tc', unit: 'bytes', per: 'destination' },
+  ] as const)('$unit per $per at $place, on one CPU', ({ place, unit, per }) => {
+    const frame = udp4(0xc0000201, undefined, 128);
+    const size = unit === 'bytes' ? 128 : 1;
+    const times = Math.ceil(1e9 / costOf(place, per));
+    const packets = Math.ceil(times / OVERLOAD);
+    const rate = packets * size;
+    const loaded = loadLimits(limitHook(limitRule({ unit, rate, burst: Math.ceil(rate / 10), per })), place);
+    const from = process.hrtime.bigint();
+    const allowed = countUnder(loaded, frame, times);
+    const seconds = Number(process.hrtime.bigint() - from) / 1e9;
+    const wanted = packets * seconds + packets / 10;
+    expect(Math.abs(allowed / wanted - 1)).toBeLessThan(0.05);
+  });
+
+  it.each([{ per: 'rule' }, { per: 'source' }] as const)('packets per $per, on several CPUs', async ({ per }) => {
+    const frame = udp4(0xc0000201);
+    const times = Math.ceil(1.5e9 / costOf('xdp', per));
+    const rate = Math.ceil((2 * times) / 1.5 / OVERLOAD);
+    const loaded = loadLimits(limitHook(limitRule({ unit: 'packets', rate, burst: Math.ceil(rate / 10), per })), 'xdp');
+    const { id } = loaded.program.info();
+    const loads = await Promise.all([runElsewhere(id, frame, times), runElsewhere(id, frame, times)]);
+    const from = loads.map((load) => load.from).reduce((a, b) => (a < b ? a : b));
+    const to = loads.map((load) => load.to).reduce((a, b) => (a > b ? a : b));
+    const allowed = 2 * times - counted(loaded, REST);
+    const wanted = (rate * Number(to - from)) / 1e9 + rate / 10;
+    expect(Math.abs(allowed / wanted - 1)).toBeLessThan(0.05);
+  });
+});
+
+describe('whose traffic is counted together', () => {
+  const few = (per: RateLimit['per'], prefix?: RateLimit['prefix']): LoadedHook =>
+    loadLimits(limitHook(limitRule({ unit: 'packets', rate: 1, burst: 50, per, ...(prefix && { prefix }) })));
+  /** A slow machine may see some seconds go by. */
+  const some = (packets: number): boolean => packets >= 50 && packets < 100;
+
+  it('a rule', () => {
+    const loaded = few('rule');
+    expect(some(countUnder(loaded, udp4(1), 200))).toBe(true);
+    expect(countUnder(loaded, udp4(2), 200)).toBeLessThan(50);
+    expect(countUnder(loaded, udp6(2), 200)).toBeLessThan(50);
+  });
+
+  it.each([
+    { name: 'a source', per: 'source', same: udp4(7, 9), other: udp4(8, 5) },
+    { name: 'a destination', per: 'destination', same: udp4(8, 5), other: udp4(7, 9) },
+    { name: 'an IPv4 prefix', per: 'source', prefix: { ip4: 24, ip6: 48 }, same: udp4(255), other: udp4(256) },
+    { name: 'one bit of IPv4', per: 'source', prefix: { ip4: 1, ip6: 1 }, same: udp4(0x7fffffff), other: udp4(0x80000000) },
+  ] as const)('$name', ({ per, same, other, ...more }) => {
+    const loaded = few(per, 'prefix' in more ? more.prefix : undefined);
+    expect(some(countUnder(loaded, udp4(7, 5), 200))).toBe(true);
+    expect(countUnder(loaded, same, 200)).toBeLessThan(50);
+    expect(some(countUnder(loaded, other, 200))).toBe(true);
+  });
+
+  it.each([
+    { bits: 128, same: [1, 2, 3, 4, 5, 6], other: [1, 2, 3, 4, 5, 7] },
+    { bits: 127, same: [1, 2, 3, 4, 5, 7], other: [1, 2, 3, 4, 5, 8] },
+    { bits: 96, same: [1, 2, 3, 4, 9, 9], other: [1, 2, 3, 5, 5, 6] },
+    { bits: 65, same: [1, 2, 0x7fff, 9, 9, 9], other: [1, 2, 0x8000, 4, 5, 6] },
+    { bits: 64, same: [1, 2, 9, 9, 9, 9], other: [1, 3, 3, 4, 5, 6] },
+    { bits: 48, same: [1, 9, 9, 9, 9, 9], other: [2, 2, 3, 4, 5, 6] },
+    { bits: 1, same: [9, 9, 9, 9, 9, 9], other: undefined },
+  ])('$bits bits of IPv6', ({ bits, same, other }) => {
+    const loaded = few('source', { ip4: 24, ip6: bits });
+    expect(some(countUnder(loaded, udp6(1, 2, 3, 4, 5, 6), 200))).toBe(true);
+    expect(countUnder(loaded, udp6(...same), 200)).toBeLessThan(50);
+    if (other) expect(some(countUnder(loaded, udp6(...other), 200))).toBe(true);
+  });
+});
+
+describe('octets', () => {
+  it('are those of the IP packet', () => {
+    const loaded = loadLimits(limitHook(limitRule({ unit: 'bytes', rate: 1, burst: 20_000, per: 'source' })));
+    expect(countUnder(loaded, udp4(1, undefined, 1000), 100)).toBe(20);
+    expect(under(loaded, udp4(1, undefined, 1000))).toBe(false);
+    expect(countUnder(loaded, udp4(2, undefined, 40), 1000)).toBe(500);
+  });
+});
+
+describe('buckets live on', () => {
+  const limit = { unit: 'packets', rate: 1, burst: 1000, per: 'source' } as const;
+
+  it('in the next program, for the same rule and limit, wherever it stands', () => {
+    const first = loadLimits(limitHook(limitRule(limit, 'web')));
+    expect(countUnder(first, udp4(1), 900)).toBe(900);
+    const others = limitRule({ ...limit, burst: 7 }, 'other');
+    const next = loadLimits(limitHook(limitRule(limit, 'web'), others), 'xdp', sharing(first));
+    expect(under(next, udp4(2))).toBe(true);
+    const left = Array.from({ length: 500 }, () => next.program.run({ data: udp4(1), discard: true }).result >>> 8).filter(
+      (rule) => rule === 1,
+    );
+    expect(left.length).toBeGreaterThanOrEqual(100);
+    expect(left.length).toBeLessThan(200);
+  });
+
+  it('for another rate or another rule they are others', () => {
+    const first = loadLimits(limitHook(limitRule(limit, 'web')));
+    expect(countUnder(first, udp4(1), 1000)).toBe(1000);
+    for (const rule of [limitRule({ ...limit, rate: 2 }, 'web'), limitRule(limit, 'web-2')])
+      expect(countUnder(loadLimits(limitHook(rule), 'tc', sharing(first)), udp4(1), 1000)).toBe(1000);
+  });
+});
+
+describe('a map that is full', () => {
+  it('lets further addresses share one bucket, and says how many packets that were', () => {
+    const limit = { unit: 'packets', rate: 1, burst: 1000, per: 'source' } as const;
+    const loaded = loadLimits(limitHook(limitRule(limit)));
+    let [known, unknown] = [0, 0];
+    // In a thousand seconds, as long as a bucket takes to fill, a quarter of the map is given away, after the first quarter.
+    for (let source = 0; source < LIMIT_ENTRIES / 4 + 3000; source++) if (under(loaded, udp4(source))) known++;
+    const { admitted, refused } = pressure(loaded);
+    expect(Number(admitted)).toBeGreaterThanOrEqual(LIMIT_ENTRIES / 4);
+    expect(Number(admitted)).toBeLessThan(LIMIT_ENTRIES / 4 + 2000);
+    expect(Number(admitted + refused)).toBe(LIMIT_ENTRIES / 4 + 3000);
+    // Those that found no room had a thousand packets between them.
+    const over = LIMIT_ENTRIES / 4 + 3000 - known;
+    expect(over).toBeGreaterThan(0);
+    expect(Math.abs(Number(refused) - 1000 - over)).toBeLessThan(100);
+    for (let source = 1 << 24; source < (1 << 24) + 2000; source++) if (under(loaded, udp4(source))) unknown++;
+    expect(unknown).toBeLessThan(200);
+    const bucket = loaded.maps.get(LIMIT_SHARED)!.lookup(u64(limitKey('prerouting', 'limit', limit)));
+    expect(readU64(bucket, SHARED_BUCKET.sharing)).toBe(pressure(loaded).refused);
+    // Who is in keeps a bucket of its own.
+    expect(under(loaded, udp4(5))).toBe(true);
+  });
+
+  it('forgets no bucket that is not full again, however many addresses come', () => {
+    // A bucket takes a second to fill.
+    const limit = { unit: 'packets', rate: 200, burst: 200, per: 'source' } as const;
+    const loaded = loadLimits(limitHook(limitRule(limit)), 'xdp');
+    const flood = flooding(loaded, 0x20000000);
+    const probes: { readonly frame: Uint8Array; readonly emptied: number }[] = [];
+    let [looked, forgotten] = [0, 0];
+    const now = (): number => Number(process.hrtime.bigint()) / 1e9;
+    for (let round = 0; Number(pressure(loaded).admitted) < 1.3 * LIMIT_ENTRIES; round++) {
+      const frame = udp4(0x0a000000 + round);
+      const { refused } = pressure(loaded);
+      countUnder(loaded, frame, 300);
+      // It is one with a bucket of its own.
+      if (pressure(loaded).refused === refused) probes.push({ frame, emptied: now() });
+      flood(20_000);
+      for (let oldest = probes[0]; oldest && now() - oldest.emptied > 0.7; oldest = probes[0]) {
+        probes.shift();
+        const got = countUnder(loaded, oldest.frame, 300);
+        const since = now() - oldest.emptied;
+        if (since > 0.95) continue;
+        looked++;
+        if (got > 200 * since + 1) forgotten++;
+      }
+    }
+    expect(looked).toBeGreaterThan(0);
+    expect(forgotten).toBe(0);
+  });
+});
