@@ -185,7 +185,7 @@ describe('events of programs', () => {
     );
     loaded.program.run({ data: syn, repeat: 1000 });
     const first = read();
-    // 88 octets and a header.
+    // 104 octets and a header.
     expect(first.length).toBeGreaterThan(30);
     expect(counts(0)).toEqual([1000, 0, 1000 - first.length]);
     expect(counts(1)).toEqual([0, 0, 0]);

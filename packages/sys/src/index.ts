@@ -1,5 +1,6 @@
 /** Linux system calls for Node through koffi: the only native code in Weir. */
 export { addressOf, bpf } from './bpf.ts';
+export { bootNanoseconds } from './clock.ts';
 export { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { Epoll } from './epoll.ts';
@@ -13,7 +14,7 @@ export { notifyServiceManager } from './notify.ts';
 export { PacketSocket, type PacketSocketOptions } from './packet-socket.ts';
 export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { type RawIpPacket, RawIpSocket, type RawIpSocketOptions } from './raw-ip-socket.ts';
-export { interfaceIndex, isLinkLocal } from './sockaddr.ts';
+export { interfaceIndex, interfaceName, isLinkLocal } from './sockaddr.ts';
 export { closeFd } from './socket.ts';
 export { setSocketFilter } from './socket-filter.ts';
 export { openTcp, openTcpListener, socketFd, type TcpConnectOptions, type TcpListenOptions, type TcpOptions } from './tcp.ts';

@@ -4,6 +4,18 @@ import { AF_INET, AF_INET6 } from './socket-constants.ts';
 
 const ifNameToIndex = bind<[string], number>('uint32_t if_nametoindex(const char *ifname)');
 
+const ifIndexToName = bind<[number, Uint8Array], number | bigint>('intptr_t if_indextoname(unsigned int index, void *name)');
+/** IF_NAMESIZE. */
+const NAME_OCTETS = 16;
+
+/** The name of an interface in the calling thread's network namespace; undefined when there is none with that index. */
+export function interfaceName(index: number): string | undefined {
+  const name = new Uint8Array(NAME_OCTETS);
+  if (Number(ifIndexToName(index, name)) === 0) return undefined;
+  const end = name.indexOf(0);
+  return new TextDecoder().decode(name.subarray(0, end < 0 ? NAME_OCTETS : end));
+}
+
 /** The index of an interface in the calling thread's network namespace; SystemError (ENODEV) when there is none. */
 export function interfaceIndex(name: string): number {
   const index = ifNameToIndex(name);

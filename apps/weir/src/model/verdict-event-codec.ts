@@ -2,6 +2,8 @@ import { type Ip, ip4, ip6 } from '@weir/wire/inet';
 import { EVENT_HOOKS, EVENT_VERDICTS, type VerdictEvent } from './verdict-event.ts';
 import { EVENT_AT as AT, EVENT_OCTETS, EVENT_HAS as HAS } from './verdict-event-layout.ts';
 
+const PROCESS_OCTETS = 16;
+
 /** The number of a hook in records. */
 export function hookNumber(hook: VerdictEvent['hook']): number {
   return EVENT_HOOKS.indexOf(hook) + 1;
@@ -44,6 +46,8 @@ export function encodeVerdictEvent(view: DataView, at: number, event: VerdictEve
   view.setUint16(at + AT.scope, event.scope, true);
   encodeAddress(view, at + AT.source, source);
   encodeAddress(view, at + AT.destination, destination);
+  const name = event.process ?? '';
+  for (let i = 0; i < PROCESS_OCTETS; i++) view.setUint8(at + AT.process + i, i < name.length ? name.charCodeAt(i) : 0);
 }
 
 /** The event of a record; undefined where there are fewer than EVENT_OCTETS octets from `at` on, or where it names a hook, family or verdict that there is not. */
@@ -79,7 +83,14 @@ export function decodeVerdictEvent(view: DataView, at: number = 0): VerdictEvent
     ...((has & HAS.pid) === 0 ? {} : { pid: view.getUint32(at + AT.pid, true) }),
     ...((has & HAS.uid) === 0 ? {} : { uid: view.getUint32(at + AT.uid, true) }),
     ...((has & HAS.cgroup) === 0 ? {} : { cgroup: view.getBigUint64(at + AT.cgroup, true) }),
+    ...(view.getUint8(at + AT.process) === 0 ? {} : { process: decodeText(view, at + AT.process) }),
   };
+}
+
+function decodeText(view: DataView, at: number): string {
+  let text = '';
+  for (let i = 0; i < PROCESS_OCTETS && view.getUint8(at + i) !== 0; i++) text += String.fromCharCode(view.getUint8(at + i));
+  return text;
 }
 
 function encodeAddress(view: DataView, at: number, ip: Ip | undefined): void {

@@ -14,6 +14,7 @@ interface LayoutField {
  *     32      cgroup                    40      uid             44  source port · destination port
  *     48 hook · family · protocol · verdict · has · TCP flags · scope
  *     56      source                                            72  destination
+ *     88      process, ended by a zero
  */
 export const EVENT_FIELDS = [
   { name: 'time', at: 0, size: 8 },
@@ -36,6 +37,7 @@ export const EVENT_FIELDS = [
   { name: 'scope', at: 54, size: 2 },
   { name: 'source', at: 56, size: 16 },
   { name: 'destination', at: 72, size: 16 },
+  { name: 'process', at: 88, size: 16 },
 ] as const satisfies readonly LayoutField[];
 
 export type EventFieldName = (typeof EVENT_FIELDS)[number]['name'];

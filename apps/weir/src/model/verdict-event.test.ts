@@ -33,7 +33,16 @@ const events: fc.Arbitrary<VerdictEvent> = fc
     addresses,
     fc.oneof(fc.constant({}), fc.record({ sourcePort: port, destinationPort: port })),
     fc.record(
-      { protocol: octet, tcpFlags: octet, input: u32(1), output: u32(1), pid: u32(), uid: u32(), cgroup: u64() },
+      {
+        protocol: octet,
+        tcpFlags: octet,
+        input: u32(1),
+        output: u32(1),
+        pid: u32(),
+        uid: u32(),
+        cgroup: u64(),
+        process: fc.stringMatching(/^[ -~]{1,15}$/),
+      },
       { requiredKeys: [] },
     ),
   )
@@ -91,7 +100,8 @@ describe('the record of a verdict event', () => {
         '05040602' +
         '27020300' +
         'cb007109000000000000000000000000' +
-        'c0000205000000000000000000000000',
+        'c0000205000000000000000000000000' +
+        '00000000000000000000000000000000',
     );
   });
 

@@ -46,4 +46,6 @@ export interface VerdictEvent {
   readonly uid?: number;
   /** The id of its cgroup. */
   readonly cgroup?: bigint;
+  /** What the process that connects calls itself, at most 15 octets, a character each. Anybody may call a process anything. */
+  readonly process?: string;
 }

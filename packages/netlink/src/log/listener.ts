@@ -75,6 +75,11 @@ export class LogListener {
     return lost ? 'overrun' : 'more';
   }
 
+  /** To be waited for with others (epoll); it stays the listener's. Something may wait already when it is new: read it first. */
+  get descriptor(): number {
+    return this.#socket.descriptor;
+  }
+
   /** Resolves to true when something waits, to false after `timeout` ms or when the listener is closed. The thread's event loop stays free. */
   async waitReadable(timeout: number): Promise<boolean> {
     return this.#early.length > 0 || (await this.#socket.waitReadable(timeout));

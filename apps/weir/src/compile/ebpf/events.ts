@@ -23,6 +23,7 @@ const DENIED = 2;
 const SKB = { ingressInterface: 36, interface: 40, socket: 168 } as const;
 const XDP_INGRESS_INTERFACE = 12;
 
+const PROCESS_OCTETS = 16;
 const TCP = 6;
 const WITH_PORTS = [TCP, 17, 132] as const;
 
@@ -61,11 +62,13 @@ function emitCalled(asm: RuleAssembler, { place, frame }: EventOptions): void {
   asm.call('map_lookup_elem').mov('r1', 0).jump('r0', '==', 0, known).load('r1', 'u32', 'r0', 0).place(known);
   asm.store('u32', RECORD, FIELD.generation, 'r1');
   asm.store('u32', RECORD, FIELD.pid, 0).store('u32', RECORD, FIELD.uid, 0).store('u64', RECORD, FIELD.cgroup, 0);
+  asm.store('u64', RECORD, FIELD.process, 0).store('u64', RECORD, FIELD.process + 8, 0);
   asm.store('u8', RECORD, FIELD.has, 0);
   if (isConnectPlace(place)) {
     asm.call('get_current_pid_tgid').alu('r0', '>>=', 32).store('u32', RECORD, FIELD.pid, 'r0');
     asm.call('get_current_uid_gid').store('u32', RECORD, FIELD.uid, 'r0');
     asm.call('get_current_cgroup_id').store('u64', RECORD, FIELD.cgroup, 'r0');
+    asm.mov('r1', RECORD).alu('r1', '+=', FIELD.process).mov('r2', PROCESS_OCTETS).call('get_current_comm');
     asm.store('u8', RECORD, FIELD.has, HAS.pid | HAS.uid | HAS.cgroup);
   } else if (place === 'tc') {
     const nobody = asm.label('of no socket');
