@@ -1,4 +1,4 @@
-/** Conversations with the kernel over NETLINK_NETFILTER: requests, dumps, transactions, notifications. */
+/** Conversations with the kernel over NETLINK_NETFILTER (requests, dumps, transactions, notifications) and NETLINK_ROUTE. */
 export { Batch, type BatchMessage, type ItemList } from './batch.ts';
 export {
   type CommitOptions,
@@ -20,3 +20,4 @@ export {
   NFNLGRP_NFTABLES,
   NFNLGRP_NFTRACE,
 } from './monitor.ts';
+export { RouteConnection, type RouteRequest, type RouteVisit } from './route-connection.ts';

@@ -1,22 +1,6 @@
-import {
-  beginMessage,
-  closeAttribute,
-  decodeErrorMessage,
-  decodeMessages,
-  endMessage,
-  NLM_F_ACK,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  NLM_F_REQUEST,
-  NLMSG_ERROR,
-  openNest,
-  putBytes,
-  putString,
-  putU32Host,
-} from '@weir/netlink/message';
-import { KernelError } from '@weir/netlink/socket';
-import { NETLINK_ROUTE, NetlinkSocket } from '@weir/sys';
-import { Reader, Writer } from '@weir/wire/bytes';
+import { closeAttribute, NLM_F_CREATE, NLM_F_EXCL, openNest, putBytes, putString, putU32Host } from '@weir/netlink/message';
+import { RouteConnection } from '@weir/netlink/socket';
+import type { Writer } from '@weir/wire/bytes';
 import { type Family, type Ip, ipBytes } from '@weir/wire/inet';
 
 const RTM_NEWLINK = 16;
@@ -24,9 +8,6 @@ const RTM_NEWADDR = 20;
 const RTM_NEWROUTE = 24;
 const AF_UNSPEC = 0;
 const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
-const ETIME = 62;
-const ANSWER_TIMEOUT = 5_000;
-const MAX_ANSWERS = 1_000;
 
 const IFF_UP = 0x1;
 const IFF_NOARP = 0x80;
@@ -56,12 +37,10 @@ export interface VethEnd {
  * where the socket fails.
  */
 export class RouteSocket {
-  readonly #socket: NetlinkSocket;
-  readonly #buffer = new Uint8Array(16 << 10);
-  #sequence = 0;
+  readonly #connection: RouteConnection;
 
   constructor(netns: string) {
-    this.#socket = NetlinkSocket.open(NETLINK_ROUTE, { netns, capAck: true, extAck: true });
+    this.#connection = new RouteConnection(netns);
   }
 
   /** As `ip link add A type veth peer name B`. */
@@ -117,35 +96,12 @@ export class RouteSocket {
 
   /** Calling it again does nothing. */
   close(): void {
-    this.#socket.close();
+    this.#connection.close();
   }
 
   #request(operation: string, type: number, flags: number, encode: (w: Writer) => void): void {
-    const w = new Writer(256);
-    const sequence = ++this.#sequence;
-    const at = beginMessage(w, type, NLM_F_REQUEST | NLM_F_ACK | flags, sequence);
-    encode(w);
-    endMessage(w, at);
-    this.#socket.send(w.view());
-    for (let i = 0; i < MAX_ANSWERS; i++) {
-      const got = this.#socket.receive(this.#buffer);
-      if (got.kind === 'empty' && !this.#socket.wait(ANSWER_TIMEOUT)) break;
-      if (got.kind === 'data' && answers(new Reader(this.#buffer, 0, got.length), sequence, operation)) return;
-    }
-    throw new KernelError(operation, ETIME, { message: 'no answer' });
+    this.#connection.request({ operation, type, flags, encode });
   }
-}
-
-function answers(r: Reader, sequence: number, operation: string): boolean {
-  let answered = false;
-  decodeMessages(r, (header, payload) => {
-    if (header.type !== NLMSG_ERROR || header.sequence !== sequence) return true;
-    const answer = decodeErrorMessage(header, payload);
-    if (answer.errno !== 0) throw new KernelError(operation, answer.errno, answer);
-    answered = true;
-    return false;
-  });
-  return answered;
 }
 
 /** `struct ifinfomsg`: family u8, padding u8, type u16, index i32, flags u32, changed flags u32. */

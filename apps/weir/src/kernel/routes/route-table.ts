@@ -1,21 +1,6 @@
-import {
-  beginMessage,
-  decodeErrorMessage,
-  decodeMessages,
-  eachAttribute,
-  endMessage,
-  type Header,
-  NLM_F_ACK,
-  NLM_F_DUMP,
-  NLM_F_REQUEST,
-  NLMSG_DONE,
-  NLMSG_ERROR,
-  putBytes,
-  readString,
-} from '@weir/netlink/message';
-import { KernelError } from '@weir/netlink/socket';
-import { NETLINK_ROUTE, NetlinkSocket } from '@weir/sys';
-import { Reader, Writer } from '@weir/wire/bytes';
+import { eachAttribute, type Header, putBytes, readString } from '@weir/netlink/message';
+import { KernelError, RouteConnection } from '@weir/netlink/socket';
+import type { Reader, Writer } from '@weir/wire/bytes';
 import { bitsOf, decodeIp, type Family, type Ip, ipBytes } from '@weir/wire/inet';
 import type { KernelRoute } from '../backend.ts';
 
@@ -23,8 +8,6 @@ const RTM = { newLink: 16, getLink: 18, newAddress: 20, getAddress: 22, newRoute
 const AF: Readonly<Record<Family, number>> = { 4: 2, 6: 10 };
 const AF_UNSPEC = 0;
 const ETIME = 62;
-const ANSWER_TIMEOUT = 5_000;
-const MAX_ANSWERS = 100_000;
 /** Answers that are remembered. */
 const MAX_REMEMBERED = 65_536;
 
@@ -46,23 +29,21 @@ const PLAIN_TABLES: ReadonlySet<number> = new Set([253, 254, 255]);
  * synchronous. KernelError where the kernel refuses, SystemError where the socket fails.
  */
 export class RouteTable {
-  readonly #socket: NetlinkSocket;
-  readonly #buffer = new Uint8Array(64 << 10);
+  readonly #connection: RouteConnection;
   readonly #names = new Map<number, string>();
   readonly #local = new Set<string>();
   /** Families whose routes depend on more than the destination. */
   readonly #chosen = new Set<Family>();
   readonly #remembered = new Map<string, KernelRoute | undefined>();
-  #sequence = 0;
 
   constructor(netns: string | undefined) {
-    this.#socket = NetlinkSocket.open(NETLINK_ROUTE, { ...(netns === undefined ? {} : { netns }), capAck: true, extAck: true });
+    this.#connection = new RouteConnection(netns);
     try {
       this.#readInterfaces();
       this.#readAddresses();
       for (const family of [4, 6] as const) if (!this.#readRules(family)) this.#chosen.add(family);
     } catch (error) {
-      this.#socket.close();
+      this.#connection.close();
       throw error;
     }
   }
@@ -85,7 +66,7 @@ export class RouteTable {
 
   /** Calling it again does nothing. */
   close(): void {
-    this.#socket.close();
+    this.#connection.close();
   }
 
   #ask(address: Ip): KernelRoute | undefined {
@@ -95,7 +76,7 @@ export class RouteTable {
       putBytes(w, RTA.destination, ipBytes(address));
     };
     try {
-      this.#exchange('look up a route', RTM.getRoute, NLM_F_ACK, encode, (header, r) => {
+      this.#connection.request({ operation: 'look up a route', type: RTM.getRoute, encode }, (header, r) => {
         if (header.type === RTM.newRoute) route = this.#route(r);
       });
     } catch (error) {
@@ -172,38 +153,8 @@ export class RouteTable {
 
   /** `length`: octets of the request's own header, whose first is the family. */
   #dump(operation: string, type: number, family: number, length: number, visit: (header: Header, r: Reader) => void): void {
-    this.#exchange(operation, type, NLM_F_DUMP, (w) => w.u8(family).bytes(new Uint8Array(length - 1)), visit);
+    this.#connection.dump({ operation, type, encode: (w) => w.u8(family).bytes(new Uint8Array(length - 1)) }, visit);
   }
-
-  #exchange(operation: string, type: number, flags: number, encode: (w: Writer) => void, visit: (header: Header, r: Reader) => void): void {
-    const w = new Writer(64);
-    const sequence = ++this.#sequence;
-    const at = beginMessage(w, type, NLM_F_REQUEST | flags, sequence);
-    encode(w);
-    endMessage(w, at);
-    this.#socket.send(w.view());
-    for (let i = 0; i < MAX_ANSWERS; i++) {
-      const got = this.#socket.receive(this.#buffer);
-      if (got.kind === 'empty' && !this.#socket.wait(ANSWER_TIMEOUT)) break;
-      if (got.kind === 'data' && isAnswered(new Reader(this.#buffer, 0, got.length), sequence, operation, visit)) return;
-    }
-    throw new KernelError(operation, ETIME, { message: 'no answer' });
-  }
-}
-
-function isAnswered(r: Reader, sequence: number, operation: string, visit: (header: Header, r: Reader) => void): boolean {
-  let answered = false;
-  decodeMessages(r, (header, payload) => {
-    if (header.sequence !== sequence) return true;
-    if (header.type === NLMSG_ERROR) {
-      const answer = decodeErrorMessage(header, payload);
-      if (answer.errno !== 0) throw new KernelError(operation, answer.errno, answer);
-      answered = true;
-    } else if (header.type === NLMSG_DONE) answered = true;
-    else visit(header, payload);
-    return !answered;
-  });
-  return answered;
 }
 
 /** `struct rtmsg`: family, lengths of destination and source, TOS, table, protocol, scope, type (u8 each), flags u32. */
