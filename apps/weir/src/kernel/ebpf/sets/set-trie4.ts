@@ -1,0 +1,190 @@
+import { mask32 } from '@weir/wire/inet';
+import { SET_LAYOUT } from '../../../model/set-layout.ts';
+import {
+  addCover,
+  addShort,
+  BELOW,
+  below,
+  coverOf,
+  firstLevel,
+  hasCover,
+  MANY,
+  NOTHING,
+  nodeEntry,
+  publish,
+  removeCover,
+  removeShort,
+  slotOf,
+  soleIn,
+} from './entries.ts';
+import type { Added, SetTrie } from './set-trie.ts';
+import type { SlotPool } from './slot-pool.ts';
+
+const { firstBits, lengthShift, shortWords, slotWords, tag, valueShift } = SET_LAYOUT;
+
+/** Nodes that one member can ask for: those of bits 17, 21, 25 and 29 on. */
+const MOST_NODES = 4;
+
+/** What an entry with one member below it says of that member. */
+export function lonely4(w0: number, length: number): number {
+  return tag | ((w0 & 0xffff) << valueShift) | ((32 - length) << lengthShift);
+}
+
+export function lonelyWord(entry: number): number {
+  return (entry >>> valueShift) & 0xffff;
+}
+
+export function lonelyLength(entry: number): number {
+  return 32 - ((entry >>> lengthShift) & 15);
+}
+
+/**
+ * IPv4: each entry leads to the node of the next 4 bits, or is itself the one member below it. A set of n members takes at most 2n slots: four for each two that share 28 bits with
+ * each other and 16 with no other. Members that are spread need none until they meet in the first 16 bits.
+ */
+export class SetTrie4 implements SetTrie {
+  readonly family = 4;
+  readonly pool: SlotPool;
+  readonly #words: Int32Array;
+  /** The entries that led to the node at hand. */
+  readonly #path = new Int32Array(MOST_NODES + 1);
+  #size: number;
+
+  /** Memory as `writeHeader` or a trie before has left it; `size` says how many members it has. */
+  constructor(words: Int32Array, pool: SlotPool, size: number) {
+    this.#words = words;
+    this.pool = pool;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(w0: number, _w1: number, _w2: number, _w3: number, length: number): Added {
+    if (length > firstBits && this.pool.available < MOST_NODES) return 'full';
+    if (!this.#add(w0, length)) return 'there';
+    this.#size++;
+    return 'added';
+  }
+
+  #add(w0: number, length: number): boolean {
+    const words = this.#words;
+    if (length <= 8) return addShort(words, w0, length);
+    if (length <= firstBits) return addCover(words, ...firstLevel(w0, length));
+    const lonely = lonely4(w0, length);
+    let at = w0 >>> 16;
+    for (let depth: number = firstBits; ; depth += 4) {
+      const entry = words[at] as number;
+      const had = below(entry);
+      if (had === 0) {
+        publish(words, at, entry | lonely);
+        return true;
+      }
+      if (had === lonely) return false;
+      let node = slotOf(had);
+      if (had < 0) {
+        node = this.pool.take();
+        this.#put(node, depth, had);
+        publish(words, at, coverOf(entry) | nodeEntry(node));
+      }
+      if (length - depth <= 4) return addCover(words, ...inNode(node, w0, depth, length));
+      at = node * slotWords + ((w0 >>> (28 - depth)) & 15);
+    }
+  }
+
+  /** Writes a member into a node that nothing leads to yet. */
+  #put(node: number, depth: number, lonely: number): void {
+    const words = this.#words;
+    const [value, length] = [lonelyWord(lonely), lonelyLength(lonely)];
+    if (length - depth > 4) {
+      words[node * slotWords + ((value >>> (28 - depth)) & 15)] = lonely;
+      return;
+    }
+    const [first, count, bit] = inNode(node, value, depth, length);
+    for (let at = first; at < first + count; at++) words[at] = bit;
+  }
+
+  remove(w0: number, _w1: number, _w2: number, _w3: number, length: number): boolean {
+    if (!this.#remove(w0, length)) return false;
+    this.#size--;
+    return true;
+  }
+
+  #remove(w0: number, length: number): boolean {
+    const words = this.#words;
+    if (length <= 8) return removeShort(words, w0, length);
+    if (length <= firstBits) return removeCover(words, ...firstLevel(w0, length));
+    let at = w0 >>> 16;
+    for (let depth: number = firstBits, steps = 0; ; depth += 4, steps++) {
+      const entry = words[at] as number;
+      const had = below(entry);
+      this.#path[steps] = at;
+      if (had <= 0) {
+        if (had === 0 || had !== lonely4(w0, length)) return false;
+        publish(words, at, coverOf(entry));
+        this.#prune(w0, steps - 1);
+        return true;
+      }
+      const node = slotOf(had);
+      if (length - depth <= 4) {
+        if (!removeCover(words, ...inNode(node, w0, depth, length))) return false;
+        this.#prune(w0, steps);
+        return true;
+      }
+      at = node * slotWords + ((w0 >>> (28 - depth)) & 15);
+    }
+  }
+
+  /** Takes out nodes that have at most one member, from the one that the entry `step` of the path leads to upwards. */
+  #prune(w0: number, from: number): void {
+    const words = this.#words;
+    for (let step = from; step >= 0; step--) {
+      const at = this.#path[step] as number;
+      const entry = words[at] as number;
+      const node = slotOf(below(entry));
+      const sole = soleIn(words, node);
+      if (sole === MANY) return;
+      let left = 0;
+      if (sole !== NOTHING) {
+        const index = sole >> 3;
+        const part = sole & 7;
+        const depth = firstBits + 4 * step;
+        left = below(words[node * slotWords + index] as number);
+        if (part === BELOW && left > 0) return;
+        if (part !== BELOW) left = lonely4((w0 & mask32(depth)) | (index << (28 - depth)), depth + 1 + part);
+      }
+      publish(words, at, coverOf(entry) | left);
+      this.pool.release(node);
+    }
+  }
+
+  has(w0: number, _w1: number, _w2: number, _w3: number, length: number): boolean {
+    const words = this.#words;
+    if (length <= 8) return hasCover(words, shortWords + (w0 >>> 24), 1 << (8 - length), 1 << length);
+    if (length <= firstBits) return hasCover(words, ...firstLevel(w0, length));
+    let at = w0 >>> 16;
+    for (let depth: number = firstBits; ; depth += 4) {
+      const had = below(words[at] as number);
+      if (had <= 0) return had !== 0 && had === lonely4(w0, length);
+      if (length - depth <= 4) return hasCover(words, ...inNode(slotOf(had), w0, depth, length));
+      at = slotOf(had) * slotWords + ((w0 >>> (28 - depth)) & 15);
+    }
+  }
+
+  covers(w0: number): boolean {
+    let at = w0 >>> 16;
+    for (let depth: number = firstBits; ; depth += 4) {
+      const entry = this.#words[at] as number;
+      if (coverOf(entry) !== 0) return true;
+      if (entry === 0) return false;
+      if (entry < 0) return ((w0 ^ lonelyWord(entry)) & 0xffff) >>> (32 - lonelyLength(entry)) === 0;
+      at = slotOf(entry) * slotWords + ((w0 >>> (28 - depth)) & 15);
+    }
+  }
+}
+
+/** The entries of a node that a member of `length` bits covers, of which the node has those after `depth`. */
+function inNode(node: number, w0: number, depth: number, length: number): readonly [first: number, count: number, bit: number] {
+  return [node * slotWords + ((w0 >>> (28 - depth)) & 15), 1 << (4 - (length - depth)), 1 << (length - depth - 1)];
+}

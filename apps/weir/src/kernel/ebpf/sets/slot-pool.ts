@@ -1,0 +1,76 @@
+import { SET_LAYOUT } from '../../../model/set-layout.ts';
+
+const { slotWords, poolSlot } = SET_LAYOUT;
+
+/**
+ * The slots of one set's memory. A slot that is given back may still be read by a program that found its way there before: it rests, unchanged, until `reclaim` says that
+ * every such program has ended. Costs 4 octets for each slot that rests or is free again.
+ */
+export class SlotPool {
+  readonly #words: Int32Array;
+  readonly #slots: number;
+  /** Slots from here on have never been used. */
+  #next: number = poolSlot;
+  readonly #free: number[] = [];
+  #resting: number[] = [];
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+    this.#slots = words.length / slotWords;
+  }
+
+  /** All there are. */
+  get slots(): number {
+    return this.#slots - poolSlot;
+  }
+
+  /** Those that can be taken now. */
+  get available(): number {
+    return this.#slots - this.#next + this.#free.length;
+  }
+
+  get resting(): number {
+    return this.#resting.length;
+  }
+
+  get used(): number {
+    return this.slots - this.available - this.resting;
+  }
+
+  /** A slot of zeros. The caller has looked at `available`. RangeError when there is none. */
+  take(): number {
+    const slot = this.#free.pop() ?? this.#next;
+    if (slot === this.#next) {
+      if (slot >= this.#slots) throw new RangeError('no slot is left');
+      this.#next++;
+    }
+    this.#words.fill(0, slot * slotWords, (slot + 1) * slotWords);
+    return slot;
+  }
+
+  /** Nothing leads to the slot any more. */
+  release(slot: number): void {
+    this.#resting.push(slot);
+  }
+
+  /** No program is running any more that ran when the last slot was released. */
+  reclaim(): void {
+    for (const slot of this.#resting) this.#free.push(slot);
+    this.#resting = [];
+  }
+
+  /** Begins with what is found in memory: `used` has a 1 for each slot that something leads to. The others rest. */
+  restore(used: Uint8Array): void {
+    this.#free.length = 0;
+    this.#resting = [];
+    this.#next = Math.max(poolSlot, used.lastIndexOf(1) + 1);
+    for (let slot = poolSlot; slot < this.#next; slot++) if (used[slot] === 0) this.#resting.push(slot);
+  }
+
+  /** For memory that is a larger copy of another's. */
+  continue(other: SlotPool): void {
+    this.#next = other.#next;
+    this.#free.push(...other.#free);
+    this.#resting.push(...other.#resting);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * How the members of one family of a named set lie in memory: a trie in the one value of an array map, which programs read and one process writes through a mapping. Words of
+ * 32 bits in host order; a slot is 16 words (64 octets), and the value is as many slots as a power of two.
+ *
+ *     slots 0-4095     the entries of the first 16 bits of an address
+ *     slots 4096-4111  which members of at most 8 bits there are, by first octet; programs do not read it
+ *     slot  4112       MAGIC, the layout's version, the family
+ *     slots 4113-      nodes: the 16 entries of the next 4 bits; and (IPv6) records
+ *
+ * An entry:
+ *
+ *     31    30                     9 8          0
+ *     +-----+-----------------------+------------+
+ *     | tag | slot                  | covered by |
+ *     +-----+-----------------------+------------+
+ *
+ * Covered by: bit k is set where a member covers all of the entry that is k + 1 bits longer than what led to its node; in the first level bit k is for members of k + 9 bits, and bit 8
+ * for those of at most 8. Members are never pushed down, so they can be told apart again, and one member is one bit in 1 to 128 entries. Slot: the node below, 0 for none. With the tag
+ * - IPv4: exactly one member below: bits 13-28 are the last 16 bits of its address, bits 9-12 are 32 less its length
+ * - IPv6: the slot is a record { value 16 octets · mask 16 octets · entry u32 · bits u32 · MAGIC }: where the address has the value under the mask, the entry goes on from there, and leads
+ *   to the node for the 4 bits after `bits`, or is one member (bit 0). Value and mask are in the order of packets.
+ */
+export const SET_LAYOUT = {
+  slotOctets: 64,
+  slotWords: 16,
+  /** Bits that the first level takes. */
+  firstBits: 16,
+  /** Word. */
+  shortWords: 65_536,
+  headerSlot: 4112,
+  poolSlot: 4113,
+  coverMask: 0x1ff,
+  shortCover: 1 << 8,
+  slotShift: 9,
+  tag: 0x8000_0000,
+  lengthShift: 9,
+  valueShift: 13,
+  /** Octets within a record. */
+  record: { value: 0, mask: 16, entry: 32, bits: 36, magic: 40 },
+  magic: 0x7265_6977,
+  version: 1,
+  /** Octets of the value: a new set's, and the most that one can grow to. */
+  leastOctets: 1 << 19,
+  mostOctets: 1 << 28,
+} as const;
+
+/**
+ * What of a list's map a program is bound to besides its shape: the octets of its value less one slot, by which every offset is masked. A map of another size needs the
+ * same program loaded anew with this constant, and nothing else.
+ */
+export function slotMaskSymbol(listSymbol: string): string {
+  return `${listSymbol} slots`;
+}
+
+export function slotMask(valueOctets: number): bigint {
+  return BigInt(valueOctets - SET_LAYOUT.slotOctets);
+}
