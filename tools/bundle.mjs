@@ -1,8 +1,12 @@
-// Bundles the command line and the kernel worker into apps/weir/dist, so that `weir` starts fast. Native code and what it loads stay outside.
+// Bundles the command line and the worker threads into apps/weir/dist, so that `weir` starts fast. Native code and what it loads stay outside.
 import { existsSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
-const entryPoints = { weir: 'apps/weir/src/main.ts', 'kernel-worker': 'apps/weir/src/reconcile/worker-main.ts' };
+const entryPoints = {
+  weir: 'apps/weir/src/main.ts',
+  'kernel-worker': 'apps/weir/src/reconcile/worker-main.ts',
+  'verdict-reader': 'apps/weir/src/observe/verdicts/reader-worker.ts',
+};
 const present = Object.fromEntries(Object.entries(entryPoints).filter(([, path]) => existsSync(path)));
 
 if (Object.keys(present).length > 0) {

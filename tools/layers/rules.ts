@@ -65,4 +65,5 @@ export const testOnly: readonly string[] = ['vitest', 'fast-check'];
 export const sourceOnly: Readonly<Record<string, readonly string[]>> = {
   'apps/weir/bin/weir.mjs': ['tsx'],
   'apps/weir/src/reconcile/worker-source.mjs': ['tsx'],
+  'apps/weir/src/observe/verdicts/reader-source.mjs': ['tsx'],
 };
