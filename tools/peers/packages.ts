@@ -15,6 +15,8 @@ export const peerPackages: readonly PeerPackage[] = [
   { name: 'nftables', program: '/usr/sbin/nft', role: 'oracle for rulesets' },
   { name: 'iptables', program: '/usr/sbin/iptables-restore', role: 'oracle for foreign tables' },
   { name: 'bpftool', program: '/usr/sbin/bpftool', role: 'oracle for programs and maps' },
+  { name: 'gcc-bpf', program: '/usr/bin/bpf-gcc', role: 'C programs of users' },
+  { name: 'sip-tester', program: '/usr/bin/sipp', role: 'real SIP calls' },
   { name: 'iproute2', program: '/usr/sbin/ip', role: 'namespaces and links' },
   { name: 'wireguard-go', program: '/usr/bin/wireguard-go', role: 'tunnels' },
   { name: 'wireguard-tools', program: '/usr/bin/wg', role: 'tunnels' },

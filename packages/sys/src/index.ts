@@ -5,6 +5,7 @@ export { passedDescriptors, storeDescriptor } from './descriptor-store.ts';
 export { DirectoryLock } from './directory-lock.ts';
 export { Epoll } from './epoll.ts';
 export { wakeUp } from './event-descriptor.ts';
+export { duplicateFd, Libbpf, type LibbpfPointer } from './libbpf.ts';
 export { errnoName, SystemError } from './libc.ts';
 export { type MapOptions, MappedMemory, pageSize } from './mapped-memory.ts';
 export { NETLINK_NETFILTER, NETLINK_ROUTE, type NetlinkOptions, NetlinkSocket, type Received } from './netlink.ts';

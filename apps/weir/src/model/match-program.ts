@@ -17,5 +17,5 @@ export interface MatchTable {
 export type MatchProgram =
   /** Made by the compiler: instructions of 8 octets, base64. */
   | { readonly kind: 'code'; readonly name: string; readonly instructions: string; readonly tables: readonly MatchTable[] }
-  /** The user's: an ELF object (base64), and which of its programs. */
-  | { readonly kind: 'object'; readonly name: string; readonly object: string; readonly program: string };
+  /** The user's: an ELF object (base64), the file that it was in, and which of its programs. */
+  | { readonly kind: 'object'; readonly name: string; readonly file: string; readonly object: string; readonly program: string };

@@ -1,4 +1,5 @@
 import { BpfMap, BpfProgram } from '@weir/ebpf/kernel';
+import { BpfObject } from '@weir/ebpf/object';
 import type { MatchProgram } from '../../model/match-program.ts';
 import { fillTable } from './fill-table.ts';
 
@@ -14,11 +15,23 @@ const IMMEDIATE = 4;
 
 /**
  * Loads a program that rules of nf_tables ask.
- * @throws BpfError, VerifierError
+ * @throws BpfError, VerifierError; ObjectError for an ELF object that cannot be used
  */
 export function loadMatch(program: MatchProgram): LoadedMatch {
-  if (program.kind === 'object') throw new RangeError('an ELF object');
-  const { name, instructions, tables } = program;
+  return program.kind === 'code' ? loadCode(program) : loadObject(program);
+}
+
+function loadObject({ object, program, file }: Extract<MatchProgram, { kind: 'object' }>): LoadedMatch {
+  const opened = BpfObject.open(new Uint8Array(Buffer.from(object, 'base64')), file);
+  try {
+    opened.load({ programs: [program], type: 'socket_filter' });
+    return opened.program(program);
+  } finally {
+    opened.close();
+  }
+}
+
+function loadCode({ name, instructions, tables }: Extract<MatchProgram, { kind: 'code' }>): LoadedMatch {
   const octets = new Uint8Array(Buffer.from(instructions, 'base64'));
   const view = new DataView(octets.buffer);
   const maps: BpfMap[] = [];

@@ -1,4 +1,5 @@
 import { BpfError } from '@weir/ebpf/kernel';
+import { ObjectError } from '@weir/ebpf/object';
 import type { BpfMatch } from '@weir/netlink/nftables';
 import type { Operation, Refusal, TableAddress } from '../backend.ts';
 import type { PinnedMatches } from '../ebpf/pinned-matches.ts';
@@ -17,7 +18,7 @@ export function ruleProgramPlaces(
       try {
         places.set(program.name, programs.use(operation.address.table, program));
       } catch (error) {
-        if (!(error instanceof BpfError)) throw error;
+        if (!(error instanceof BpfError) && !(error instanceof ObjectError)) throw error;
         refusals.push({ operation: index, element: undefined, code: error.code, message: error.message });
       }
     }
