@@ -12,17 +12,27 @@ import {
   readTcx,
   removeClsact,
   TcFilter,
+  type TcFilterOptions,
 } from '@weir/ebpf/kernel';
 import { PROGRAM_TYPES } from './load-hook.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
-import { createPrograms, loadStub, placeOf, putProgram, readSlot } from './stub.ts';
+import { createPrograms, loadStub, placeOf, putProgram, readSlot, STUB_NAME } from './stub.ts';
 
 /** Of Weir's filters of clsact: late enough that the system's own come before, by a number that nobody else is likely to use. */
-export const FILTER_PRIORITY = 0x5745;
+const FILTER_PRIORITY = 0x5745;
 const FILTER_HANDLE = 1;
+/** Where Weir's filters stand among others. */
+export const FILTER_PLACE = { priority: FILTER_PRIORITY, handle: FILTER_HANDLE } as const;
 
 /** How a stub is held in its place. */
 export type Hold = { readonly kind: 'link'; readonly link: BpfLink } | { readonly kind: 'filter'; readonly filter: TcFilter };
+
+/** A link with where it is pinned. */
+export interface PinnedLink {
+  readonly link: BpfLink;
+  readonly directory: PinDirectory;
+  readonly pin: string;
+}
 
 /** What an attachment needs to know of the machine at the moment. */
 export interface Surroundings {
@@ -97,6 +107,16 @@ export class Attachment {
     return readSlot(this.programs);
   }
 
+  /** Whether the stub still holds its place, wherever that is now. */
+  get alive(): boolean {
+    const hold = this.#hold;
+    if (!hold) return false;
+    const id = this.stub.info().id;
+    if (hold.kind === 'filter') return hold.filter.info()?.programId === id;
+    const info = hold.link.info();
+    return info.programId === id && isAttached(info);
+  }
+
   /** Whether the stub is where it should be, as it should be. */
   fits(around: Surroundings): boolean {
     const hold = this.#hold;
@@ -117,12 +137,11 @@ export class Attachment {
     return interfaces.get(this.place.interface)?.xdp?.mode === this.place.mode;
   }
 
-  /** Puts this stub where a link of another one is, without a packet between them; false where the kernel will not. The link is this one's from then on when it is true. */
-  takeOver(link: BpfLink): void {
+  /** Puts this stub where a link of another one is, without a packet between them. The link is this one's from then on. */
+  takeOver({ link, directory, pin }: PinnedLink): void {
     link.update(this.stub);
-    this.#directory.pin(link, PIN.link);
-    this.#release();
-    this.#hold = { kind: 'link', link };
+    this.#keep(link);
+    if (directory.path !== this.#directory.path) directory.unpin(pin);
   }
 
   /** Attaches the stub. Returns why it is not as was asked for, where it is not. `absent` where there is no such interface or cgroup. */
@@ -142,8 +161,7 @@ export class Attachment {
           this.#keep(attachTcx(this.stub, at));
           return undefined;
         }
-        const options = { ...at, priority: FILTER_PRIORITY, handle: FILTER_HANDLE };
-        this.#hold = { kind: 'filter', filter: TcFilter.attach(this.stub, options) };
+        this.#hold = { kind: 'filter', filter: this.#attachFilter({ ...at, ...FILTER_PLACE }) };
         return 'attached by clsact: tcx came with Linux 6.6';
       }
       case 'cgroup': {
@@ -155,19 +173,26 @@ export class Attachment {
     }
   }
 
+  #attachFilter(options: TcFilterOptions): TcFilter {
+    const there = TcFilter.at(options);
+    if (there.info()?.name !== STUB_NAME) return TcFilter.attach(this.stub, options);
+    // Of a process before, which nobody wrote down.
+    there.replace(this.stub);
+    return there;
+  }
+
   #keep(link: BpfLink): void {
     this.#directory.pin(link, PIN.link);
     this.#release();
     this.#hold = { kind: 'link', link };
   }
 
-  /** Gives up the link without detaching it: it is somebody else's to close. */
-  giveUp(): BpfLink | undefined {
+  /** Gives the link away without detaching it; undefined when it is held by none. Its pin stays. */
+  giveUp(): PinnedLink | undefined {
     if (this.#hold?.kind !== 'link') return undefined;
     const { link } = this.#hold;
     this.#hold = undefined;
-    this.#directory.unpin(PIN.link);
-    return link;
+    return { link, directory: this.#directory, pin: PIN.link };
   }
 
   /** Takes the stub from its place; what is pinned of it stays. */

@@ -30,7 +30,26 @@ interface Counted {
   readonly words: number;
 }
 
-const infoSchema = z.object({ refs: z.array(z.string()), variants: z.array(z.string()), counted: z.array(z.string()) });
+const listSchema = z.object({ list: z.string(), family: z.union([z.literal(4), z.literal(6)]) });
+const infoSchema = z.object({
+  refs: z.array(z.string()),
+  variants: z.array(z.string()),
+  counted: z.array(z.string()),
+  lists: z.array(listSchema),
+  /** Symbols of what is kept for the hook, and for all hooks. */
+  kept: z.array(z.string()),
+  common: z.array(z.string()),
+});
+
+/** What programs look into that is not their generation's own. */
+export type Uses = Pick<z.infer<typeof infoSchema>, 'lists' | 'kept' | 'common'>;
+
+export function usesOf(hooks: HookPrograms): Uses {
+  const needs = [...hooks.values()].flatMap(({ maps }) => maps);
+  const symbols = (kind: MapNeed['kind']): string[] => [...new Set(needs.filter((need) => need.kind === kind).map(({ symbol }) => symbol))];
+  const lists = new Map(needs.flatMap((need) => (need.kind === 'list' ? [[`${need.family} ${need.list}`, { list: need.list, family: need.family }]] : [])));
+  return { lists: [...lists.values()], kept: symbols('limits'), common: [...symbols('events'), ...symbols('interfaces')] };
+}
 
 /**
  * The programs of a hook's rules at one time, with what they count in. It is in force where its programs stand in slots; it is pinned, so that the next process finds what
@@ -40,6 +59,7 @@ export class Generation {
   readonly number: number;
   readonly refs: readonly string[];
   readonly programs: ReadonlyMap<string, BpfProgram>;
+  readonly uses: Uses;
   readonly #directory: PinDirectory;
   readonly #counted: ReadonlyMap<string, Counted>;
   readonly #hooks: HookPrograms | undefined;
@@ -47,7 +67,7 @@ export class Generation {
 
   private constructor(
     directory: PinDirectory,
-    parts: Pick<Generation, 'number' | 'refs' | 'programs'>,
+    parts: Pick<Generation, 'number' | 'refs' | 'programs' | 'uses'>,
     counted: ReadonlyMap<string, Counted>,
     hooks: HookPrograms | undefined,
   ) {
@@ -55,6 +75,7 @@ export class Generation {
     this.number = parts.number;
     this.refs = parts.refs;
     this.programs = parts.programs;
+    this.uses = parts.uses;
     this.#counted = counted;
     this.#hooks = hooks;
   }
@@ -87,8 +108,10 @@ export class Generation {
         directory.pin(map, PIN.counters + pinName(symbol));
         directory.pin(base, PIN.base + pinName(symbol));
       }
-      pinText(directory, PIN.info, JSON.stringify({ refs, variants: [...hooks.keys()], counted: [...counted.keys()] }));
-      return new Generation(directory, { number, refs, programs }, counted, hooks);
+      const uses = usesOf(hooks);
+      const info: z.infer<typeof infoSchema> = { refs, variants: [...hooks.keys()], counted: [...counted.keys()], ...uses };
+      pinText(directory, PIN.info, JSON.stringify(info));
+      return new Generation(directory, { number, refs, programs, uses }, counted, hooks);
     } catch (error) {
       for (const program of programs.values()) program.close();
       for (const { map, base } of counted.values()) for (const one of [map, base]) one.close();
@@ -104,7 +127,7 @@ export class Generation {
     if (!info) return undefined;
     const programs = new Map<string, BpfProgram>();
     const counted = new Map<string, Counted>();
-    const generation = new Generation(directory, { number, refs: info.refs, programs }, counted, undefined);
+    const generation = new Generation(directory, { number, refs: info.refs, programs, uses: info }, counted, undefined);
     for (const variant of info.variants) {
       const program = directory.program(PIN.program + pinName(variant));
       if (program) programs.set(variant, program);

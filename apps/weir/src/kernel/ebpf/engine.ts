@@ -1,0 +1,318 @@
+import { type BpfMap, type FeatureReport, PinDirectory } from '@weir/ebpf/kernel';
+import { DirectoryLock } from '@weir/sys';
+import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
+import type { Surroundings } from './attachment.ts';
+import { EngineBusyError } from './engine-error.ts';
+import type { HookPrograms } from './generation.ts';
+import { generationNumbers, HookRuntime } from './hook-runtime.ts';
+import { writeInterfaceNames } from './interface-names.ts';
+import type { ListChange } from './kernel-list.ts';
+import { asDelta, type ListState, ListStore } from './list-store.ts';
+import { MapStore } from './map-store.ts';
+import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './pin-layout.ts';
+import { asError, type HeldPlace, type PlaceProblem, Places } from './places.ts';
+import type { CountColumns } from './rule-counts.ts';
+import { InterfaceWatch } from './surroundings.ts';
+
+/** A stub at a place that calls the program of a variant. */
+export interface WantedAttachment {
+  readonly place: AttachPlace;
+  readonly variant: string;
+}
+
+/** The rules of a hook and where they are to judge. */
+export interface WantedHook {
+  readonly hook: string;
+  readonly programs: HookPrograms;
+  readonly attachments: readonly WantedAttachment[];
+}
+
+/** What is not as it is wanted. `error` is what the kernel or this engine said. */
+export interface EngineProblem {
+  /** The same as long as it is about the same. */
+  readonly key: string;
+  readonly hook: string;
+  /** Undefined: about the programs of the hook. */
+  readonly place: AttachPlace | undefined;
+  readonly error: Error;
+}
+
+export interface Settled {
+  readonly problems: readonly EngineProblem[];
+  /** Places that something else took the stub from, and that have it again. */
+  readonly repaired: readonly AttachPlace[];
+}
+
+export interface EngineOptions {
+  readonly directory: string;
+  /** Whose interfaces; undefined: those of this thread's namespace. */
+  readonly netns: string | undefined;
+  readonly features: FeatureReport;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** A place as it is held, for a hook. */
+export interface PlaceStatus extends HeldPlace {
+  readonly hook: string;
+  readonly place: AttachPlace;
+  /** The number of the programs in force. */
+  readonly generation: number | undefined;
+}
+
+export interface EngineStatus {
+  readonly directory: string;
+  readonly places: readonly PlaceStatus[];
+  readonly lists: readonly ListState[];
+  readonly rules: readonly {
+    readonly hook: string;
+    readonly refs: readonly string[];
+    /** Of a map with counts by rule. */
+    readonly counts: (symbol: string) => CountColumns | undefined;
+  }[];
+}
+
+/** The members of a set that are known already; undefined where they are still to come. */
+export type KnownMembers = (set: string, family: 4 | 6) => PrefixColumns | undefined;
+
+/**
+ * What Weir has of eBPF in the kernel: stubs at their places, the programs of hooks that they call, and the lists that those look into. All of it is pinned: it goes on
+ * when this process ends, and the next one takes it over without a packet between. One process at a time has a directory. Synchronous. BpfError.
+ */
+export class EbpfEngine {
+  readonly directory: string;
+  readonly #options: EngineOptions;
+  readonly #lock: DirectoryLock;
+  readonly #root: PinDirectory;
+  readonly #watch: InterfaceWatch;
+  readonly #lists: ListStore;
+  readonly #common: MapStore;
+  readonly #hooks = new Map<string, HookRuntime>();
+  readonly #places: Places;
+  #wanted: readonly WantedHook[] = [];
+  #around: Surroundings;
+  #number = 0;
+  /** Other versions of the layout have been taken over. */
+  #alone = false;
+  #closed = false;
+
+  private constructor(options: EngineOptions, lock: DirectoryLock, root: PinDirectory, watch: InterfaceWatch) {
+    this.directory = options.directory;
+    this.#options = options;
+    this.#lock = lock;
+    this.#root = root;
+    this.#watch = watch;
+    this.#places = new Places(root, options.features);
+    this.#lists = new ListStore(root);
+    this.#common = new MapStore(root);
+    this.#around = watch.look(options.features);
+    const hooks = root.at(PIN.hooks);
+    for (const name of hooks.list().directories) this.#number = Math.max(this.#number, ...generationNumbers(hooks.at(name)));
+    for (const name of hooks.list().directories) this.#runtime(name);
+  }
+
+  /**
+   * Takes a pin directory, which is made where it is not there.
+   * @throws EngineBusyError when another process has it; BpfError where there is no BPF file system
+   */
+  static open(options: EngineOptions): EbpfEngine {
+    const parent = PinDirectory.open(options.directory);
+    const lock = DirectoryLock.take(options.directory);
+    if (!lock) throw new EngineBusyError(options.directory, DirectoryLock.holder(options.directory));
+    let watch: InterfaceWatch | undefined;
+    try {
+      watch = new InterfaceWatch(options.netns);
+      return new EbpfEngine(options, lock, parent.at(layoutDirectory()), watch);
+    } catch (error) {
+      watch?.close();
+      lock.close();
+      throw error;
+    }
+  }
+
+  #runtime(name: string): HookRuntime {
+    const known = this.#hooks.get(name);
+    if (known) return known;
+    const directory = this.#root.at(PIN.hooks).at(name);
+    const made = new HookRuntime({ directory, lists: this.#lists, common: this.#common, nextNumber: () => ++this.#number });
+    this.#hooks.set(name, made);
+    return made;
+  }
+
+  /** What the lists have: put there by this process, or by one before it. */
+  members(): readonly MemberColumns[] {
+    return this.#lists.members();
+  }
+
+  /**
+   * Opens the lists that programs will look into, and fills those that are new with what is known. Returns those whose members are not known: programs that are put into force
+   * before `apply` brings them find them empty.
+   */
+  openLists(hooks: readonly WantedHook[], known: KnownMembers): readonly string[] {
+    const missing: string[] = [];
+    for (const { programs } of hooks)
+      for (const { maps } of programs.values())
+        for (const need of maps) {
+          if (need.kind !== 'list' || !this.#lists.open(need).fresh) continue;
+          const members = known(need.list, need.family);
+          if (members) this.#lists.apply(asDelta(need.list, members));
+          else missing.push(listKey(need.list, need.family));
+        }
+    return missing;
+  }
+
+  /** Takes what is wanted, and makes the kernel agree. What cannot be is a problem; the rest is done, and programs that were in force stay. */
+  configure(hooks: readonly WantedHook[]): Settled {
+    this.#wanted = hooks;
+    return this.settle();
+  }
+
+  /** Makes the kernel agree with what is wanted: after `configure`, when something has changed, and to try again. */
+  settle(): Settled {
+    const { features } = this.#options;
+    this.#around = this.#watch.look(features);
+    const problems: EngineProblem[] = [];
+    for (const wanted of this.#wanted) this.#load(wanted, problems);
+    this.#nameInterfaces();
+    for (const wanted of this.#wanted) this.#put(wanted, problems);
+    const places = this.#wanted.flatMap(({ attachments }) => attachments.map(({ place }) => place));
+    const others = this.#alone ? [] : this.#otherLayouts();
+    const settled = this.#places.settle(places, this.#around, others);
+    for (const problem of settled.problems) problems.push(this.#problemAt(problem));
+    this.#sweep();
+    for (const directory of others) directory.remove();
+    this.#alone = true;
+    this.#around = this.#watch.look(features);
+    return { problems, repaired: settled.repaired };
+  }
+
+  #load({ hook, programs }: WantedHook, problems: EngineProblem[], again = false): void {
+    try {
+      this.#runtime(hook).load(programs, this.#options.now(), again);
+    } catch (error) {
+      problems.push({ key: `hook ${hook}`, hook, place: undefined, error: asError(error) });
+    }
+  }
+
+  /** Puts the programs of a hook into force. */
+  #put({ hook, attachments }: WantedHook, problems: EngineProblem[]): void {
+    for (const { place, variant } of attachments) {
+      const program = this.#runtime(hook).program(variant);
+      const problem = program && this.#places.judgeBy(place, program);
+      if (problem) problems.push(this.#problemAt(problem));
+    }
+  }
+
+  #problemAt({ place, error }: PlaceProblem): EngineProblem {
+    const name = placeName(place);
+    const wanted = this.#wanted.find(({ attachments }) => attachments.some((one) => placeName(one.place) === name));
+    return { key: `place ${name}`, hook: wanted?.hook ?? '', place, error };
+  }
+
+  #nameInterfaces(): void {
+    for (const map of this.#common.ofKind('interfaces')) writeInterfaceNames(map, this.#around.interfaces.values());
+  }
+
+  /** Removes what nothing wants any more but the places. */
+  #sweep(): void {
+    for (const [name, runtime] of this.#hooks) {
+      if (this.#wanted.some(({ hook }) => hook === name)) continue;
+      runtime.remove();
+      this.#hooks.delete(name);
+    }
+    const uses = [...this.#hooks.values()].flatMap((runtime) => runtime.uses());
+    this.#lists.keep(uses.flatMap(({ lists }) => lists));
+    this.#common.keep(new Set(uses.flatMap(({ common }) => common)));
+  }
+
+  #otherLayouts(): readonly PinDirectory[] {
+    const parent = PinDirectory.open(this.directory);
+    const others = parent.list().directories.filter((name) => layoutOf(name) !== undefined && name !== layoutDirectory());
+    return others.map((name) => parent.at(name));
+  }
+
+  /** Changes members. Programs whose list has moved to another map are loaded again; what goes wrong with that is among the problems. */
+  apply(deltas: readonly MemberDelta[]): { readonly change: ListChange; readonly problems: readonly EngineProblem[] } {
+    let [added, removed, leftOut] = [0, 0, 0];
+    const grown = new Set<string>();
+    for (const delta of deltas) {
+      const change = this.#lists.apply(delta);
+      if (!change) continue;
+      added += change.added;
+      removed += change.removed;
+      leftOut += change.leftOut;
+      if (change.grown) grown.add(delta.set);
+    }
+    const problems: EngineProblem[] = [];
+    for (const wanted of this.#wanted) {
+      if (!this.#hooks.get(wanted.hook)?.uses().some(({ lists }) => lists.some(({ list }) => grown.has(list)))) continue;
+      this.#load(wanted, problems, true);
+      this.#put(wanted, problems);
+    }
+    return { change: { added, removed, leftOut, grown: grown.size > 0 }, problems };
+  }
+
+  /** Takes over what earlier generations counted; true when something has changed that `settle` should look at. */
+  poll(): boolean {
+    const now = this.#options.now();
+    for (const runtime of this.#hooks.values()) runtime.takeCounts(now);
+    return this.#watch.changed() || this.#drifted();
+  }
+
+  #drifted(): boolean {
+    return this.#wanted.some(({ hook, attachments }) =>
+      attachments.some(({ place, variant }) => !this.#places.isSound(place, this.#hooks.get(hook)?.program(variant))),
+    );
+  }
+
+  /** Milliseconds until `poll` has something to do by itself; undefined when nothing is open. */
+  nextDue(): number | undefined {
+    const times = [...this.#hooks.values()].flatMap((runtime) => runtime.nextDue(this.#options.now()) ?? []);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  status(): EngineStatus {
+    return {
+      directory: this.directory,
+      places: this.#wanted.flatMap(({ hook, attachments }) =>
+        attachments.map(({ place }) => ({
+          hook,
+          place,
+          generation: this.#hooks.get(hook)?.generation,
+          ...this.#places.status(place, this.#around),
+        })),
+      ),
+      lists: this.#lists.status(),
+      rules: [...this.#hooks].map(([hook, runtime]) => ({ hook, refs: runtime.refs, counts: (symbol) => runtime.counts(symbol) })),
+    };
+  }
+
+  /** A map that outlives generations, by the symbol that programs know it by: of a hook, or of all. */
+  kept(symbol: string, hook?: string): BpfMap | undefined {
+    return hook === undefined ? this.#common.find(symbol) : this.#hooks.get(hook)?.kept(symbol);
+  }
+
+  /** Ends: takes everything of these hooks out of the kernel, and leaves the others judging. Calling it again does nothing. */
+  close(detach: ReadonlySet<string> = new Set()): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (detach.size > 0) {
+        this.#wanted = this.#wanted.filter(({ hook }) => !detach.has(hook));
+        this.settle();
+      }
+    } finally {
+      this.#places.close();
+      for (const runtime of this.#hooks.values()) runtime.close(this.#options.now());
+      this.#lists.close();
+      this.#common.close();
+      this.#watch.close();
+      this.#lock.close();
+    }
+  }
+}
+
+/** What a list is called where members are awaited. */
+export function listKey(set: string, family: 4 | 6): string {
+  return `${family} ${set}`;
+}

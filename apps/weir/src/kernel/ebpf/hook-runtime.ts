@@ -1,0 +1,185 @@
+import type { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
+import type { MapNeed } from '../../model/ebpf-program.ts';
+import { Generation, type HookPrograms, type Uses, usesOf } from './generation.ts';
+import type { ListStore } from './list-store.ts';
+import { createMap } from './load-hook.ts';
+import { MapStore } from './map-store.ts';
+import { generationDirectory, generationOf } from './pin-layout.ts';
+import { type CountColumns, carryCounts } from './rule-counts.ts';
+
+/** A program of a generation before may still judge the packet that it began with; what it counts is taken over so many milliseconds later. */
+const SETTLE_MS = 20;
+
+export interface HookParts {
+  readonly directory: PinDirectory;
+  readonly lists: ListStore;
+  /** What all hooks have in common. */
+  readonly common: MapStore;
+  /** A number that no generation had before. */
+  readonly nextNumber: () => number;
+}
+
+const NONE: Uses = { lists: [], kept: [], common: [] };
+
+/** The rules of one hook in the kernel: the generation in force, and the one before as long as its counts are not taken over. BpfError. */
+export class HookRuntime {
+  readonly #parts: HookParts;
+  readonly #maps: MapStore;
+  #current: Generation | undefined;
+  #retired: { readonly generation: Generation; readonly at: number } | undefined;
+  /** Of the programs that were last to be loaded: they may have been refused, and come again. */
+  #asked: Uses = NONE;
+  #sealed = true;
+
+  /** Takes over what an earlier process pinned: the newest generation that is whole. */
+  constructor(parts: HookParts) {
+    this.#parts = parts;
+    this.#maps = new MapStore(parts.directory);
+    const numbers = generationNumbers(parts.directory).sort((a, b) => b - a);
+    for (const number of numbers) {
+      const found = Generation.open(parts.directory, number);
+      if (found && !this.#current) this.#current = found;
+      else if (found) {
+        // Its counts may have been taken over already: doing it again is the same.
+        this.#current?.inherit(found);
+        found.remove();
+      } else parts.directory.at(generationDirectory(number)).remove();
+    }
+    for (const { list, family } of this.#current?.uses.lists ?? []) parts.lists.adopt(list, family);
+  }
+
+  get generation(): number | undefined {
+    return this.#current?.number;
+  }
+
+  get refs(): readonly string[] {
+    return this.#current?.refs ?? [];
+  }
+
+  program(variant: string): BpfProgram | undefined {
+    return this.#current?.programs.get(variant);
+  }
+
+  /** Whether these programs are in force already. */
+  is(programs: HookPrograms): boolean {
+    return this.#current?.is(programs) ?? false;
+  }
+
+  /**
+   * Loads programs and makes them the ones that are to stand in slots; false when they are already. `again`: also when they are the same. Nothing changes when it throws.
+   * @throws BpfError, VerifierError
+   */
+  load(programs: HookPrograms, now: number, again = false): boolean {
+    this.#asked = usesOf(programs);
+    if (!again && this.is(programs)) {
+      for (const need of [...programs.values()].flatMap(({ maps }) => maps)) {
+        if (need.kind === 'limits') this.#maps.kept(need);
+        if (need.kind === 'events' || need.kind === 'interfaces') this.#parts.common.kept(need);
+      }
+      return false;
+    }
+    this.takeCounts(now, true);
+    const number = this.#parts.nextNumber();
+    this.#maps.begin();
+    const made: BpfMap[] = [];
+    const next = Generation.load(this.#parts.directory, number, programs, {
+      provide: (need) => {
+        const map = this.#provide(need, number);
+        if (need.kind === 'event-rates' || need.kind === 'generation') made.push(map);
+        return map;
+      },
+      constant: (symbol) => this.#parts.lists.constant(symbol),
+    });
+    for (const map of made) map.close();
+    this.#maps.end();
+    this.#maps.keep(new Set(next.uses.kept));
+    if (this.#current) this.#retired = { generation: this.#current, at: now };
+    this.#current = next;
+    this.#sealed = false;
+    return true;
+  }
+
+  #provide(need: MapNeed, number: number): BpfMap {
+    switch (need.kind) {
+      case 'table':
+        return this.#maps.table(need);
+      case 'list':
+        return this.#parts.lists.open(need).map;
+      case 'limits':
+        return this.#maps.kept(need);
+      case 'events':
+      case 'interfaces':
+        return this.#parts.common.kept(need);
+      case 'event-rates':
+        return createMap(need);
+      case 'generation': {
+        const map = createMap(need);
+        map.update(new Uint8Array(4), new Uint8Array(Uint32Array.of(number).buffer));
+        return map;
+      }
+      case 'counters':
+      case 'event-counts':
+        throw new TypeError(`${need.symbol} is of the generation`);
+    }
+  }
+
+  /** What the programs look into that are in force, or were last to be loaded. */
+  uses(): readonly Uses[] {
+    return this.#current ? [this.#current.uses, this.#asked] : [this.#asked];
+  }
+
+  /** What is kept of this hook alone. */
+  kept(symbol: string): BpfMap | undefined {
+    return this.#maps.find(symbol);
+  }
+
+  /** Takes over what the generation before counted, once nothing counts there any more, and removes it; `atOnce` without waiting. Also notes what the programs are. */
+  takeCounts(now: number, atOnce = false): void {
+    const retired = this.#retired;
+    if (retired && (atOnce || now - retired.at >= SETTLE_MS)) {
+      this.#retired = undefined;
+      this.#current?.inherit(retired.generation);
+      retired.generation.remove();
+    }
+    if (!this.#sealed && !this.#retired) {
+      this.#sealed = true;
+      this.#current?.seal();
+    }
+  }
+
+  /** Milliseconds until `takeCounts` has something to do; undefined when it has not. */
+  nextDue(now: number): number | undefined {
+    if (this.#retired) return Math.max(0, this.#retired.at + SETTLE_MS - now);
+    return this.#sealed ? undefined : 0;
+  }
+
+  /** What the rules in force have counted, by their refs. */
+  counts(symbol: string): CountColumns | undefined {
+    const sums = this.#current?.counts(symbol);
+    const before = this.#retired?.generation;
+    const counts = before?.counts(symbol);
+    if (!sums || !before || counts?.words !== sums.words) return sums;
+    for (const [i, count] of carryCounts(counts, before.refs, this.refs).counts.entries()) sums.counts[i] = (sums.counts[i] ?? 0n) + count;
+    return sums;
+  }
+
+  /** Gives the descriptors back; what is pinned goes on. */
+  close(now: number): void {
+    this.takeCounts(now, true);
+    this.#current?.close();
+    this.#maps.close();
+  }
+
+  /** Removes everything. Nothing may be attached any more. */
+  remove(): void {
+    this.#retired?.generation.close();
+    this.#current?.close();
+    this.#maps.close();
+    this.#parts.directory.remove();
+  }
+}
+
+/** The numbers of the generations that are pinned for a hook. */
+export function generationNumbers(directory: PinDirectory): number[] {
+  return directory.list().directories.flatMap((name) => generationOf(name) ?? []);
+}

@@ -1,0 +1,199 @@
+import { BpfError, type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
+import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
+import { MissingFeatureError } from './engine-error.ts';
+import { LinkPool } from './link-pool.ts';
+import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
+import { requireFeatures } from './required-features.ts';
+import { EMPTY_STATE, type FilterRecord, readState, type StateRecord, writeState } from './state-record.ts';
+
+/** What is not as it is wanted at a place: what the kernel, or this engine, said. */
+export interface PlaceProblem {
+  readonly place: AttachPlace;
+  readonly error: Error;
+}
+
+/** How a place is held. */
+export interface HeldPlace {
+  /** `native`, `generic` (XDP), `tcx`, `clsact`, `cgroup`; undefined where it is not held. */
+  readonly way: string | undefined;
+  /** Why it is not as was asked for. */
+  readonly why: string | undefined;
+}
+
+/** The stubs at their places. BpfError. */
+export class Places {
+  readonly #root: PinDirectory;
+  readonly #features: FeatureReport;
+  readonly #attachments = new Map<string, Attachment>();
+  #state: StateRecord = EMPTY_STATE;
+
+  constructor(root: PinDirectory, features: FeatureReport) {
+    this.#root = root;
+    this.#features = features;
+    this.#state = readState(root);
+  }
+
+  /** Puts a program where the stub of a place calls it, whether that is attached yet or not. Returns what is in the way. */
+  judgeBy(place: AttachPlace, program: BpfProgram): PlaceProblem | undefined {
+    try {
+      requireFeatures(this.#features, place);
+      const attachment = this.#attachments.get(placeName(place)) ?? this.#open(place);
+      if (attachment.judging !== program.info().id) attachment.judgeBy(program);
+      return undefined;
+    } catch (error) {
+      return { place, error: asError(error) };
+    }
+  }
+
+  #open(place: AttachPlace): Attachment {
+    const attachment = Attachment.open(place, this.#root.at(PIN.attach));
+    this.#attachments.set(attachment.name, attachment);
+    const record = this.#state.filters.find((one) => one.place === attachment.name);
+    if (record) attachment.adoptFilter(TcFilter.at(filterOptions(record)));
+    return attachment;
+  }
+
+  /**
+   * Has the stubs at these places and at no others. What links hold that are pinned in `others` is taken over where it is wanted, and detached where it is not. `repaired`:
+   * places that somebody else had taken the stub from.
+   */
+  settle(
+    wanted: readonly AttachPlace[],
+    around: Surroundings,
+    others: readonly PinDirectory[],
+  ): { readonly problems: readonly PlaceProblem[]; readonly repaired: readonly AttachPlace[] } {
+    const names = new Set(wanted.map(placeName));
+    const pool = new LinkPool();
+    const lost = this.#release(names, around, pool);
+    for (const directory of others) pool.collect(directory);
+    const problems: PlaceProblem[] = [];
+    const repaired: AttachPlace[] = [];
+    for (const place of wanted) {
+      const attachment = this.#attachments.get(placeName(place));
+      // What has no program has been told already.
+      if (!attachment || attachment.held) continue;
+      const problem = this.#attach(attachment, around, pool);
+      if (problem) problems.push(problem);
+      else if (lost.has(attachment.name)) repaired.push(place);
+    }
+    pool.clear();
+    this.#sweep(names);
+    return { problems, repaired };
+  }
+
+  /** Puts links that hold nothing that is wanted there into the pool. Returns the names of places that lost their stub although their interface is still there. */
+  #release(names: ReadonlySet<string>, around: Surroundings, pool: LinkPool): ReadonlySet<string> {
+    const lost = new Set<string>();
+    for (const [name, attachment] of this.#attachments) {
+      const { place, held } = attachment;
+      if (names.has(name) && attachment.fits(around)) continue;
+      const isThere = place.kind === 'cgroup' || around.interfaces.has(place.interface);
+      if (names.has(name) && held && isThere && !attachment.alive) lost.add(name);
+      const link = attachment.giveUp();
+      if (link) pool.add(link);
+      else attachment.detach();
+    }
+    const attach = this.#root.at(PIN.attach);
+    for (const name of attach.list().directories) if (!this.#attachments.has(name)) pool.collect(attach.at(name));
+    return lost;
+  }
+
+  #attach(attachment: Attachment, around: Surroundings, pool: LinkPool): PlaceProblem | undefined {
+    const { place, name } = attachment;
+    try {
+      if (pool.take(attachment, around)) return undefined;
+      // A filter has no pin: it is written down before it is there.
+      if (place.kind === 'tc' && !around.tcx) this.#noteFilter(place, name, around);
+      this.#note(name, attachment.attach(around));
+      return undefined;
+    } catch (error) {
+      return { place, error: asError(error) };
+    }
+  }
+
+  #noteFilter({ interface: called, direction }: Extract<AttachPlace, { kind: 'tc' }>, name: string, around: Surroundings): void {
+    const here = around.interfaces.get(called);
+    if (!here) return;
+    const record: FilterRecord = { place: name, netns: around.netns, interface: here.index, direction, ...FILTER_PLACE };
+    this.#write({ ...this.#state, filters: [...this.#state.filters.filter((one) => one.place !== name), record] });
+  }
+
+  #note(name: string, why: string | undefined): void {
+    if (this.#state.fallbacks[name] === why) return;
+    const { [name]: _, ...others } = this.#state.fallbacks;
+    this.#write({ ...this.#state, fallbacks: why === undefined ? others : { ...others, [name]: why } });
+  }
+
+  #write(state: StateRecord): void {
+    this.#state = state;
+    writeState(this.#root, state);
+  }
+
+  /** Removes the places that are not wanted. */
+  #sweep(names: ReadonlySet<string>): void {
+    const attach = this.#root.at(PIN.attach);
+    for (const [name, attachment] of this.#attachments) {
+      if (names.has(name)) continue;
+      attachment.remove();
+      this.#attachments.delete(name);
+    }
+    const { filters, fallbacks } = this.#state;
+    const gone = filters.filter(({ place }) => !names.has(place));
+    for (const record of gone) removeFilter(record, attach);
+    for (const name of attach.list().directories) if (!names.has(name)) attach.at(name).remove();
+    const kept = Object.entries(fallbacks).filter(([place]) => names.has(place));
+    if (gone.length > 0 || kept.length < Object.keys(fallbacks).length)
+      this.#write({ filters: filters.filter(({ place }) => names.has(place)), fallbacks: Object.fromEntries(kept) });
+  }
+
+  /** Whether a place is as this process left it: its stub attached, this program in its slot. True where nothing is held. */
+  isSound(place: AttachPlace, program: BpfProgram | undefined): boolean {
+    const attachment = this.#attachments.get(placeName(place));
+    return !attachment?.held || (attachment.alive && (program === undefined || attachment.judging === program.info().id));
+  }
+
+  status(place: AttachPlace, around: Surroundings): HeldPlace {
+    const attachment = this.#attachments.get(placeName(place));
+    if (!attachment?.held || !attachment.alive) return { way: undefined, why: undefined };
+    return { way: wayOf(place, attachment, around), why: this.#state.fallbacks[placeName(place)] };
+  }
+
+  /** Gives the descriptors back: everything goes on judging. */
+  close(): void {
+    for (const attachment of this.#attachments.values()) attachment.close();
+    this.#attachments.clear();
+  }
+}
+
+function wayOf(place: AttachPlace, { filter }: Attachment, { interfaces }: Surroundings): string {
+  switch (place.kind) {
+    case 'tc':
+      return filter ? 'clsact' : 'tcx';
+    case 'cgroup':
+      return 'cgroup';
+    case 'xdp':
+      return interfaces.get(place.interface)?.xdp?.mode ?? 'xdp';
+  }
+}
+
+function filterOptions({ netns, interface: index, direction, priority, handle }: FilterRecord) {
+  return { interface: index, direction, priority, handle, ...(netns === undefined ? {} : { netns }) };
+}
+
+/** Takes a filter away that was written down, if it is still the one. */
+export function removeFilter(record: FilterRecord, attach: PinDirectory): void {
+  const stub = attach.list().directories.includes(record.place) ? attach.at(record.place).program(PIN.stub) : undefined;
+  if (!stub) return;
+  try {
+    const filter = TcFilter.at(filterOptions(record));
+    if (filter.info()?.programId === stub.info().id) filter.detach();
+  } finally {
+    stub.close();
+  }
+}
+
+/** What goes wrong with one place alone. */
+export function asError(error: unknown): Error {
+  if (error instanceof BpfError || error instanceof AbsentPlaceError || error instanceof MissingFeatureError) return error;
+  throw error;
+}
