@@ -1,7 +1,8 @@
 import type { Config } from '../model/config.ts';
 import type { Diagnostic } from '../model/diagnostic.ts';
+import { attaches } from '../model/ebpf.ts';
 import type { Policy } from '../model/policy.ts';
-import { type Files, loadConfig, type SourceText, systemFiles } from '../sources/config/index.ts';
+import { type Files, loadConfig, refuseEbpf, refuseUnattached, type SourceText, systemFiles } from '../sources/config/index.ts';
 import { isPolicyText, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { selectTenant } from './tenants.ts';
@@ -17,8 +18,8 @@ export interface LoadedFile {
   readonly sources: ReadonlyMap<string, SourceText>;
 }
 
-/** The sets that policy files may name: those of a configuration's own table. Undefined where no configuration is given. */
-export type KnownSets = Pick<PolicyOptions, 'sets' | 'elsewhere'>;
+/** What a configuration says of its policy: the sets that it may name, those of its own table, and the hooks that have no rules. Empty where none is given. */
+export type KnownSets = Pick<PolicyOptions, 'sets' | 'elsewhere' | 'refuses'>;
 
 /** Loads a file, which its keys say to be a policy or a configuration. Standard input (`-`) is read once. */
 export function loadAny(file: string, known: KnownSets, now: number): LoadedFile {
@@ -83,6 +84,7 @@ export function knownSets(configFile: string, now: number, tenant?: string): Kno
   const mine = config.sets.filter((set) => set.target.kind === 'owned');
   return {
     config,
+    refuses: tenant === undefined ? refuseUnattached((hook) => attaches(config.ebpf, hook)) : refuseEbpf(),
     sets: new Map(mine.map((set) => [set.name, 'Ip'])),
     elsewhere: new Set(config.sets.filter((set) => set.target.kind !== 'owned').map((set) => set.name)),
   };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ApiError } from '../api/index.ts';
 import type { Config } from '../model/config.ts';
+import { DEFAULT_EBPF } from '../model/ebpf.ts';
 import { openLog } from '../observe/index.ts';
 import { digestTexts, type Texts } from '../sources/config/index.ts';
 import { Changes, type ChangesOptions } from './changes.ts';
@@ -43,6 +44,7 @@ const configOf = (text: string): Config =>
     bgp: { peers: [] },
     sets: [],
     protected: [],
+    ebpf: DEFAULT_EBPF,
     tenants: [],
     faultyTenants: [],
   }) as unknown as Config;

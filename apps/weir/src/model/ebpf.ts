@@ -1,3 +1,4 @@
+import type { Hook } from '@weir/filter/scheme';
 import type { SourceSpan } from './provenance.ts';
 
 /** What becomes of a hook's programs when the daemon ends by itself (SIGTERM): they go on judging, or are taken off. A crash always leaves them. */
@@ -51,3 +52,24 @@ export const DEFAULT_EBPF: EbpfConfig = {
   pinDirectory: '/sys/fs/bpf/weir',
   eventBuffer: 4 * 1024 * 1024,
 };
+
+/** The hooks whose rules are eBPF programs; the others are nf_tables'. */
+export type EbpfHook = 'xdp' | 'tc' | 'connect';
+
+export const EBPF_HOOKS: readonly EbpfHook[] = ['xdp', 'tc', 'connect'];
+
+export function isEbpfHook(hook: Hook): hook is EbpfHook {
+  return hook === 'xdp' || hook === 'tc' || hook === 'connect';
+}
+
+/** Whether a configuration attaches a hook to anything. */
+export function attaches(ebpf: EbpfConfig, hook: EbpfHook): boolean {
+  switch (hook) {
+    case 'xdp':
+      return ebpf.xdp !== undefined && ebpf.xdp.interfaces.length > 0;
+    case 'tc':
+      return ebpf.tc !== undefined && ebpf.tc.ingress.length + ebpf.tc.egress.length > 0;
+    case 'connect':
+      return ebpf.connect !== undefined;
+  }
+}

@@ -39,12 +39,17 @@ export interface PolicyRule {
   readonly span: SourceSpan;
 }
 
+/** Defaults by hook. */
+export type DefaultsAt = { readonly [H in Hook]?: { readonly action: 'allow' | 'deny'; readonly span: SourceSpan } };
+
 /** Policy files put together. Rules are in the order of judgement: by priority, then by file and line. */
 export interface Policy {
   readonly files: readonly string[];
   /** For every hook that a rule names. */
   readonly defaultAction: 'allow' | 'deny';
   readonly defaultSpan: SourceSpan | undefined;
+  /** What the default is instead at some hooks. */
+  readonly defaultsAt?: DefaultsAt | undefined;
   /** The default is only counted and logged (all files are in audit mode). */
   readonly defaultAudit: boolean;
   /** Kept from the file (B1). */

@@ -1,3 +1,4 @@
+import { ASSUMED_EBPF } from '../../compile/ebpf/index.ts';
 import { NO_PEERS } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
@@ -32,11 +33,11 @@ export async function check(files: readonly string[], options: CheckOptions, io:
   return [EXIT.error, EXIT.finding].find((code) => codes.includes(code)) ?? EXIT.ok;
 }
 
-/** A policy file by itself, with what nf_tables cannot do of it; a configuration has been asked already. */
+/** A policy file by itself, with what the kernel cannot do of it; a configuration has been asked already. */
 function enforceable(loaded: LoadedFile, config: Config | undefined, now: number): LoadedFile {
   if (loaded.kind !== 'policy' || !loaded.policy) return loaded;
-  const { firewall, sets = [], bgp = NO_PEERS } = config ?? {};
-  const found = checkEnforceable({ policy: loaded.policy, firewall, sets, bgp }, now);
+  const { firewall, sets = [], bgp = NO_PEERS, ebpf = ASSUMED_EBPF } = config ?? {};
+  const found = checkEnforceable({ policy: loaded.policy, firewall, sets, bgp, ebpf }, now);
   return found.length === 0 ? loaded : { ...loaded, usable: false, diagnostics: [...loaded.diagnostics, ...found] };
 }
 

@@ -17,6 +17,7 @@ export function describeChanges(before: Config, after: Config): readonly string[
   out.push(...differences('peer', a.peers, b.peers, withoutSpan));
   out.push(...scopeChanges(before, after));
   out.push(...tenantChanges(before.tenants, after.tenants));
+  if (!same(bare(before.ebpf), bare(after.ebpf))) out.push('ebpf changed');
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;
@@ -51,6 +52,8 @@ export function fixedKeys(before: Config, after: Config): readonly string[] {
     ...(before.stateDirectory === after.stateDirectory ? [] : ['state_directory']),
     ...(before.socket === after.socket ? [] : ['socket']),
     ...(before.netns === after.netns ? [] : ['netns']),
+    ...(before.ebpf.pinDirectory === after.ebpf.pinDirectory ? [] : ['ebpf.pin_directory']),
+    ...(before.ebpf.eventBuffer === after.ebpf.eventBuffer ? [] : ['ebpf.event_buffer']),
   ];
 }
 
@@ -60,6 +63,8 @@ function policyChanges(before: Policy | undefined, after: Policy | undefined): r
     const rest = policyChanges({ ...before, defaultAction: after.defaultAction }, after);
     return [`policy default ${before.defaultAction} -> ${after.defaultAction}`, ...rest];
   }
+  if (before && after && !same(bare(before.defaultsAt ?? {}), bare(after.defaultsAt ?? {})))
+    return ['policy defaults of single hooks changed', ...policyChanges({ ...before, defaultsAt: after.defaultsAt }, after)];
   const rules = differences('rule', before?.rules ?? [], after?.rules ?? [], ruleText);
   const both = before === undefined && after ? ['policy added'] : before && after === undefined ? ['policy removed'] : [];
   if (rules.length <= SHOWN_RULES) {

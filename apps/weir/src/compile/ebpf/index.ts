@@ -4,5 +4,5 @@ export { type CompileEbpfOptions, type CompileResult, compileEbpf } from './comp
 export { COUNTERS } from './counters.ts';
 export { EVENT_COUNT, EVENT_COUNTS, EVENTS, GENERATION, givesEvents } from './event-maps.ts';
 export type { Known } from './expression.ts';
-export { looseVariants, type Variant, variantsOf } from './variants.ts';
+export { ASSUMED_EBPF, type Variant, variantsOf } from './variants.ts';
 export { verdictsOnly } from './verdicts-only.ts';

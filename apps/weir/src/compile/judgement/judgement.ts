@@ -1,6 +1,7 @@
 import type { Hook } from '@weir/filter/scheme';
 import { asn, ip4 } from '@weir/wire/inet';
 import type { BgpConfig, Config } from '../../model/config.ts';
+import { EBPF_HOOKS, isEbpfHook } from '../../model/ebpf.ts';
 import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
@@ -34,7 +35,7 @@ export const NO_PEERS: BgpConfig = { as: asn(64512), routerId: ip4(0xc0000201), 
  * hooks have none.
  */
 const PRIORITY: Readonly<Record<Hook, number>> = { prerouting: -150, input: 0, forward: 0, output: 0, xdp: 0, tc: 0, connect: 0 };
-const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output'];
+const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', ...EBPF_HOOKS];
 const BUILTIN: Provenance = { kind: 'builtin' };
 /** Stages of one hook in the order in which they judge. The defaults of borders end their border, so they are of the policy's stage. */
 const BASE_PRIORITY = 0;
@@ -53,6 +54,11 @@ export function judgement(source: JudgementSource, now: number): HookRules[] {
     const rules = builder.hook(hook, now);
     return rules.length === 0 ? [] : [{ hook, priority: PRIORITY[hook], rules }];
   });
+}
+
+/** The hooks that nf_tables judges at. */
+export function netfilterHooks(hooks: readonly HookRules[]): readonly HookRules[] {
+  return hooks.filter(({ hook }) => !isEbpfHook(hook));
 }
 
 class Builder {
@@ -75,14 +81,12 @@ class Builder {
     const mine = policy && judged ? activeRules(policy, now).filter((rule) => rule.hooks.includes(hook)) : [];
     const judges = borders.length > 0 || judged;
     const rules: Rule[] = [];
-    // Prerouting sees what is for this host as well.
-    if (judges && hook !== 'forward')
-      rules.push(...this.#builtin('protected', protectedDrafts(hook === 'output' ? 'output' : 'input', base, this.#source.bgp)));
+    if (judges) rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
     rules.push(...this.#closedReplies(hook));
     for (const border of borders) rules.push(...this.#denials(border));
-    if (judges) rules.push(...this.#established(borders, judged));
+    if (judges && keepsEstablished(hook, policy)) rules.push(...this.#established(borders, judged));
     const after = borders.flatMap((border) => this.#allowances(border));
-    if (policy && judged) after.push(defaultRule(policy));
+    if (policy && judged) after.push(defaultRule(policy, hook));
     const order = policy?.rules.filter((rule) => rule.hooks.includes(hook)) ?? [];
     const active = new Set(mine.map((rule) => rule.ref));
     for (const { ref, name, priority, expression, text, log, audit, span, ...rule } of mine) {
@@ -189,7 +193,20 @@ function skipTarget(to: string | undefined, order: readonly PolicyRule[], active
   return place < 0 ? undefined : order.slice(place).find((rule) => active.has(rule.ref))?.ref;
 }
 
-function defaultRule(policy: Policy): Rule {
+/**
+ * Whether replies and errors are let through before the policy. At the hooks of eBPF programs only a default deny asks for it: without one nothing but what a rule denies is cut off, and what
+ * is denied there is to be dropped as early as it can be, without a look at the table of connections. What a process asks for is never established.
+ */
+function keepsEstablished(hook: Hook, policy: Policy | undefined): boolean {
+  return !isEbpfHook(hook) || (hook !== 'connect' && policy !== undefined && defaultAction(policy, hook) === 'deny');
+}
+
+function defaultAction(policy: Policy, hook: Hook): 'allow' | 'deny' {
+  return policy.defaultsAt?.[hook]?.action ?? policy.defaultAction;
+}
+
+function defaultRule(policy: Policy, hook: Hook): Rule {
+  const span = policy.defaultsAt?.[hook]?.span ?? policy.defaultSpan;
   return {
     ref: '<default>',
     name: '<default>',
@@ -197,10 +214,10 @@ function defaultRule(policy: Policy): Rule {
     priority: 65_535,
     expression: { kind: 'constant', value: true },
     text: '',
-    action: { kind: policy.defaultAction },
+    action: { kind: defaultAction(policy, hook) },
     log: false,
     audit: policy.defaultAudit,
-    provenance: policy.defaultSpan ? { kind: 'file', span: policy.defaultSpan } : BUILTIN,
+    provenance: span ? { kind: 'file', span } : BUILTIN,
   };
 }
 

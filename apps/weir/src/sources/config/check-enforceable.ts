@@ -1,17 +1,34 @@
-import { type JudgementSource, judgement } from '../../compile/judgement/index.ts';
+import { compileEbpf, type Variant, variantsOf } from '../../compile/ebpf/index.ts';
+import { type JudgementSource, judgement, netfilterHooks } from '../../compile/judgement/index.ts';
 import { checkRules } from '../../compile/nft/policy/index.ts';
+import type { Refusal } from '../../compile/refusal.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { type EbpfConfig, isEbpfHook } from '../../model/ebpf.ts';
+import type { HookRules } from '../../model/rule.ts';
 
-/** What nf_tables cannot do as a policy means it, each at the rule that asks for it. */
-export function checkEnforceable(source: JudgementSource, now: number): readonly Diagnostic[] {
+/** What nf_tables, or the programs of an eBPF hook, cannot do as a policy means it: each at the rule that asks for it. */
+export function checkEnforceable(source: JudgementSource & { readonly ebpf: EbpfConfig }, now: number): readonly Diagnostic[] {
   if (!source.policy) return [];
-  const problems = checkRules(judgement(source, now), source.sets, { table: 'weir' });
-  const { defaultSpan } = source.policy;
+  const hooks = judgement(source, now);
   const found = new Map<string, Diagnostic>();
-  for (const { provenance, message } of problems) {
-    const span = provenance?.kind === 'file' ? provenance.span : defaultSpan;
-    // A rule of several hooks has the problem at each.
-    if (span) found.set(`${span.file}:${span.line}:${span.column} ${message}`, { severity: 'error', code: 'E045', message, span });
-  }
+  const add = (code: 'E045' | 'E050', problems: readonly Refusal[]): void => {
+    for (const { provenance, message } of problems) {
+      const span = provenance?.kind === 'file' ? provenance.span : source.policy?.defaultSpan;
+      // A rule of several hooks has the problem at each.
+      if (span) found.set(`${span.file}:${span.line}:${span.column} ${message}`, { severity: 'error', code, message, span });
+    }
+  };
+  add('E045', checkRules(netfilterHooks(hooks), source.sets, { table: 'weir' }));
+  const variants = variantsOf(source.ebpf);
+  for (const hook of hooks) if (isEbpfHook(hook.hook)) add('E050', checkPrograms(hook, variants));
   return [...found.values()];
+}
+
+function checkPrograms(hook: HookRules, variants: readonly Variant[]): readonly Refusal[] {
+  return variants
+    .filter((variant) => variant.hook === hook.hook)
+    .flatMap(({ place, known }) => {
+      const result = compileEbpf(hook, { place, known });
+      return 'refusals' in result ? result.refusals : [];
+    });
 }

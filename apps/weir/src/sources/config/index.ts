@@ -10,5 +10,6 @@ export type { PatternResult } from './community-pattern.ts';
 export { Interfaces } from './interfaces.ts';
 export { type Loaded, loadConfig } from './load.ts';
 export { MAX_TENANTS, namespaceKey } from './load-tenants.ts';
+export { refuseEbpf, refuseUnattached } from './refuse-hooks.ts';
 export { describeFile } from './schema.ts';
 export { digestTexts, type Texts, textFiles } from './texts.ts';

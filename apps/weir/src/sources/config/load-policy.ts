@@ -1,4 +1,5 @@
 import type { Policy } from '../../model/policy.ts';
+import type { RefuseHook } from '../policy/index.ts';
 import { type LoadedPolicy, loadPolicy } from '../policy/load.ts';
 import { type Files, matchFiles } from '../yaml/files.ts';
 import type { Reading } from '../yaml/reading.ts';
@@ -13,12 +14,13 @@ export interface ScopePolicy {
   readonly diagnostics: LoadedPolicy['diagnostics'];
 }
 
-/** Loads the policy that a scope names; `fileOf` says in which file a name is written, since it is relative to that. What is found is in the reading as well. */
+/** Loads the policy that a scope names; `refuses` which hooks have no rules; `fileOf` says in which file a name is written, since it is relative to that. What is found is in the reading as well. */
 export function loadScopePolicy(
   scope: RawScope,
   reading: Reading,
   files: Files,
   now: number,
+  refuses: RefuseHook,
   fileOf: (item: Item<string>) => string,
 ): ScopePolicy {
   if (scope.policy === undefined) return { policy: undefined, uses: new Set(), diagnostics: [] };
@@ -34,7 +36,7 @@ export function loadScopePolicy(
     if (value.has('nft')) elsewhere.add(name);
     else sets.set(name, 'Ip');
   }
-  const loaded = loadPolicy(named, files, { sets, elsewhere, now });
+  const loaded = loadPolicy(named, files, { sets, elsewhere, refuses, now });
   reading.add(loaded.diagnostics, loaded.sources);
   return loaded;
 }

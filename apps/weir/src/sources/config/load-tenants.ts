@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { NO_PEERS } from '../../compile/judgement/index.ts';
 import type { Diagnostic } from '../../model/diagnostic.ts';
+import { DEFAULT_EBPF } from '../../model/ebpf.ts';
 import type { FaultyTenant, Tenant } from '../../model/tenant.ts';
 import { type Files, relativeTo } from '../yaml/files.ts';
 import type { Reading } from '../yaml/reading.ts';
@@ -15,6 +16,7 @@ import { Interfaces } from './interfaces.ts';
 import { loadScopePolicy } from './load-policy.ts';
 import { mergeTrees } from './merge.ts';
 import type { RawFile, RawTenant } from './raw.ts';
+import { refuseEbpf } from './refuse-hooks.ts';
 import { tenantShape } from './schema.ts';
 
 /** Each has sockets of its own. */
@@ -95,7 +97,14 @@ class TenantLoader {
     if (!table) return undefined;
     const scope = table.get;
     this.#checkNamespace(table);
-    const { policy, uses, diagnostics } = loadScopePolicy(scope, reading, this.#files, this.#now, ({ place }) => place.source.file);
+    const { policy, uses, diagnostics } = loadScopePolicy(
+      scope,
+      reading,
+      this.#files,
+      this.#now,
+      refuseEbpf(),
+      ({ place }) => place.source.file,
+    );
     this.#note(diagnostics);
     checkScope(scope, this.#whole, { given: table.has('policy'), uses }, this.#report);
     if (scope.interfaces) {
@@ -105,7 +114,7 @@ class TenantLoader {
     }
     const built = buildScope(scope, policy);
     if (!built || scope.netns === undefined || reading.errors > before) return undefined;
-    this.#add(checkEnforceable({ ...built, bgp: NO_PEERS }, this.#now));
+    this.#add(checkEnforceable({ ...built, bgp: NO_PEERS, ebpf: DEFAULT_EBPF }, this.#now));
     const interfaces = scope.interfaces?.map((item) => item.value);
     return { name, netns: scope.netns, interfaces, ...built, span: spanOf(keyPlace) };
   }

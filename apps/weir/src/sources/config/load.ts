@@ -13,6 +13,7 @@ import { checkEnforceable } from './check-enforceable.ts';
 import { loadScopePolicy } from './load-policy.ts';
 import { loadTenants } from './load-tenants.ts';
 import { mergeTrees } from './merge.ts';
+import { refuseUnattached } from './refuse-hooks.ts';
 import { fileShape } from './schema.ts';
 
 /** Bounds of what is read: one file, all files together in bytes and by number, one password. */
@@ -64,7 +65,14 @@ class Loader {
         const table = shape.read(whole, { ...whole.place, end: whole.place.start }, reading.report);
         if (table) {
           const raw = table.get;
-          const { policy, uses } = loadScopePolicy(raw, reading, this.#files, this.#now, () => this.#file);
+          const { policy, uses } = loadScopePolicy(
+            raw,
+            reading,
+            this.#files,
+            this.#now,
+            refuseUnattached((hook) => raw.ebpf?.has(hook) ?? false),
+            () => this.#file,
+          );
           checkFile(raw, { given: table.has('policy'), uses }, reading.report);
           config = buildConfig(this.#file, raw, policy, (item) => this.#password(item));
           if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now), new Map());

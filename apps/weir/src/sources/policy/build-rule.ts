@@ -6,6 +6,7 @@ import type { Item, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
 import type { Report } from '../yaml/tree.ts';
 import { buildAction } from './actions.ts';
+import { checkHooks, HOOKS } from './check-hooks.ts';
 import { checkMeaning } from './check-meaning.ts';
 import { all, type Condition, fieldConditions, hasPorts } from './conditions.ts';
 import { readExpression } from './expression.ts';
@@ -28,10 +29,12 @@ export interface RuleContext {
   /** The file that the rule is in only audits. */
   readonly audit: boolean;
   readonly now: number;
+  readonly refuses: RefuseHook | undefined;
   readonly report: Report;
 }
 
-const PACKET_HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting'];
+/** Why no rule may be at a hook, and what to do about it; undefined where rules may. */
+export type RefuseHook = (hook: Hook) => { readonly message: string; readonly hint: string } | undefined;
 
 /** A rule with its conditions as one expression; every mistake in it is reported. Undefined when it cannot be told what the rule is. */
 export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | undefined {
@@ -43,9 +46,10 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
     if (!code.startsWith('W')) sound = false;
     context.report(code, place, message, hint);
   };
-  const hooks = buildHooks(r, report);
+  const hooks = buildHooks(r, context, report);
   const action = buildAction(table, report);
-  checkFields(table, hooks, read.sound, report);
+  checkFields(table, read.sound, report);
+  checkHooks(table, hooks, report);
   const conditions: Condition[] = fieldConditions(r, lists, report);
   const written =
     r.expression === undefined
@@ -78,18 +82,18 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
   return built;
 }
 
-function buildHooks(r: RawRule, report: Report): readonly Hook[] {
+function buildHooks(r: RawRule, { refuses }: RuleContext, report: Report): readonly Hook[] {
   if (r.hook.length === 0) return ['input'];
   for (const { value, place } of r.hook) {
-    if (!PACKET_HOOKS.includes(value))
-      report('E032', place, `the hook ${value} needs the eBPF engine, which is not there yet`, `the hooks are ${PACKET_HOOKS.join(', ')}`);
+    const refusal = refuses?.(value);
+    if (refusal) report('E032', place, refusal.message, refusal.hint);
   }
   const given = new Set(r.hook.map((item) => item.value));
-  return PACKET_HOOKS.filter((hook) => given.has(hook));
+  return HOOKS.filter((hook) => given.has(hook));
 }
 
-/** Fields that say nothing together, or nothing at a hook. */
-function checkFields(table: Table<RawRule>, hooks: readonly Hook[], sound: boolean, report: Report): void {
+/** Fields that say nothing together. */
+function checkFields(table: Table<RawRule>, sound: boolean, report: Report): void {
   const r = table.get;
   for (const key of ['source_ports', 'destination_ports'] as const) {
     const given = r[key];
@@ -99,15 +103,6 @@ function checkFields(table: Table<RawRule>, hooks: readonly Hook[], sound: boole
     } else if (sound && given.length === 0 && table.at[key]?.source.text[table.at[key].start] === '[' && hasPorts(r.protocol)) {
       report('W010', table.place(key), `an empty ${key} stands for every port`, `leave ${key} out`);
     }
-  }
-  const blind: readonly { readonly key: 'in_interface' | 'out_interface'; readonly hooks: readonly Hook[]; readonly seen: string }[] = [
-    { key: 'in_interface', hooks: ['output'], seen: 'input, forward and prerouting' },
-    { key: 'out_interface', hooks: ['input', 'prerouting'], seen: 'forward and output' },
-  ];
-  for (const { key, hooks: not, seen } of blind) {
-    const hook = hooks.find((h) => not.includes(h));
-    if (r[key] !== undefined && hook !== undefined)
-      report('E035', table.place(key), `${key} cannot be seen at the hook ${hook}`, `it can at ${seen}`);
   }
 }
 

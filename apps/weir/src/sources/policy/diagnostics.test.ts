@@ -463,17 +463,107 @@ default_action: allow
 `,
   },
   {
-    name: 'hooks of the eBPF engine',
-    codes: ['E032'],
-    input: `${RULES}  - name: web
-    hook: [input, xdp]
+    name: 'fields and actions that the hooks of eBPF programs do not have',
+    codes: ['E035', 'E049'],
+    input: `${RULES}  - name: connect
+    hook: connect
+    source_cidrs: 192.0.2.0/24
+    source_ports: 53
+    in_interface: eth0
+    out_interface: eth0
+    state: new
+    expression: 'ip.src.country == "NZ" or udp.dstport == 53'
+    action: rate_limit
+    rate_limit_bps: 1000
+  - name: xdp
+    hook: [xdp, tc]
     protocol: tcp
+    out_interface: eth0
+    action: reject
+  - name: marks
+    hook: [xdp, tc, connect]
+    protocol: tcp
+    action: mark
+    mark: 1
+  - name: allows
+    hook: [xdp, tc, connect]
+    protocol: udp
+    action: rate_limit
+    rate_limit_pps: 10
+    rate_limit_per: rule
+`,
+    want: `policy.yaml:5:19 error[E035] source_cidrs cannot be seen at the hook connect
+    source_cidrs: 192.0.2.0/24
+                  ^^^^^^^^^^^^
+hint: the source is not chosen yet when a process connects: write destination_cidrs, or judge the packets at output
+policy.yaml:6:19 error[E035] source_ports cannot be seen at the hook connect
+    source_ports: 53
+                  ^^
+hint: the source is not chosen yet when a process connects: write destination_ports, or judge the packets at output
+policy.yaml:7:19 error[E035] in_interface cannot be seen at the hook connect
+    in_interface: eth0
+                  ^^^^
+hint: nothing has come in when a process connects
+policy.yaml:8:20 error[E035] out_interface cannot be seen at the hook connect
+    out_interface: eth0
+                   ^^^^
+hint: the way is not chosen yet when a process connects: judge the packets at output
+policy.yaml:9:12 error[E035] state cannot be seen at the hook connect
+    state: new
+           ^^^
+hint: there is no connection yet: every one that is asked for is new
+policy.yaml:10:18 error[E035] \`ip.src.country\` cannot be seen at connect; it can be at prerouting, input, forward, output, xdp and tc
+    expression: 'ip.src.country == "NZ" or udp.dstport == 53'
+                 ^^^^^^^^^^^^^^
+hint: the source is not chosen yet when a process connects: ask for the destination, or judge the packets at output
+policy.yaml:10:18 error[E041] \`ip.src.country\` needs a table of addresses and countries, and none is configured
+    expression: 'ip.src.country == "NZ" or udp.dstport == 53'
+                 ^^^^^^^^^^^^^^
+hint: name a file in the MaxMind DB format: tables: { country: FILE, asnum: FILE }
+policy.yaml:11:13 error[E049] sources cannot be counted at the hook connect
+    action: rate_limit
+            ^^^^^^^^^^
+hint: the source is not chosen yet when a process connects: write rate_limit_per: rule or destination
+policy.yaml:12:21 error[E049] what is only asked for has no bytes to count at the hook connect
+    rate_limit_bps: 1000
+                    ^^^^
+hint: write rate_limit_pps: connections a second
+policy.yaml:16:20 error[E035] out_interface cannot be seen at the hook xdp
+    out_interface: eth0
+                   ^^^^
+hint: it can at forward, output and tc
+policy.yaml:17:13 error[E049] nothing can be answered at the hook xdp
+    action: reject
+            ^^^^^^
+hint: write deny, or reject at input or forward
+policy.yaml:17:13 error[E049] nothing can be answered at the hook tc
+    action: reject
+            ^^^^^^
+hint: write deny, or reject at input or forward
+policy.yaml:21:13 error[E049] a frame has no mark yet at the hook xdp
+    action: mark
+            ^^^^
+hint: mark at tc or at prerouting
+policy.yaml:21:13 error[E049] what is only asked for cannot be marked at the hook connect
+    action: mark
+            ^^^^
+hint: mark at output
+`,
+  },
+  {
+    name: 'a hook of eBPF programs at which nothing is let through',
+    codes: ['W014'],
+    input: `default_action_at: { tc: allow }
+${RULES}  - name: web
+    hook: [input, xdp, tc]
+    protocol: tcp
+    destination_ports: 23
     action: deny
 `,
-    want: `policy.yaml:4:19 error[E032] the hook xdp needs the eBPF engine, which is not there yet
-    hook: [input, xdp]
+    want: `policy.yaml:5:19 warning[W014] at xdp nothing but the base is let through: no rule there allows, and the default action is deny
+    hook: [input, xdp, tc]
                   ^^^
-hint: the hooks are input, forward, output, prerouting
+hint: default_action_at: { xdp: allow } lets through what no rule denies
 `,
   },
   {
@@ -641,11 +731,11 @@ hint: leave expression out where there is none
     want: `policy.yaml:5:19 error[E035] in_interface cannot be seen at the hook output
     in_interface: eth0
                   ^^^^
-hint: it can at input, forward and prerouting
+hint: it can at input, forward, prerouting, xdp and tc
 policy.yaml:6:20 error[E035] out_interface cannot be seen at the hook input
     out_interface: eth1
                    ^^^^
-hint: it can at forward and output
+hint: it can at forward, output and tc
 policy.yaml:7:18 error[E035] \`iif.name\` cannot be seen at output; it can be at prerouting, input, forward, xdp and tc
     expression: 'iif.name == "eth0" and process.uid == 0'
                  ^^^^^^^^
@@ -990,8 +1080,9 @@ describe('diagnostics, exactly as they are printed', () => {
   }
 
   test('every code of a policy has a row', () => {
-    // E044 is of test files, E045 to E047 are of configurations: their tests are there.
-    const covered = new Set([...rows.flatMap((row) => row.codes), 'E040', 'E044', 'E045', 'E046', 'E047']);
+    // E044 is of test files, E032, E045 to E047 and E050 are of configurations: their tests are there.
+    const elsewhere = ['E032', 'E040', 'E044', 'E045', 'E046', 'E047', 'E050'];
+    const covered = new Set([...rows.flatMap((row) => row.codes), ...elsewhere]);
     const own = Object.keys(CODES).filter((code) => (code >= 'E032' && code < 'F') || code >= 'W004');
     expect(own.filter((code) => !covered.has(code as keyof typeof CODES))).toEqual([]);
   });

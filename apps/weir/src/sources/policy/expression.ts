@@ -80,7 +80,8 @@ export function readExpression(written: string, place: Place, context: Expressio
   const lowered = lower(tree, PACKET_SCHEME, { lists: lists.definitions, hooks: context.hooks, guarded, tables });
   const { warnings, problems } = lowered;
   for (const { code, message, span } of problems) {
-    if (code !== 'unknown-list') tell(PROBLEMS[code], message, span, code === 'needs-table' ? TABLE_HINT : undefined);
+    if (code !== 'unknown-list')
+      tell(PROBLEMS[code], message, span, code === 'needs-table' ? TABLE_HINT : code === 'hook' ? hookHint(message, context) : undefined);
   }
   for (const { code, message, span } of warnings) tell(WARNINGS[code], message, span);
   const { root } = tree;
@@ -89,6 +90,13 @@ export function readExpression(written: string, place: Place, context: Expressio
     tell('W011', `the whole expression is ${expr.value ? 'always' : 'never'} true with these tables`, root.span);
   }
   return expr && { expr, text: onOneLine(inline(tree, constants, lists)), open: root.kind === 'combine' && root.op !== 'and' };
+}
+
+/** What to ask for instead of a source where a process only asks for a connection. */
+function hookHint(message: string, { hooks }: ExpressionContext): string | undefined {
+  const [, rest] = /^`(?:ip|tcp|udp|sctp)\.src(\S*)`/.exec(message) ?? [];
+  if (rest === undefined || !hooks.includes('connect')) return undefined;
+  return 'the source is not chosen yet when a process connects: ask for the destination, or judge the packets at output';
 }
 
 /** `$name` in a text. */

@@ -53,6 +53,7 @@ test('the shape', () => {
     format_version: 1,
     default_action: 'allow',
     default_audit: false,
+    default_action_at: {},
     default_source: { file: 'policy.yaml', line: 1, column: 17, length: 5 },
     generated_at: '2024-03-01T12:00:00Z',
     files: ['policy.yaml'],
@@ -103,7 +104,7 @@ describe('what is no compiled policy', () => {
     { name: 'another version', change: (p) => ({ ...p, format_version: 2 }), want: 'format_version' },
     { name: 'no rules', change: ({ rules: _, ...p }) => p, want: 'rules' },
     { name: 'a priority', change: (p) => ({ ...p, rules: [{ ...p.rules[0], priority: 65536 }] }), want: 'rules[0].priority' },
-    { name: 'a hook', change: (p) => ({ ...p, rules: [{ ...p.rules[0], hooks: ['xdp'] }] }), want: 'rules[0].hooks[0]' },
+    { name: 'a hook', change: (p) => ({ ...p, rules: [{ ...p.rules[0], hooks: ['ingress'] }] }), want: 'rules[0].hooks[0]' },
     { name: 'no hook', change: (p) => ({ ...p, rules: [{ ...p.rules[0], hooks: [] }] }), want: 'rules[0].hooks' },
     { name: 'a rate', change: (p) => ({ ...p, rules: [{ ...p.rules[0], rate_limit_bps: null }] }), want: 'rules[0].rate_limit_pps' },
     {

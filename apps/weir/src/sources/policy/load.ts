@@ -1,12 +1,14 @@
 import type { Diagnostic } from '../../model/diagnostic.ts';
-import type { Policy, PolicyRule } from '../../model/policy.ts';
+import type { DefaultsAt, Policy, PolicyRule } from '../../model/policy.ts';
 import { type Files, matchFiles } from '../yaml/files.ts';
 import { Reading } from '../yaml/reading.ts';
 import { Seen } from '../yaml/seen.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import { type Place, SourceText, spanOf } from '../yaml/source-text.ts';
 import type { Report } from '../yaml/tree.ts';
-import { type BuiltRule, buildRule } from './build-rule.ts';
+import { type BuiltRule, buildRule, type RefuseHook } from './build-rule.ts';
+import { checkDefaults } from './check-defaults.ts';
+import { HOOKS } from './check-hooks.ts';
 import { checkOrder } from './check-order.ts';
 import { Lists, type SetType } from './lists.ts';
 import type { RawPolicy } from './raw.ts';
@@ -30,6 +32,8 @@ export interface PolicyOptions {
   readonly sets?: ReadonlyMap<string, SetType> | undefined;
   /** Names of sets that are not in the table that Weir owns, and so cannot be used. */
   readonly elsewhere?: ReadonlySet<string> | undefined;
+  /** Hooks that the configuration attaches to nothing; without it rules may be at any. */
+  readonly refuses?: RefuseHook | undefined;
   /** Milliseconds since the epoch, for rules whose time is over. */
   readonly now: number;
 }
@@ -90,6 +94,7 @@ class PolicyLoader {
     checkOrder(built, refs, reading.report);
     lists.reportUnused(reading.report);
     const policy = this.#assemble(built.map(({ rule }) => rule));
+    checkDefaults(built, policy, reading.report);
     const diagnostics = reading.diagnostics(this.#files[0]?.path ?? '');
     return { policy: reading.errors > 0 ? undefined : policy, uses: lists.setsInUse(), diagnostics, sources: reading.sources };
   }
@@ -134,7 +139,7 @@ class PolicyLoader {
       return out;
     }
     for (const { table } of this.#parts) {
-      const context = { lists, tables, audit: table.get.mode === 'audit', now: this.#options.now, report };
+      const context = { lists, tables, audit: table.get.mode === 'audit', now: this.#options.now, refuses: this.#options.refuses, report };
       for (const { value, place } of table.get.rules) {
         const rule = buildRule(value, context);
         if (rule) out.push(rule);
@@ -165,10 +170,30 @@ class PolicyLoader {
       files: this.#parts.map((part) => part.file),
       defaultAction: first?.get.default_action ?? 'deny',
       defaultSpan: first && spanOf(first.place('default_action')),
+      ...this.#defaultsAt(),
       defaultAudit: this.#parts.length > 0 && this.#parts.every(({ table }) => table.get.mode === 'audit'),
       generatedAt: this.#parts.find(({ table }) => table.get.generated_at !== undefined)?.table.get.generated_at,
       rules,
     };
+  }
+
+  /** Defaults of single hooks; files that state one must agree. */
+  #defaultsAt(): Pick<Policy, 'defaultsAt'> {
+    const found: { -readonly [H in keyof DefaultsAt]: DefaultsAt[H] } = {};
+    for (const { table } of this.#parts) {
+      const at = table.get.default_action_at;
+      for (const hook of HOOKS) {
+        const action = at?.get[hook];
+        if (!at || action === undefined) continue;
+        const first = found[hook];
+        if (!first) found[hook] = { action, span: spanOf(at.place(hook)) };
+        else if (first.action !== action) {
+          const message = `default_action_at.${hook} is already ${first.action} at ${first.span.file}:${first.span.line}`;
+          this.#reading.report('E030', at.place(hook), message);
+        }
+      }
+    }
+    return Object.keys(found).length === 0 ? {} : { defaultsAt: found };
   }
 }
 

@@ -27,6 +27,9 @@ export function policyToJson(policy: Policy, before: readonly BeforePolicy[] = [
     default_action: policy.defaultAction,
     default_audit: policy.defaultAudit,
     default_source: policy.defaultSpan ? source(policy.defaultSpan) : null,
+    default_action_at: Object.fromEntries(
+      Object.entries(policy.defaultsAt ?? {}).map(([hook, { action, span }]) => [hook, { action, source: source(span) }]),
+    ),
     generated_at: policy.generatedAt ?? null,
     files: policy.files,
     before_rules: before.map(({ hook, name, action, expression }) => ({ hook, name, action, expression })),

@@ -7,6 +7,7 @@ import type { Item, Named, Table } from '../yaml/shape.ts';
 /** A policy file as written: checked key by key, but not yet as a whole (see load.ts). Names are those of the YAML keys. */
 export interface RawPolicy {
   default_action: 'allow' | 'deny' | undefined;
+  default_action_at: Table<RawDefaults> | undefined;
   generated_at: string | undefined;
   mode: 'enforce' | 'audit';
   include: readonly Item<string>[];
@@ -14,6 +15,9 @@ export interface RawPolicy {
   tables: Table<RawTables> | undefined;
   rules: readonly Item<ReadRule>[];
 }
+
+/** Default actions by hook. */
+export type RawDefaults = { [H in Hook]: 'allow' | 'deny' | undefined };
 
 /** Files in the MaxMind DB format. */
 export interface RawTables {

@@ -21,7 +21,7 @@ export class PolicyFormatError extends Error {
   }
 }
 
-const HOOKS: readonly [Hook, ...Hook[]] = ['prerouting', 'input', 'forward', 'output'];
+const HOOKS: readonly [Hook, ...Hook[]] = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc', 'connect'];
 const text = z.string().check(z.maxLength(MAX_POLICY_BYTES));
 const name = z.string().check(z.minLength(1), z.maxLength(4096));
 const count = (min: number, max: number): z.ZodMiniNumber => z.number().check(z.int(), z.gte(min), z.lte(max));
@@ -65,6 +65,7 @@ const policy = z.object({
   default_action: z.enum(['allow', 'deny']),
   default_audit: z.boolean(),
   default_source: z.nullable(source),
+  default_action_at: z.optional(z.partialRecord(z.enum(HOOKS), z.object({ action: z.enum(['allow', 'deny']), source }))),
   generated_at: z.nullable(name),
   files: z.array(name).check(z.maxLength(MAX_POLICY_FILES)),
   rules: z.array(rule).check(z.maxLength(MAX_RULES)),
@@ -85,10 +86,16 @@ export function policyFromJson(json: unknown): Policy {
     files: p.files,
     defaultAction: p.default_action,
     defaultSpan: p.default_source ?? undefined,
+    ...defaultsOf(p.default_action_at),
     defaultAudit: p.default_audit,
     generatedAt: p.generated_at ?? undefined,
     rules: p.rules.map((r, i) => readRule(r, `rules[${i}]`)),
   };
+}
+
+function defaultsOf(read: z.infer<typeof policy>['default_action_at']): Pick<Policy, 'defaultsAt'> {
+  const entries = Object.entries(read ?? {}).map(([hook, { action, source: span }]) => [hook, { action, span }] as const);
+  return entries.length === 0 ? {} : { defaultsAt: Object.fromEntries(entries) };
 }
 
 function joinPath(path: string, key: PropertyKey): string {

@@ -1,11 +1,33 @@
 import type { Hook } from '@weir/filter/scheme';
 import { boolean, integer, name, text, word } from '../yaml/leaves.ts';
-import { defaulted, leaf, list, mapping, optional, required, type Shape, type ShapeDoc, type Table, table } from '../yaml/shape.ts';
+import {
+  defaulted,
+  type Field,
+  leaf,
+  list,
+  mapping,
+  optional,
+  required,
+  type Shape,
+  type ShapeDoc,
+  type Table,
+  table,
+} from '../yaml/shape.ts';
+import { HOOKS } from './check-hooks.ts';
 import { checkListName, cidr, counted, listShape, orList, orNothing, ports, time } from './leaves.ts';
-import { ACTIONS, PROTOCOLS, type RawPolicy, type RawRule, type RawTables, REJECTIONS, type ReadRule, STATES } from './raw.ts';
+import {
+  ACTIONS,
+  PROTOCOLS,
+  type RawDefaults,
+  type RawPolicy,
+  type RawRule,
+  type RawTables,
+  REJECTIONS,
+  type ReadRule,
+  STATES,
+} from './raw.ts';
 
 const U32 = 0xffffffff;
-const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting', 'xdp', 'tc', 'connect'];
 /** Rates beyond this are no limit to anything. */
 const MAX_RATE = 1_000_000_000_000;
 
@@ -20,6 +42,10 @@ const expression: Shape<string> = leaf('expression', (written, value, place, rep
   return undefined;
 });
 
+function defaultAt(hook: Hook): Field<'allow' | 'deny' | undefined> {
+  return optional(word('a default action', ['allow', 'deny']), `Of the hook \`${hook}\`.`, 'default_action');
+}
+
 const rule = table<RawRule>('a rule', {
   name: required(text('a name', 128), 'What the rule is called in output and in nf_tables; no two rules have the same.'),
   ref: optional(ref(), 'A name that stays when `name` changes; histories and `skip_to` go by it.', 'the name'),
@@ -27,7 +53,7 @@ const rule = table<RawRule>('a rule', {
     orNothing(list(word('a hook', HOOKS), { alone: true, atLeastOne: true })),
     [],
     'input',
-    'Where the rule judges: input, forward, output, prerouting. The hooks xdp, tc and connect are refused: they need the eBPF engine.',
+    'Where the rule judges. The hooks `xdp`, `tc` and `connect` are eBPF programs; `ebpf:` of the configuration says what they are attached to (docs/ebpf.md).',
   ),
   priority: defaulted(
     orNothing(integer('priority', 0, 65535)),
@@ -124,6 +150,19 @@ const file: Shape<Table<RawPolicy>> = table<RawPolicy>('the policy', {
     word('a default action', ['allow', 'deny']),
     'What happens, at every hook that a rule names, to packets that no rule decides. Files that state it must agree.',
     'deny',
+  ),
+  default_action_at: optional(
+    table<RawDefaults>('default_action_at', {
+      input: defaultAt('input'),
+      forward: defaultAt('forward'),
+      output: defaultAt('output'),
+      prerouting: defaultAt('prerouting'),
+      xdp: defaultAt('xdp'),
+      tc: defaultAt('tc'),
+      connect: defaultAt('connect'),
+    }),
+    'The same for single hooks: `{ xdp: allow }` where rules at `xdp` only drop, and others allow at `input`.',
+    'default_action at every hook',
   ),
   generated_at: optional(orNothing(text('a time', 64)), 'Kept, and shown in the compiled form.', 'none'),
   mode: defaulted(

@@ -31,7 +31,7 @@ export const CODES = {
   E029: 'a password that TCP MD5 cannot use',
   E030: 'a single value is given in two files',
   E031: 'a line is longer than its bound',
-  E032: 'a hook that needs the eBPF engine',
+  E032: 'a hook of eBPF programs that is attached to nothing',
   E033: 'not an expression of the filter language',
   E034: 'an expression that exceeds a bound',
   E035: 'a field that cannot be seen at a hook of its rule',
@@ -48,6 +48,8 @@ export const CODES = {
   E046: 'an interface that the tenant does not have',
   E047: 'two tenants, or a tenant and the daemon, in one network namespace',
   E048: 'a table of addresses that is not in the MaxMind DB format',
+  E049: 'an action that a hook does not have',
+  E050: 'something that an eBPF program cannot do',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
@@ -61,6 +63,7 @@ export const CODES = {
   W011: 'an expression, or a part of one, that always or never holds',
   W012: 'a list that nothing uses',
   W013: 'a pattern that no file matches',
+  W014: 'a hook at which nothing is let through',
 } as const;
 
 export type Code = keyof typeof CODES;
