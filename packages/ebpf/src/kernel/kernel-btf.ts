@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Attribute, COMMAND } from './attribute.ts';
 import { attempt, BpfError, type BpfFailure } from './bpf-error.ts';
-import { BTF_KIND, Btf } from './btf.ts';
+import { BTF_KIND, Btf, type BtfStruct } from './btf.ts';
 import { objectInfo } from './object-info.ts';
 import { eachId, withDescriptor } from './objects.ts';
 
@@ -58,6 +58,19 @@ export function findKfuncs(names: readonly string[]): ReadonlyMap<string, Kfunc>
     }
   }
   return found;
+}
+
+/** A struct of the kernel, or of a module where the kernel has none of that name; undefined where neither has. BpfError. */
+export function findStruct(name: string): BtfStruct | undefined {
+  const base = vmlinuxBtf();
+  const own = base.struct(name);
+  if (own) return own;
+  for (const module of listModules()) {
+    const bytes = module.bytes();
+    const found = bytes && new Btf(bytes, base).struct(name);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /**
