@@ -1,83 +1,18 @@
-import { type BpfMap, CounterReader, RingBuffer, xdpContext } from '@weir/ebpf/kernel';
-import { lower } from '@weir/filter/ir';
-import { buildPacket, Packet, TCP_FLAGS } from '@weir/filter/packet';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
+import { xdpContext } from '@weir/ebpf/kernel';
+import { Packet } from '@weir/filter/packet';
 import { parseIp } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
-import { COUNTERS, compileEbpf, EVENT_COUNT, EVENT_COUNTS, EVENTS, GENERATION } from '../../apps/weir/src/compile/ebpf/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
-import { createMap, type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
-import type { CompiledHook, MapNeed } from '../../apps/weir/src/model/ebpf-program.ts';
+import { COUNTERS } from '../../apps/weir/src/compile/ebpf/index.ts';
 import type { Action, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { VerdictEvent } from '../../apps/weir/src/model/verdict-event.ts';
-import { decodeVerdictEvent } from '../../apps/weir/src/model/verdict-event-codec.ts';
-import { EVENT_OCTETS } from '../../apps/weir/src/model/verdict-event-layout.ts';
 import { packetFields } from '../../apps/weir/src/observe/verdicts/packet-fields.ts';
 import { Hints } from '../agreement/generate/hints.ts';
 import { PacketMaker } from '../agreement/generate/packets.ts';
 import { Random } from '../e2e/random.ts';
-import { keep, u32 } from './ebpf-bed.ts';
+import { keep } from './ebpf-bed.ts';
+import { compiled, type EventBed, eventBed, rule, syn } from './ebpf-events-bed.ts';
 
-function rule(ref: string, text: string, action: Action, more: Partial<Rule> = {}): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: new Map() });
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text, ...more });
-}
-
-function compiled(place: 'xdp' | 'tc', rules: readonly Rule[]): CompiledHook {
-  const result = compileEbpf({ hook: place, priority: 0, rules }, { place });
-  if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
-  return result.compiled;
-}
-
-interface Bed {
-  readonly loaded: LoadedHook;
-  readonly ring: RingBuffer;
-  /** seen, sampled out, lost. */
-  counts(index: number): readonly number[];
-  read(): VerdictEvent[];
-}
-
-function bed(place: 'xdp' | 'tc', rules: readonly Rule[], ringOctets = 1 << 20): Bed {
-  const hook = compiled(place, rules);
-  const provide = (need: MapNeed): BpfMap | undefined =>
-    need.kind === 'events' ? keep(createMap({ ...need, shape: { ...need.shape, maxEntries: ringOctets } })) : undefined;
-  const loaded = keep(loadHook(hook, { name: 'weir_events', provide }));
-  const map = (symbol: string): BpfMap => {
-    const found = loaded.maps.get(symbol);
-    if (!found) throw new Error(symbol);
-    return found;
-  };
-  map(GENERATION).update(u32(0), u32(42));
-  const ring = keep(RingBuffer.open(map(EVENTS)));
-  return {
-    loaded,
-    ring,
-    counts: (index) =>
-      [EVENT_COUNT.seen, EVENT_COUNT.sampledOut, EVENT_COUNT.lost].map((at) =>
-        Number(new CounterReader(map(EVENT_COUNTS), index, at / 8).total()),
-      ),
-    read: () => {
-      const events: VerdictEvent[] = [];
-      ring.read((bytes, at, length) => {
-        expect(length).toBe(EVENT_OCTETS);
-        const event = decodeVerdictEvent(new DataView(bytes.buffer, bytes.byteOffset, bytes.length), at);
-        if (event) events.push(event);
-      });
-      return events;
-    },
-  };
-}
-
-const syn = buildPacket({
-  ethernet: {},
-  source: parseIp('203.0.113.9')!,
-  destination: parseIp('192.0.2.5')!,
-  transport: { kind: 'tcp', sourcePort: 51_000, destinationPort: 22, flags: TCP_FLAGS.syn },
-});
+const bed = (place: 'xdp' | 'tc', rules: readonly Rule[], ringOctets?: number): EventBed => keep(eventBed(place, rules, ringOctets));
 
 const ALLOW: Action = { kind: 'allow' };
 const DENY: Action = { kind: 'deny' };

@@ -72,6 +72,8 @@ function emitCalled(asm: RuleAssembler, { place, frame }: EventOptions): void {
     asm.store('u8', RECORD, FIELD.has, HAS.pid | HAS.uid | HAS.cgroup);
   } else if (place === 'tc') {
     const nobody = asm.label('of no socket');
+    // On its way in from another namespace of this machine it may have the sender's still.
+    asm.load('r1', 'u32', CONTEXT, SKB.ingressInterface).load('r2', 'u32', CONTEXT, SKB.interface).jump('r1', '==', 'r2', nobody);
     asm.load('r1', 'u64', CONTEXT, SKB.socket).jump('r1', '==', 0, nobody);
     asm.mov('r1', CONTEXT).call('get_socket_uid').store('u32', RECORD, FIELD.uid, 'r0');
     asm.mov('r1', CONTEXT).call('skb_cgroup_id').store('u64', RECORD, FIELD.cgroup, 'r0');
