@@ -1,10 +1,11 @@
 import { compileIptables } from '../../compile/iptables/index.ts';
-import { DEFAULT_FIREWALL, judgement, NO_PEERS } from '../../compile/judgement/index.ts';
+import { DEFAULT_FIREWALL, judgement, NO_PEERS, netfilterHooks } from '../../compile/judgement/index.ts';
 import { compileRules } from '../../compile/nft/policy/index.ts';
 import { printTable } from '../../compile/nft/print.ts';
 import { compilePf } from '../../compile/pf/index.ts';
 import { describeRefusal, type Refusal } from '../../compile/refusal.ts';
 import type { Config } from '../../model/config.ts';
+import { type EbpfHook, isEbpfHook } from '../../model/ebpf.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
@@ -14,6 +15,7 @@ import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { tenantsLeftOut } from '../tenants.ts';
 import { printDiagnostics } from './check.ts';
+import { printEbpf } from './compile-ebpf.ts';
 
 /** What a policy is compiled from. */
 export interface CompileInput {
@@ -22,16 +24,19 @@ export interface CompileInput {
   readonly config: Config | undefined;
   /** Milliseconds since the epoch; rules whose time is over are left out where packets are judged. */
   readonly now: number;
+  /** For `ebpf`: the programs of this hook alone. */
+  readonly hook?: EbpfHook | undefined;
 }
 
 /** Makes the text of one form. */
 export type Target = (input: CompileInput) => string;
 
-export type TargetName = 'ir' | 'nft' | 'iptables' | 'ip6tables' | 'pf';
+export type TargetName = 'ir' | 'nft' | 'ebpf' | 'iptables' | 'ip6tables' | 'pf';
 
 export const TARGETS: { readonly [N in TargetName]: Target } = {
   ir: printIr,
   nft: printNft,
+  ebpf: (input) => printEbpf(judged(input), input.config?.ebpf, input.hook),
   iptables: (input) => printExport(input, 'iptables', (hooks) => compileIptables(hooks, 4)),
   ip6tables: (input) => printExport(input, 'ip6tables', (hooks) => compileIptables(hooks, 6)),
   pf: (input) => printExport(input, 'pf', compilePf),
@@ -43,6 +48,8 @@ export interface CompileOptions {
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
   readonly tenant?: string | undefined;
+  /** For `ebpf`: the programs of this hook alone. */
+  readonly hook?: EbpfHook | undefined;
 }
 
 /** Prints what policy files, or a configuration that names some, come to. Exit code 2 when they have mistakes, 1 when one cannot be read. */
@@ -57,7 +64,9 @@ export async function compile(files: readonly string[], options: CompileOptions,
     return EXIT.finding;
   }
   io.err(tenantsLeftOut(loaded.config));
-  await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now }));
+  if (options.to === 'nft' && loaded.policy.rules.some((rule) => rule.hooks.some(isEbpfHook)))
+    io.err('rules at xdp, tc and connect are no rules of nf_tables: --to ebpf prints their programs\n');
+  await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now, hook: options.hook }));
   return EXIT.ok;
 }
 
@@ -75,7 +84,10 @@ export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
 function printNft({ policy, config, now }: CompileInput): string {
   const { firewall = DEFAULT_FIREWALL, sets = [] } = config ?? {};
   // A script cannot hold what eBPF programs say.
-  const { table, problems } = compileRules(judged({ policy, config, now }), sets, { table: firewall.table, programs: 'never' });
+  const { table, problems } = compileRules(netfilterHooks(judged({ policy, config, now })), sets, {
+    table: firewall.table,
+    programs: 'never',
+  });
   if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   return printTable(table);
 }

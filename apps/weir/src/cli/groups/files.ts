@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
+import { EBPF_HOOKS } from '../../model/ebpf.ts';
 import { configOption, count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
-const FORMS = ['ir', 'nft', 'iptables', 'ip6tables', 'pf'] as const;
+const FORMS = ['ir', 'nft', 'ebpf', 'iptables', 'ip6tables', 'pf'] as const;
 
 /** Commands that work on files of configuration. */
 export function addFileCommands(program: Command, context: GroupContext): void {
@@ -69,17 +70,28 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     .addOption(
       new Option(
         '--to <form>',
-        'the form: ir is JSON with each rule as one expression, nft a script for nft -f, iptables and ip6tables are for iptables-restore and ip6tables-restore, pf is an OpenBSD pf.conf',
+        'the form: ir is JSON with each rule as one expression, nft a script for nft -f, ebpf the programs of the hooks xdp, tc and connect with the rule that each instruction is for, iptables and ip6tables are for iptables-restore and ip6tables-restore, pf is an OpenBSD pf.conf',
       )
         .choices(FORMS)
         .makeOptionMandatory(),
     )
+    .addOption(new Option('--hook <hook>', 'with --to ebpf: the programs of one hook').choices(EBPF_HOOKS))
     .addOption(setsOption())
     .addOption(tenantOption())
     .action(async (files: readonly string[], o: Values) => {
       const { compile } = await import('../commands/compile.ts');
       done(
-        await compile(files, { to: word(o, 'to', FORMS), palette: errPalette(), config: text(o, 'config'), tenant: text(o, 'tenant') }, io),
+        await compile(
+          files,
+          {
+            to: word(o, 'to', FORMS),
+            palette: errPalette(),
+            config: text(o, 'config'),
+            tenant: text(o, 'tenant'),
+            hook: EBPF_HOOKS.find((hook) => hook === o['hook']),
+          },
+          io,
+        ),
       );
     });
 
