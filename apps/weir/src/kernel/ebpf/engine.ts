@@ -182,6 +182,8 @@ export class EbpfEngine {
     this.#sweep();
     for (const directory of others) directory.remove();
     this.#alone = true;
+    // What this has changed itself is no news.
+    this.#watch.changed();
     this.#around = this.#watch.look(features);
     return { problems, repaired: settled.repaired };
   }
@@ -245,7 +247,13 @@ export class EbpfEngine {
     }
     const problems: EngineProblem[] = [];
     for (const wanted of this.#wanted) {
-      if (!this.#hooks.get(wanted.hook)?.uses().some(({ lists }) => lists.some(({ list }) => grown.has(list)))) continue;
+      if (
+        !this.#hooks
+          .get(wanted.hook)
+          ?.uses()
+          .some(({ lists }) => lists.some(({ list }) => grown.has(list)))
+      )
+        continue;
       this.#load(wanted, problems, true);
       this.#put(wanted, problems);
     }

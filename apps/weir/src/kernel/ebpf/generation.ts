@@ -47,7 +47,9 @@ export type Uses = Pick<z.infer<typeof infoSchema>, 'lists' | 'kept' | 'common'>
 export function usesOf(hooks: HookPrograms): Uses {
   const needs = [...hooks.values()].flatMap(({ maps }) => maps);
   const symbols = (kind: MapNeed['kind']): string[] => [...new Set(needs.filter((need) => need.kind === kind).map(({ symbol }) => symbol))];
-  const lists = new Map(needs.flatMap((need) => (need.kind === 'list' ? [[`${need.family} ${need.list}`, { list: need.list, family: need.family }]] : [])));
+  const lists = new Map(
+    needs.flatMap((need) => (need.kind === 'list' ? [[`${need.family} ${need.list}`, { list: need.list, family: need.family }]] : [])),
+  );
   return { lists: [...lists.values()], kept: symbols('limits'), common: [...symbols('events'), ...symbols('interfaces')] };
 }
 

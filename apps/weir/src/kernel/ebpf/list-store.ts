@@ -1,8 +1,8 @@
 import type { BpfMap, PinDirectory } from '@weir/ebpf/kernel';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import type { KernelList, ListChange, ListNeed } from './kernel-list.ts';
-import { LpmList } from './lpm-list.ts';
 import { PIN, pinName } from './pin-layout.ts';
+import { TrieList } from './sets/index.ts';
 
 /** A list with what is known of it. */
 export interface ListState {
@@ -41,7 +41,7 @@ export class ListStore {
     const before = known?.list.members();
     known?.list.close();
     const fresh = known === undefined && !this.#directory.list().pinned.includes(key);
-    const list = LpmList.open(need, this.#directory, key);
+    const list = TrieList.open(need, this.#directory, key);
     this.#lists.set(key, { need, list, leftOut: 0 });
     if (before) list.apply(asDelta(need.list, before));
     return { map: list.map, fresh };
@@ -51,7 +51,7 @@ export class ListStore {
   adopt(set: string, family: 4 | 6): boolean {
     const key = nameOf(set, family);
     if (this.#lists.has(key)) return true;
-    const list = LpmList.adopt(family, this.#directory, key);
+    const list = TrieList.adopt(family, this.#directory, key);
     if (list) this.#lists.set(key, { need: { list: set, family }, list, leftOut: 0 });
     return list !== undefined;
   }
