@@ -27,6 +27,8 @@ export type MapNeed =
   | (Need & { readonly kind: 'table'; readonly contents: Uint8Array })
   /** The members of one family of a named set: one map for all programs, kept for as long as one needs it. */
   | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6 })
+  /** By index (u32) the name of each interface of the namespace, filled up with zeros: one map for all programs, kept true as interfaces come, go and are renamed. */
+  | (Need & { readonly kind: 'interfaces' })
   /** Buckets of rate limits (compile/ebpf/limits.ts): one map for all generations of a hook, kept for as long as one needs it. */
   | (Need & { readonly kind: 'limits' })
   /** The ring buffer of verdict events: one for all programs, which one reader empties. Its shape is that of a new one. */

@@ -37,6 +37,7 @@ export { compareOctets, equalOctets, keyOctets, octetSet, octetsKey } from './oc
 export {
   field,
   hasEach,
+  isOperand,
   type OperandInfo,
   operandInfo,
   operandKey,

@@ -23,7 +23,14 @@ export { type Json, printJson, treeToJson } from './json.ts';
 export { MAX_LENGTH, type ParseOptions, type ParseResult, parse } from './parse.ts';
 export { print, printNode } from './print.ts';
 export { position, printProblem } from './problem.ts';
-export { type ByteRegex, compileRegex } from './regex/index.ts';
+export {
+  type AutomatonLimits,
+  type ByteRegex,
+  compileRegex,
+  MATCHED_ALREADY,
+  type RegexAutomaton,
+  regexAutomaton,
+} from './regex/index.ts';
 export { replaceNode } from './replace.ts';
 export type {
   Argument,

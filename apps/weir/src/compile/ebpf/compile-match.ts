@@ -34,6 +34,7 @@ export function compileMatch(expression: Expr): CompiledMatch {
     emitExpression({ asm, place: PLACE, facts, depth: 0, known: undefined, need }, expression, branch);
     asm.place(branch.yes).mov('r0', 1).exit();
     asm.place(branch.no).mov('r0', 0).exit();
+    facts.functions(asm).emit(PLACE, need);
   };
   // The facts are known once the expression has been written.
   write(new Assembler<Rule>('facts'), false);

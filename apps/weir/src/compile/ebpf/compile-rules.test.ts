@@ -34,8 +34,6 @@ function codeOf(ref: string, place: Place, ...rules: readonly Rule[]): number[] 
 
 describe('programs of rules', () => {
   test.each([
-    { name: 'a payload', text: 'udp.payload contains "x"', construct: 'contains' },
-    { name: 'an interface', text: 'iif.name == "eth0"', construct: 'iif.name' },
     { name: 'a mark before there is one', text: 'meta.mark == 1', construct: 'meta.mark' },
     { name: 'what is tracked', text: 'ct.established', construct: 'ct.established' },
   ])('refuse $name, with its place', ({ text, construct }) => {

@@ -63,6 +63,7 @@ export function compileEbpf(hook: HookRules, { place, known, tellRule = false }:
     };
     need(counters(hook.rules.length));
     emitProgram(asm, hook, { context, prologue, tellRule });
+    facts.functions(asm).emit(place, need);
     if (act !== undefined) emitAct(asm, act, { place, hook, need });
   };
   // The facts are known once the rules have been written: so they are written twice, the second time behind the facts.

@@ -1,15 +1,18 @@
 import type { Label } from '@weir/ebpf/asm';
 import { evaluate, type Subject } from '@weir/filter/eval';
 import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
-import { clampSet, MAX_INT, operandLeaves, testOperand } from '@weir/filter/ir';
+import { clampSet, MAX_INT, operandLeaves, rangeSet, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import { Unsayable } from '../refusal.ts';
 import { TCP_FLAGS } from '../tcp-flags.ts';
 import { type Branch, emitBits, emitInt, emitIp, emitWide } from './compare.ts';
 import { CALLER_FACTS, isConnectPlace, isVisibleAtConnect, loadSocketMark } from './connect/index.ts';
-import { type Fact, type Facts, isFact } from './facts.ts';
+import { CONNECTION_STATE, STATE_BITS, stateFunctions } from './connection-state.ts';
+import type { Fact, Facts } from './facts.ts';
 import { type Place, type RuleAssembler, STACK } from './layout.ts';
+import { emitNameTest, emitPayloadTest, emitSipMethod, onlyField, passing } from './payload/index.ts';
+import { emitSetLookup, listNeed } from './sets/index.ts';
 
 /** Fields whose values are the same for every packet that a program sees, such as the interface where it is attached: tests of them are answered here and now. */
 export interface Known {
@@ -35,9 +38,6 @@ const ADDRESSES: Readonly<Record<string, readonly [number, number]>> = { 'ip.src
 
 /** struct __sk_buff, mark. */
 const SKB_MARK = 8;
-
-/** BPF_F_NO_PREALLOC. */
-const NO_PREALLOC = 1;
 
 /**
  * Code that goes to `yes` or to `no`, as the expression says of the packet; it does not run on.
@@ -82,15 +82,16 @@ function emitParity(context: ExpressionContext, items: readonly Expr[], branch: 
   const { asm, facts, depth } = context;
   const slot = facts.parity(depth);
   if (slot === undefined) throw new Unsayable('the stack of one eBPF program', 'xor nested so deep', span);
-  asm.store('u64', 'r10', slot, 0);
+  // 0, in a way that the verifier does not know: it would follow both parities through what comes behind.
+  asm.load('r1', 'u64', 'r10', STACK.length).mov('r2', 'r1').alu('r2', '^=', -1).alu('r1', '&=', 'r2').store('u8', 'r10', slot, 'r1');
   for (const item of items) {
     const turn = asm.label('turn');
     const next = asm.label('next part');
     emitExpression({ ...context, depth: depth + 1 }, item, { yes: turn, no: next });
-    asm.place(turn).load('r1', 'u64', 'r10', slot).alu('r1', '^=', 1).store('u64', 'r10', slot, 'r1');
+    asm.place(turn).load('r1', 'u8', 'r10', slot).alu('r1', '^=', 1).store('u8', 'r10', slot, 'r1');
     asm.place(next);
   }
-  asm.load('r1', 'u64', 'r10', slot).jump('r1', '!=', 0, branch.yes).goto(branch.no);
+  asm.load('r1', 'u8', 'r10', slot).jump('r1', '!=', 0, branch.yes).goto(branch.no);
 }
 
 function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: IrSpan | undefined): void {
@@ -99,6 +100,7 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
     asm.goto(evaluate({ kind: 'literal', test, negated: false }, known.subject) ? branch.yes : branch.no);
     return;
   }
+  if (emitOctetsTest(context, test, branch, span)) return;
   switch (test.kind) {
     case 'int': {
       if (test.operand.kind === 'field' && test.operand.name === 'cgroup.id') {
@@ -122,6 +124,11 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
         emitBits(asm, factOf(context, test.operand, span), 1, branch);
         return;
       }
+      const state = name === undefined ? undefined : STATE_BITS[name];
+      if (state !== undefined && stateFunctions(context.place)) {
+        emitBits(asm, factOf(context, { kind: 'field', name: CONNECTION_STATE }, span), state, branch);
+        return;
+      }
       const bit = name === undefined ? undefined : TCP_FLAGS[name];
       if (bit === undefined) throw unsayable(context, test.operand, span);
       emitBits(asm, factOf(context, { kind: 'field', name: 'tcp.flags' }, span), bit, branch);
@@ -135,17 +142,31 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
     case 'list':
       emitList(context, test, branch, span);
       return;
-    case 'bytes': {
-      if (test.operand.kind !== 'field' || test.operand.name !== 'ip.proto') throw unsayable(context, test.operand, span);
-      const numbers = test.values.map((value) => IP_PROTOCOLS[new TextDecoder().decode(value)]).filter((number) => number !== undefined);
-      const set = numbers.sort((a, b) => a - b).map((number) => ({ first: number, last: number }));
-      emitInt(asm, factOf(context, { kind: 'field', name: 'ip.proto.num' }, span), set, branch);
-      return;
-    }
     default:
-      throw new Unsayable(`an eBPF program at ${context.place}`, test.kind, span);
+      throw unsayable(context, testOperand(test), span);
   }
 }
+
+/** Tests of octets: the names of protocols and methods, which are few; names of interfaces; payloads. False for others. */
+function emitOctetsTest(context: ExpressionContext, test: Test, branch: Branch, span: IrSpan | undefined): boolean {
+  const field = onlyField(test);
+  if (field === 'ip.proto') {
+    const numbers = passing(test, PROTOCOL_NAMES).map((name) => IP_PROTOCOLS[name] ?? 0);
+    const set = rangeSet(numbers.map((number) => ({ first: number, last: number })));
+    emitInt(context.asm, factOf(context, { kind: 'field', name: 'ip.proto.num' }, span), set, branch);
+    return true;
+  }
+  if (field === 'iif.name' || field === 'oif.name') {
+    emitNameTest(context, field, test, branch, span);
+    return true;
+  }
+  if (isConnectPlace(context.place)) return false;
+  if (field !== 'sip.method') return emitPayloadTest(context, test, branch, span);
+  emitSipMethod(context, test, branch, span);
+  return true;
+}
+
+const PROTOCOL_NAMES = Object.keys(IP_PROTOCOLS);
 
 function isMark(operand: Operand): boolean {
   return operand.kind === 'field' && operand.name === 'meta.mark';
@@ -164,10 +185,15 @@ function factOf(context: ExpressionContext, operand: Operand, span: IrSpan | und
   const { facts, place } = context;
   const name = operand.kind === 'field' ? operand.name : '';
   if (isConnectPlace(place) ? !isVisibleAtConnect(name) : CALLER_FACTS.has(name)) throw unsayable(context, operand, span);
-  const fact = operand.kind === 'slice' ? facts.slice(operand) : operand.kind === 'field' ? facts.field(operand.name) : undefined;
+  const { asm } = context;
+  const fact =
+    operand.kind === 'slice'
+      ? facts.slice(asm, place, operand)
+      : operand.kind === 'field'
+        ? facts.field(asm, place, operand.name)
+        : undefined;
   if (fact) return fact;
-  const known = operand.kind === 'slice' || (operand.kind === 'field' && isFact(operand.name));
-  throw known ? new Unsayable('the stack of one eBPF program', 'so many different fields', span) : unsayable(context, operand, span);
+  throw unsayable(context, operand, span);
 }
 
 function addressOf(
@@ -180,13 +206,7 @@ function addressOf(
   return { family: factOf(context, operand, span), at4: places[0], at6: places[1] };
 }
 
-/** The members of a named set of one family as prefixes, with a value of one octet. */
-function listNeed(list: string, family: 4 | 6): MapNeed {
-  const shape = { type: 'lpm_trie', keySize: family === 4 ? 8 : 20, valueSize: 1, maxEntries: 1 << 20, flags: NO_PREALLOC } as const;
-  return { kind: 'list', symbol: `${list} ${family}`, list, family, shape };
-}
-
-/** Whether the longest match in the set's map of the address' family is there. */
+/** Whether the address is in a member of its family. */
 function emitList(
   context: ExpressionContext,
   { operand, list }: Extract<Test, { kind: 'list' }>,
@@ -197,29 +217,9 @@ function emitList(
   const { family, at4, at6 } = addressOf(context, operand, span);
   const ip6 = asm.label('not IPv4');
   asm.load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 4).jump('w1', '!=', 0, ip6);
-  asm.load('r1', 'u32', 'r10', STACK.network + at4);
-  emitKey(asm, 32);
-  lookUp(asm, need(listNeed(list, 4)), branch);
+  emitSetLookup(asm, 4, need(listNeed(list, 4)), STACK.network + at4, branch);
   asm.place(ip6).load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 6).jump('w1', '!=', 0, branch.no);
-  asm.load('r1', 'u32', 'r10', STACK.network + at6);
-  emitKey(asm, 128);
-  asm.load('r1', 'u32', 'r10', STACK.network + at6 + 8).alu('r1', '<<=', 32);
-  asm
-    .load('r2', 'u32', 'r10', STACK.network + at6 + 4)
-    .alu('r1', '|=', 'r2')
-    .store('u64', 'r10', STACK.scratch + 8, 'r1');
-  asm.load('r1', 'u32', 'r10', STACK.network + at6 + 12).store('u64', 'r10', STACK.scratch + 16, 'r1');
-  lookUp(asm, need(listNeed(list, 6)), branch);
-}
-
-/** The first eight octets of a struct bpf_lpm_trie_key { length in bits u32 · address }, of which r1 has the first word: all eight at once, so that the verifier forgets what was there. */
-function emitKey(asm: RuleAssembler, bits: number): void {
-  asm.alu('r1', '<<=', 32).alu('r1', '|=', bits).store('u64', 'r10', STACK.scratch, 'r1');
-}
-
-function lookUp(asm: RuleAssembler, map: string, { yes, no }: Branch): void {
-  asm.mov('r2', 'r10').alu('r2', '+=', STACK.scratch);
-  asm.map('r1', map).call('map_lookup_elem').jump('r0', '!=', 0, yes).goto(no);
+  emitSetLookup(asm, 6, need(listNeed(list, 6)), STACK.network + at6, branch);
 }
 
 function unsayable({ place }: ExpressionContext, operand: Operand, span: IrSpan | undefined): Unsayable {

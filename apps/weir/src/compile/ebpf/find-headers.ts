@@ -152,7 +152,12 @@ function emitNetwork(asm: RuleAssembler, place: Place, impossible: Label): void 
 
 /** Copies the transport header, as far as there is one; of none, an octet that is not used. */
 function emitTransport(asm: RuleAssembler, place: Place, impossible: Label): void {
-  asm.load('r1', 'u64', 'r10', STACK.length).alu('r1', '-=', TRANSPORT_AT).load('r0', 'u64', 'r10', STACK.work).alu('r1', '&=', 'r0');
+  asm
+    .load('r1', 'u64', 'r10', STACK.length)
+    .alu('r1', '-=', TRANSPORT_AT)
+    .load('r0', 'u64', 'r10', STACK.work)
+    .alu('r0', '^=', -1)
+    .alu('r1', '|=', 'r0');
   asm.store('u64', 'r10', STACK.transportLength, 'r1');
   asm.alu('r1', '-=', 1).mov('r0', 'r1');
   signMask(asm, 'r0');

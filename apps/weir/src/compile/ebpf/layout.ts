@@ -31,7 +31,7 @@ export const STACK = {
   /** -1 or 0: what the link layer says. */
   ip4: -104,
   ip6: -112,
-  /** Signed 64 bits: octets from the transport header to the end of the packet; 0 or less when there are none. */
+  /** Signed 64 bits: octets from the transport header to the end of the packet; negative when there is no such header, or it begins beyond that. */
   transportLength: -120,
   /** Counts the steps of a loop; then a mask at hand. */
   work: -128,
@@ -39,7 +39,9 @@ export const STACK = {
   networkAt: -136,
   protocol: -144,
   transportAt: -152,
-  facts: -152,
+  /** 64 octets of the packet, for functions that go through it. */
+  buffer: -216,
+  facts: -216,
   /** What is left of the kernel's 512 octets is for functions: they take 32 at least. */
   end: -448,
 } as const;
