@@ -2,10 +2,10 @@ import { type BpfMap, sumCpus } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
-import type { Prefix } from '@weir/wire/inet';
 import { COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import { fillList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
 import type { CompiledHook, MapNeed, Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Random } from '../e2e/random.ts';
@@ -98,17 +98,12 @@ function load(compiled: CompiledHook, built: Built): LoadedHook {
 }
 
 function fill(map: BpfMap, { list, family }: Extract<MapNeed, { kind: 'list' }>, { members }: Built): void {
-  const prefixes = ipSetPrefixes(members.get(list) ?? { v4: [], v6: [] }).filter((one) => one.family === family);
-  for (const prefix of prefixes) map.update(trieKey(prefix, family === 4 ? 4 : 16), Uint8Array.of(1));
-}
-
-function trieKey(prefix: Prefix, octets: number): Uint8Array {
-  const key = new Uint8Array(4 + octets);
-  const view = new DataView(key.buffer);
-  view.setUint32(0, prefix.length, true);
-  const { w0, w1, w2, w3 } = prefix;
-  for (const [index, word] of (octets === 4 ? [w0] : [w0, w1, w2, w3]).entries()) view.setUint32(4 + 4 * index, word);
-  return key;
+  const prefixes = ipSetPrefixes(members.get(list) ?? { v4: [], v6: [] });
+  fillList(
+    map,
+    family,
+    prefixes.filter((one) => one.family === family),
+  );
 }
 
 function compare(

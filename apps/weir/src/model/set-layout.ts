@@ -37,12 +37,19 @@ export const SET_LAYOUT = {
   valueShift: 13,
   /** Octets within a record. */
   record: { value: 0, mask: 16, entry: 32, bits: 36, magic: 40 },
+  /** Of the map: its value can be mapped into a process. */
+  mapFlags: 0x400,
   magic: 0x7265_6977,
   version: 1,
   /** Octets of the value: a new set's, and the most that one can grow to. */
   leastOctets: 1 << 19,
   mostOctets: 1 << 28,
 } as const;
+
+/** The map of a set's members of one family, as programs name it. */
+export function listSymbol(list: string, family: 4 | 6): string {
+  return `${list} ${family}`;
+}
 
 /**
  * What of a list's map a program is bound to besides its shape: the octets of its value less one slot, by which every offset is masked. A map of another size needs the

@@ -68,7 +68,7 @@ describe('programs of rules', () => {
       { symbol: 'web 4', list: 'web', family: 4 },
       { symbol: 'web 6', list: 'web', family: 6 },
     ]);
-    expect(program.symbols.map(({ name }) => name).sort()).toEqual([COUNTERS, 'web 4', 'web 6']);
+    expect(program.symbols.map(({ name }) => name).sort()).toEqual([COUNTERS, 'web 4', 'web 4 slots', 'web 6', 'web 6 slots']);
   });
 
   test('a rule costs few instructions', () => {

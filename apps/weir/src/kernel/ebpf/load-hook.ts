@@ -1,6 +1,7 @@
 import { bindProgram } from '@weir/ebpf/asm';
 import { type AttachType, BpfMap, BpfProgram, type ProgramType } from '@weir/ebpf/kernel';
 import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
+import { slotMask, slotMaskSymbol } from '../../model/set-layout.ts';
 import { fillTable } from './fill-table.ts';
 
 interface PlaceType {
@@ -29,7 +30,7 @@ export interface LoadHookOptions {
   readonly name: string;
   /** A map that is there already, which stays the caller's; undefined makes a new one. */
   readonly provide?: (need: MapNeed) => BpfMap | undefined;
-  /** The constants that the program names; asked when every map is there. */
+  /** The constants that the program names, but for those of lists; asked when every map is there. */
   readonly constant?: (symbol: string) => bigint | undefined;
 }
 
@@ -53,6 +54,7 @@ export function loadHook({ place, program: assembled, maps: needs }: CompiledHoo
   };
   try {
     const maps = new Map<string, BpfMap>();
+    const constants = new Map<string, bigint>();
     for (const need of needs) {
       let map = provide?.(need);
       if (!map) {
@@ -60,9 +62,9 @@ export function loadHook({ place, program: assembled, maps: needs }: CompiledHoo
         open.push(map);
       }
       maps.set(need.symbol, map);
+      if (need.kind === 'list') constants.set(slotMaskSymbol(need.symbol), slotMask(map.valueSize));
     }
     const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
-    const constants = new Map<string, bigint>();
     for (const symbol of assembled.symbols) {
       const value = symbol.kind === 'constant' ? constant?.(symbol.name) : undefined;
       if (value !== undefined) constants.set(symbol.name, value);

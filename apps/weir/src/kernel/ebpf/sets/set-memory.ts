@@ -1,0 +1,167 @@
+import { BpfMap, mapArrayValues } from '@weir/ebpf/kernel';
+import type { MappedMemory } from '@weir/sys';
+import type { Family } from '@weir/wire/inet';
+import type { PrefixColumns } from '../../../model/member-delta.ts';
+import { SET_LAYOUT } from '../../../model/set-layout.ts';
+import { continueTrie, eachMember, openTrie } from './read-trie.ts';
+import { type Added, type SetTrie, writeHeader } from './set-trie.ts';
+
+const NAME = 'weir_set';
+
+/**
+ * One family of a set in a map of the kernel: the trie is in the map's own memory, mapped into this process, so that reading and changing it takes no system call. BpfError.
+ */
+export class SetMemory {
+  readonly map: BpfMap;
+  readonly #memory: MappedMemory;
+  readonly #words: Int32Array;
+  readonly #trie: SetTrie;
+  #closed = false;
+
+  private constructor(map: BpfMap, memory: MappedMemory, trie: (words: Int32Array) => SetTrie | undefined) {
+    const { buffer, byteOffset } = memory.bytes;
+    this.map = map;
+    this.#memory = memory;
+    this.#words = new Int32Array(buffer, byteOffset, map.valueSize / 4);
+    const made = trie(this.#words);
+    if (!made) throw new RangeError(`map ${map.name} does not hold a set`);
+    this.#trie = made;
+  }
+
+  /** A new map for a set without members. `octets` is a power of two from `leastOctets` to `mostOctets`. */
+  static create(family: Family, octets: number): SetMemory {
+    const { mapFlags } = SET_LAYOUT;
+    const map = BpfMap.create({ name: NAME, type: 'array', keySize: 4, valueSize: octets, maxEntries: 1, flags: mapFlags });
+    return withMemory(map, (memory) => new SetMemory(map, memory, (words) => begin(words, family)));
+  }
+
+  /** Takes over a map, whose members stay: undefined, and the map is closed, where it does not hold a set of the family. Zeros are a set without members. */
+  static adopt(map: BpfMap, family: Family): SetMemory | undefined {
+    const { leastOctets, mostOctets, mapFlags } = SET_LAYOUT;
+    const { type, flags } = map.info();
+    const octets = map.valueSize;
+    const fits = octets >= leastOctets && octets <= mostOctets && (octets & (octets - 1)) === 0;
+    if (type !== 'array' || map.maxEntries !== 1 || (flags & mapFlags) === 0 || !fits) {
+      map.close();
+      return undefined;
+    }
+    return withMemory(map, (memory) => {
+      const words = new Int32Array(memory.bytes.buffer, memory.bytes.byteOffset, octets / 4);
+      const header = words.subarray(SET_LAYOUT.headerSlot * SET_LAYOUT.slotWords, SET_LAYOUT.poolSlot * SET_LAYOUT.slotWords);
+      const trie = header.every((word) => word === 0) ? begin(words, family) : openTrie(words, family);
+      if (trie) return new SetMemory(map, memory, () => trie);
+      memory.close();
+      map.close();
+      return undefined;
+    });
+  }
+
+  /** A larger map with the same members. */
+  grown(octets: number): SetMemory {
+    const trie = this.#open();
+    const { mapFlags } = SET_LAYOUT;
+    const map = BpfMap.create({ name: NAME, type: 'array', keySize: 4, valueSize: octets, maxEntries: 1, flags: mapFlags });
+    return withMemory(
+      map,
+      (memory) =>
+        new SetMemory(map, memory, (words) => {
+          words.set(this.#words);
+          return continueTrie(words, trie);
+        }),
+    );
+  }
+
+  /** Members. */
+  get size(): number {
+    return this.#open().size;
+  }
+
+  /** Octets of the map. */
+  get octets(): number {
+    return this.map.valueSize;
+  }
+
+  /** Of 64 octets: all, those that hold something, and those that may hold what a running program looks at. */
+  get slots(): { readonly all: number; readonly used: number; readonly resting: number } {
+    const { pool } = this.#open();
+    return { all: pool.slots, used: pool.used, resting: pool.resting };
+  }
+
+  add(w0: number, w1: number, w2: number, w3: number, length: number): Added {
+    return this.#open().add(w0, w1, w2, w3, length);
+  }
+
+  remove(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+    return this.#open().remove(w0, w1, w2, w3, length);
+  }
+
+  has(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+    return this.#open().has(w0, w1, w2, w3, length);
+  }
+
+  /** Every program that ran when the last slot was given back has ended. */
+  reclaim(): void {
+    this.#open().pool.reclaim();
+  }
+
+  /** What the memory says now, whoever wrote it. */
+  members(): PrefixColumns {
+    const { family, size } = this.#open();
+    const stride = family === 4 ? 1 : 4;
+    // Another process may have written it: then there may be more, or fewer.
+    let [words, lengths, count] = [new Uint32Array(size * stride), new Uint8Array(size), 0];
+    eachMember(this.#words, family, (w0, w1, w2, w3, length) => {
+      if (count === lengths.length) {
+        const [more, longer] = [new Uint32Array((count + 1024) * 2 * stride), new Uint8Array((count + 1024) * 2)];
+        more.set(words);
+        longer.set(lengths);
+        [words, lengths] = [more, longer];
+      }
+      words[count * stride] = w0;
+      if (stride === 4) {
+        words[count * 4 + 1] = w1;
+        words[count * 4 + 2] = w2;
+        words[count * 4 + 3] = w3;
+      }
+      lengths[count++] = length;
+    });
+    return { family, count, words: words.subarray(0, count * stride), lengths: lengths.subarray(0, count) };
+  }
+
+  /** Whether the memory is whole, and has as many members as this process has put there. */
+  isSound(): boolean {
+    return openTrie(this.#words, this.#open().family)?.size === this.size;
+  }
+
+  /** Gives back the descriptor and the mapping. Calling it again does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#memory.close();
+    this.map.close();
+  }
+
+  /** Nothing may look at the memory once it is no longer mapped. */
+  #open(): SetTrie {
+    if (this.#closed) throw new RangeError('the memory of a set that is closed');
+    return this.#trie;
+  }
+}
+
+function begin(words: Int32Array, family: Family): SetTrie | undefined {
+  writeHeader(words, family);
+  return openTrie(words, family);
+}
+
+/** The map with its memory: both are closed when `use` throws. */
+function withMemory<T>(map: BpfMap, use: (memory: MappedMemory) => T): T {
+  let memory: MappedMemory | undefined;
+  try {
+    memory = mapArrayValues(map, { write: true });
+    return use(memory);
+  } catch (error) {
+    memory?.close();
+    map.close();
+    throw error;
+  }
+}

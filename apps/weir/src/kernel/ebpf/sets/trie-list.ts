@@ -1,0 +1,229 @@
+import { BpfError, type PinDirectory } from '@weir/ebpf/kernel';
+import { type Family, PrefixTable } from '@weir/wire/inet';
+import type { MemberDelta, PrefixColumns } from '../../../model/member-delta.ts';
+import { SET_LAYOUT } from '../../../model/set-layout.ts';
+import type { KernelList, ListChange, ListNeed } from '../kernel-list.ts';
+import { SetMemory } from './set-memory.ts';
+import type { Added } from './set-trie.ts';
+import { waitForPrograms } from './wait-for-programs.ts';
+
+/** Why there is no room: it has the size that a map may have, or the kernel has no memory for a larger one. */
+export type FullReason = 'limit' | 'memory';
+
+export interface ListPressure {
+  /** Octets of the map, and the most it can grow to. */
+  readonly octets: number;
+  readonly mostOctets: number;
+  /** Share of the slots that hold something, 0 to 1. */
+  readonly filled: number;
+  /** Undefined where there was room for everything. */
+  readonly full: FullReason | undefined;
+}
+
+/** A share of the slots for which it is worth it to wait until they are free, rather than to grow. */
+const WORTH_WAITING = 1 / 8;
+/** Slots: more than one member can ask for. */
+const LEAST_RECLAIMED = 8;
+
+/**
+ * Members where programs find them in a few steps (`model/set-layout.ts`). Changes are stores into shared memory: those that add before those that remove, so that what is covered
+ * before and after a delta is covered in between. A list that is full moves to a map of twice the size or more, which is pinned in its place; programs that are bound to the one before go
+ * on with what that had. BpfError.
+ */
+export class TrieList implements KernelList {
+  readonly #family: Family;
+  readonly #directory: PinDirectory;
+  readonly #name: string;
+  readonly #mostOctets: number;
+  #memory: SetMemory;
+  #full: FullReason | undefined;
+
+  private constructor(family: Family, directory: PinDirectory, name: string, memory: SetMemory, mostOctets: number) {
+    this.#family = family;
+    this.#directory = directory;
+    this.#name = name;
+    this.#memory = memory;
+    this.#mostOctets = mostOctets;
+  }
+
+  /** The list that is pinned under a name, or a new one; what was pinned there and is no list of this kind is left behind. `mostOctets` bounds its map. */
+  static open(
+    { family }: Pick<ListNeed, 'family'>,
+    directory: PinDirectory,
+    name: string,
+    mostOctets: number = SET_LAYOUT.mostOctets,
+  ): TrieList {
+    const found = TrieList.adopt(family, directory, name, mostOctets);
+    if (found) return found;
+    const memory = SetMemory.create(family, SET_LAYOUT.leastOctets);
+    try {
+      directory.pin(memory.map, name);
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+    return new TrieList(family, directory, name, memory, mostOctets);
+  }
+
+  /** The list that is pinned under a name, with its members; undefined where there is none, or what is there is not whole. */
+  static adopt(family: Family, directory: PinDirectory, name: string, mostOctets: number = SET_LAYOUT.mostOctets): TrieList | undefined {
+    const map = directory.map(name);
+    const memory = map && SetMemory.adopt(map, family);
+    return memory && new TrieList(family, directory, name, memory, mostOctets);
+  }
+
+  get map(): SetMemory['map'] {
+    return this.#memory.map;
+  }
+
+  get size(): number {
+    return this.#memory.size;
+  }
+
+  /** Whatever it holds: programs are the same for all sizes. */
+  fits({ family, shape }: ListNeed): boolean {
+    return family === this.#family && shape.type === 'array' && shape.flags === SET_LAYOUT.mapFlags;
+  }
+
+  /** It has none but the one that `loadHook` knows from the map. */
+  constant(): undefined {
+    return undefined;
+  }
+
+  apply(delta: MemberDelta): ListChange {
+    const before = this.#memory;
+    this.#full = undefined;
+    const first = this.#addAll(delta, wantedOf(delta), true);
+    const removed = delta.complete ? this.#removeOthers(delta) : this.#removeUnwanted(delta);
+    // What was removed may have made room.
+    const again = first.unplaced.length === 0 ? first : this.#addAll(delta, first.unplaced, this.#reclaim(1));
+    if (again.unplaced.length === 0) this.#full = undefined;
+    const added = first.added + (again === first ? 0 : again.added);
+    return { added, removed, leftOut: again.unplaced.length, grown: this.#memory !== before };
+  }
+
+  /** The rows that there is no room for come back. Room is made until that fails, if it may be made. */
+  #addAll(delta: MemberDelta, rows: readonly number[], mayGrow: boolean): { readonly added: number; readonly unplaced: readonly number[] } {
+    const unplaced: number[] = [];
+    let [added, growing] = [0, mayGrow];
+    for (const [done, row] of rows.entries()) {
+      let outcome = this.#add(delta, row);
+      if (outcome === 'full' && growing) {
+        growing = this.#makeRoom(rows.length - done);
+        if (growing) outcome = this.#add(delta, row);
+      }
+      if (outcome === 'added') added++;
+      if (outcome === 'full') unplaced.push(row);
+    }
+    return { added, unplaced };
+  }
+
+  #add({ words, lengths }: MemberDelta, row: number): Added {
+    const length = lengths[row] as number;
+    if (this.#family === 4) return this.#memory.add(words[row] as number, 0, 0, 0, length);
+    const at = 4 * row;
+    return this.#memory.add(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number, length);
+  }
+
+  #removeUnwanted(delta: MemberDelta): number {
+    let removed = 0;
+    eachPrefix(delta, (w0, w1, w2, w3, length, row) => {
+      if (delta.wanted[row] !== 1 && this.#memory.remove(w0, w1, w2, w3, length)) removed++;
+    });
+    return removed;
+  }
+
+  /** Removes what a complete list does not want. */
+  #removeOthers(delta: MemberDelta): number {
+    const wanted = new PrefixTable(this.#family, Math.max(16, delta.count));
+    eachPrefix(delta, (w0, w1, w2, w3, length, row) => {
+      if (delta.wanted[row] === 1) wanted.intern(w0, w1, w2, w3, length);
+    });
+    if (wanted.size === this.#memory.size) {
+      // As many as are wanted, and all of those: nothing else, unless some found no room.
+      let missing = false;
+      eachPrefix(delta, (w0, w1, w2, w3, length, row) => {
+        missing ||= delta.wanted[row] === 1 && !this.#memory.has(w0, w1, w2, w3, length);
+      });
+      if (!missing) return 0;
+    }
+    let removed = 0;
+    eachPrefix(this.#memory.members(), (w0, w1, w2, w3, length) => {
+      if (wanted.find(w0, w1, w2, w3, length) < 0 && this.#memory.remove(w0, w1, w2, w3, length)) removed++;
+    });
+    return removed;
+  }
+
+  /** Room for at least one member, and for so many if they are like those that are there. */
+  #makeRoom(members: number): boolean {
+    const { all, used } = this.#memory.slots;
+    if (this.#reclaim(all * WORTH_WAITING)) return true;
+    const { octets, size } = this.#memory;
+    if (octets >= this.#mostOctets) {
+      this.#full = 'limit';
+      return false;
+    }
+    const likely = (used * (1 + members / Math.max(1, size)) + SET_LAYOUT.poolSlot) * SET_LAYOUT.slotOctets;
+    const wanted = 2 ** Math.ceil(Math.log2(Math.max(2 * octets, likely)));
+    return this.#grow(Math.min(this.#mostOctets, wanted)) || (wanted > 2 * octets && this.#grow(2 * octets));
+  }
+
+  /** Makes slots free that were given back, where there are so many: programs that may still read them have to end first. */
+  #reclaim(least: number): boolean {
+    if (this.#memory.slots.resting < Math.max(least, LEAST_RECLAIMED)) return false;
+    waitForPrograms();
+    this.#memory.reclaim();
+    return true;
+  }
+
+  #grow(octets: number): boolean {
+    let larger: SetMemory;
+    try {
+      larger = this.#memory.grown(octets);
+    } catch (error) {
+      if (!(error instanceof BpfError) || error.reason !== 'memory') throw error;
+      this.#full = 'memory';
+      return false;
+    }
+    try {
+      this.#directory.pin(larger.map, this.#name);
+    } catch (error) {
+      larger.close();
+      throw error;
+    }
+    this.#memory.close();
+    this.#memory = larger;
+    return true;
+  }
+
+  members(): PrefixColumns {
+    return this.#memory.members();
+  }
+
+  /** How near it is to its bounds. */
+  pressure(): ListPressure {
+    const { all, used } = this.#memory.slots;
+    return { octets: this.#memory.octets, mostOctets: this.#mostOctets, filled: used / all, full: this.#full };
+  }
+
+  close(): void {
+    this.#memory.close();
+  }
+}
+
+function wantedOf({ count, wanted }: MemberDelta): number[] {
+  const rows: number[] = [];
+  for (let row = 0; row < count; row++) if (wanted[row] === 1) rows.push(row);
+  return rows;
+}
+
+function eachPrefix(
+  { family, count, words, lengths }: PrefixColumns,
+  visit: (w0: number, w1: number, w2: number, w3: number, length: number, row: number) => void,
+): void {
+  for (let row = 0; row < count; row++) {
+    const at = row * (family === 4 ? 1 : 4);
+    if (family === 4) visit(words[at] as number, 0, 0, 0, lengths[row] as number, row);
+    else visit(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number, lengths[row] as number, row);
+  }
+}
