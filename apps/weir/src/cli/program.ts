@@ -1,4 +1,5 @@
 import { Argument, Command, CommanderError, Option } from 'commander';
+import { UnjudgeableError } from '../compile/interpreter/unjudgeable.ts';
 import type { Entrypoints } from './entrypoints.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { addChangeCommands } from './groups/change.ts';
@@ -179,6 +180,10 @@ export async function runProgram(args: readonly string[], io: Io, entrypoints: E
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (error instanceof UnjudgeableError) {
+      io.err(`${paint.red('error')}: ${escapeControl(error.message)}\n`);
+      return EXIT.unsupported;
+    }
     if (error instanceof CliError) {
       io.err(`${paint.red('error')}: ${escapeControl(error.message)}\n`);
       // Details are diagnostics, printed (and made safe) by the daemon that found them.

@@ -3,7 +3,7 @@ import type { Lists } from '@weir/filter/eval';
 import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
 import { inNetworkNamespace, SystemError } from '@weir/sys';
 import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
-import { judge } from '../compile/interpreter/index.ts';
+import { judge, UnjudgeableError } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Lifeline } from '../model/flush.ts';
@@ -126,10 +126,21 @@ function denial(line: Need, hooks: readonly HookRules[], config: Config, context
     const rules = hooks.find((one) => one.hook === hook);
     if (!rules) continue;
     const state = seen.state === 'new' ? 'new' : 'established';
-    const { verdict, rule } = judge(rules, Packet.fromNetwork(bytes, { ...seen, state }), { lists: context.lists });
-    if (verdict !== 'allow') return `${hook} ${rule?.name ?? ''}`;
+    const denied = denyingRule(rules, Packet.fromNetwork(bytes, { ...seen, state }), context);
+    if (denied !== undefined) return `${hook} ${denied}`;
   }
   return undefined;
+}
+
+/** The name of the rule that denies a packet, or that may: what a program of the user's says is not known. */
+function denyingRule(rules: HookRules, seen: Packet, context: LockoutContext): string | undefined {
+  try {
+    const { verdict, rule } = judge(rules, seen, { lists: context.lists });
+    return verdict === 'allow' ? undefined : (rule?.name ?? '');
+  } catch (error) {
+    if (error instanceof UnjudgeableError) return error.rule.name;
+    throw error;
+  }
 }
 
 function packet(source: Ip, destination: Ip, sourcePort: number, destinationPort: number, flags: number): Uint8Array {

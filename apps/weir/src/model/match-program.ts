@@ -19,3 +19,6 @@ export type MatchProgram =
   | { readonly kind: 'code'; readonly name: string; readonly instructions: string; readonly tables: readonly MatchTable[] }
   /** The user's: an ELF object (base64), the file that it was in, and which of its programs. */
   | { readonly kind: 'object'; readonly name: string; readonly file: string; readonly object: string; readonly program: string };
+
+/** A user's program that a rule asks besides its expression: pinned at a path, or in an ELF object. */
+export type UserProgram = { readonly kind: 'pinned'; readonly path: string } | Extract<MatchProgram, { kind: 'object' }>;

@@ -1,7 +1,8 @@
 import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
+import type { UserProgram } from './match-program.ts';
 import type { SourceSpan } from './provenance.ts';
-import type { Action } from './rule.ts';
+import type { Action, LogSampling } from './rule.ts';
 
 /** The fields of a rule as its file gives them, with the names of the file: what the compiled form prints again (B3). */
 export interface PolicyFields {
@@ -28,8 +29,12 @@ export interface PolicyRule {
   readonly expression: Expr;
   /** The same as text in the filter language. */
   readonly text: string;
+  /** A program of the user's that is part of the expression. */
+  readonly program?: UserProgram | undefined;
   readonly action: Action;
   readonly log: boolean;
+  /** Which of the packets that it logs are logged; all when absent. */
+  readonly sampling?: LogSampling | undefined;
   readonly audit: boolean;
   /** A rule that is not enabled is shown and not enforced. */
   readonly enabled: boolean;

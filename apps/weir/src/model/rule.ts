@@ -1,5 +1,6 @@
 import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
+import type { UserProgram } from './match-program.ts';
 import type { Provenance } from './provenance.ts';
 
 /** What a rule does with a packet that its expression accepts. `allow`, `deny`, `reject` and `rate-limit` end the judgement of the hook. */
@@ -47,6 +48,8 @@ export interface Rule {
   readonly expression: Expr;
   /** The expression as text in the filter language. */
   readonly text: string;
+  /** A program of the user's that is part of the expression. */
+  readonly program?: UserProgram | undefined;
   readonly action: Action;
   /** Also logs each packet. */
   readonly log: boolean;

@@ -2,6 +2,7 @@ import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
 import { printCounted } from '../../model/counted.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
+import { asksUserProgram } from '../../model/user-program.ts';
 import type { AxisSpec } from './axis.ts';
 import { substituteMark, testsMark } from './mark.ts';
 import { atomAxis } from './question.ts';
@@ -90,6 +91,8 @@ function makeStep(rule: Rule, index: number, rules: readonly Rule[], before: Bef
     target: rule.action.kind === 'skip' ? targetOf(rule.action.to, index, rules) : undefined,
   };
   const nothing: Regions = universes.map(() => []);
+  if (asksUserProgram(rule.expression))
+    return { ...shape, reach: nothing, matches: nothing, unknown: 'only the kernel can tell what its program says' };
   try {
     const reach = universes.map((universe, u) => reachOf(rule, universe, u, before.marks));
     const matches = reach.map((region, u) => {

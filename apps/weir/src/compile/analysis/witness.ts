@@ -13,6 +13,7 @@ import {
 import { equalIp, type Ip, printIp } from '@weir/wire/inet';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Judgement, judge, type Limiter } from '../interpreter/judge.ts';
+import { UnjudgeableError } from '../interpreter/unjudgeable.ts';
 import { testsMark } from './mark.ts';
 import { packetAt } from './point-packet.ts';
 import { type Point, possible } from './possible.ts';
@@ -89,7 +90,7 @@ export function proved(
   polish: boolean,
 ): Witness | undefined {
   let best = candidate(programs, universe, point);
-  if (!best || !proves(best)) return undefined;
+  if (!best || !holds(proves, best)) return undefined;
   if (!polish) return best.witness;
   let at = point;
   for (const usual of usualPoints(universe, point)) {
@@ -99,11 +100,21 @@ export function proved(
       whole.map((segment) => [segment, segment]),
     );
     const one = changed && candidate(programs, universe, changed);
-    if (!one || !proves(one)) continue;
+    if (!one || !holds(proves, one)) continue;
     at = changed;
     best = one;
   }
   return best.witness;
+}
+
+/** A packet that comes to a program of the user's proves nothing. */
+function holds(proves: (one: Candidate) => boolean, one: Candidate): boolean {
+  try {
+    return proves(one);
+  } catch (error) {
+    if (error instanceof UnjudgeableError) return false;
+    throw error;
+  }
 }
 
 /** For each axis where there are more usual segments, a change of a point to them: a packet that is whole before one that ends early. */

@@ -1,5 +1,7 @@
 import { evaluate, type Lists, type Subject, type Value } from '@weir/filter/eval';
 import type { HookRules, RateLimit, Rule } from '../../model/rule.ts';
+import { programOfField } from '../../model/user-program.ts';
+import { UnjudgeableError } from './unjudgeable.ts';
 
 export type Verdict = 'allow' | 'deny' | 'reject';
 
@@ -40,6 +42,8 @@ export interface JudgeOptions {
 class Marked implements Subject {
   readonly #subject: Subject;
   mark: number | undefined;
+  /** The rule that asks. */
+  rule: Rule | undefined;
 
   constructor(subject: Subject, mark: number | undefined) {
     this.#subject = subject;
@@ -48,7 +52,9 @@ class Marked implements Subject {
   }
 
   field(name: string): Value | undefined {
-    return name === 'meta.mark' ? this.mark : this.#subject.field(name);
+    if (name === 'meta.mark') return this.mark;
+    if (this.rule && programOfField(name) !== undefined) throw new UnjudgeableError(this.rule);
+    return this.#subject.field(name);
   }
 
   slice(protocol: string, start: number, end: number): number | undefined {
@@ -56,7 +62,10 @@ class Marked implements Subject {
   }
 }
 
-/** Judges one packet by the rules of one hook: the specification of what every other back end does. */
+/**
+ * Judges one packet by the rules of one hook: the specification of what every other back end does.
+ * @throws UnjudgeableError where a program of the user's has to say whether a rule matches
+ */
 export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): Judgement {
   const subject = new Marked(packet, options.mark);
   const effects: Effect[] = [];
@@ -65,6 +74,7 @@ export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): 
   for (const rule of hook.rules) {
     if (target !== undefined && rule.ref !== target) continue;
     target = undefined;
+    subject.rule = rule;
     const matches = evaluate(rule.expression, subject, options.lists);
     options.visit?.(rule, matches, subject);
     if (!matches) continue;

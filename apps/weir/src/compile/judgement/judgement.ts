@@ -89,10 +89,23 @@ class Builder {
     if (policy && judged) after.push(defaultRule(policy, hook));
     const order = policy?.rules.filter((rule) => rule.hooks.includes(hook)) ?? [];
     const active = new Set(mine.map((rule) => rule.ref));
-    for (const { ref, name, priority, expression, text, log, audit, span, ...rule } of mine) {
+    for (const { ref, name, priority, expression, text, log, sampling, audit, span, ...rule } of mine) {
       const action: Action =
         rule.action.kind === 'skip' ? { kind: 'skip', to: skipTarget(rule.action.to, order, active) ?? after[0]?.ref } : rule.action;
-      rules.push({ ref, name, stage: 'policy', priority, expression, text, action, log, audit, provenance: { kind: 'file', span } });
+      rules.push({
+        ref,
+        name,
+        stage: 'policy',
+        priority,
+        expression,
+        text,
+        action,
+        log,
+        ...(sampling ? { sampling } : {}),
+        ...(rule.program ? { program: rule.program } : {}),
+        audit,
+        provenance: { kind: 'file', span },
+      });
     }
     return [...rules, ...after];
   }

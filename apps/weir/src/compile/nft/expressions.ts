@@ -52,12 +52,19 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   return { name: rule.name, expressions, sets, programs, fingerprint: print };
 }
 
+type Limiting = Extract<RuleStatement, { kind: 'limit' | 'meter' | 'sample' }>;
+
 /** Statements that the packets over a limit do not come past. */
-export function isLimit(statement: RuleStatement): statement is Extract<RuleStatement, { kind: 'limit' | 'meter' }> {
-  return statement.kind === 'limit' || statement.kind === 'meter';
+export function isLimit(statement: RuleStatement): statement is Limiting {
+  return statement.kind === 'limit' || statement.kind === 'meter' || statement.kind === 'sample';
 }
 
-function limitExpressions(compiler: MatchCompiler, statement: Extract<RuleStatement, { kind: 'limit' | 'meter' }>): void {
+function limitExpressions(compiler: MatchCompiler, statement: Limiting): void {
+  if (statement.kind === 'sample') {
+    compiler.expressions.push({ kind: 'numgen', dreg: REGISTER, modulus: statement.every, of: 'incremental' });
+    compiler.expressions.push({ kind: 'cmp', sreg: REGISTER, op: 'eq', data: new Uint8Array(4) });
+    return;
+  }
   if (statement.kind === 'limit') {
     compiler.expressions.push(limitExpression(statement.limit));
     return;
@@ -71,7 +78,7 @@ function limitExpression({ unit, rate, burst }: LimitImage): LimitExpression {
   return { kind: 'limit', rate: BigInt(rate), unit: 1n, burst, of: unit };
 }
 
-function effect(expressions: Expression[], statement: Exclude<RuleStatement, { kind: 'limit' | 'meter' }>): void {
+function effect(expressions: Expression[], statement: Exclude<RuleStatement, Limiting>): void {
   if (statement.kind === 'log') {
     const { group, prefix } = statement;
     expressions.push({ kind: 'log', prefix, group });

@@ -47,8 +47,10 @@ export interface LimitImage {
   readonly burst: number;
 }
 
-/** What a rule does before its verdict. The first two end the rule for what is over the limit. */
+/** What a rule does before its verdict. The first three end the rule for what is over the limit, or left out. */
 export type RuleStatement =
+  /** Goes on for one packet in so many. */
+  | { readonly kind: 'sample'; readonly every: number }
   | { readonly kind: 'limit'; readonly limit: LimitImage }
   /** A limit for each address, or each prefix of `bits` bits. It ends the rule also where the set is full. */
   | {

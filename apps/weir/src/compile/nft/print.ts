@@ -124,6 +124,8 @@ function ruleText(rule: RuleImage): string {
 
 function printStatement(statement: RuleStatement): string {
   switch (statement.kind) {
+    case 'sample':
+      return `numgen inc mod ${statement.every} 0`;
     case 'limit':
       return printLimit(statement.limit);
     case 'meter': {

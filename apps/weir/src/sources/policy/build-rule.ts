@@ -2,17 +2,20 @@ import type { Hook } from '@weir/filter/scheme';
 import { printPrefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
 import type { PolicyFields, PolicyRule } from '../../model/policy.ts';
+import type { Files } from '../yaml/files.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
 import type { Report } from '../yaml/tree.ts';
 import { buildAction } from './actions.ts';
 import { checkHooks, HOOKS } from './check-hooks.ts';
 import { checkMeaning } from './check-meaning.ts';
-import { all, type Condition, fieldConditions, hasPorts } from './conditions.ts';
+import { all, type Condition, fieldConditions, hasPorts, programCondition } from './conditions.ts';
 import { readExpression } from './expression.ts';
 import type { Lists } from './lists.ts';
 import type { OrList, RawRule, ReadRule } from './raw.ts';
+import { buildSampling } from './sampling.ts';
 import type { PolicyTables } from './tables.ts';
+import { readUserProgram } from './user-program.ts';
 
 /** A rule, and where its keys are written. */
 export interface BuiltRule {
@@ -26,6 +29,9 @@ export interface BuiltRule {
 export interface RuleContext {
   readonly lists: Lists;
   readonly tables: PolicyTables;
+  /** The file that the rule is in. */
+  readonly file: string;
+  readonly system: Files;
   /** The file that the rule is in only audits. */
   readonly audit: boolean;
   readonly now: number;
@@ -48,6 +54,8 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
   };
   const hooks = buildHooks(r, context, report);
   const action = buildAction(table, report);
+  const audit = r.audit || context.audit;
+  const sampling = buildSampling(table, audit, report);
   checkFields(table, read.sound, report);
   checkHooks(table, hooks, report);
   const conditions: Condition[] = fieldConditions(r, lists, report);
@@ -56,11 +64,15 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
       ? undefined
       : readExpression(r.expression, table.place('expression'), { hooks, protocol: r.protocol, lists, tables, report });
   if (written) conditions.push(conditions.length === 0 ? written : { ...written, text: written.open ? `(${written.text})` : written.text });
+  const program = r.bpf && readUserProgram(r.bpf, table.place('bpf'), context.file, context.system, report);
+  // Last: what the packet itself says is asked first.
+  if (program) conditions.push(programCondition(program));
   const whole = all(
     conditions,
     () => sound && report('W011', table.place('name'), 'the conditions of this rule exclude each other, so it takes no packet'),
   );
-  if (r.name === undefined || !action || hooks.length === 0 || (r.expression !== undefined && !written)) return undefined;
+  if (r.name === undefined || !action || hooks.length === 0 || (r.expression !== undefined && !written) || (r.bpf && !program))
+    return undefined;
   const rule: PolicyRule = {
     ref: r.ref ?? r.name,
     name: r.name,
@@ -69,9 +81,11 @@ export function buildRule(read: ReadRule, context: RuleContext): BuiltRule | und
     priority: r.priority,
     expression: whole.expr,
     text: whole.text,
+    ...(program ? { program } : {}),
     action,
     log: r.log,
-    audit: r.audit || context.audit,
+    ...(sampling ? { sampling } : {}),
+    audit,
     enabled: r.enabled,
     until: r.until,
     fields: buildFields(r),

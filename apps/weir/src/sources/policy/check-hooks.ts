@@ -8,7 +8,7 @@ export const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting
 
 /** A field of a rule that cannot be seen at some hooks, and what to do about it at connect, where a process only asks for a connection. */
 interface Blind {
-  readonly key: 'source_cidrs' | 'source_ports' | 'in_interface' | 'out_interface' | 'state';
+  readonly key: 'bpf' | 'source_cidrs' | 'source_ports' | 'in_interface' | 'out_interface' | 'state';
   readonly at: readonly Hook[];
   readonly atConnect: string;
 }
@@ -23,6 +23,7 @@ const BLIND: readonly Blind[] = [
     at: ['input', 'prerouting', 'xdp', 'connect'],
     atConnect: 'the way is not chosen yet when a process connects: judge the packets at output',
   },
+  { key: 'bpf', at: ['xdp', 'tc', 'connect'], atConnect: 'a program of your own is asked at input, forward, output or prerouting' },
   { key: 'state', at: ['connect'], atConnect: 'there is no connection yet: every one that is asked for is new' },
 ];
 
@@ -36,10 +37,10 @@ function checkKeys(table: Table<RawRule>, hooks: readonly Hook[], report: Report
   const r = table.get;
   for (const { key, at, atConnect } of BLIND) {
     const given = r[key];
-    if (given === undefined || given.length === 0) continue;
+    if (given === undefined || ('length' in given && given.length === 0)) continue;
     for (const hook of hooks.filter((one) => at.includes(one))) {
       const hint = hook === 'connect' ? atConnect : `it can at ${listed(HOOKS.filter((one) => !at.includes(one)))}`;
-      report('E035', table.place(key), `${key} cannot be seen at the hook ${hook}`, hint);
+      report('E035', table.place(key), `${key} cannot be ${key === 'bpf' ? 'asked' : 'seen'} at the hook ${hook}`, hint);
     }
   }
 }

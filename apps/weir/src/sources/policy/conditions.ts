@@ -1,6 +1,8 @@
 import { type Expr, ipSetOfPrefixes, packetExpr, unionIpSets, unionSets } from '@weir/filter/ir';
 import type { Prefix } from '@weir/wire/inet';
 import type { PortRange } from '../../model/firewall.ts';
+import type { UserProgram } from '../../model/match-program.ts';
+import { userProgramTest } from '../../model/user-program.ts';
 import type { Item } from '../yaml/shape.ts';
 import type { Report } from '../yaml/tree.ts';
 import { type List, type Lists, octets, portSet, printMember, printRange, printText } from './lists.ts';
@@ -29,6 +31,12 @@ export function fieldConditions(r: RawRule, lists: Lists, report: Report): Condi
   add(r.destination_cidrs && addresses('ip.dst', 'destination_cidrs', r.destination_cidrs, lists, report));
   add(protocolAndPorts(r, lists, report));
   return out;
+}
+
+/** What a program of the user's says. As text it is what the policy file says. */
+export function programCondition(program: UserProgram): Condition {
+  const text = program.kind === 'pinned' ? printText(program.path) : `${printText(program.file)} ${printText(program.program)}`;
+  return { expr: packetExpr.test(userProgramTest(program)), text: `bpf ${text}` };
 }
 
 /** Whether a protocol has ports. */

@@ -74,6 +74,7 @@ test('the shape', () => {
     out_interface: [],
     state: [],
     expression: null,
+    bpf: null,
     action: 'rate_limit',
     rate_limit_pps: null,
     rate_limit_bps: 5_000_000_000,

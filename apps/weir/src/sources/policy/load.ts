@@ -138,8 +138,17 @@ class PolicyLoader {
       report('E040', excess.place, `more than ${MAX_RULES} rules`);
       return out;
     }
-    for (const { table } of this.#parts) {
-      const context = { lists, tables, audit: table.get.mode === 'audit', now: this.#options.now, refuses: this.#options.refuses, report };
+    for (const { file, table } of this.#parts) {
+      const context = {
+        lists,
+        tables,
+        file,
+        system: this.#system,
+        audit: table.get.mode === 'audit',
+        now: this.#options.now,
+        refuses: this.#options.refuses,
+        report,
+      };
       for (const { value, place } of table.get.rules) {
         const rule = buildRule(value, context);
         if (rule) out.push(rule);

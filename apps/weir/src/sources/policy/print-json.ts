@@ -1,5 +1,6 @@
 import { encodeExpr, type Json } from '@weir/filter/ir';
 import { printCounted } from '../../model/counted.ts';
+import type { UserProgram } from '../../model/match-program.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { SourceSpan } from '../../model/provenance.ts';
 import type { Action } from '../../model/rule.ts';
@@ -55,6 +56,7 @@ function ruleToJson(rule: PolicyRule): Json {
     out_interface: fields.out_interface,
     state: fields.state,
     expression: fields.expression ?? null,
+    bpf: programToJson(rule.program),
     action: actionWord(action),
     rate_limit_pps: limit?.unit === 'packets' ? limit.rate : null,
     rate_limit_bps: limit?.unit === 'bytes' ? limit.rate : null,
@@ -64,6 +66,8 @@ function ruleToJson(rule: PolicyRule): Json {
     mark: action.kind === 'mark' ? action.mark : null,
     skip_to: action.kind === 'skip' ? (action.to ?? null) : null,
     log: rule.log,
+    ...(rule.sampling?.every === undefined ? {} : { log_sample: rule.sampling.every }),
+    ...(rule.sampling?.perSecond === undefined ? {} : { log_rate: rule.sampling.perSecond }),
     audit: rule.audit,
     enabled: rule.enabled,
     until: rule.until === undefined ? null : new Date(rule.until).toISOString(),
@@ -71,6 +75,14 @@ function ruleToJson(rule: PolicyRule): Json {
     text: rule.text,
     ir: encodeExpr(rule.expression),
   };
+}
+
+/** With the octets of an object (base64), so that it is whole by itself. */
+function programToJson(program: UserProgram | undefined): Json {
+  if (!program) return null;
+  if (program.kind === 'pinned') return { path: program.path };
+  const { file, object, program: name } = program;
+  return { file, program: name, object };
 }
 
 /** The word of policy files for an action. */

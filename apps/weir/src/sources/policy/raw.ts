@@ -25,6 +25,14 @@ export interface RawTables {
   asnum: string | undefined;
 }
 
+/** A program of the user's that a rule asks. */
+export type RawProgram = { readonly kind: 'pinned'; readonly path: string } | { readonly kind: 'object'; readonly table: Table<RawObject> };
+
+export interface RawObject {
+  object: string | undefined;
+  program: string | undefined;
+}
+
 /** `sound`: nothing in it was a mistake so far. */
 export interface ReadRule {
   readonly table: Table<RawRule>;
@@ -62,6 +70,7 @@ export interface RawRule {
   out_interface: readonly Item<OrList<string>>[] | undefined;
   state: readonly Item<(typeof STATES)[number]>[] | undefined;
   expression: string | undefined;
+  bpf: RawProgram | undefined;
   action: ActionWord | undefined;
   rate_limit_pps: number | undefined;
   rate_limit_bps: number | undefined;
@@ -71,6 +80,8 @@ export interface RawRule {
   mark: number | undefined;
   skip_to: string | undefined;
   log: boolean;
+  log_sample: number | undefined;
+  log_rate: number | undefined;
   description: string | undefined;
   until: number | undefined;
   enabled: boolean;

@@ -1,9 +1,12 @@
 import { decodeExpr, type Expr, ExprFormatError } from '@weir/filter/ir';
-import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
+import { BOOL, type Hook, PACKET_SCHEME, type Scheme } from '@weir/filter/scheme';
 import * as z from 'zod/mini';
+import { contentName } from '../../model/content-name.ts';
 import { parseCounted } from '../../model/counted.ts';
+import type { UserProgram } from '../../model/match-program.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Action } from '../../model/rule.ts';
+import { userProgramField } from '../../model/user-program.ts';
 import { parseTime } from './leaves.ts';
 import { MAX_POLICY_BYTES, MAX_POLICY_FILES, MAX_RULES } from './load.ts';
 import { POLICY_FORMAT } from './print-json.ts';
@@ -44,6 +47,7 @@ const rule = z.object({
   out_interface: texts,
   state: texts,
   expression: z.nullable(text),
+  bpf: z.optional(z.nullable(z.union([z.object({ path: name }), z.object({ file: name, program: name, object: text })]))),
   action: z.enum(ACTIONS),
   rate_limit_pps: u32,
   rate_limit_bps: z.nullable(count(1, 2 ** 40)),
@@ -53,6 +57,8 @@ const rule = z.object({
   mark: u32,
   skip_to: z.nullable(name),
   log: z.boolean(),
+  log_sample: z.optional(count(1, 0xffffffff)),
+  log_rate: z.optional(count(1, 0xffffffff)),
   audit: z.boolean(),
   enabled: z.boolean(),
   until: z.nullable(name),
@@ -106,6 +112,7 @@ function joinPath(path: string, key: PropertyKey): string {
 type JsonRule = z.infer<typeof rule>;
 
 function readRule(r: JsonRule, path: string): PolicyRule {
+  const program = readProgram(r.bpf);
   const until = r.until === null ? undefined : parseTime(r.until);
   if (r.until !== null && until === undefined) throw new PolicyFormatError('not a point in time', `${path}.until`);
   return {
@@ -114,10 +121,12 @@ function readRule(r: JsonRule, path: string): PolicyRule {
     description: r.description ?? undefined,
     hooks: r.hooks,
     priority: r.priority,
-    expression: readExpr(r.ir, path),
+    expression: readExpr(r.ir, path, program),
     text: r.text,
+    ...(program ? { program } : {}),
     action: readAction(r, path),
     log: r.log,
+    ...samplingOf(r),
     audit: r.audit,
     enabled: r.enabled,
     until,
@@ -136,9 +145,27 @@ function readRule(r: JsonRule, path: string): PolicyRule {
   };
 }
 
-function readExpr(ir: unknown, path: string): Expr {
+function readProgram(read: JsonRule['bpf']): UserProgram | undefined {
+  if (!read) return undefined;
+  if ('path' in read) return { kind: 'pinned', path: read.path };
+  return { kind: 'object', name: contentName(read.object, read.program), ...read };
+}
+
+/** The scheme, in which what a rule's own program says is a field. */
+function schemeWith(program: UserProgram | undefined): Scheme {
+  if (!program) return PACKET_SCHEME;
+  const field = userProgramField(program);
+  return { ...PACKET_SCHEME, fields: new Map([...PACKET_SCHEME.fields, [field, { name: field, type: BOOL, optional: true }]]) };
+}
+
+function samplingOf({ log_sample: every, log_rate: perSecond }: JsonRule): Pick<PolicyRule, 'sampling'> {
+  if (every === undefined && perSecond === undefined) return {};
+  return { sampling: { ...(every === undefined ? {} : { every }), ...(perSecond === undefined ? {} : { perSecond }) } };
+}
+
+function readExpr(ir: unknown, path: string, program: UserProgram | undefined): Expr {
   try {
-    return decodeExpr(ir, PACKET_SCHEME);
+    return decodeExpr(ir, schemeWith(program));
   } catch (error) {
     if (!(error instanceof ExprFormatError)) throw error;
     throw new PolicyFormatError(error.message, error.path === '' ? `${path}.ir` : `${path}.ir.${error.path}`);

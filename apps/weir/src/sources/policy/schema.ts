@@ -26,6 +26,7 @@ import {
   type ReadRule,
   STATES,
 } from './raw.ts';
+import { programShape } from './user-program.ts';
 
 const U32 = 0xffffffff;
 /** Rates beyond this are no limit to anything. */
@@ -90,6 +91,11 @@ const rule = table<RawRule>('a rule', {
     'any state',
   ),
   expression: optional(orNothing(expression), 'An expression of the filter language, which must hold as well.', 'none'),
+  bpf: optional(
+    programShape(),
+    'A program of yours of the type socket filter, which must match as well: pinned at a path, or `{ object: FILE.o, program: NAME }`. At netfilter hooks (docs/bpf-match.md).',
+    'none',
+  ),
   action: required(
     word('an action', ACTIONS),
     '`allow`, `deny` (drop), `reject` (drop and say so) and `rate_limit` (allow up to the rate, deny above it) end the judgement; `log`, `mark` and `skip` do not.',
@@ -117,7 +123,17 @@ const rule = table<RawRule>('a rule', {
     'The ref of a later rule of the same hook at which `skip` goes on.',
     'the default action is next',
   ),
-  log: defaulted(orNothing(boolean()), false, 'false', 'Log each packet that the rule takes.'),
+  log: defaulted(orNothing(boolean()), false, 'false', 'Log each packet that the rule takes: an event of `weir observe`.'),
+  log_sample: optional(
+    orNothing(integer('log_sample', 1, U32)),
+    'Of the packets that the rule would log, only one in so many is logged.',
+    'all',
+  ),
+  log_rate: optional(
+    orNothing(integer('log_rate', 1, U32)),
+    'At most so many packets a second are logged, so that a flood drowns nothing.',
+    'any number',
+  ),
   description: optional(orNothing(textOfLines()), 'For people.', 'none'),
   until: optional(orNothing(time()), 'When the rule ends: `2026-12-01T00:00:00Z`, or a day, which begins at midnight UTC.', 'never'),
   enabled: defaulted(orNothing(boolean()), true, 'true', 'A rule that is not enabled is checked and shown, and not enforced.'),

@@ -50,6 +50,7 @@ export const CODES = {
   E048: 'a table of addresses that is not in the MaxMind DB format',
   E049: 'an action that a hook does not have',
   E050: 'something that an eBPF program cannot do',
+  E051: 'a file that is not an ELF object of eBPF',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',

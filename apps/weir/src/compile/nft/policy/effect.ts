@@ -1,4 +1,4 @@
-import type { HookRules, RateLimit, Rule } from '../../../model/rule.ts';
+import type { HookRules, LogSampling, RateLimit, Rule } from '../../../model/rule.ts';
 import { digest } from '../fingerprint.ts';
 import type { LimitImage, Match, MeterImage, RuleImage, RuleStatement, RuleVerdict } from '../image.ts';
 import { TCP } from '../numbers.ts';
@@ -56,9 +56,15 @@ export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): E
   const log = (verdict: string): RuleStatement[] => [
     { kind: 'log', group: options.group, prefix: logPrefix(hook.hook, rule.ref, verdict) },
   ];
+  // What is sampled is logged by a rule of its own: one that a packet does not come past would do nothing with it.
+  const sampled = (statements: readonly RuleStatement[]): readonly Tail[] =>
+    rule.sampling && statements.length > 0
+      ? [{ ...tail([], [...sampling(rule.sampling), ...statements], { kind: 'continue' }), count: false }]
+      : [];
+  const always = <T extends RuleStatement>(statements: readonly T[]): readonly T[] => (rule.sampling ? [] : statements);
   const logged = (verdict: string): RuleStatement[] => (rule.log ? log(verdict) : []);
-  const one = (statements: readonly RuleStatement[], verdict: RuleVerdict, ends: boolean): Effect => {
-    return { tails: [tail([], statements, verdict)], ends, meters: [] };
+  const one = (logs: readonly RuleStatement[], verdict: RuleVerdict, ends: boolean, also: readonly RuleStatement[] = []): Effect => {
+    return { tails: [...sampled(logs), tail([], [...always(logs), ...also], verdict)], ends, meters: [] };
   };
   const watched = (verdict: string): Effect => one(log(`audit ${verdict}`), { kind: 'continue' }, false);
   switch (action.kind) {
@@ -74,7 +80,11 @@ export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): E
       // Only TCP can be reset.
       const tcp: Match = { kind: 'field', field: 'protocol', ranges: [[TCP, TCP]] };
       return {
-        tails: [tail([tcp], statements, { kind: 'reject', with: 'tcp-reset' }), tail([], statements, other)],
+        tails: [
+          ...sampled(statements),
+          tail([tcp], always(statements), { kind: 'reject', with: 'tcp-reset' }),
+          tail([], always(statements), other),
+        ],
         ends: true,
         meters: [],
       };
@@ -82,16 +92,27 @@ export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): E
     case 'log':
       return one(log('log'), { kind: 'continue' }, false);
     case 'mark':
-      return one([...logged('mark'), { kind: 'mark', mark: action.mark }], { kind: 'continue' }, false);
+      return one(logged('mark'), { kind: 'continue' }, false, [{ kind: 'mark', mark: action.mark }]);
     case 'skip':
       return one(logged('skip'), { kind: 'return' }, true);
     case 'rate-limit': {
-      const under = logged('allow');
+      // Nothing can be sampled between a limit and its verdict: what is allowed is not logged then.
+      const under = always(logged('allow'));
       const over = audit ? log('audit deny') : logged('deny');
       const rest: RuleVerdict = audit ? { kind: 'continue' } : { kind: 'drop' };
-      return { ...limited(hook, rule, action.limit, under, tail([], over, rest)), ends: !audit };
+      const { tails, meters } = limited(hook, rule, action.limit, under, tail([], always(over), rest));
+      return { tails: [...tails.slice(0, -1), ...sampled(over), ...tails.slice(-1)], meters, ends: !audit };
     }
   }
+}
+
+function sampling({ every, perSecond }: LogSampling): RuleStatement[] {
+  return [
+    ...(every === undefined ? [] : [{ kind: 'sample' as const, every }]),
+    ...(perSecond === undefined
+      ? []
+      : [{ kind: 'limit' as const, limit: { unit: 'packets' as const, rate: perSecond, burst: perSecond } }]),
+  ];
 }
 
 function tail(matches: readonly Match[], statements: readonly RuleStatement[], verdict: RuleVerdict): Tail {

@@ -1,9 +1,6 @@
-import { createHash } from 'node:crypto';
+import { contentName } from '../../../model/content-name.ts';
 import type { MatchProgram, MatchTable } from '../../../model/match-program.ts';
 import type { CompiledMatch } from '../../ebpf/index.ts';
-
-/** Hexadecimal digits that tell programs apart. */
-const DIGITS = 32;
 
 /** A compiled expression as plain data, named by what is in it. */
 export function programImage({ program, maps }: CompiledMatch): Extract<MatchProgram, { kind: 'code' }> {
@@ -15,13 +12,6 @@ export function programImage({ program, maps }: CompiledMatch): Extract<MatchPro
   });
   const instructions = base64(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
   return { kind: 'code', name: contentName(instructions, JSON.stringify(tables)), instructions, tables };
-}
-
-/** The same for the same texts, and for no others. */
-export function contentName(...texts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const text of texts) hash.update(`${text.length} ${text}`);
-  return hash.digest('hex').slice(0, DIGITS);
 }
 
 function base64(bytes: Uint8Array): string {

@@ -1,11 +1,13 @@
-import { type Expr, operandLeaves, type Test, testOperand } from '@weir/filter/ir';
+import { type Expr, type IrSpan, operandLeaves, type Test, testOperand } from '@weir/filter/ir';
+import type { MatchProgram, UserProgram } from '../../../model/match-program.ts';
+import { programOfField } from '../../../model/user-program.ts';
 import { compileMatch, withoutLists } from '../../ebpf/index.ts';
 import { Unsayable } from '../../refusal.ts';
 import type { Match } from '../image.ts';
 import type { LiteralForm } from './alternative.ts';
 import type { ChainBook } from './chains.ts';
 import { type ListNames, literalForm } from './literal.ts';
-import { Inexpressible } from './problem.ts';
+import { Inexpressible, unsupported } from './problem.ts';
 import { programImage } from './program-image.ts';
 
 /** Which tests are asked by eBPF programs inside the rules: those that nf_tables cannot say (`needed`), none, or those that it is true of as well. */
@@ -22,6 +24,9 @@ export class Programs {
   readonly #hasList: ListNames;
   readonly #use: ProgramUse;
 
+  /** The user's programs that rules ask, by name. */
+  readonly #known = new Map<string, MatchProgram>();
+
   constructor(book: ChainBook, hasList: ListNames, use: ProgramUse) {
     this.#book = book;
     this.#hasList = hasList;
@@ -30,6 +35,8 @@ export class Programs {
 
   /** The form that nf_tables has for a literal; undefined for what is asked by a program. Throws Inexpressible where there are none. */
   nativeForm({ test, span }: Literal): LiteralForm | undefined {
+    const users = userProgram(test);
+    if (users !== undefined) return this.#userForm(users, span);
     if (this.#use === 'never') return literalForm(test, this.#hasList, span);
     if (typeof this.#use === 'function' && this.#use(test) && this.#tryMatch({ kind: 'literal', test, negated: false, span }))
       return undefined;
@@ -39,6 +46,20 @@ export class Programs {
       if (error instanceof Inexpressible && error.code === 'nft-unsupported') return undefined;
       throw error;
     }
+  }
+
+  /** A rule's own program, before the rule is compiled. */
+  know(program: UserProgram | undefined): void {
+    if (program?.kind === 'object') this.#known.set(program.name, program);
+  }
+
+  /** What the user's program says cannot be turned round: its negation leads away. */
+  #userForm(name: string, span: IrSpan | undefined): LiteralForm {
+    if (this.#use === 'never') throw unsupported('a program of its own (bpf)', span);
+    const program = this.#known.get(name);
+    if (program) this.#book.program(program);
+    const match: Match = { kind: 'program', program: name, transport: true };
+    return { yes: [{ family: undefined, protocol: undefined, matches: [match] }], disjoint: true, no: undefined, turned: undefined };
   }
 
   /** Whether a literal somewhere in the expression is asked by a program. */
@@ -98,6 +119,11 @@ export class Programs {
     this.#book.program(image);
     return { kind: 'program', program: image.name, ...(isOfNetwork(expression) ? {} : { transport: true }) };
   }
+}
+
+/** The name or the path of the user's program that a test asks. */
+function userProgram(test: Test): string | undefined {
+  return test.kind === 'flag' && test.operand.kind === 'field' ? programOfField(test.operand.name) : undefined;
 }
 
 /** Whether it asks for nothing behind the IP header. */

@@ -200,7 +200,7 @@ export class Sequence {
   /** A skip as the last rule of a chain but those `after` it. */
   #skip(rule: Rule, to: Target, after: () => RuleImage[]): RuleImage[] {
     const graph = this.#graph(rule);
-    const yes = this.#away(rule, to);
+    const yes = this.#away(rule, to, graph);
     const split = this.#guard(rule, () => graph.split(itemsOf(rule)));
     if (!split) return after();
     const simple = split.barred.length === 0 && split.rest.length === 0;
@@ -213,19 +213,24 @@ export class Sequence {
   /** A skip from anywhere in a list. */
   #skipAway(rule: Rule, to: Target): RuleImage[] {
     const graph = this.#graph(rule);
-    const yes = this.#away(rule, to);
+    const yes = this.#away(rule, to, graph);
     const split = graph.split(itemsOf(rule));
     if (split.barred.length === 0 && split.rest.length === 0) return graph.lead(split.product.alternatives, yes);
     return leadInto(graph, [ANY], graph.chain(graph.emit(rule.expression, yes, RETURN)));
   }
 
-  #away(rule: Rule, to: Target): Target {
-    const [tail] = effectOf(this.#hook, rule, this.#context.effects).tails;
-    return tail && to.kind !== 'tail' ? { kind: 'tail', tail: { ...tail, verdict: to } } : to;
+  #away(rule: Rule, to: Target, graph: Graph): Target {
+    const { tails } = effectOf(this.#hook, rule, this.#context.effects);
+    const last = tails.at(-1);
+    if (!last || to.kind === 'tail') return to;
+    const tail = { ...last, verdict: to };
+    if (tails.length === 1) return { kind: 'tail', tail };
+    return graph.chain([...tails.slice(0, -1), tail].map((one) => ({ ...one, name: label(rule.name) })));
   }
 
   #graph(rule: Rule): Graph {
     const { book, programs } = this.#context;
+    programs.know(rule.program);
     // Another hook has chains of its own: limits and counters are for each.
     return new Graph(book, `${this.#slug}_${slugOf(rule.ref)}`, label(rule.name), programs);
   }
