@@ -206,10 +206,10 @@ describe('problems', () => {
     },
     {
       input: 'process.uid == 0 and ct.new',
-      options: { hooks: ['input', 'xdp', 'output'] as const },
+      options: { hooks: ['input', 'connect', 'output'] as const },
       want: [
-        'hook [process.uid] `process.uid` cannot be seen at input or xdp; it can be at connect and output',
-        'hook [ct.new] `ct.new` cannot be seen at xdp; it can be at prerouting, input, forward, output and tc',
+        'hook [process.uid] `process.uid` cannot be seen at input; it can be at connect and output',
+        'hook [ct.new] `ct.new` cannot be seen at connect; it can be at prerouting, input, forward, output, xdp and tc',
       ],
     },
     {

@@ -45,6 +45,11 @@ export class Packet {
     return link && new Packet(bytes, link, context);
   }
 
+  /** The same octets as something else is known of them. */
+  withContext(context: PacketContext): Packet {
+    return new Packet(this.bytes, this.link, context);
+  }
+
   /** Where its headers are; found at the first call. */
   get headers(): Headers {
     this.#headers ??= findHeaders(this.bytes, this.link.network, this.link.family, this.context.wireLength);

@@ -7,7 +7,7 @@ import { loadConfig, textFiles } from '../../sources/config/index.ts';
 import { packetOf, parsePacketWords } from '../../sources/packets/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
-import { type Considered, explainPacket, type HookExplanation, waysThrough } from '../explain/explain-packet.ts';
+import { type Considered, explainPacket, type HookExplanation, waysAt, waysThrough } from '../explain/explain-packet.ts';
 import { isIp, KnownMembers, type Members } from '../explain/known-members.ts';
 import { loadScopes } from '../explain/load-rules.ts';
 import { readCapture } from '../explain/read-capture.ts';
@@ -96,12 +96,11 @@ async function run(
   return wrong > 0 ? EXIT.finding : EXIT.ok;
 }
 
-function explainIn({ tenant, interfaces, hooks }: ExplainScope, packet: Packet, members: Members, hook: Hook | undefined): Place {
+function explainIn({ tenant, interfaces, hooks, ebpf }: ExplainScope, packet: Packet, members: Members, hook: Hook | undefined): Place {
   const { iif, oif } = packet.context;
   const elsewhere = interfaces && [iif, oif].find((name) => name !== undefined && !interfaces.has(name));
   if (elsewhere !== undefined) return { tenant, members, ways: [], elsewhere };
-  const some = hook === undefined ? hooks : hooks.filter((one) => one.hook === hook);
-  const ways = hook === undefined ? waysThrough(some, packet.context) : some.map((one) => [one]);
+  const ways = hook === undefined ? waysThrough(hooks, packet.context, ebpf) : waysAt(hook, hooks, packet.context, ebpf);
   return { tenant, members, ways: ways.map((way) => explainPacket(way, packet, members)), elsewhere };
 }
 
@@ -149,8 +148,8 @@ function render(one: Explained, palette: Palette): string {
   const several = one.places.some(({ tenant }) => tenant !== undefined);
   for (const { tenant, members, ways, elsewhere } of one.places) {
     if (several) lines.push(palette.bold(tenant === undefined ? "the daemon's own namespace:" : `tenant ${tenant}:`));
-    for (const { hook, judgement: found, considered } of ways.flat()) {
-      lines.push(`${hook}:`);
+    for (const { hook, direction, judgement: found, considered } of ways.flat()) {
+      lines.push(`${hook}${direction === undefined ? '' : ` ${direction}`}:`);
       for (const rule of considered) lines.push(...renderRule(rule, rule.rule === found.rule, members, palette));
       const verdict = found.verdict.toUpperCase();
       const by = found.rule ? ` BY ${escapeControl(ruleLabel(found.rule))}` : ': no rule decides';
@@ -183,9 +182,10 @@ function toJson(one: Explained): unknown {
     packet: describePacket(one.packet),
     verdict: verdictOf(one),
     hooks: one.places.flatMap(({ tenant, members, ways }) =>
-      ways.flat().map(({ hook, judgement: found, considered }) => ({
+      ways.flat().map(({ hook, direction, judgement: found, considered }) => ({
         ...(tenant === undefined ? {} : { tenant }),
         hook,
+        ...(direction === undefined ? {} : { direction }),
         verdict: found.verdict,
         ...(found.rule ? { rule: ruleJson(found.rule) } : {}),
         effects: found.effects.map((effect) => ({ kind: effect.kind, rule: effect.rule.ref })),

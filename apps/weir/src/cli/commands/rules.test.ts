@@ -71,7 +71,7 @@ test('of one hook, as JSON', async () => {
 });
 
 test.each([
-  { args: ['--hook', 'xdp'], want: 64 },
+  { args: ['--hook', 'ingress'], want: 64 },
   { args: ['--tenant', 'nobody'], want: 64 },
   { args: ['--socket', join(directory, 'none')], want: 1 },
 ])('$args ends with $want', async ({ args, want }) => expect((await run(...args)).code).toBe(want));

@@ -1,5 +1,6 @@
 import type { Hook } from '@weir/filter/scheme';
 import { printAction, ruleLabel } from '../../compile/describe/index.ts';
+import { isEbpfHook } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { loadConfig, textFiles } from '../../sources/config/index.ts';
 import { withDaemon } from '../daemon-client.ts';
@@ -37,7 +38,8 @@ export async function rules(options: RulesOptions, io: Io): Promise<ExitCode> {
 }
 
 function asText({ tenant, at }: Judged, palette: Palette): string {
-  const title = `${tenant === undefined ? '' : `${tenant} `}${at.hook}, priority ${at.priority}:`;
+  // Programs of eBPF have no priority among base chains.
+  const title = `${tenant === undefined ? '' : `${tenant} `}${at.hook}${isEbpfHook(at.hook) ? '' : `, priority ${at.priority}`}:`;
   return [palette.bold(escapeControl(title)), ...at.rules.map((rule) => `  ${line(rule, palette)}`)].map((text) => `${text}\n`).join('');
 }
 
@@ -52,7 +54,12 @@ function asJson({ tenant, at }: Judged): unknown {
   return {
     ...(tenant === undefined ? {} : { tenant }),
     hook: at.hook,
-    priority: at.priority,
-    rules: at.rules.map((rule) => ({ ...ruleJson(rule), log: rule.log, audit: rule.audit })),
+    ...(isEbpfHook(at.hook) ? {} : { priority: at.priority }),
+    rules: at.rules.map((rule) => ({
+      ...ruleJson(rule),
+      log: rule.log,
+      ...(rule.sampling ? { sampling: rule.sampling } : {}),
+      audit: rule.audit,
+    })),
   };
 }

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse as parseYaml } from 'yaml';
 import { judgement, NO_PEERS } from '../../compile/judgement/index.ts';
-import type { HookRules } from '../../model/rule.ts';
 import { systemFiles } from '../../sources/config/index.ts';
 import { loadTests } from '../../sources/tests/index.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
@@ -10,7 +9,7 @@ import { exitOf, type LoadedFile, loadFiles, loadPolicyFiles } from '../load-any
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { plural } from '../render/units.ts';
-import { runPacketTests } from '../testing/packet-tests.ts';
+import { runPacketTests, type TestedRules } from '../testing/packet-tests.ts';
 import { findOpa, runRego } from '../testing/rego.ts';
 import { type TestResult, toJunit } from '../testing/result.ts';
 import { printDiagnostics } from './check.ts';
@@ -68,9 +67,9 @@ function usable(loaded: LoadedFile, files: readonly string[], options: TestOptio
   return loaded;
 }
 
-function rulesOf(loaded: LoadedFile, now: number): readonly HookRules[] {
-  const { firewall, sets = [], bgp = NO_PEERS } = loaded.config ?? {};
-  return judgement({ policy: loaded.policy, firewall, sets, bgp }, now);
+function rulesOf(loaded: LoadedFile, now: number): TestedRules {
+  const { firewall, sets = [], bgp = NO_PEERS, ebpf } = loaded.config ?? {};
+  return { ebpf, hooks: judgement({ policy: loaded.policy, firewall, sets, bgp }, now) };
 }
 
 function render(results: readonly TestResult[], failed: number, palette: Palette): string {

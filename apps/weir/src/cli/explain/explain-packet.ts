@@ -1,8 +1,9 @@
 import { type Lists, printSaw, type Trace, trace } from '@weir/filter/eval';
 import { printExpr } from '@weir/filter/ir';
-import type { Packet } from '@weir/filter/packet';
+import type { Packet, PacketContext } from '@weir/filter/packet';
 import type { Hook } from '@weir/filter/scheme';
 import { type Judgement, judge } from '../../compile/interpreter/index.ts';
+import type { EbpfConfig, NamedInterface } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 
 /** Characters of a test that are shown of it: a set may be long. */
@@ -20,16 +21,19 @@ export interface Considered {
 /** One hook that a packet crosses. */
 export interface HookExplanation {
   readonly hook: Hook;
+  /** At tc: whether it is on its way in or out, where that is known. */
+  readonly direction: Direction | undefined;
   readonly judgement: Judgement;
   readonly considered: readonly Considered[];
 }
 
 /** Judges a packet at each hook in turn, until one of them drops it. The mark that one hook's rules set is what the next one sees. */
-export function explainPacket(hooks: readonly HookRules[], packet: Packet, lists: Lists): readonly HookExplanation[] {
+export function explainPacket(way: Way, whole: Packet, lists: Lists): readonly HookExplanation[] {
   const out: HookExplanation[] = [];
   let mark: number | undefined;
-  for (const rules of hooks) {
+  for (const { rules, direction } of way) {
     const considered: Considered[] = [];
+    const packet = seenAt(rules.hook, direction, whole);
     const judgement = judge(rules, packet, {
       lists,
       mark,
@@ -39,7 +43,7 @@ export function explainPacket(hooks: readonly HookRules[], packet: Packet, lists
       },
     });
     mark = judgement.mark;
-    out.push({ hook: rules.hook, judgement, considered });
+    out.push({ hook: rules.hook, direction, judgement, considered });
     if (judgement.verdict !== 'allow') break;
   }
   return out;
@@ -54,22 +58,84 @@ export function describeStep(step: Trace['because'][number]): string {
   return `${saw}, not ${asked.length > MAX_ASKED ? `${asked.slice(0, MAX_ASKED)}...` : asked}`;
 }
 
+/** What is known of a packet at a hook. Programs of tc know the one interface that they are attached to; where a process only asks for a connection, it has none yet. */
+function seenAt(hook: Hook, direction: Direction | undefined, packet: Packet): Packet {
+  const { iif, oif, ...context } = packet.context;
+  if (hook === 'connect') return packet.withContext({ ...context, state: 'new' });
+  if (hook === 'xdp' || direction === 'ingress') return packet.withContext({ ...context, iif });
+  return direction === 'egress' ? packet.withContext({ ...context, oif }) : packet;
+}
+
+export type Direction = 'ingress' | 'egress';
+
+/** The rules of a hook; of tc on the way in or out. */
+export interface Step {
+  readonly rules: HookRules;
+  readonly direction: Direction | undefined;
+}
+
+/** The hooks that a packet comes to, in order. */
+export type Way = readonly Step[];
+
+/** Of a packet, what says where it goes. */
+export interface Crossing {
+  readonly iif?: string | undefined;
+  readonly oif?: string | undefined;
+  readonly state?: PacketContext['state'];
+}
+
+type Stop = Exclude<Hook, 'tc'> | 'tc' | 'tc ingress' | 'tc egress';
+
+const EACH: readonly (readonly Stop[])[] = [['xdp'], ['tc'], ['prerouting'], ['input'], ['forward'], ['connect'], ['output']];
+
 /**
  * The ways of a packet through the hooks: with both interfaces it is forwarded, with one it comes in or goes out; with none each hook is a way of its own. Hooks
- * without rules are left out.
+ * without rules are left out, and what `ebpf` attaches to other interfaces.
  */
-export function waysThrough(
-  hooks: readonly HookRules[],
-  context: { readonly iif?: string | undefined; readonly oif?: string | undefined },
-): readonly (readonly HookRules[])[] {
-  const { iif, oif } = context;
-  const ways: readonly (readonly Hook[])[] =
+export function waysThrough(hooks: readonly HookRules[], crossing: Crossing, ebpf?: EbpfConfig): readonly Way[] {
+  const { iif, oif, state } = crossing;
+  const asked: readonly Stop[] = state === undefined || state === 'new' ? ['connect'] : [];
+  const ways: readonly (readonly Stop[])[] =
     iif !== undefined && oif !== undefined
-      ? [['prerouting', 'forward']]
+      ? [['xdp', 'tc ingress', 'prerouting', 'forward', 'tc egress']]
       : iif !== undefined
-        ? [['prerouting', 'input']]
+        ? [['xdp', 'tc ingress', 'prerouting', 'input']]
         : oif !== undefined
-          ? [['output']]
-          : [['prerouting'], ['input'], ['forward'], ['output']];
-  return ways.map((way) => way.flatMap((hook) => hooks.filter((one) => one.hook === hook))).filter((way) => way.length > 0);
+          ? [[...asked, 'output', 'tc egress']]
+          : EACH;
+  return stepsOf(hooks, ways, crossing, ebpf);
+}
+
+/** The rules of one hook alone: of tc both ways where both interfaces are given. */
+export function waysAt(hook: Hook, hooks: readonly HookRules[], crossing: Crossing, ebpf?: EbpfConfig): readonly Way[] {
+  if (hook !== 'tc') return stepsOf(hooks, [[hook]], crossing, ebpf);
+  const { iif, oif } = crossing;
+  const stops: readonly Stop[] = [
+    ...(iif === undefined ? [] : (['tc ingress'] as const)),
+    ...(oif === undefined ? [] : (['tc egress'] as const)),
+  ];
+  return stepsOf(hooks, [stops.length === 0 ? ['tc'] : stops], crossing, ebpf);
+}
+
+function stepsOf(
+  hooks: readonly HookRules[],
+  ways: readonly (readonly Stop[])[],
+  crossing: Crossing,
+  ebpf: EbpfConfig | undefined,
+): readonly Way[] {
+  const step = (stop: Stop): readonly Step[] => {
+    const [name, direction] = stop.split(' ') as [Hook, Direction?];
+    const rules = hooks.find(({ hook }) => hook === name);
+    return rules && isAttached(stop, crossing, ebpf) ? [{ rules, direction }] : [];
+  };
+  return ways.map((way) => way.flatMap(step)).filter((way) => way.length > 0);
+}
+
+function isAttached(stop: Stop, { iif, oif }: Crossing, ebpf: EbpfConfig | undefined): boolean {
+  const has = (interfaces: readonly NamedInterface[] | undefined, name: string | undefined): boolean =>
+    name === undefined || (interfaces ?? []).some((one) => one.name === name);
+  if (!ebpf) return true;
+  if (stop === 'xdp') return has(ebpf.xdp?.interfaces, iif);
+  if (stop === 'tc ingress') return has(ebpf.tc?.ingress, iif);
+  return stop !== 'tc egress' || has(ebpf.tc?.egress, oif);
 }

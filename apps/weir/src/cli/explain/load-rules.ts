@@ -1,4 +1,5 @@
 import { judgement, NO_PEERS } from '../../compile/judgement/index.ts';
+import type { EbpfConfig } from '../../model/ebpf.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { printDiagnostics } from '../commands/check.ts';
@@ -11,6 +12,8 @@ import { type ExplainScope, explainScopes } from './scopes.ts';
 /** What judges packets: the rules of each hook, and the sets that they may name. */
 export interface LoadedRules {
   readonly hooks: readonly HookRules[];
+  /** What eBPF programs are attached to; undefined for policy files alone. */
+  readonly ebpf: EbpfConfig | undefined;
   readonly sets: readonly NamedSet[];
 }
 
@@ -28,7 +31,7 @@ export function loadScopes(
   const now = Date.now();
   const loaded = loadFiles(files, config, now);
   if (loaded.kind === 'policy' || !loaded.usable || !loaded.config)
-    return [{ tenant, interfaces: undefined, hooks: loadRulesAndSets(files, config, io, palette, tenant).hooks }];
+    return [{ tenant, interfaces: undefined, ...loadRulesAndSets(files, config, io, palette, tenant) }];
   io.err(printDiagnostics(loaded, palette));
   return explainScopes(loaded.config, tenant, now);
 }
@@ -45,6 +48,6 @@ export function loadRulesAndSets(
   const loaded = loadFiles(files, config, now, tenant);
   io.err(printDiagnostics(loaded, palette));
   if (!loaded.usable) throw new CliError(exitOf(loaded, files), `${files.join(', ')} cannot be used`);
-  const { firewall, sets = [], bgp = NO_PEERS } = loaded.config ?? {};
-  return { hooks: judgement({ policy: loaded.policy, firewall, sets, bgp }, now), sets };
+  const { firewall, sets = [], bgp = NO_PEERS, ebpf } = loaded.config ?? {};
+  return { ebpf, hooks: judgement({ policy: loaded.policy, firewall, sets, bgp }, now), sets };
 }

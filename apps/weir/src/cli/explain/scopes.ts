@@ -1,5 +1,6 @@
 import { judgement } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
+import type { EbpfConfig } from '../../model/ebpf.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { scopes } from '../../model/scopes.ts';
 import { Interfaces } from '../../sources/config/index.ts';
@@ -11,6 +12,8 @@ export interface ExplainScope {
   /** Those that the tenant has, where that is said. */
   readonly interfaces: Interfaces | undefined;
   readonly hooks: readonly HookRules[];
+  /** What eBPF programs are attached to; undefined where that is not said. */
+  readonly ebpf: EbpfConfig | undefined;
 }
 
 /** The configuration itself and its tenants; or one tenant. Throws CliError when there is none of that name. */
@@ -21,6 +24,11 @@ export function explainScopes(config: Config, tenant: string | undefined, now: n
     .filter((one) => tenant === undefined || one.tenant === tenant)
     .map((one) => {
       const interfaces = config.tenants.find(({ name }) => name === one.tenant)?.interfaces;
-      return { tenant: one.tenant, interfaces: interfaces && new Interfaces(interfaces), hooks: judgement(one.config, now) };
+      return {
+        tenant: one.tenant,
+        interfaces: interfaces && new Interfaces(interfaces),
+        hooks: judgement(one.config, now),
+        ebpf: one.config.ebpf,
+      };
     });
 }

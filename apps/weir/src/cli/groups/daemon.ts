@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { count, daemonCommand, type GroupContext, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
 
-const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
+const HOOKS = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc', 'connect'] as const;
 
 /** Commands that ask the daemon. */
 export function addDaemonCommands(program: Command, context: GroupContext): void {

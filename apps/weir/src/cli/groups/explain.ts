@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { append, daemonCommand, type GroupContext, outputOption, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
 
-const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
+const HOOKS = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc', 'connect'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
 
 /** Commands that say what would happen to packets. */

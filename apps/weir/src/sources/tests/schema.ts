@@ -16,7 +16,7 @@ import {
   table,
 } from '../yaml/shape.ts';
 
-const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting'];
+const HOOKS: readonly Hook[] = ['input', 'forward', 'output', 'prerouting', 'xdp', 'tc', 'connect'];
 const VERDICTS = ['allow', 'deny', 'reject'] as const;
 
 /** A test file as written. */
