@@ -1,4 +1,5 @@
 import { AssemblyError } from './error.ts';
+import { ALU_MOV, CLASS } from './opcodes.ts';
 
 /** What a program names and the loader gives: maps become descriptors, kernel functions BTF ids, constants 64 bits. */
 export interface ProgramSymbol {
@@ -47,6 +48,8 @@ export interface Bindings {
   readonly constants?: ReadonlyMap<string, bigint>;
   /** `module` is 0 for the kernel's own BTF, else a place in the list of descriptors that the program is loaded with. */
   readonly kernelFunctions?: ReadonlyMap<string, { readonly btfId: number; readonly module: number }>;
+  /** Kernel functions that this kernel has not and the program can do without: r0 is 0 where it would call them. */
+  readonly absentFunctions?: ReadonlySet<string>;
 }
 
 /**
@@ -62,14 +65,15 @@ export function bindProgram(program: AssembledProgram<unknown>, bindings: Bindin
     const [kind, first, second] = values[symbols[i] ?? 0] ?? ['map', 0, 0];
     words[at + 1] = first;
     if (kind === 'constant') words[at + 3] = second;
+    if (kind === 'absent') words[at] = CLASS.ALU64 | ALU_MOV;
     if (kind === 'kernel-function') words[at] = ((words[at] ?? 0) & 0xffff) | (second << 16);
   }
   return new Uint8Array(words.buffer);
 }
 
-type Value = readonly [kind: ProgramSymbol['kind'], first: number, second: number];
+type Value = readonly [kind: ProgramSymbol['kind'] | 'absent', first: number, second: number];
 
-function boundValue({ kind, name }: ProgramSymbol, { maps, constants, kernelFunctions }: Bindings): Value {
+function boundValue({ kind, name }: ProgramSymbol, { maps, constants, kernelFunctions, absentFunctions }: Bindings): Value {
   if (kind === 'map') {
     const descriptor = maps?.get(name);
     if (descriptor !== undefined) return [kind, descriptor, 0];
@@ -79,6 +83,7 @@ function boundValue({ kind, name }: ProgramSymbol, { maps, constants, kernelFunc
   } else {
     const found = kernelFunctions?.get(name);
     if (found !== undefined) return [kind, found.btfId, found.module];
+    if (absentFunctions?.has(name)) return ['absent', 0, 0];
   }
   throw new AssemblyError('unbound', `the ${kind} ${name} has no value`);
 }

@@ -1,6 +1,6 @@
 import type { Label } from '@weir/ebpf/asm';
 import { operandLeaves, testOperand } from '@weir/filter/ir';
-import { NF_CONN_STATUS } from '../../model/kernel-layout.ts';
+import { CAST_TO_KERNEL_CONTEXT, NF_CONN_STATUS, SK_BUFF_NFCT } from '../../model/kernel-layout.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { testsOf } from '../analysis/universe.ts';
 import { CONTEXT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
@@ -67,6 +67,9 @@ function bits(...flags: readonly number[]): bigint {
 const ERRORS4 = bits(3, 4, 5, 11, 12);
 const ERRORS6 = bits(1, 2, 3, 4);
 
+/** enum ip_conntrack_info. */
+const IP_CT_IS_REPLY = 3;
+const IP_CT_UNTRACKED = 7;
 /** enum ip_conntrack_status. */
 const IPS_SEEN_REPLY = 2;
 const BPF_F_CURRENT_NETNS = -1;
@@ -105,6 +108,7 @@ export function emitStateFunction(asm: RuleAssembler, state: Label, place: Place
   asm.mov('r6', 'r1').mov(FRAME, 'r2').mov('r8', 'r3').alu('r8', '+=', 'r5').mov('r9', 'r4');
   for (let at = TUPLE; at < 0; at += 8) asm.store('u64', 'r10', at, 0);
   asm.store('u32', 'r10', OPTION.netns, BPF_F_CURRENT_NETNS).store('u32', 'r10', OPTION.error, 0).store('u64', 'r10', OPTION.protocol, 0);
+  if (place === 'tc') emitTracked(asm, none, end);
   asm.jump('r9', '==', UDP, direct).jump('r9', '==', TCP, direct);
   asm.jump('r9', '==', ICMP, error).jump('r9', '==', ICMP6, error).goto(none);
 
@@ -124,18 +128,39 @@ export function emitStateFunction(asm: RuleAssembler, state: Label, place: Place
   asm.load('r1', 'u64', FRAME, STACK.length).mov('r0', 'r1').alu('r0', '^=', -1).alu('r0', '&=', 'r1').alu('r0', '|=', 'r9').exit();
 }
 
+/** What tracking has written to the packet already: on the way out, and for what comes by loopback. Goes on where it has not. */
+function emitTracked(asm: RuleAssembler, none: Label, end: Label): void {
+  const first = asm.label('of the first direction');
+  const untracked = asm.label('not tracked');
+  asm.mov('r1', 'r6').callKernel(CAST_TO_KERNEL_CONTEXT).jump('r0', '==', 0, untracked);
+  // The address of the connection, with enum ip_conntrack_info in its lowest bits.
+  asm.symbol('r1', SK_BUFF_NFCT).alu('r0', '+=', 'r1').load('r1', 'u64', 'r0', 0).jump('r1', '==', 0, untracked);
+  asm.alu('r1', '&=', 7).jump('r1', '==', IP_CT_UNTRACKED, none);
+  // Established, related, new; the same of replies.
+  asm.jump('r1', '<', IP_CT_IS_REPLY, first).alu('r1', '-=', IP_CT_IS_REPLY).place(first);
+  asm.mov('r9', ESTABLISHED).alu('r9', '<<=', 'r1').goto(end).place(untracked);
+}
+
 /** What TCP or UDP without an entry is: new or invalid. What is invalid whatever the table says goes there. */
 function emitDirect(asm: RuleAssembler, invalid: Label, none: Label): void {
   const udp = asm.label('UDP');
   const header = asm.label('a header');
   asm.load('r1', 'u64', FRAME, STACK.transportLength).jump('r1', 's<=', 0, none).jump('r1', 's<', 8, invalid);
   asm.jump('r9', '==', UDP, udp).jump('r1', 's<', 20, invalid);
-  asm.load('r2', 'u8', FRAME, STACK.transport + 12).alu('r2', '>>=', 4).alu('r2', '<<=', 2);
+  asm
+    .load('r2', 'u8', FRAME, STACK.transport + 12)
+    .alu('r2', '>>=', 4)
+    .alu('r2', '<<=', 2);
   asm.jump('r2', '<', 20, invalid).jump('r2', 's>', 'r1', invalid);
   asm.load('r1', 'u8', FRAME, STACK.transport + 13).alu('r1', '&=', FLAGS);
   asm.constant('r2', VALID).alu('r2', '>>=', 'r1').alu('r2', '&=', 1).jump('r2', '==', 0, invalid);
   // NEW where it can begin, else INVALID.
-  asm.constant('r2', BEGINS).alu('r2', '>>=', 'r1').alu('r2', '&=', 1).alu('r2', '*=', NEW - INVALID).alu('r2', '+=', INVALID);
+  asm
+    .constant('r2', BEGINS)
+    .alu('r2', '>>=', 'r1')
+    .alu('r2', '&=', 1)
+    .alu('r2', '*=', NEW - INVALID)
+    .alu('r2', '+=', INVALID);
   asm.store('u64', 'r10', UNFOUND, 'r2').goto(header);
   asm.place(udp).mov('r2', NEW).store('u64', 'r10', UNFOUND, 'r2').place(header);
 }
@@ -168,13 +193,21 @@ function emitError(asm: RuleAssembler, labels: ErrorLabels): void {
   const copy = (from: number, to: number, octets: number): void => {
     asm.mov('r1', 'r6').mov('r2', 'r8');
     if (from !== 0) asm.alu('r2', '+=', from);
-    asm.mov('r3', 'r10').alu('r3', '+=', to).mov('r4', octets).call(place === 'xdp' ? 'xdp_load_bytes' : 'skb_load_bytes');
+    asm
+      .mov('r3', 'r10')
+      .alu('r3', '+=', to)
+      .mov('r4', octets)
+      .call(place === 'xdp' ? 'xdp_load_bytes' : 'skb_load_bytes');
     asm.jump('r0', '!=', 0, invalid);
   };
   /** The ports behind r8, exchanged. */
   const ports = (to: number): void => {
     copy(0, to, 4);
-    asm.load('r1', 'u16', 'r10', to).load('r2', 'u16', 'r10', to + 2).store('u16', 'r10', to, 'r2').store('u16', 'r10', to + 2, 'r1');
+    asm
+      .load('r1', 'u16', 'r10', to)
+      .load('r2', 'u16', 'r10', to + 2)
+      .store('u16', 'r10', to, 'r2')
+      .store('u16', 'r10', to + 2, 'r1');
   };
   const onlyPorts = (): void => void asm.jump('r9', '==', TCP, known).jump('r9', '!=', UDP, invalid).place(known);
   let known = asm.label('TCP');
@@ -185,13 +218,23 @@ function emitError(asm: RuleAssembler, labels: ErrorLabels): void {
   asm.load('r1', 'u64', FRAME, STACK.ip4).jump('r1', '==', 0, none);
   // The first twelve octets, of which length, fragment and protocol are asked.
   copy(ICMP_OCTETS, TUPLE + 12, 12);
-  asm.load('r9', 'u8', 'r10', TUPLE + 12 + 9).load('r1', 'u16', 'r10', TUPLE + 12 + 6).byteOrder('r1', 'be', 16);
+  asm
+    .load('r9', 'u8', 'r10', TUPLE + 12 + 9)
+    .load('r1', 'u16', 'r10', TUPLE + 12 + 6)
+    .byteOrder('r1', 'be', 16);
   asm.alu('r1', '&=', 0x1fff).jump('r1', '!=', 0, invalid);
   onlyPorts();
   copy(ICMP_OCTETS + 12, TUPLE4.destination, 4);
   copy(ICMP_OCTETS + 16, TUPLE4.source, 4);
-  asm.load('r1', 'u32', FRAME, STACK.network + 16).load('r2', 'u32', 'r10', TUPLE4.destination).jump('r1', '!=', 'r2', invalid);
-  asm.load('r1', 'u8', 'r10', TUPLE + 12).alu('r1', '&=', 15).alu('r1', '<<=', 2).jump('r1', '<', 20, invalid);
+  asm
+    .load('r1', 'u32', FRAME, STACK.network + 16)
+    .load('r2', 'u32', 'r10', TUPLE4.destination)
+    .jump('r1', '!=', 'r2', invalid);
+  asm
+    .load('r1', 'u8', 'r10', TUPLE + 12)
+    .alu('r1', '&=', 15)
+    .alu('r1', '<<=', 2)
+    .jump('r1', '<', 20, invalid);
   asm.alu('r8', '+=', ICMP_OCTETS).alu('r8', '+=', 'r1');
   ports(TUPLE4.ports);
   asm.mov('r3', TUPLE4.octets).goto(ask);
@@ -235,6 +278,10 @@ function emitLookUp(asm: RuleAssembler, { lookUp, release }: { readonly lookUp: 
   const answered = asm.label('answered');
   asm.jump('r1', '!=', 0, answered);
   // IPS_EXPECTED is 1: RELATED for it, else NEW.
-  asm.alu('r9', '&=', 1).alu('r9', '*=', RELATED - NEW).alu('r9', '+=', NEW).goto(end);
+  asm
+    .alu('r9', '&=', 1)
+    .alu('r9', '*=', RELATED - NEW)
+    .alu('r9', '+=', NEW)
+    .goto(end);
   asm.place(answered).mov('r9', ESTABLISHED).goto(end);
 }

@@ -1,7 +1,8 @@
 import { bindProgram } from '@weir/ebpf/asm';
-import { type AttachType, BpfMap, BpfProgram, type ProgramType } from '@weir/ebpf/kernel';
+import { type AttachType, BpfMap, BpfProgram, KernelFunctions, type ProgramType } from '@weir/ebpf/kernel';
 import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
 import { slotMask, slotMaskSymbol } from '../../model/set-layout.ts';
+import { absentFunctions, memberOffset } from './connection-tracking.ts';
 import { fillTable } from './fill-table.ts';
 
 interface PlaceType {
@@ -47,7 +48,10 @@ export interface LoadedHook {
  * Makes the maps that a program needs, with their contents, and loads it.
  * @throws BpfError, VerifierError
  */
-export function loadHook({ place, program: assembled, maps: needs }: CompiledHook, { name, provide, constant }: LoadHookOptions): LoadedHook {
+export function loadHook(
+  { place, program: assembled, maps: needs }: CompiledHook,
+  { name, provide, constant }: LoadHookOptions,
+): LoadedHook {
   const open: { close(): void }[] = [];
   const close = (): void => {
     for (const one of open) one.close();
@@ -66,11 +70,18 @@ export function loadHook({ place, program: assembled, maps: needs }: CompiledHoo
     }
     const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
     for (const symbol of assembled.symbols) {
-      const value = symbol.kind === 'constant' ? constant?.(symbol.name) : undefined;
+      if (symbol.kind !== 'constant') continue;
+      const value = memberOffset(symbol.name) ?? constant?.(symbol.name);
       if (value !== undefined) constants.set(symbol.name, value);
     }
-    const instructions = bindProgram(assembled, { maps: descriptors, constants });
-    const program = BpfProgram.load({ name, ...PROGRAM_TYPES[place], instructions });
+    const called = assembled.symbols.filter(({ kind }) => kind === 'kernel-function').map((symbol) => symbol.name);
+    const absent = absentFunctions(called);
+    const kernel = called.length > 0 ? new KernelFunctions(called.filter((one) => !absent.has(one))) : undefined;
+    if (kernel) open.push(kernel);
+    const { functions: kernelFunctions = new Map(), fdArray } = kernel ?? {};
+    const instructions = bindProgram(assembled, { maps: descriptors, constants, kernelFunctions, absentFunctions: absent });
+    const program = BpfProgram.load({ name, ...PROGRAM_TYPES[place], instructions, ...(fdArray && { fdArray }) });
+    kernel?.close();
     open.push(program);
     return { program, maps, close };
   } catch (error) {
