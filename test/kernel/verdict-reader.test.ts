@@ -178,6 +178,35 @@ describe('the reader of verdict events', () => {
     expect(reader.counts()).toMatchObject({ ring: 5, log: 5, logLost: 0, notOurs: 0 });
   });
 
+  it('has of nf_tables one packet in many, or so many a second, where rules say so; their verdicts are the same', async () => {
+    const lab = labForTest();
+    const host = await lab.host('sampled');
+    const rules: readonly Rule[] = [
+      rule('skips', 'udp.dstport == 1', { kind: 'skip', to: 'rest' }, { log: true, sampling: { every: 5 } }),
+      rule('tenth', 'udp.dstport in {1 9}', { kind: 'deny' }, { log: true, sampling: { every: 10 } }),
+      rule('three', 'udp.dstport == 10', { kind: 'deny' }, { log: true, sampling: { perSecond: 3 } }),
+      rule('rest', ALL, { kind: 'allow' }),
+    ];
+    const { table } = compileRules([{ hook: 'input', priority: 0, rules }], [], { table: 'weir' });
+    await host.nft(printTable(table));
+    const { reader, until } = await startReading();
+    reader.setScopes([{ scope: 0, netns: host.path, group: LOG_GROUP }]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await host.exec('bash', [
+      '-c',
+      'for port in 1 9 10; do for ((i = 0; i < 50; i++)); do echo > /dev/udp/127.0.0.1/$port; done; done; true',
+    ]);
+    const events = await until(10 + 5 + 3);
+    const of = (ref: string): number => events.filter(({ rule: name }) => name?.ref === ref).length;
+    expect([of('skips'), of('tenth'), of('three')]).toEqual([10, 5, 3]);
+    // 50 of each port; those of the skip were let through, and so was what answered that nobody listens.
+    const counts = [...(await host.nftList('table', 'inet', 'weir')).matchAll(/counter packets (\d+) .*(drop|accept)/g)].map(
+      ([, packets, verdict]) => `${packets} ${verdict}`,
+    );
+    expect(counts.filter((one) => one.endsWith('drop'))).toEqual(['50 drop', '50 drop']);
+    expect(counts).toContain('100 accept');
+  });
+
   it('says whose log group is taken, and has it when it is free', async () => {
     const lab = labForTest();
     const host = await lab.host('taken');

@@ -40,7 +40,7 @@ interface Difference {
 
 /** Two buckets of a rate limit do not become one, and a skip or mark is about what follows. */
 function doSame(a: Rule, b: Rule): boolean {
-  if (a.log !== b.log || a.audit !== b.audit || a.action.kind !== b.action.kind) return false;
+  if (a.log !== b.log || a.sampling || b.sampling || a.audit !== b.audit || a.action.kind !== b.action.kind) return false;
   return isSimple(a.action) && (a.action.kind !== 'reject' || (b.action.kind === 'reject' && a.action.with === b.action.with));
 }
 

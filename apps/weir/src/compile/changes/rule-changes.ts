@@ -52,8 +52,17 @@ function differences(before: Rule, after: Rule): string[] {
   if (before.name !== after.name) out.push(`name ${before.name} -> ${after.name}`);
   if (before.priority !== after.priority) out.push(`priority ${before.priority} -> ${after.priority}`);
   if (before.log !== after.log) out.push(after.log ? 'logs' : 'logs no more');
+  if (before.log === after.log && printSampling(before) !== printSampling(after)) out.push(`logs ${printSampling(after)}`);
   if (before.audit !== after.audit) out.push(after.audit ? 'only audits' : 'is enforced');
   return out;
+}
+
+function printSampling({ sampling }: Rule): string {
+  const { every, perSecond } = sampling ?? {};
+  return [
+    `${every === undefined ? 'every packet' : `one packet in ${every}`}`,
+    ...(perSecond === undefined ? [] : [`at most ${perSecond}/s`]),
+  ].join(', ');
 }
 
 /** Of two orders of the same refs the fewest that have to move: those outside a longest common subsequence. */
