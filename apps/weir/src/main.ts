@@ -30,6 +30,7 @@ const entrypoints: Entrypoints = {
     });
   },
   restore: async (options, i) => (await import('./daemon/restore.ts')).runRestore(options, i),
+  clear: async (options, i) => (await import('./daemon/clear.ts')).runClear(options, i),
   expire: async (options, i) => (await import('./daemon/expire.ts')).runExpire(options, i),
   demo: async (options, i) => (await import('./cli/demo/index.ts')).runDemo(options, i),
 };

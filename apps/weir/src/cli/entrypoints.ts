@@ -22,6 +22,16 @@ export interface RestoreOptions {
   readonly color: ColorChoice;
 }
 
+export interface ClearOptions {
+  readonly config: string;
+  /** These stand above the file. */
+  readonly socket: string | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly netns: string | undefined;
+  /** Only eBPF programs, maps and attachments; nf_tables stays. */
+  readonly ebpfOnly: boolean;
+}
+
 export interface DemoOptions {
   readonly color: ColorChoice;
   readonly output: 'text' | 'json';
@@ -42,6 +52,7 @@ export interface ExpireOptions {
 export interface Entrypoints {
   readonly run?: (options: RunOptions, io: Io) => Promise<ExitCode>;
   readonly restore?: (options: RestoreOptions, io: Io) => Promise<ExitCode>;
+  readonly clear?: (options: ClearOptions, io: Io) => Promise<ExitCode>;
   readonly expire?: (options: ExpireOptions, io: Io) => Promise<ExitCode>;
   readonly demo?: (options: DemoOptions, io: Io) => Promise<ExitCode>;
 }

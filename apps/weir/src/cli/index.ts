@@ -1,7 +1,7 @@
 /** The command line: its tree, its commands, what it prints. */
 export { type CommandNode, commandTree, flatten } from './completion/tree.ts';
 export type { DaemonOptions } from './daemon-client.ts';
-export type { DemoOptions, Entrypoints, ExpireOptions, RestoreOptions, RunOptions } from './entrypoints.ts';
+export type { ClearOptions, DemoOptions, Entrypoints, ExpireOptions, RestoreOptions, RunOptions } from './entrypoints.ts';
 export { EXIT, type ExitCode } from './exit.ts';
 export type { Io } from './io.ts';
 export { buildProgram } from './program.ts';

@@ -35,7 +35,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   const errPalette = (): Palette => palette(color(), io.errIsTerminal, io.env);
   const context: GroupContext = { io, done, color, outPalette, errPalette };
 
-  const { run, restore, expire, demo } = entrypoints;
+  const { run, restore, clear, expire, demo } = entrypoints;
   if (run) {
     program
       .command('run')
@@ -101,6 +101,30 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
           color: color(),
         };
         done(await restore(options, io));
+      });
+  }
+
+  if (clear) {
+    program
+      .command('clear')
+      .summary('take everything of Weir out of the kernel')
+      .description(
+        "Removes what any version of Weir has put into the kernel and nothing else: eBPF programs with what they are attached to and pinned, the owned table, and the elements that Weir added to the user's sets. For when the daemon is not running; refused while it is. What is on disk stays.",
+      )
+      .addOption(configOption())
+      .addOption(new Option('--socket <path>', 'control socket, to see whether a daemon runs').env('WEIR_SOCKET'))
+      .addOption(new Option('--state-directory <directory>', 'where the ledger is').env('WEIR_STATE_DIRECTORY'))
+      .addOption(new Option('--netns <name>', 'network namespace whose nf_tables is managed').env('WEIR_NETNS'))
+      .option('--ebpf', 'only what is eBPF; nf_tables stays')
+      .action(async (o: Values) => {
+        const options = {
+          config: text(o, 'config') ?? DEFAULT_CONFIG,
+          socket: text(o, 'socket'),
+          stateDirectory: text(o, 'stateDirectory'),
+          netns: text(o, 'netns'),
+          ebpfOnly: o['ebpf'] === true,
+        };
+        done(await clear(options, io));
       });
   }
 

@@ -2,6 +2,6 @@
 export { takeHeldSocket } from './held-socket.ts';
 export { type KernelPortOptions, openKernelPort } from './port.ts';
 export { type Renew, type RestoreReport, restoreImage } from './restore.ts';
-export { restoreTenants, type TenantRestore } from './restore-tenants.ts';
+export { clearFrom, restoreTenants, type TenantRestore } from './restore-tenants.ts';
 export { type DeltaSource, Scheduler, type SchedulerOptions } from './scheduler.ts';
-export { holdImages } from './tenant-directories.ts';
+export { holdImages, listTenantDirectories } from './tenant-directories.ts';

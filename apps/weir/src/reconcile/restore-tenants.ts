@@ -1,4 +1,5 @@
 import type { KernelBackend } from '../kernel/backend.ts';
+import type { KernelProblem } from '../model/kernel-port.ts';
 import { namespaceIdentity } from './namespace-identity.ts';
 import { Reconciler } from './reconciler.ts';
 import { type Renew, type RestoreReport, restoreImage } from './restore.ts';
@@ -47,12 +48,13 @@ export function restoreInto(backend: KernelBackend, directory: string, renew?: R
   }
 }
 
-/** Takes out what the state in a directory tells of, with a backend that is closed after it. */
-export function clearFrom(backend: KernelBackend, stateDirectory: string): void {
+/** Takes out what the state in a directory tells of, with a backend that is closed after it. Returns what could not be. */
+export function clearFrom(backend: KernelBackend, stateDirectory: string): readonly KernelProblem[] {
   try {
     const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
     try {
       reconciler.clear();
+      return reconciler.status().problems;
     } finally {
       reconciler.close();
     }

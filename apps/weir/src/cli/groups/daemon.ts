@@ -8,8 +8,16 @@ export function addDaemonCommands(program: Command, context: GroupContext): void
   const { done, io } = context;
   daemonCommand(program, 'status')
     .summary('show the state of the daemon')
-    .description('Sessions, sets, commits, latencies and what is wrong.')
+    .description(
+      'Sessions, sets, commits, latencies, what eBPF programs are attached to, and what is wrong. With --features: what this kernel gives the eBPF engine and what Weir does without the rest; needs no daemon, and ends with 4 where nothing of eBPF works.',
+    )
+    .option('--features', 'what this kernel can, instead')
     .action(async (o: Values) => {
+      if (o['features'] === true) {
+        const { features } = await import('../commands/features.ts');
+        done(await features(viewOptions(context, o), io));
+        return;
+      }
       const { status } = await import('../commands/status.ts');
       done(await status(viewOptions(context, o), io));
     });

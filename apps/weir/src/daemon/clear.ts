@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { isOnBpfFileSystem, PinDirectory } from '@weir/ebpf/kernel';
+import { ConnectionError, ControlClient } from '../api/index.ts';
+import { type ClearOptions, EXIT, type ExitCode, type Io } from '../cli/index.ts';
+import { clearEbpf } from '../kernel/ebpf/index.ts';
+import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { DEFAULT_EBPF } from '../model/ebpf.ts';
+import type { KernelProblem } from '../model/kernel-port.ts';
+import { clearFrom, listTenantDirectories } from '../reconcile/index.ts';
+import { explainFailure } from './failure.ts';
+import { loadDaemonConfig } from './load-daemon-config.ts';
+import { likelyStateDirectory } from './state-place.ts';
+
+const DEFAULT_SOCKET = '/run/weir/weir.sock';
+/** Below the pin directory: programs that rules of nf_tables ask. */
+const MATCHES = 'matches';
+
+/**
+ * `weir clear`: takes everything that Weir has put into the kernel out again, and nothing else. A configuration with mistakes, or none, does not stand in the way: it is
+ * only asked where things are.
+ */
+export async function runClear(options: ClearOptions, io: Io): Promise<ExitCode> {
+  const { config, texts } = loadDaemonConfig(options.config, options);
+  const socket = options.socket ?? config?.socket ?? DEFAULT_SOCKET;
+  if (await answers(socket)) {
+    io.err(`error: a daemon answers at ${socket}: stop it first (systemctl stop weir), or end it with its state by weir run --clear\n`);
+    return EXIT.error;
+  }
+  const netns = options.netns ?? config?.netns;
+  const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
+  const { pinDirectory } = config?.ebpf ?? DEFAULT_EBPF;
+  const parts: readonly Part[] = options.ebpfOnly
+    ? [ebpfPart(pinDirectory, netns)]
+    : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns)];
+  let code: ExitCode = EXIT.ok;
+  // What one part cannot do keeps no other from being done.
+  for (const { what, clear } of parts) {
+    try {
+      const { done, problems } = clear();
+      if (done !== '') await io.out(`${what}: ${done}\n`);
+      for (const problem of problems) io.err(`error: ${what}: ${problem.subject}: ${problem.message}\n`);
+      if (problems.length > 0) code = worse(code, problems.some(({ kind }) => kind === 'not-permitted') ? EXIT.unsupported : EXIT.error);
+    } catch (error) {
+      const failure = explainFailure(error);
+      io.err(`error: ${what}: ${failure.message}\n`);
+      code = worse(code, failure.code);
+    }
+  }
+  return code;
+}
+
+/** Something to clear; `done` says what was. */
+interface Part {
+  readonly what: string;
+  readonly clear: () => { readonly done: string; readonly problems: readonly KernelProblem[] };
+}
+
+function tableParts(stateDirectory: string, netns: string | undefined): readonly Part[] {
+  if (!existsSync(stateDirectory)) return [];
+  const part = (what: string, place: string | undefined, path: string): Part => ({
+    what,
+    clear: () => ({ done: 'the owned table and members are out', problems: clearFrom(new NftBackend({ netns: place }), path) }),
+  });
+  const tenants = listTenantDirectories(stateDirectory).map(({ name, netns: place, path }) => part(`tenant ${name}`, place, path));
+  return [part('nf_tables', netns, stateDirectory), ...tenants];
+}
+
+function ebpfPart(pinDirectory: string, netns: string | undefined): Part {
+  return {
+    what: 'ebpf',
+    clear: () => {
+      const { detached, unpinned } = clearEbpf(pinDirectory, netns);
+      return { done: `${detached} detached, ${unpinned} pins of ${pinDirectory} removed`, problems: [] };
+    },
+  };
+}
+
+/** Programs that rules asked: the rules are gone by now. */
+function matchesPart(pinDirectory: string): Part {
+  return {
+    what: 'programs of rules',
+    clear: () => {
+      const path = join(pinDirectory, MATCHES);
+      if (!existsSync(path) || !isOnBpfFileSystem(path)) return { done: '', problems: [] };
+      PinDirectory.open(path).remove();
+      return { done: `${path} removed`, problems: [] };
+    },
+  };
+}
+
+/** A missing privilege says more than a plain failure. */
+function worse(one: ExitCode, other: ExitCode): ExitCode {
+  return one === EXIT.ok || other === EXIT.unsupported ? other : one;
+}
+
+async function answers(socket: string): Promise<boolean> {
+  try {
+    (await ControlClient.connect(socket)).close();
+    return true;
+  } catch (error) {
+    if (error instanceof ConnectionError) return error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT';
+    throw error;
+  }
+}
