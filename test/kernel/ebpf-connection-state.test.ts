@@ -1,7 +1,8 @@
-import { attachTcx, attachXdp } from '@weir/ebpf/kernel';
+import { bindProgram } from '@weir/ebpf/asm';
+import { attachTcx, attachXdp, BpfMap, BpfProgram, KernelFunctions } from '@weir/ebpf/kernel';
 import { PacketSocket } from '@weir/sys';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { needsConnectionTracking } from '../../apps/weir/src/compile/ebpf/connection-state.ts';
+import { memberOffset } from '../../apps/weir/src/kernel/ebpf/connection-tracking.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { checksum, fixIpv4Checksum, wordSum } from '../agreement/generate/checksum.ts';
 import { type Host, Lab } from '../lab/index.ts';
@@ -139,3 +140,94 @@ describe('the state of a packet is what nf_tables says of it', () => {
     60_000,
   );
 });
+
+it('a kernel without the cast of contexts looks up what it is not told', () => {
+  const { program } = compiled('tc', [rule('established', 'ct.established', { kind: 'deny' }), allow]);
+  const kernel = keep(new KernelFunctions(['bpf_skb_ct_lookup', 'bpf_ct_release']));
+  const counters = keep(BpfMap.create({ name: 'counters', type: 'percpu_array', valueSize: 16, maxEntries: 2 }));
+  const instructions = bindProgram(program, {
+    maps: new Map([['counters', counters.fd]]),
+    constants: new Map(['sk_buff._nfct', 'nf_conn.status'].map((symbol) => [symbol, memberOffset(symbol)!])),
+    kernelFunctions: kernel.functions,
+    absentFunctions: new Set(['bpf_cast_to_kern_ctx']),
+  });
+  const loaded = keep(BpfProgram.load({ name: 'weir_old', type: 'sched_cls', instructions, fdArray: kernel.fdArray }));
+  expect(loaded.run({ data: segment(2, 1) }).result).toBe(0xffff_ffff);
+});
+
+describe('replies to what is allowed pass, and nothing else', () => {
+  const neighbours = 'not ip.proto.num in {6 17 1} and not icmpv6.type in {1..4 128}';
+  const rules = [
+    rule('neighbours', neighbours, { kind: 'allow' }),
+    rule('established', 'ct.established', { kind: 'allow' }),
+    rule('related', 'ct.related', { kind: 'allow' }),
+    rule('web', 'tcp.dstport == 80 or udp.dstport == 53', { kind: 'allow' }),
+    rule('default', 'ip.ttl >= 0 or not ip.ttl >= 0', { kind: 'deny' }, { stage: 'default' }),
+  ];
+  const deny = rules.filter(({ ref }) => ref !== 'web');
+
+  it.each([
+    { name: 'tc, on the way in', place: 'tc', direction: 'ingress' },
+    { name: 'XDP', place: 'xdp', direction: undefined },
+  ] as const)(
+    '$name: what the host asks is answered, what others ask is not',
+    async ({ place, direction }) => {
+      const loaded = keep(loadHook(compiled(place, deny), { name: 'weir_replies' }));
+      const link =
+        direction === undefined
+          ? attachXdp(loaded.program, { interface: device, netns: guard.path }).link
+          : attachTcx(loaded.program, { interface: device, direction, netns: guard.path });
+      try {
+        await refusesOthers(guard, GUARD, peer, PEER);
+      } finally {
+        link.close();
+      }
+      // Nobody listened at two ports.
+      expect(counted(loaded, 2)).toBe(2);
+    },
+    60_000,
+  );
+
+  it('tc, on the way out: what others ask is answered, what the host asks for goes only where it may', async () => {
+    const { program } = keep(loadHook(compiled('tc', rules), { name: 'weir_replies' }));
+    const link = attachTcx(program, { interface: device, direction: 'egress', netns: guard.path });
+    try {
+      for (const family of ['v4', 'v6'] as const) {
+        const [here, there] = [GUARD[family], PEER[family]];
+        const servers = [await guard.tcpServer(here, 4000), await peer.tcpServer(there, 80), await peer.tcpServer(there, 4000)];
+        expect(await peer.tcpConnect(here, 4000)).toBe('connected');
+        // The answer to what nobody listens for is one, too.
+        expect(await peer.tcpConnect(here, 4001)).toBe('refused');
+        expect(await guard.tcpConnect(there, 80)).toBe('connected');
+        expect(await guard.tcpConnect(there, 4000, 300)).toBe('timeout');
+        for (const one of servers) await one.close();
+      }
+    } finally {
+      link.close();
+    }
+  }, 60_000);
+});
+
+type Addresses = Readonly<Record<'v4' | 'v6', string>>;
+
+/** Connections and datagrams of one host come through with their answers, those of the other do not; errors about its own do. */
+async function refusesOthers(host: Host, own: Addresses, other: Host, others: Addresses): Promise<void> {
+  for (const family of ['v4', 'v6'] as const) {
+    const [here, there] = [own[family], others[family]];
+    const servers = [await host.tcpServer(here, 80), await other.tcpServer(there, 80)];
+    const held = await host.tcpHold(there, 80);
+    expect(await held?.echo('still there')).toBe('echo');
+    expect(await host.tcpConnect(there, 81)).toBe('refused');
+    expect(await other.tcpConnect(here, 80, 300)).toBe('timeout');
+    const answering = [await host.udpSocket(here, 53, { echo: true }), await other.udpSocket(there, 53, { echo: true })];
+    const [mine, theirs] = [await host.udpSocket(here, 0), await other.udpSocket(there, 0)];
+    await mine.send(there, 53, 'question');
+    expect(await mine.receive()).toBeDefined();
+    await theirs.send(here, 53, 'question');
+    expect(await theirs.receive(300)).toBeUndefined();
+    await mine.send(there, 54, 'nobody listens');
+    await mine.receive(100);
+    await held?.close();
+    for (const one of [...servers, ...answering, mine, theirs]) await one.close();
+  }
+}

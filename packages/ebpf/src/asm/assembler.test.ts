@@ -89,6 +89,17 @@ test('symbols are bound at the end', () => {
   expect(() => bindProgram(program, { maps: new Map([['flows', 7]]) })).toThrow(new AssemblyError('unbound', 'the map state has no value'));
 });
 
+test('a function that the kernel has not gives 0', () => {
+  const asm = new Assembler();
+  const program = asm.mov('r1', 5).callKernel('bpf_cast_to_kern_ctx').exit().assemble();
+  const bytes = bindProgram(program, { absentFunctions: new Set(['bpf_cast_to_kern_ctx']) });
+  expect([...disassemble(new Int32Array(bytes.buffer))].map((line) => line.trim())).toEqual([
+    '0: (b7) r1 = 5',
+    '1: (b7) r0 = 0',
+    '2: (95) exit',
+  ]);
+});
+
 test('a tail call sets the registers that it needs', () => {
   const asm = new Assembler();
   asm.tailCall('r6', 'next', 'r2').mov('r0', 1).exit();

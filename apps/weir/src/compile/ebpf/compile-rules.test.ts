@@ -35,16 +35,17 @@ function codeOf(ref: string, place: Place, ...rules: readonly Rule[]): number[] 
 describe('programs of rules', () => {
   test.each([
     { name: 'a mark before there is one', text: 'meta.mark == 1', construct: 'meta.mark' },
-    { name: 'what is tracked', text: 'ct.established', construct: 'ct.established' },
-  ])('refuse $name, with its place', ({ text, construct }) => {
-    const result = compileEbpf(hook(rule('good', 'ip.ttl == 1'), rule('bad', text)), { place: 'xdp' });
+    { name: 'what is tracked, inside nf_tables', text: 'ct.established', construct: 'ct.established', place: 'network' },
+    { name: 'what is tracked, before there is a connection', text: 'ct.new', construct: 'ct.new', place: 'connect4' },
+  ] as const)('refuse $name, with its place', ({ text, construct, ...more }) => {
+    const place = 'place' in more ? more.place : 'xdp';
+    const result = compileEbpf(hook(rule('good', 'ip.proto.num == 1'), rule('bad', text)), { place });
     expect(result).toMatchObject({ refusals: [{ rule: 'bad', construct, span: { start: 0 } }] });
   });
 
   test.each([
     { kind: 'reject', with: 'tcp-reset' },
     { kind: 'mark', mark: 1 },
-    { kind: 'rate-limit', limit: { unit: 'packets', rate: 1, burst: 1, per: 'source' } },
   ] as const)('refuse $kind at XDP', (action) => {
     expect(compileEbpf(hook(rule('r', 'ip.ttl == 1', action)), { place: 'xdp' })).toMatchObject({
       refusals: [{ rule: 'r', construct: action.kind }],
@@ -52,7 +53,7 @@ describe('programs of rules', () => {
   });
 
   test('every rule that can be refused is, at once', () => {
-    const result = compileEbpf(hook(rule('a', 'ct.new'), rule('b', 'ip.ttl == 1'), rule('c', 'ct.invalid')), { place: 'tc' });
+    const result = compileEbpf(hook(rule('a', 'ct.new'), rule('b', 'ip.ttl == 1'), rule('c', 'ct.invalid')), { place: 'network' });
     expect('refusals' in result && result.refusals.map((one) => one.rule)).toEqual(['a', 'c']);
   });
 
