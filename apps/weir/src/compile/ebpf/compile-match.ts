@@ -45,16 +45,22 @@ export function compileMatch(expression: Expr): CompiledMatch {
 
 function emitPrologue(asm: RuleAssembler, facts: Facts, impossible: ReturnType<RuleAssembler['label']>): void {
   asm.mov(CONTEXT, 'r1');
-  emitFindHeaders(asm, PLACE, impossible);
+  emitFindHeaders(asm, PLACE, impossible, facts.mayGoto);
   facts.emit(asm, PLACE);
   asm.store('u64', 'r10', STACK.networkAt, NETWORK_AT);
   asm.store('u64', 'r10', STACK.protocol, PROTOCOL);
   asm.store('u64', 'r10', STACK.transportAt, TRANSPORT_AT);
 }
 
-/** A program with the tables that the compiler made, but no set whose members come and go. @throws Unsayable */
-export function withoutLists(match: CompiledMatch, span: Expr['span']): CompiledMatch {
-  const list = match.maps.find((map) => map.kind !== 'table');
-  if (list) throw new Unsayable('an eBPF program inside nf_tables', list.kind === 'list' ? `$${list.list}` : list.kind, span);
+/**
+ * A program that has all that it needs with it: tables that the compiler made, but no set whose members come and go, nothing that is told while it runs, and no function of a kernel.
+ * @throws Unsayable
+ */
+export function selfContained(match: CompiledMatch, span: Expr['span']): CompiledMatch {
+  const target = 'an eBPF program inside nf_tables';
+  const map = match.maps.find(({ kind }) => kind !== 'table');
+  if (map) throw new Unsayable(target, map.kind === 'list' ? `$${map.list}` : map.kind, span);
+  const symbol = match.program.symbols.find(({ kind }) => kind !== 'map');
+  if (symbol) throw new Unsayable(target, symbol.name, span);
   return match;
 }

@@ -5,7 +5,7 @@ test('E045: a rule that nf_tables cannot do as it is meant', () => {
   const policy = `default_action: deny
 rules:
   - name: payload
-    expression: tcp.payload contains "x"
+    expression: iif.name contains "x"
     action: deny
   - { name: web, protocol: tcp, destination_ports: [80], action: allow }
 `;
@@ -13,7 +13,7 @@ rules:
   expect(loaded.config).toBeUndefined();
   expect(
     printAll(loaded),
-  ).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on tcp.payload, and neither can an eBPF program inside it
+  ).toBe(`policy.yaml:3:11 error[E045] nf_tables cannot express contains on iif.name, and neither can an eBPF program inside it
   - name: payload
           ^^^^^^^
 `);

@@ -1,7 +1,7 @@
 import { type Expr, type IrSpan, operandLeaves, type Test, testOperand } from '@weir/filter/ir';
 import type { MatchProgram, UserProgram } from '../../../model/match-program.ts';
 import { programOfField } from '../../../model/user-program.ts';
-import { compileMatch, withoutLists } from '../../ebpf/index.ts';
+import { compileMatch, selfContained } from '../../ebpf/index.ts';
 import { Unsayable } from '../../refusal.ts';
 import type { Match } from '../image.ts';
 import type { LiteralForm } from './alternative.ts';
@@ -115,7 +115,7 @@ export class Programs {
   }
 
   #compile(expression: Expr): Match {
-    const image = programImage(withoutLists(compileMatch(expression), expression.span));
+    const image = programImage(selfContained(compileMatch(expression), expression.span));
     this.#book.program(image);
     return { kind: 'program', program: image.name, ...(isOfNetwork(expression) ? {} : { transport: true }) };
   }
