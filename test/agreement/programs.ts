@@ -1,6 +1,6 @@
 import { type BpfMap, sumCpus } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
-import { Packet } from '@weir/filter/packet';
+import { Packet, type PacketContext } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import { COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
@@ -39,8 +39,9 @@ const MOST_DIFFERENCES = 3;
 /** Random policies as eBPF programs, each run by the kernel over random packets, beside the interpreter: verdict, deciding rule, and what each rule counted. */
 export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOptions): ProgramRun {
   const random = new Random(seed);
-  const maker = new PacketMaker(random, { trains: true, wholeTrains: false, plainOptions: false, vlans: [7, 12] });
-  const kind = { hook: 'prerouting', conntrack: false, headers: false, rules } as const;
+  const maker = new PacketMaker(random, { trains: true, wholeTrains: false, plainOptions: false, longChains: true, vlans: [7, 12] });
+  const names = place === 'tc' ? ['iif.name', 'oif.name'] : ['iif.name'];
+  const kind = { hook: 'prerouting', conntrack: false, headers: false, rules, names } as const;
   const run: ProgramRun = { differences: [], pairs: 0, policies: 0, longest: 0, refused: new Map(), verdicts: { allow: 0, deny: 0 } };
   for (; run.pairs < pairs && run.differences.length < MOST_DIFFERENCES; run.policies++) {
     const hints = new Hints();
@@ -48,11 +49,13 @@ export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOp
     const built = build({ ...made, based: false }, 'prerouting', 0);
     const { hook, compiled } = sayable(built.hook, place, run);
     run.longest = Math.max(run.longest, compiled.program.words.length / 2);
-    const loaded = load(compiled, built);
+    const name = random.pick(NAMES);
+    const loaded = load(compiled, built, name);
+    const context = name === '' ? {} : place === 'tc' ? { iif: name, oif: name } : { iif: name };
     try {
       const frames: Uint8Array[] = [];
       while (frames.length < packets) frames.push(...maker.make(hints).frames);
-      compare(loaded, hook, built, frames, place, run);
+      compare(loaded, { hook, built, frames, place, context }, run);
     } finally {
       loaded.close();
     }
@@ -88,11 +91,24 @@ function sayable(hook: HookRules, place: Place, run: ProgramRun): { readonly hoo
 const SHORTEST = 15;
 const LONGEST = 3_500;
 
-function load(compiled: CompiledHook, built: Built): LoadedHook {
+/** What the interface is called that packets come in by, and go out by at tc; empty for one that programs know no name of. */
+const NAMES = ['rx0', 'rx0.7', 'out0', 'fifteen.letters', 'UDP', ''] as const;
+
+/** The interface of test runs, where nothing else is said. */
+const LOOPBACK = 1;
+/** struct __sk_buff up to and with ingress_ifindex, which test runs of socket buffers leave at 0. */
+const SKB_CONTEXT = new Uint8Array(new Uint32Array([0, 0, 0, 0, 0, 0, 0, 0, 0, LOOPBACK]).buffer);
+
+function load(compiled: CompiledHook, built: Built, name: string): LoadedHook {
   const loaded = loadHook(compiled, { name: 'agreement' });
   for (const need of compiled.maps) {
     const map = loaded.maps.get(need.symbol);
     if (need.kind === 'list' && map) fill(map, need, built);
+    if (need.kind === 'interfaces' && map && name !== '') {
+      const value = new Uint8Array(16);
+      value.set(new TextEncoder().encode(name));
+      map.update(new Uint8Array(Uint32Array.of(LOOPBACK).buffer), value);
+    }
   }
   return loaded;
 }
@@ -106,20 +122,21 @@ function fill(map: BpfMap, { list, family }: Extract<MapNeed, { kind: 'list' }>,
   );
 }
 
-function compare(
-  { program, maps }: LoadedHook,
-  hook: HookRules,
-  built: Built,
-  frames: readonly Uint8Array[],
-  place: Place,
-  run: ProgramRun,
-): void {
+interface Judged {
+  readonly hook: HookRules;
+  readonly built: Built;
+  readonly frames: readonly Uint8Array[];
+  readonly place: Place;
+  readonly context: PacketContext;
+}
+
+function compare({ program, maps }: LoadedHook, { hook, built, frames, place, context }: Judged, run: ProgramRun): void {
   const counted = hook.rules.map(() => ({ packets: 0, octets: 0 }));
   for (const frame of frames) {
     if (frame.length < SHORTEST || (place !== 'xdp' && frame.length > LONGEST)) continue;
-    const packet = place === 'network' ? Packet.fromNetwork(frame.subarray(14)) : Packet.fromEthernet(frame);
+    const packet = place === 'network' ? Packet.fromNetwork(frame.subarray(14), context) : Packet.fromEthernet(frame, context);
     const wanted = judge(hook, packet, { lists: built.lists });
-    const { result } = program.run({ data: frame, discard: true });
+    const { result } = program.run({ data: frame, discard: true, ...(place === 'xdp' ? {} : { context: SKB_CONTEXT }) });
     const rule = hook.rules[(result >>> 8) - 1];
     const verdict = (result & 1) === 1 ? 'allow' : 'deny';
     run.pairs++;

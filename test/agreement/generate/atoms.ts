@@ -3,6 +3,7 @@ import type { Random } from '../../e2e/random.ts';
 import type { BedHook } from '../bed.ts';
 import type { Node } from './expressions.ts';
 import { type Hints, V4, V6 } from './hints.ts';
+import { payloadAtom, payloadFocuses } from './payload-atoms.ts';
 
 export interface AtomContext {
   readonly hook: BedHook;
@@ -13,6 +14,8 @@ export interface AtomContext {
   /** Named sets of addresses, and of numbers. */
   readonly addressLists: readonly string[];
   readonly numberLists: readonly string[];
+  /** Names of interfaces that are asked as octets are, also beyond what nf_tables can say; with it payloads are asked for too. */
+  readonly names: readonly string[];
   /** Is told the constants. */
   readonly hints: Hints;
 }
@@ -73,6 +76,7 @@ const ORDERS = ['==', '!=', '>=', '<=', '>', '<'] as const;
 export function makeAtom(random: Random, context: AtomContext): Node {
   const kind = random.below(24);
   if (context.headers) return headerAtom(random, context);
+  if (context.names.length > 0 && random.below(3) === 0) return payloadAtom(random, context);
   if (kind < 11) return intAtom(random, context, random.pick(INT_FIELDS));
   if (kind < 15) return ipAtom(random, context);
   if (kind < 17) return flag(random.pick(FLAG_FIELDS));
@@ -245,10 +249,12 @@ function sliceAtom(random: Random, context: AtomContext, protocol = random.pick(
 }
 
 /** What can be asked for at a hook, each with what asks for it; what only few hooks see comes first. */
-export function focuses({ hook, conntrack, headers }: AtomContext): readonly (readonly [string, Part])[] {
+export function focuses(context: AtomContext): readonly (readonly [string, Part])[] {
+  const { hook, conntrack, headers } = context;
   const ints = (fields: readonly IntField[]): [string, Part][] => fields.map((field) => [field.name, (r, c) => intAtom(r, c, field)]);
   const slices = headers ? ['ip', 'ip6'] : SLICES;
   return [
+    ...(context.names.length > 0 ? payloadFocuses(context) : []),
     ...(hook === 'output' && !headers ? ints([UID]) : []),
     ...interfaceFields(hook).flatMap((name): [string, Part][] => [
       [name, (r, c) => interfaceAtom(r, c, name)],

@@ -11,12 +11,18 @@ const FRAGMENT = 44;
 const ROUTING = 43;
 const AUTHENTICATION = 51;
 const FIRST = [0, 0, ROUTING, FRAGMENT, AUTHENTICATION, 60, 135] as const;
+const PLAIN = [60, 60, ROUTING, 0] as const;
 const LATER = [ROUTING, FRAGMENT, AUTHENTICATION, 60, 60, 135, 139, 140, 0] as const;
 
-/** None, mostly; else up to three, now and then with a length that is not theirs. Without `fragmentId` no fragment headers. */
-export function makeExtensions(random: Random, fragmentId: (() => number) | undefined): readonly Extension[] {
+/** None, mostly; else up to three, now and then with a length that is not theirs. Without `fragmentId` no fragment headers; with `longChains` sometimes a great many. */
+export function makeExtensions(random: Random, fragmentId: (() => number) | undefined, longChains = false): readonly Extension[] {
   if (random.below(3) > 0) return [];
   const out: Extension[] = [];
+  if (longChains && random.below(20) === 0)
+    for (let count = random.pick([60, 62, 63, 64, 65, 66, 150]); count > 0; count--) {
+      const kind = random.pick(PLAIN);
+      out.push({ kind, bytes: options(random, kind, random.below(40) === 0 ? 2 : 0) });
+    }
   for (let count = random.below(3); count >= 0; count--) {
     const kind = random.pick(out.length === 0 ? FIRST : LATER);
     if (kind !== FRAGMENT) out.push({ kind, bytes: options(random, kind) });
@@ -36,8 +42,7 @@ function fragment(random: Random, id: number): Uint8Array {
     .finish();
 }
 
-function options(random: Random, kind: number): Uint8Array {
-  const eights = random.below(3);
+function options(random: Random, kind: number, eights = random.below(3)): Uint8Array {
   const w = new Writer(32).u8(0);
   if (kind === AUTHENTICATION) w.u8(eights * 2).zeros(eights * 8 + 6);
   else if (kind === ROUTING)

@@ -44,6 +44,8 @@ export interface PolicyOptions {
   readonly conntrack: boolean;
   /** Only what IP headers say: fragments are still seen. */
   readonly headers: boolean;
+  /** Payloads are asked for, and these names of interfaces in every way that octets can be. */
+  readonly names?: readonly string[];
   /** At most, but for lists of rules of one shape and runs of them, which are ten times as long. */
   readonly rules: number;
 }
@@ -57,9 +59,9 @@ const LISTS: readonly Pick<CaseList, 'name' | 'kind' | 'type'>[] = [
   { name: 'numbers', kind: 'constant', type: 'Int' },
 ];
 
-function contextOf({ hook, conntrack, headers }: PolicyOptions, hints: Hints): AtomContext {
+function contextOf({ hook, conntrack, headers, names: interfaces = [] }: PolicyOptions, hints: Hints): AtomContext {
   const names = (type: CaseList['type']): string[] => LISTS.filter((list) => list.type === type).map((list) => list.name);
-  return { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), hints };
+  return { hook, conntrack, headers, addressLists: names('Ip'), numberLists: names('Int'), names: interfaces, hints };
 }
 
 /** Rules at random; what they ask for is told to `hints`. */

@@ -32,15 +32,17 @@ export interface CompileEbpfOptions {
   /** For test runs: the result is the verdict (1 allows, 0 denies) with the number of the deciding rule, from 1, shifted left by 8. */
   readonly tellRule?: boolean;
   readonly known?: Known | undefined;
+  /** The kernel has may_goto (6.9), which loops over payloads and extension headers need; true unless told. */
+  readonly mayGoto?: boolean;
 }
 
 export type CompileResult = { readonly compiled: CompiledHook } | { readonly refusals: readonly Refusal[] };
 
 /** The rules of one hook as a program. What it cannot do comes back as refusals, each with the construct's place. */
-export function compileEbpf(hook: HookRules, { place, known, tellRule = false }: CompileEbpfOptions): CompileResult {
+export function compileEbpf(hook: HookRules, { place, known, tellRule = false, mayGoto = true }: CompileEbpfOptions): CompileResult {
   const refusals: Refusal[] = [];
   const maps = new Map<string, MapNeed>();
-  const facts = new Facts();
+  const facts = new Facts(mayGoto);
   const write = (asm: RuleAssembler, prologue: boolean, refuse: (refusal: Refusal) => void): void => {
     let act: Label | undefined;
     const need = (one: MapNeed): string => {
@@ -96,7 +98,7 @@ function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, t
   if (prologue) {
     asm.mov(CONTEXT, 'r1');
     if (isConnectPlace(place)) emitFindDestination(asm, place);
-    else emitFindHeaders(asm, place, impossible);
+    else emitFindHeaders(asm, place, impossible, facts.mayGoto);
     facts.emit(asm, place);
     // What is only asked for has no octets to count.
     if (isConnectPlace(place)) asm.store('u64', 'r10', STACK.length, 0);

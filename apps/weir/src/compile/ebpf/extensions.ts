@@ -8,12 +8,14 @@ const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
 
-/** So many IPv6 extension headers are stepped over; of a packet with more, what comes after them is missing. */
+/** So many IPv6 extension headers are stepped over by kernels without may_goto; of a packet with more, what comes after them is missing. */
 export const MAX_EXTENSION_HEADERS = 64;
 
 interface Walk {
-  /** Where the number of steps is kept on the stack. */
+  /** Where the number of steps is kept on the stack, where steps are counted. */
   readonly steps: number;
+  /** The kernel has may_goto (6.9): there is no limit but the packet. */
+  readonly mayGoto: boolean;
   /** AH is stepped over too; else it ends the walk. */
   readonly overAuthentication: boolean;
   /** At a fragment header: its next header is in r8, its offset and flags are in r1. Goes on with `step` or elsewhere. */
@@ -27,7 +29,7 @@ interface Walk {
 /**
  * Walks the extension headers of an IPv6 packet: r8 is the number of the header at hand, r9 its offset from the IP header. The code does not run on.
  */
-function emitWalk(asm: RuleAssembler, place: Place, { steps, overAuthentication, fragment, walked, none }: Walk): void {
+function emitWalk(asm: RuleAssembler, place: Place, { steps, mayGoto, overAuthentication, fragment, walked, none }: Walk): void {
   const next = asm.label('next header');
   const short = asm.label('a header of two octets');
   const long = asm.label('a header of four octets');
@@ -35,11 +37,13 @@ function emitWalk(asm: RuleAssembler, place: Place, { steps, overAuthentication,
   const fragmented = asm.label('fragment header');
   const step = asm.label('over a header');
 
-  asm.load(PROTOCOL, 'u8', 'r10', STACK.network + 6).store('u64', 'r10', steps, 0);
+  asm.load(PROTOCOL, 'u8', 'r10', STACK.network + 6);
+  if (!mayGoto) asm.store('u64', 'r10', steps, 0);
   // 40, in a way that the verifier does not know: it would walk every way to every offset, and what follows for each.
   asm.load(TRANSPORT_AT, 'u64', 'r10', STACK.length).mov('r1', TRANSPORT_AT).alu('r1', '^=', -1);
   asm.alu(TRANSPORT_AT, '&=', 'r1').alu(TRANSPORT_AT, '+=', NETWORK_OCTETS);
   asm.place(next);
+  if (mayGoto) asm.mayGoto(none);
   jumpIfProtocol(asm, HOP_BY_HOP, short);
   jumpIfProtocol(asm, DESTINATION_OPTIONS, short);
   jumpIfProtocol(asm, ROUTING, long);
@@ -68,6 +72,10 @@ function emitWalk(asm: RuleAssembler, place: Place, { steps, overAuthentication,
   fragment(step);
 
   asm.place(step);
+  if (mayGoto) {
+    asm.goto(next);
+    return;
+  }
   asm.load('r1', 'u64', 'r10', steps).alu('r1', '+=', 1).store('u64', 'r10', steps, 'r1');
   asm.jump('r1', '<=', MAX_EXTENSION_HEADERS, next).goto(none);
 }
@@ -95,7 +103,7 @@ function copyAt(asm: RuleAssembler, place: Place, octets: number): void {
 }
 
 /** Of a good IPv6 packet, which r3 says: the protocol (r8) and where its header begins (r9, with the mask in `work`). */
-export function emitExtensions(asm: RuleAssembler, place: Place): void {
+export function emitExtensions(asm: RuleAssembler, place: Place, mayGoto: boolean): void {
   const end = asm.label('headers found');
   const later = asm.label('a later fragment');
   const walked = asm.label('no extension');
@@ -103,6 +111,7 @@ export function emitExtensions(asm: RuleAssembler, place: Place): void {
   asm.jump('r3', '==', 0, end);
   emitWalk(asm, place, {
     steps: STACK.transportLength,
+    mayGoto,
     overAuthentication: false,
     fragment: () => asm.alu('r1', '&=', 0xfff8).jump('r1', '!=', 0, later).alu(TRANSPORT_AT, '+=', 8),
     walked,
@@ -127,7 +136,7 @@ export function emitExtensions(asm: RuleAssembler, place: Place): void {
 }
 
 /** r1: 1 where the first fragment header of an IPv6 packet, also behind AH, says that there is more than this; else 0. r8 and r9 are kept. */
-export function emitIsFragment6(asm: RuleAssembler, place: Place): void {
+export function emitIsFragment6(asm: RuleAssembler, place: Place, mayGoto: boolean): void {
   const end = asm.label('fragment header looked for');
   const none = asm.label('no fragment');
   const kept = STACK.scratch + 8;
@@ -136,6 +145,7 @@ export function emitIsFragment6(asm: RuleAssembler, place: Place): void {
   asm.load('r1', 'u64', 'r10', STACK.length).jump('r1', 's<', 7, none);
   emitWalk(asm, place, {
     steps: STACK.work,
+    mayGoto,
     overAuthentication: true,
     // An atomic fragment (RFC 6946) is whole.
     fragment: () => asm.alu('r1', '&=', 0xfff9).alu('r1', '+=', 0xffff).alu('r1', '>>=', 16).goto(end),

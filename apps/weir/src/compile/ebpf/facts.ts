@@ -20,6 +20,12 @@ export class Facts {
   readonly #automata = new AutomataTable();
   readonly #functions = new WeakMap<RuleAssembler, PayloadFunctions>();
   #next: number = STACK.facts;
+  /** The kernel has may_goto (6.9): without it there are no loops but short ones. */
+  readonly mayGoto: boolean;
+
+  constructor(mayGoto = true) {
+    this.mayGoto = mayGoto;
+  }
 
   /** Where the fact of a field is, for code that comes next; undefined when programs cannot read it. */
   field(asm: RuleAssembler, place: Place, name: string): Fact | undefined {
@@ -58,7 +64,7 @@ export class Facts {
   /** Makes all that have been asked for. */
   emit(asm: RuleAssembler, place: Place): void {
     for (const { slot, size, emit } of this.#facts.values()) {
-      emit(asm, place);
+      emit(asm, place, this.mayGoto);
       asm.store(size, 'r10', slot, 'r1');
     }
     for (const [field, slot] of this.#names) emitName(asm, place, field, slot);
@@ -105,7 +111,7 @@ export class Facts {
       this.#facts.set(key, { slot, size, emit });
       return { slot, size };
     }
-    emit(asm, place);
+    emit(asm, place, this.mayGoto);
     asm.store('u64', 'r10', STACK.work, 'r1');
     return { slot: STACK.work, size: 'u64' };
   }

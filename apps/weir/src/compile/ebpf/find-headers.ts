@@ -28,7 +28,7 @@ const LINK_OCTETS = 18;
  * Finds the headers as `findHeaders` of the filter language does, on any packet: what it leaves is in layout.ts. `impossible` is where the program goes with a packet without an octet,
  * which no hook has.
  */
-export function emitFindHeaders(asm: RuleAssembler, place: Place, impossible: Label): void {
+export function emitFindHeaders(asm: RuleAssembler, place: Place, impossible: Label, mayGoto: boolean): void {
   for (let slot = STACK.network; slot < 0; slot += 8) asm.store('u64', 'r10', slot, 0);
   for (let slot = STACK.transport; slot < STACK.network; slot += 8) asm.store('u64', 'r10', slot, 0);
   for (let slot = STACK.scratch; slot < STACK.transport; slot += 8) asm.store('u64', 'r10', slot, 0);
@@ -38,7 +38,7 @@ export function emitFindHeaders(asm: RuleAssembler, place: Place, impossible: La
   if (place === 'network') emitVersion(asm, impossible);
   else emitLink(asm, place, impossible);
   emitNetwork(asm, place, impossible);
-  emitExtensions(asm, place);
+  emitExtensions(asm, place, mayGoto);
   emitTransport(asm, place, impossible);
 }
 

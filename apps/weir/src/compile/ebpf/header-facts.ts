@@ -4,7 +4,7 @@ import { MISSING, MISSING_WIDE_BIT, NETWORK_AT, type Place, PROTOCOL, type RuleA
 import { copyOctets, signMask, zeroMask } from './read-packet.ts';
 
 /** Writes code that leaves a fact in r1, without a branch that the verifier could learn from. r6 to r9 are kept, r0 and r2 to r5 are lost. */
-export type EmitFact = (asm: RuleAssembler, place: Place) => void;
+export type EmitFact = (asm: RuleAssembler, place: Place, mayGoto: boolean) => void;
 type Transform = (asm: RuleAssembler) => void;
 
 /** Where a field is in the IP header of a family: `size` octets at `at`, read as a big-endian number; `make` makes the value of it, in r3. */
@@ -205,8 +205,8 @@ function ntp(asm: RuleAssembler): void {
 }
 
 /** 1 or 0: a packet that cannot say is none. */
-function fragmented(asm: RuleAssembler, place: Place): void {
-  emitIsFragment6(asm, place);
+function fragmented(asm: RuleAssembler, place: Place, mayGoto: boolean): void {
+  emitIsFragment6(asm, place, mayGoto);
   presentMask(asm, STACK.length, 8);
   asm.load('r3', 'u64', 'r10', STACK.ip4).alu('r2', '&=', 'r3');
   asm.load('r3', 'u16', 'r10', STACK.network + 6).byteOrder('r3', 'be', 16);

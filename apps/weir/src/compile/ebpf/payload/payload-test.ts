@@ -65,6 +65,7 @@ function emitCheck(context: PayloadContext, name: string, branch: Branch, span: 
       emitSip(context, sipPattern(SIP_METHODS, true), branch, span);
       return true;
     case 'dns.query.valid':
+      checkLoops(context, name, span);
       emitRange(context, { field: 'udp.payload', least: 1 }, branch.no);
       emitCall(context, 'dns', branch);
       return true;
@@ -76,6 +77,11 @@ function emitCheck(context: PayloadContext, name: string, branch: Branch, span: 
     default:
       return false;
   }
+}
+
+/** @throws Unsayable where the kernel has no loops without a bound that the verifier can count */
+function checkLoops({ facts, place }: PayloadContext, construct: string, span: IrSpan | undefined): void {
+  if (!facts.mayGoto) throw new Unsayable(`an eBPF program at ${place} on a kernel older than 6.9`, construct, span);
 }
 
 interface Range {
@@ -109,6 +115,7 @@ function searchOf(test: OctetsTest): Pick<Search, 'test' | 'most' | 'window'> {
 
 function emitSearch(context: PayloadContext, search: Search, branch: Branch, span: IrSpan | undefined): void {
   const { asm } = context;
+  checkLoops(context, search.field, span);
   const { offset, start, least } = placeAutomaton(context, search, span);
   if (start === 'rejects') {
     asm.goto(branch.no);
