@@ -18,7 +18,17 @@ export interface KernelProblem {
     | 'refused'
     | 'not-permitted'
     | 'drift'
-    | 'image-damaged';
+    | 'image-damaged'
+    /** An interface or a cgroup that eBPF programs are to be attached to is not there: it is waited for. */
+    | 'place-missing'
+    /** eBPF programs are not attached, or those before are in force still. */
+    | 'attach-failed'
+    /** The kernel, or a right of the process, lacks what eBPF programs need. */
+    | 'feature-missing'
+    /** Another process manages the eBPF programs. */
+    | 'engine-busy'
+    /** A set has more members than its eBPF map has room for. */
+    | 'list-full';
   /** Named set or rule this is about. */
   readonly subject: string;
   readonly message: string;
@@ -71,6 +81,7 @@ export interface ForeignChain {
 export interface RuleCount {
   /** Absent for the daemon's own rules. */
   readonly tenant?: string;
+  /** Of nf_tables; of eBPF the hook. */
   readonly chain: string;
   readonly rule: string;
   readonly packets: number;
@@ -94,6 +105,67 @@ export interface TenantStatus {
   readonly ownedTable: OwnedTableStatus | undefined;
 }
 
+/** Where eBPF programs judge, or are to. */
+export interface EbpfPlace {
+  readonly hook: string;
+  /** `xdp of eth0`, `tc ingress of eth0`, `connect4 of /sys/fs/cgroup`. */
+  readonly place: string;
+  /** `native` or `generic` XDP, `tcx` or `clsact`, `cgroup`; undefined where nothing is attached. */
+  readonly way: string | undefined;
+  /** Why it is not as was asked for: generic XDP because the driver has none. */
+  readonly why: string | undefined;
+  /** The number of the programs in force, which events carry; undefined where there are none. */
+  readonly generation: number | undefined;
+}
+
+/** The members of a set of one family, as eBPF programs look them up. */
+export interface EbpfList {
+  readonly set: string;
+  readonly family: Family;
+  readonly members: number;
+  /** Members that there was no room for. */
+  readonly leftOut: number;
+  /** Kernel memory in octets; undefined where the kernel does not tell. */
+  readonly memory: number | undefined;
+}
+
+/** How full the buckets of a hook's rate limits are. */
+export interface EbpfLimits {
+  readonly hook: string;
+  /** Addresses that were given a bucket of their own, and packets that were judged by a shared one because there was no room. */
+  readonly admitted: number;
+  readonly refused: number;
+}
+
+/** The eBPF side of the kernel. */
+export interface EbpfStatus {
+  /** Where its programs, maps and links are pinned. */
+  readonly directory: string;
+  readonly places: readonly EbpfPlace[];
+  readonly lists: readonly EbpfList[];
+  readonly limits: readonly EbpfLimits[];
+  /** Absent where no rule gives events. */
+  readonly events?: EbpfEvents;
+}
+
+/** What became of the verdict events of programs. */
+export interface EbpfEvents {
+  /** Packets of rules that give events. */
+  readonly seen: number;
+  /** Left out because the rule says so. */
+  readonly sampledOut: number;
+  /** The ring buffer had no room for them. */
+  readonly lost: number;
+}
+
+/** The programs of a hook, whose events say `generation` and the number of the rule. */
+export interface EbpfProgramRules {
+  readonly hook: string;
+  readonly generation: number;
+  /** In the order of their numbers. */
+  readonly rules: readonly { readonly ref: string; readonly label: string }[];
+}
+
 /** Counts, sets, problems, rules and chains are those of all namespaces; the table is the daemon's own. */
 export interface KernelStatus {
   readonly sets: readonly SetStatus[];
@@ -106,6 +178,8 @@ export interface KernelStatus {
   readonly foreignChains: readonly ForeignChain[];
   readonly ownedTable: OwnedTableStatus | undefined;
   readonly tenants: readonly TenantStatus[];
+  /** Absent where no eBPF program is attached or wanted. */
+  readonly ebpf?: EbpfStatus;
 }
 
 export type KernelEvent =
@@ -116,6 +190,12 @@ export type KernelEvent =
   | { readonly kind: 'problem'; readonly problem: KernelProblem }
   | { readonly kind: 'problem-over'; readonly problem: KernelProblem }
   /** The service manager could not be given the socket that owns the table: the table can be flushed while Weir is down. */
+  /** Other programs are in force, or write their events elsewhere: `ring` is where the buffer is pinned. */
+  | {
+      readonly kind: 'programs';
+      readonly programs: readonly EbpfProgramRules[];
+      readonly ring: { readonly directory: string; readonly name: string } | undefined;
+    }
   | { readonly kind: 'not-held'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
 

@@ -4,11 +4,14 @@ import { judgement } from '../compile/judgement/index.ts';
 import { CompileMemo } from '../compile/nft/policy/index.ts';
 import { compileKernelPlan } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
+import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { EbpfService } from './ebpf-service.ts';
 import { flushStates } from './flush.ts';
+import { joinColumns } from './join-columns.ts';
 import { Reconciler } from './reconciler.ts';
 
 /** Changes of others are looked for at least this often, for retries and in case a notification was missed. */
@@ -20,6 +23,8 @@ export interface KernelServiceOptions {
   readonly emit: (event: KernelEvent) => void;
   /** Waits until others may have changed something, at most so many milliseconds; the backend's own wait when absent, which takes a thread of the pool. */
   readonly wait?: (timeout: number) => Promise<unknown>;
+  /** The eBPF side, which is this one's from then on; absent for tenants, which have none. */
+  readonly ebpf?: EbpfService;
 }
 
 /** The kernel port in the thread that owns the descriptors: a reconciler, and a loop that waits for what others change. */
@@ -29,6 +34,7 @@ export class KernelService implements KernelPort {
   readonly #emit: (event: KernelEvent) => void;
   readonly #memo = new CompileMemo();
   readonly #wait: (timeout: number) => Promise<unknown>;
+  readonly #ebpf: EbpfService | undefined;
   #config: Config | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
@@ -36,24 +42,37 @@ export class KernelService implements KernelPort {
   constructor(options: KernelServiceOptions) {
     this.#backend = options.backend;
     this.#emit = options.emit;
+    this.#ebpf = options.ebpf;
     this.#wait = options.wait ?? ((timeout) => this.#backend.wait(timeout));
     this.#reconciler = new Reconciler({ ...options, now: () => performance.now() });
   }
 
   /** See KernelPort; `awaitMembers`: every member is sent after it. */
   async configure(config: Config, awaitMembers = false): Promise<readonly MemberColumns[]> {
+    const running = awaitMembers || this.#config !== undefined;
+    const before = new Set((this.#config ?? config).sets.map(({ name }) => name));
     const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo), awaitMembers);
+    // The members of a set that is new to a running daemon come after this.
+    const known: KnownMembers = (set, family) =>
+      awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));
+    const there = this.#ebpf?.configure(config, known, running) ?? [];
     this.#config = config;
     this.#loop ??= this.#watch();
-    return found;
+    return [...found, ...there];
   }
 
   async apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {
+    this.#ebpf?.apply(deltas);
     return this.#reconciler.apply(deltas);
   }
 
   async status(): Promise<KernelStatus> {
-    return this.#reconciler.status();
+    const status = this.#reconciler.status();
+    const ebpf = this.#ebpf;
+    if (!ebpf) return status;
+    const own = ebpf.status();
+    const problems = [...status.problems, ...ebpf.problems];
+    return { ...status, problems, rules: [...status.rules, ...ebpf.rules()], ...(own && { ebpf: own }) };
   }
 
   flush(lifelines: readonly Lifeline[]): Promise<FlushReport> {
@@ -70,9 +89,10 @@ export class KernelService implements KernelPort {
 
   async #watch(): Promise<void> {
     while (!this.#closing) {
-      await this.#wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT));
+      await this.#wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT, this.#ebpf?.nextDue() ?? IDLE_WAIT));
       if (this.#closing) return;
       try {
+        this.#ebpf?.poll();
         this.#reconciler.poll();
       } catch (error) {
         this.#emit({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
@@ -85,8 +105,12 @@ export class KernelService implements KernelPort {
   async close(options: { readonly clear: boolean }): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
-    if (options.clear) this.#reconciler.clear();
-    this.#reconciler.close();
+    try {
+      this.#ebpf?.close(options);
+    } finally {
+      if (options.clear) this.#reconciler.clear();
+      this.#reconciler.close();
+    }
     await this.#loop;
   }
 }

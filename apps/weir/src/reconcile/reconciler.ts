@@ -64,7 +64,7 @@ export class Reconciler {
     this.#now = now;
     this.#problems = new Problems(emit);
     this.#table = new TableKeeper(backend, this.#problems);
-    this.#files = new SetFiles(stateDirectory, now, (set) => this.#membersOf(set));
+    this.#files = new SetFiles(stateDirectory, now, (set) => this.membersOf(set));
     this.#committer = new Committer({
       backend,
       now,
@@ -353,7 +353,8 @@ export class Reconciler {
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now());
   }
 
-  #membersOf(set: string): readonly PrefixColumns[] {
+  /** What a set should have. */
+  membersOf(set: string): readonly PrefixColumns[] {
     return [...this.#targets.values()]
       .filter(({ target, retired }) => !retired && target.set === set)
       .flatMap(({ slots }) => slots.map((slot) => slot.view.wantedColumns()));

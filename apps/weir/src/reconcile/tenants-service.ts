@@ -4,6 +4,7 @@ import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelStatus, TenantStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { hostConfig, qualifiedName, splitName, tenantConfig } from '../model/scopes.ts';
+import type { EbpfService } from './ebpf-service.ts';
 import { KernelService } from './kernel-service.ts';
 import { namespaceIdentity } from './namespace-identity.ts';
 import { copyTenantDirectory, findTenantDirectory, listTenantDirectories, removeTenantDirectory } from './tenant-directories.ts';
@@ -19,6 +20,8 @@ export interface TenantsServiceOptions {
   readonly stateDirectory: string;
   readonly open: (netns: string) => KernelBackend;
   readonly emit: (event: KernelEvent) => void;
+  /** The daemon's own eBPF side; its programs are attached in the daemon's namespace alone. */
+  readonly ebpf?: EbpfService;
 }
 
 /**
@@ -38,8 +41,8 @@ export class TenantsService implements KernelPort {
 
   constructor(options: TenantsServiceOptions) {
     this.#options = options;
-    const { backend, stateDirectory, emit } = options;
-    this.#host = new KernelService({ backend, stateDirectory, emit });
+    const { backend, stateDirectory, emit, ebpf } = options;
+    this.#host = new KernelService({ backend, stateDirectory, emit, ...(ebpf && { ebpf }) });
   }
 
   /** One call at a time: while one closes or opens a tenant, no other uses it. */

@@ -1,5 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import type { KernelEvent } from '../model/kernel-port.ts';
+import { EbpfService } from './ebpf-service.ts';
 import { holdSocket } from './held-socket.ts';
 import { TenantsService } from './tenants-service.ts';
 import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
@@ -27,12 +29,14 @@ function answer(service: TenantsService, call: Call): Promise<Results[keyof Resu
 
 try {
   const backend = new NftBackend({ netns, heldSocket });
+  const emit = (event: KernelEvent): void => post({ kind: 'event', event });
   const service = new TenantsService({
     backend,
+    ebpf: new EbpfService({ netns, emit, now: () => performance.now() }),
     netns,
     stateDirectory,
     open: (namespace) => new NftBackend({ netns: namespace }),
-    emit: (event) => post({ kind: 'event', event }),
+    emit,
   });
   port.on('message', (call: Call) => {
     answer(service, call).then(

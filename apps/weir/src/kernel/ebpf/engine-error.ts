@@ -1,4 +1,4 @@
-import type { Feature } from '@weir/ebpf/kernel';
+import type { Feature, VerifierError } from '@weir/ebpf/kernel';
 
 /** Somebody else manages what is pinned in a directory. */
 export class EngineBusyError extends Error {
@@ -26,5 +26,19 @@ export class MissingFeatureError extends Error {
     const list = features.map((one) => (one.present ? one.name : `${one.name} (${one.reason})`)).join(', ');
     super(`${what} needs what this system lacks: ${list}`);
     this.features = features;
+  }
+}
+
+/** The verifier refused one of a hook's programs. */
+export class RefusedProgramError extends Error {
+  override readonly name = 'RefusedProgramError';
+  readonly code = 'refused';
+  readonly variant: string;
+  override readonly cause: VerifierError;
+
+  constructor(variant: string, cause: VerifierError) {
+    super(`${variant}: ${cause.message}`);
+    this.variant = variant;
+    this.cause = cause;
   }
 }

@@ -66,6 +66,7 @@ export interface EngineStatus {
   readonly lists: readonly ListState[];
   readonly rules: readonly {
     readonly hook: string;
+    readonly generation: number | undefined;
     readonly refs: readonly string[];
     /** Of a map with counts by rule. */
     readonly counts: (symbol: string) => CountColumns | undefined;
@@ -92,6 +93,8 @@ export class EbpfEngine {
   #wanted: readonly WantedHook[] = [];
   #around: Surroundings;
   #number = 0;
+  /** Hooks whose programs look into maps that lists have moved out of. */
+  readonly #unbound = new Set<string>();
   /** Other versions of the layout have been taken over. */
   #alone = false;
   #closed = false;
@@ -188,9 +191,10 @@ export class EbpfEngine {
     return { problems, repaired: settled.repaired };
   }
 
-  #load({ hook, programs }: WantedHook, problems: EngineProblem[], again = false): void {
+  #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
     try {
-      this.#runtime(hook).load(programs, this.#options.now(), again);
+      this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));
+      this.#unbound.delete(hook);
     } catch (error) {
       problems.push({ key: `hook ${hook}`, hook, place: undefined, error: asError(error) });
     }
@@ -254,7 +258,8 @@ export class EbpfEngine {
           .some(({ lists }) => lists.some(({ list }) => grown.has(list)))
       )
         continue;
-      this.#load(wanted, problems, true);
+      this.#unbound.add(wanted.hook);
+      this.#load(wanted, problems);
       this.#put(wanted, problems);
     }
     return { change: { added, removed, leftOut, grown: grown.size > 0 }, problems };
@@ -291,7 +296,7 @@ export class EbpfEngine {
         })),
       ),
       lists: this.#lists.status(),
-      rules: [...this.#hooks].map(([hook, runtime]) => ({ hook, refs: runtime.refs, counts: (symbol) => runtime.counts(symbol) })),
+      rules: [...this.#hooks].map(([hook, runtime]) => ({ hook, generation: runtime.generation, refs: runtime.refs, counts: (symbol) => runtime.counts(symbol) })),
     };
   }
 

@@ -1,9 +1,10 @@
-import type { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
+import { type BpfMap, type BpfProgram, type PinDirectory, VerifierError } from '@weir/ebpf/kernel';
 import { z } from 'zod';
 import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 import { pinText, readText } from './blob.ts';
 import { digestHooks, sameHook } from './compare-hook.ts';
-import { createMap, loadHook } from './load-hook.ts';
+import { RefusedProgramError } from './engine-error.ts';
+import { createMap, type LoadedHook, type LoadHookOptions, loadHook } from './load-hook.ts';
 import { generationDirectory, PIN, pinName } from './pin-layout.ts';
 import { addCounts, type CountColumns, carryCounts, createBase, noCounts, writeCounts } from './rule-counts.ts';
 
@@ -84,7 +85,7 @@ export class Generation {
 
   /**
    * Loads and pins programs; nothing of them is in force yet. Nothing is left when it throws.
-   * @throws BpfError, VerifierError
+   * @throws BpfError, RefusedProgramError
    */
   static load(parent: PinDirectory, number: number, hooks: HookPrograms, given: GivenMaps): Generation {
     const directory = parent.at(generationDirectory(number));
@@ -93,7 +94,12 @@ export class Generation {
     const counted = new Map<string, Counted>();
     try {
       for (const [variant, compiled] of hooks) {
-        const loaded = loadHook(compiled, {
+        const twin = [...hooks].find(([other, one]) => one === compiled && programs.has(other))?.[0];
+        if (twin !== undefined) {
+          pinAgain(directory, twin, variant, programs);
+          continue;
+        }
+        const loaded = loadVariant(variant, compiled, {
           name: `weir_${compiled.place}`,
           provide: (need) => (isCounted(need) ? countIn(counted, need, refs.length) : given.provide(need)),
           constant: given.constant,
@@ -198,6 +204,22 @@ export class Generation {
     this.close();
     this.#directory.remove();
   }
+}
+
+function loadVariant(variant: string, compiled: CompiledHook, options: LoadHookOptions): LoadedHook {
+  try {
+    return loadHook(compiled, options);
+  } catch (error) {
+    throw error instanceof VerifierError ? new RefusedProgramError(variant, error) : error;
+  }
+}
+
+/** One program for two variants that are the same. */
+function pinAgain(directory: PinDirectory, twin: string, variant: string, programs: Map<string, BpfProgram>): void {
+  const program = directory.program(PIN.program + pinName(twin));
+  if (!program) return;
+  programs.set(variant, program);
+  directory.pin(program, PIN.program + pinName(variant));
 }
 
 /** The map for what rules count in a program, one for all variants. */

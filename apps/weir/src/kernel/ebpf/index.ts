@@ -1,4 +1,5 @@
 /** Programs and maps of hooks in the kernel. */
+export { AbsentPlaceError } from './attachment.ts';
 export { type Cleared, clearEbpf } from './clear-ebpf.ts';
 export {
   EbpfEngine,
@@ -11,5 +12,6 @@ export {
   type WantedAttachment,
   type WantedHook,
 } from './engine.ts';
-export { EngineBusyError, MissingFeatureError } from './engine-error.ts';
+export { EngineBusyError, MissingFeatureError, RefusedProgramError } from './engine-error.ts';
 export { createMap, type LoadedHook, type LoadHookOptions, loadHook, PROGRAM_TYPES } from './load-hook.ts';
+export { type AttachPlace, describePlace, layoutDirectory, PIN, pinName } from './pin-layout.ts';

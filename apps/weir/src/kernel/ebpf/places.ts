@@ -1,6 +1,6 @@
 import { BpfError, type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
 import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
-import { MissingFeatureError } from './engine-error.ts';
+import { MissingFeatureError, RefusedProgramError } from './engine-error.ts';
 import { LinkPool } from './link-pool.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
 import { requireFeatures } from './required-features.ts';
@@ -192,8 +192,9 @@ export function removeFilter(record: FilterRecord, attach: PinDirectory): void {
   }
 }
 
-/** What goes wrong with one place alone. */
+/** What goes wrong with one place, or with the programs of one hook, alone. */
 export function asError(error: unknown): Error {
-  if (error instanceof BpfError || error instanceof AbsentPlaceError || error instanceof MissingFeatureError) return error;
+  const own = [BpfError, AbsentPlaceError, MissingFeatureError, RefusedProgramError].some((kind) => error instanceof kind);
+  if (own && error instanceof Error) return error;
   throw error;
 }

@@ -1,0 +1,67 @@
+import { compileEbpf, type Variant, variantsOf } from '../compile/ebpf/index.ts';
+import type { Refusal } from '../compile/refusal.ts';
+import type { AttachPlace, WantedAttachment, WantedHook } from '../kernel/ebpf/index.ts';
+import { attaches, type EbpfConfig, type EbpfHook, isEbpfHook } from '../model/ebpf.ts';
+import type { CompiledHook } from '../model/ebpf-program.ts';
+import type { HookRules } from '../model/rule.ts';
+
+/** What is wanted of a hook; where its rules cannot be said there are no programs and `refusals`. */
+export interface PlannedHook {
+  readonly rules: HookRules;
+  readonly wanted: WantedHook | undefined;
+  readonly refusals: readonly Refusal[];
+}
+
+/** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. */
+export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[]): readonly PlannedHook[] {
+  const variants = variantsOf(ebpf);
+  return hooks.flatMap((rules): PlannedHook[] => {
+    const { hook } = rules;
+    if (!isEbpfHook(hook) || !attaches(ebpf, hook)) return [];
+    return [
+      planHook(
+        ebpf,
+        rules,
+        variants.filter((variant) => variant.hook === hook),
+      ),
+    ];
+  });
+}
+
+function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[]): PlannedHook {
+  const programs = new Map<string, CompiledHook>();
+  const attachments: WantedAttachment[] = [];
+  // Where no rule asks for the interface, one program serves all.
+  const alike = !rules.rules.some(({ text }) => /\b[io]if\b/.test(text));
+  const byPlace = new Map<string, CompiledHook>();
+  for (const { name, place, known } of variants) {
+    const shared = alike ? byPlace.get(place) : undefined;
+    const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known });
+    if ('refusals' in result) return { rules, wanted: undefined, refusals: result.refusals };
+    byPlace.set(place, result.compiled);
+    programs.set(name, result.compiled);
+    attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
+  }
+  return { rules, wanted: { hook: rules.hook, programs, attachments }, refusals: [] };
+}
+
+function placeOf({ xdp, connect }: EbpfConfig, hook: string, variant: string): AttachPlace {
+  if (hook === 'xdp') return { kind: 'xdp', interface: variant, mode: xdp?.mode ?? 'auto' };
+  if (hook === 'tc') {
+    const [direction, ...name] = variant.split(' ');
+    return { kind: 'tc', interface: name.join(' '), direction: direction === 'egress' ? 'egress' : 'ingress' };
+  }
+  if (variant === 'connect4' || variant === 'connect6' || variant === 'sendmsg4' || variant === 'sendmsg6')
+    return { kind: 'cgroup', path: connect?.cgroup ?? '', at: variant };
+  throw new TypeError(`there is no place for ${hook} ${variant}`);
+}
+
+/** The hooks whose programs are taken off when the daemon ends by itself. */
+export function detachedOnExit({ xdp, tc, connect }: EbpfConfig): ReadonlySet<string> {
+  const hooks: readonly (readonly [EbpfHook, string | undefined])[] = [
+    ['xdp', xdp?.onExit],
+    ['tc', tc?.onExit],
+    ['connect', connect?.onExit],
+  ];
+  return new Set(hooks.flatMap(([hook, onExit]) => (onExit === 'detach' ? [hook] : [])));
+}

@@ -1,0 +1,256 @@
+import { existsSync } from 'node:fs';
+import { BpfError, type FeatureReport, probeFeatures } from '@weir/ebpf/kernel';
+import { judgement } from '../compile/judgement/index.ts';
+import {
+  clearEbpf,
+  describePlace,
+  EbpfEngine,
+  EngineBusyError,
+  type EngineProblem,
+  type KnownMembers,
+  type WantedHook,
+} from '../kernel/ebpf/index.ts';
+import type { Config } from '../model/config.ts';
+import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
+import type { EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
+import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import { isDue, nextRetry } from './backoff.ts';
+import { detachedOnExit, type PlannedHook, planHooks } from './ebpf-hooks.ts';
+import { clearLimits } from './ebpf-limits.ts';
+import { type Told, tellFailure, tellProblem, tellUnsayable } from './ebpf-problems.ts';
+import { ebpfRules, ebpfStatus } from './ebpf-status.ts';
+import { Problems } from './problems.ts';
+import type { Retry } from './slot.ts';
+
+/** How long (ms) programs wait for the members of new lists. */
+const MOST_WAIT = 1000;
+const ENGINE = 'engine';
+
+export interface EbpfServiceOptions {
+  readonly netns: string | undefined;
+  readonly emit: (event: KernelEvent) => void;
+  /** Milliseconds; for retries. */
+  readonly now: () => number;
+  /** What the kernel has; found out when it is first asked for, unless given. */
+  readonly features?: FeatureReport;
+}
+
+/**
+ * The eBPF side of the kernel port: what a configuration wants of it, tried again where it could not be, and told. Nothing that the kernel refuses is thrown: it is a problem. Synchronous;
+ * lives in the kernel worker.
+ */
+export class EbpfService {
+  readonly #options: EbpfServiceOptions;
+  readonly #problems: Problems;
+  #features: FeatureReport | undefined;
+  #engine: EbpfEngine | undefined;
+  #ebpf: EbpfConfig = DEFAULT_EBPF;
+  #planned: readonly PlannedHook[] = [];
+  #known: KnownMembers = () => undefined;
+  /** New lists whose members are to come before programs look into them. */
+  #awaited: { readonly lists: Set<string>; readonly until: number } | undefined;
+  #retry: Retry | undefined;
+  /** The programs that were last told of, as text. */
+  #programs = '';
+  #toldPrograms = false;
+  /** Limits of rules that are gone are cleared away when the programs before have ended. */
+  #limitsDue = false;
+
+  constructor(options: EbpfServiceOptions) {
+    this.#options = options;
+    this.#features = options.features;
+    this.#problems = new Problems(options.emit);
+  }
+
+  /**
+   * Takes a (new) configuration. `known` gives members that have been heard of already; where `awaitMembers` programs wait a moment for those of other new lists. Returns what lists had before
+   * this process knew of them.
+   */
+  configure(
+    config: Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>,
+    known: KnownMembers,
+    awaitMembers: boolean,
+  ): readonly MemberColumns[] {
+    const { ebpf } = config;
+    this.#planned = planHooks(ebpf, judgement(config, Date.now()));
+    this.#known = known;
+    if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#leave();
+    this.#ebpf = ebpf;
+    this.#retry = undefined;
+    this.#awaited = undefined;
+    const found = this.#engine ? [] : this.#open();
+    this.#settle(() => this.#begin(awaitMembers));
+    return found;
+  }
+
+  /** What was pinned elsewhere goes: two engines would judge. */
+  #leave(): void {
+    this.#engine?.configure([]);
+    this.#engine?.close();
+    this.#engine = undefined;
+    clearEbpf(this.#ebpf.pinDirectory, this.#options.netns);
+  }
+
+  #wanted(): readonly WantedHook[] {
+    return this.#planned.flatMap(({ wanted }) => wanted ?? []);
+  }
+
+  /** Takes the pin directory, where there is something to put into it, or something to take out. */
+  #open(): readonly MemberColumns[] {
+    const { pinDirectory } = this.#ebpf;
+    const needed = this.#planned.length > 0;
+    if (!needed && !existsSync(pinDirectory)) {
+      this.#problems.over(ENGINE);
+      return [];
+    }
+    try {
+      this.#features ??= probeFeatures({ pinDirectory });
+      const { netns, now } = this.#options;
+      this.#engine = EbpfEngine.open({ directory: pinDirectory, netns, features: this.#features, now });
+      this.#problems.over(ENGINE);
+      return this.#engine.members();
+    } catch (error) {
+      if (!(error instanceof BpfError) && !(error instanceof EngineBusyError)) throw error;
+      // Another Weir's programs are no concern of one that has none.
+      if (needed) this.#raise(new Map([[ENGINE, tellFailure(error, pinDirectory)]]));
+      return [];
+    }
+  }
+
+  /** The first step of a configuration: lists, then programs unless members are awaited. */
+  #begin(awaitMembers: boolean): readonly EngineProblem[] {
+    const engine = this.#engine;
+    if (!engine) return [];
+    const missing = engine.openLists(this.#wanted(), this.#known);
+    if (awaitMembers && missing.length > 0) {
+      this.#awaited = { lists: new Set(missing), until: this.#options.now() + MOST_WAIT };
+      return [];
+    }
+    return this.#configure(engine);
+  }
+
+  #configure(engine: EbpfEngine): readonly EngineProblem[] {
+    this.#awaited = undefined;
+    this.#limitsDue = true;
+    return this.#tellRepairs(engine.configure(this.#wanted()));
+  }
+
+  #tellRepairs({ problems, repaired }: ReturnType<EbpfEngine['settle']>): readonly EngineProblem[] {
+    for (const place of repaired)
+      this.#options.emit({ kind: 'drift', set: describePlace(place), detail: 'the eBPF program was taken off', repaired: true });
+    return problems;
+  }
+
+  /** Runs a step, and tells what it could not do. */
+  #settle(step: () => readonly EngineProblem[]): void {
+    const told = new Map<string, Told>();
+    for (const { refusals } of this.#planned)
+      for (const refusal of refusals) told.set(`refusal ${refusal.hook} ${refusal.rule}`, tellUnsayable(refusal));
+    const wanted = this.#wanted();
+    let failed = false;
+    for (const problem of step()) {
+      failed = true;
+      told.set(
+        problem.key,
+        tellProblem(
+          problem,
+          wanted.find(({ hook }) => hook === problem.hook),
+        ),
+      );
+    }
+    for (const one of this.#engine?.status().lists ?? [])
+      if (one.leftOut > 0)
+        told.set(`list ${one.set} ${one.family}`, {
+          kind: 'list-full',
+          subject: one.set,
+          message: `${one.leftOut} members of IPv${one.family} are not in the eBPF map: it is full with ${one.members}`,
+          remedy: undefined,
+        });
+    if (!this.#engine && this.#planned.length > 0) {
+      failed = true;
+      const was = this.#problems.list().find(({ kind, subject }) => kind === 'engine-busy' || subject === this.#ebpf.pinDirectory);
+      if (was) told.set(ENGINE, was);
+    }
+    this.#tellPrograms();
+    this.#retry = failed ? nextRetry(this.#retry, this.#options.now()) : undefined;
+    this.#raise(told);
+  }
+
+  /** Readers of events are to know what is in force, whenever that changes. */
+  #tellPrograms(): void {
+    const now: ProgramsEvent = this.#engine ? programsInForce(this.#engine, this.#planned) : { kind: 'programs', programs: [], ring: undefined };
+    const told = JSON.stringify(now);
+    if (told === this.#programs) return;
+    this.#programs = told;
+    if (now.programs.length > 0 || this.#toldPrograms) this.#options.emit(now);
+    this.#toldPrograms = now.programs.length > 0;
+  }
+
+  #raise(told: ReadonlyMap<string, Told>): void {
+    for (const [key, one] of told) this.#problems.raise(key, one);
+    this.#problems.keep(new Set(told.keys()));
+  }
+
+  /** Members of lists that programs look into: one update a member. */
+  apply(deltas: readonly MemberDelta[]): { readonly added: number; readonly removed: number } {
+    const engine = this.#engine;
+    if (!engine) return { added: 0, removed: 0 };
+    const { change, problems } = engine.apply(deltas);
+    for (const { complete, set, family } of deltas) if (complete) this.#awaited?.lists.delete(`${family} ${set}`);
+    if (this.#awaited?.lists.size === 0) this.#settle(() => this.#configure(engine));
+    else if (problems.length > 0 || change.leftOut > 0) this.#settle(() => this.#tellRepairs(engine.settle()));
+    return change;
+  }
+
+  /** Does what is due: programs whose members did not come in time, what could not be done before, what others changed. */
+  poll(): void {
+    const now = this.#options.now();
+    const engine = this.#engine;
+    if (!engine) {
+      if (this.#planned.length === 0 || !isDue(this.#retry, now) || this.#retry === undefined) return;
+      this.#open();
+      this.#settle(() => this.#begin(false));
+      return;
+    }
+    if (this.#awaited) {
+      if (now >= this.#awaited.until) this.#settle(() => this.#configure(engine));
+      return;
+    }
+    const changed = engine.poll();
+    if (changed || (this.#retry && isDue(this.#retry, now))) this.#settle(() => this.#tellRepairs(engine.settle()));
+    if (!this.#limitsDue || engine.nextDue() !== undefined) return;
+    this.#limitsDue = false;
+    for (const { rules } of this.#planned) clearLimits(engine, rules);
+  }
+
+  /** Milliseconds until `poll` has something to do by itself; undefined when nothing is open. */
+  nextDue(): number | undefined {
+    const now = this.#options.now();
+    const times = [this.#awaited?.until, this.#retry?.at].flatMap((at) => (at === undefined ? [] : [Math.max(0, at - now)]));
+    const due = this.#engine?.nextDue();
+    if (due !== undefined) times.push(due);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  get problems(): readonly KernelProblem[] {
+    return this.#problems.list();
+  }
+
+  status(): EbpfStatus | undefined {
+    return this.#engine && ebpfStatus(this.#engine, this.#planned);
+  }
+
+  rules(): readonly RuleCount[] {
+    return this.#engine ? ebpfRules(this.#engine) : [];
+  }
+
+  /** Ends: hooks go on judging or are taken off as the configuration says; `clear` takes everything out. */
+  close({ clear }: { readonly clear: boolean }): void {
+    const engine = this.#engine;
+    this.#engine = undefined;
+    if (!engine) return;
+    if (clear) engine.configure([]);
+    engine.close(clear ? new Set() : detachedOnExit(this.#ebpf));
+    if (clear) clearEbpf(this.#ebpf.pinDirectory, this.#options.netns);
+  }
+}

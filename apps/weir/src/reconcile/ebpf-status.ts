@@ -1,0 +1,39 @@
+import { COUNTERS, LIMIT_ROOM, readPressure } from '../compile/ebpf/index.ts';
+import { describePlace, type EbpfEngine } from '../kernel/ebpf/index.ts';
+import type { EbpfLimits, EbpfStatus, RuleCount } from '../model/kernel-port.ts';
+import { eventSums } from './ebpf-events.ts';
+import type { PlannedHook } from './ebpf-hooks.ts';
+
+export function ebpfStatus(engine: EbpfEngine, planned: readonly PlannedHook[]): EbpfStatus {
+  const { directory, places, lists } = engine.status();
+  const events = eventSums(engine);
+  return {
+    directory,
+    places: places.map(({ hook, place, way, why, generation }) => ({ hook, place: describePlace(place), way, why, generation })),
+    lists,
+    limits: planned.flatMap(({ rules: { hook } }) => limitsOf(engine, hook)),
+    ...(events && { events }),
+  };
+}
+
+function limitsOf(engine: EbpfEngine, hook: string): readonly EbpfLimits[] {
+  const room = engine.kept(LIMIT_ROOM, hook)?.lookup(new Uint8Array(4));
+  if (!room) return [];
+  const { admitted, refused } = readPressure(room);
+  return [{ hook, admitted: Number(admitted), refused: Number(refused) }];
+}
+
+/** What the rules of eBPF hooks have counted. */
+export function ebpfRules(engine: EbpfEngine): readonly RuleCount[] {
+  return engine.status().rules.flatMap(({ hook, refs, counts }) => {
+    const columns = counts(COUNTERS);
+    return refs.map(
+      (ref, i): RuleCount => ({
+        chain: hook,
+        rule: ref,
+        packets: Number(columns?.counts[2 * i] ?? 0n),
+        bytes: Number(columns?.counts[2 * i + 1] ?? 0n),
+      }),
+    );
+  });
+}
