@@ -1,3 +1,4 @@
+import { needsConnectionTracking } from '../../compile/ebpf/connection-state-need.ts';
 import { compileIptables } from '../../compile/iptables/index.ts';
 import { DEFAULT_FIREWALL, judgement, NO_PEERS, netfilterHooks } from '../../compile/judgement/index.ts';
 import { compileRules } from '../../compile/nft/policy/index.ts';
@@ -84,9 +85,11 @@ export function compiledPolicy({ policy, config, now }: CompileInput): unknown {
 function printNft({ policy, config, now }: CompileInput): string {
   const { firewall = DEFAULT_FIREWALL, sets = [] } = config ?? {};
   // A script cannot hold what eBPF programs say.
-  const { table, problems } = compileRules(netfilterHooks(judged({ policy, config, now })), sets, {
+  const hooks = judged({ policy, config, now });
+  const { table, problems } = compileRules(netfilterHooks(hooks), sets, {
     table: firewall.table,
     programs: 'never',
+    tracking: needsConnectionTracking(hooks),
   });
   if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   return printTable(table);

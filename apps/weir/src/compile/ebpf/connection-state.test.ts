@@ -1,7 +1,8 @@
 import { packetExpr as x } from '@weir/filter/ir';
 import { expect, test } from 'vitest';
 import { testRule } from '../test-rule.ts';
-import { needsConnectionTracking, stateFunctions } from './connection-state.ts';
+import { stateFunctions } from './connection-state.ts';
+import { needsConnectionTracking } from './connection-state-need.ts';
 
 const everything = x.constant(true);
 
@@ -16,7 +17,9 @@ test.each([
   },
 ])('whether rules ask for states: $name', ({ expression, want }) => {
   const rules = [testRule('first', everything), testRule('second', expression)];
-  expect(needsConnectionTracking({ hook: 'xdp', priority: 0, rules })).toBe(want);
+  for (const hook of ['xdp', 'tc'] as const) expect(needsConnectionTracking([{ hook, priority: 0, rules }])).toBe(want);
+  // Rules of nf_tables switch it on themselves.
+  expect(needsConnectionTracking([{ hook: 'input', priority: 0, rules }])).toBe(false);
 });
 
 test('where states can be asked for', () => {

@@ -1,8 +1,5 @@
 import type { Label } from '@weir/ebpf/asm';
-import { operandLeaves, testOperand } from '@weir/filter/ir';
 import { CAST_TO_KERNEL_CONTEXT, NF_CONN_STATUS, SK_BUFF_NFCT } from '../../model/kernel-layout.ts';
-import type { HookRules } from '../../model/rule.ts';
-import { testsOf } from '../analysis/universe.ts';
 import { CONTEXT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
 
 /**
@@ -12,7 +9,11 @@ import { CONTEXT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, T
  * - established: the entry has seen packets in both directions, or this packet is a reply; related: the entry is expected, or the packet is an ICMP error about one that is there; new: there
  *   is an entry that nobody has answered, or none, and TCP or UDP may begin one; invalid: TCP flags with which nothing begins, or that cannot be, and ICMP errors about nothing
  * - TCP windows, checksums, and what expires between here and there are not looked at: what nf_tables calls invalid for these has the state of its entry here
- * - protocols other than TCP and UDP, and fragments, have no state: none of the four is true of them. The kernel's functions look up these two only, and fragments are put together later
+ * - protocols other than TCP and UDP, and fragments that are not the first, have no state: none of the four is true of them. The kernel's functions look up these two only, and fragments are
+ *   put together later
+ *
+ * On the way out at tc, and by loopback, tracking has written to the packet what it is, of every protocol: that is what is told then (from Linux 6.2; before it the table is asked there, too, which
+ * has forgotten what a reset has just ended).
  *
  * The table is filled where tracking is switched on in the namespace, which a rule of nf_tables that asks for states does: `needsConnectionTracking`.
  */
@@ -29,15 +30,6 @@ const NEW = 8;
 export function stateFunctions(place: Place): { readonly lookUp: string; readonly release: string } | undefined {
   if (place !== 'xdp' && place !== 'tc') return undefined;
   return { lookUp: place === 'xdp' ? 'bpf_xdp_ct_lookup' : 'bpf_skb_ct_lookup', release: 'bpf_ct_release' };
-}
-
-/** Whether rules ask for the state of connections, so that tracking has to be switched on where they judge. */
-export function needsConnectionTracking({ rules }: HookRules): boolean {
-  return rules.some(({ expression }) => {
-    for (const test of testsOf(expression))
-      if (operandLeaves(testOperand(test)).some((leaf) => leaf.kind === 'field' && Object.hasOwn(STATE_BITS, leaf.name))) return true;
-    return false;
-  });
 }
 
 const TCP = 6;

@@ -1,6 +1,8 @@
 import type { Family } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
+import { DEFAULT_EBPF } from '../../model/ebpf.ts';
 import type { NamedSet } from '../../model/named-set.ts';
+import { needsConnectionTracking } from '../ebpf/connection-state-need.ts';
 import { DEFAULT_FIREWALL, judgement, netfilterHooks } from '../judgement/index.ts';
 import type { TableImage } from './image.ts';
 import { type CompileMemo, compileRules } from './policy/index.ts';
@@ -23,6 +25,8 @@ export interface KernelTarget {
 export interface KernelPlan {
   readonly targets: readonly KernelTarget[];
   readonly table: TableImage | undefined;
+  /** Where the programs that rules ask are pinned; the usual place when absent. */
+  readonly pins?: string;
   /** When it was compiled: rules whose time was over by then are not in it. Milliseconds since the epoch. */
   readonly at?: number;
 }
@@ -35,9 +39,18 @@ export function compileKernelPlan(config: Config, now: number, memo?: CompileMem
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
-    table: table === undefined ? undefined : compileRules(netfilterHooks(judgement(config, now)), config.sets, { table, memo }).table,
+    table: table === undefined ? undefined : tableOf(config, { table, now, memo }),
+    ...(config.ebpf.pinDirectory === DEFAULT_EBPF.pinDirectory ? {} : { pins: config.ebpf.pinDirectory }),
     at: now,
   };
+}
+
+function tableOf(
+  config: Config,
+  { table, now, memo }: { readonly table: string; readonly now: number; readonly memo: CompileMemo | undefined },
+): TableImage {
+  const hooks = judgement(config, now);
+  return compileRules(netfilterHooks(hooks), config.sets, { table, memo, tracking: needsConnectionTracking(hooks) }).table;
 }
 
 /** The table that Weir writes: for a firewall, or for a policy. */

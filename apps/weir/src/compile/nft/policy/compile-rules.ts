@@ -24,6 +24,8 @@ export interface CompileOptions {
   readonly maps?: boolean;
   /** What is asked by eBPF programs inside the rules; what nf_tables cannot say when absent. */
   readonly programs?: ProgramUse;
+  /** Connections are tracked in the namespace even where no rule of this table asks for their state: eBPF programs do. */
+  readonly tracking?: boolean;
   /** What the rules came to last time; it is left with what they come to now. */
   readonly memo?: CompileMemo | undefined;
 }
@@ -106,7 +108,9 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
   const transport = chains.some((chain) => chain.rules.some(readsTransport));
   if (transport) for (const hook of early) problems.push(tooEarly(hook));
   const payload = early.length < hooks.length && chains.some((chain) => chain.rules.some(asksPayload));
-  if ((transport || payload) && !chains.some((chain) => chain.rules.some(readsState))) chains.unshift(DEFRAGMENT);
+  const tracked = chains.some((chain) => chain.rules.some(readsState));
+  if ((transport || payload) && !tracked) chains.unshift(DEFRAGMENT);
+  else if (options.tracking && !tracked) chains.unshift(TRACK);
   const used = new Set(chains.flatMap((chain) => chain.rules.flatMap(({ matches }) => matches.map(programOf))));
   const matchPrograms = book.programs.filter((program) => used.has(program.name));
   const table: TableImage = {
@@ -164,6 +168,15 @@ function reachable(chains: readonly ChainImage[], maps: readonly (MapImage | Loo
 function baseName(hook: ChainHook, priority: number): string {
   return priority === 0 ? hook : `${hook}_${priority < 0 ? 'm' : ''}${Math.abs(priority)}`;
 }
+
+/** Nothing leads here: a rule that asks for states has the kernel track connections. */
+const TRACK: ChainImage = {
+  name: 'track',
+  hook: undefined,
+  rules: [
+    { name: 'connections are tracked', matches: [{ kind: 'connection', states: ['new'] }], count: false, verdict: { kind: 'continue' } },
+  ],
+};
 
 /**
  * Nothing jumps to it. That a rule asks for the state of connections has fragments put together before the hooks; the kernel would read the ports of a later fragment

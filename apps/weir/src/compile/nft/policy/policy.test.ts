@@ -75,6 +75,17 @@ describe('rules as nft text', () => {
   });
 });
 
+it('connections are tracked for others too, once', () => {
+  const chains = (rules: readonly Rule[], tracking: boolean): readonly string[] =>
+    compileRules([hook(rules)], [], { table: 'weir', tracking }).table.chains.map(({ name }) => name);
+  const plain = [rule('from', from('192.0.2.0/24'))];
+  expect(chains(plain, false)).toEqual(['input']);
+  expect(chains(plain, true)).toEqual(['track', 'input']);
+  expect(chains([rule('new', x.flag('ct.new'))], true)).toEqual(['input']);
+  // Rules that read ports ask for states anyway.
+  expect(chains([rule('web', web)], true)).toEqual(['defragment', 'input']);
+});
+
 describe('what nf_tables cannot do without programs is said, with its rule', () => {
   const field = (name: string) => ({ kind: 'field', name }) as const;
   it.each([
