@@ -1,0 +1,111 @@
+import { containsInt, type Expr, ipSet, rangeSet, packetExpr as x } from '@weir/filter/ir';
+import { ip4, ip6 } from '@weir/wire/inet';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { testRule } from '../../test-rule.ts';
+import { buildClassifier, type Classifier } from './build.ts';
+import type { Region } from './dimension.ts';
+import { positionsOf, type Values } from './model.ts';
+
+const LAST6 = 0xffff_ffff;
+
+/** Edges of ranges come from few values, so that they meet. */
+const word = fc.oneof(
+  fc.constantFrom(0, 1, 2, 255, 256, 0x0a00_0000, 0x0aff_ffff, 0x7fff_ffff, 0x8000_0000, LAST6 - 1, LAST6),
+  fc.integer({ min: 0, max: LAST6 }),
+);
+const near = fc.oneof(fc.constantFrom(0, LAST6), word);
+
+const address = fc.oneof(
+  word.map((w) => ip4(w)),
+  fc.tuple(fc.constantFrom(0x2001_0db8, 0, LAST6), near, near, near).map(([a, b, c, d]) => ip6(a, b, c, d)),
+);
+
+const addresses = fc.array(fc.tuple(address, fc.option(address, { nil: undefined })), { minLength: 1, maxLength: 3 }).map((pairs) =>
+  ipSet(
+    pairs.map(([first, last]) => {
+      if (!last || last.family !== first.family) return { first };
+      const order = [first, last].sort((a, b) => Number(BigInt(key(a)) - BigInt(key(b)) > 0n) * 2 - 1);
+      return { first: order[0] ?? first, last: order[1] ?? first };
+    }),
+  ),
+);
+
+function key(ip: { family: 4 | 6; w0: number; w1?: number; w2?: number; w3?: number }): bigint {
+  if (ip.family === 4) return BigInt(ip.w0);
+  return [ip.w0, ip.w1 ?? 0, ip.w2 ?? 0, ip.w3 ?? 0].reduce((sum, w) => (sum << 32n) | BigInt(w), 0n);
+}
+
+const ports = fc
+  .array(fc.tuple(fc.constantFrom(0, 1, 53, 80, 443, 1023, 1024, 65_535), fc.integer({ min: 0, max: 65_535 })), {
+    minLength: 1,
+    maxLength: 3,
+  })
+  .map((pairs) => rangeSet(pairs.map(([a, b]) => ({ first: Math.min(a, b), last: Math.max(a, b) }))));
+
+const literal: fc.Arbitrary<Expr> = fc.oneof(
+  fc.tuple(fc.constantFrom('ip.src', 'ip.dst'), addresses).map(([name, set]) => x.ip(name, set)),
+  fc.tuple(fc.constantFrom('tcp.srcport', 'tcp.dstport', 'udp.dstport', 'sctp.dstport'), ports).map(([name, set]) => x.int(name, set)),
+  fc
+    .tuple(fc.constantFrom('ip.ttl', 'icmp.type'), fc.integer({ min: 0, max: 255 }))
+    .map(([name, v]) => x.int(name, rangeSet([{ first: v, last: 255 }]))),
+  fc.integer({ min: 1, max: 255 }).map((mask) => x.bits('tcp.flags', mask)),
+  fc.constantFrom('tcp.flags.syn', 'ip.frag').map((name) => x.flag(name)),
+);
+
+const expression = fc
+  .array(fc.tuple(literal, fc.boolean()), { minLength: 0, maxLength: 4 })
+  .map((literals) => x.and(literals.map(([one, negated]) => (negated ? x.not(one) : one))));
+
+/** What the plan says, position by position. */
+function naive({ plan, positions }: Classifier, values: Values): readonly number[] {
+  return plan.entries.flatMap(({ regions }, index) =>
+    regions.every((region, place) => region === undefined || takes(region, values[place])) ? [positions[index] ?? -1] : [],
+  );
+}
+
+function takes({ low, high, missing }: Region, value: Values[number]): boolean {
+  if (value === undefined) return missing;
+  if (typeof value === 'number') return containsInt(low, value);
+  return containsInt(value.family === 4 ? low : high, value.value);
+}
+
+/** Values at, before and after the edges of what rules ask for. */
+function valuesOf(classifier: Classifier, place: number, pick: number): Values[number] {
+  const edges: Values[number][] = [undefined];
+  const dimension = classifier.plan.dimensions[place];
+  for (const { regions } of classifier.plan.entries) {
+    const region = regions[place];
+    for (const { first, last } of region?.low ?? []) {
+      for (const value of [Number(first) - 1, Number(first), Number(last), Number(last) + 1]) {
+        if (value < 0 || value > (dimension?.max ?? 0)) continue;
+        edges.push(dimension?.kind === 'address' ? { family: 4, value: BigInt(value) } : value);
+      }
+    }
+    for (const { first, last } of region?.high ?? []) {
+      for (const value of [BigInt(first) - 1n, BigInt(first), BigInt(last), BigInt(last) + 1n])
+        if (value >= 0n && value < 1n << 128n) edges.push({ family: 6, value });
+    }
+  }
+  return edges[pick % edges.length];
+}
+
+describe('tables of a classifier', () => {
+  test.each([
+    { name: 'dense', mostDense: 1 << 30 },
+    { name: 'packed', mostDense: 0 },
+  ])('give what a look at each rule gives ($name)', ({ mostDense }) => {
+    fc.assert(
+      fc.property(fc.array(expression, { minLength: 1, maxLength: 150 }), fc.infiniteStream(fc.nat()), (expressions, picks) => {
+        const rules = expressions.map((one, index) => testRule(`r${index}`, one));
+        const classifier = buildClassifier(rules, { leastUses: 1, mostDense });
+        fc.pre(classifier.dimensions.length > 0);
+        for (let i = 0; i < 50; i++) {
+          const values = classifier.plan.dimensions.map((_, place) => valuesOf(classifier, place, picks.next().value ?? 0));
+          expect(positionsOf(classifier, values)).toEqual(naive(classifier, values));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
