@@ -11,6 +11,7 @@ import { asDelta, type ListState, ListStore } from './list-store.ts';
 import { MapStore } from './map-store.ts';
 import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './pin-layout.ts';
 import { asError, type HeldPlace, type PlaceProblem, Places } from './places.ts';
+import { requireForPrograms } from './required-features.ts';
 import type { CountColumns } from './rule-counts.ts';
 import { InterfaceWatch } from './surroundings.ts';
 
@@ -193,6 +194,7 @@ export class EbpfEngine {
 
   #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
     try {
+      requireForPrograms(this.#options.features, hook, programs.values());
       this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));
       this.#unbound.delete(hook);
     } catch (error) {
@@ -296,7 +298,12 @@ export class EbpfEngine {
         })),
       ),
       lists: this.#lists.status(),
-      rules: [...this.#hooks].map(([hook, runtime]) => ({ hook, generation: runtime.generation, refs: runtime.refs, counts: (symbol) => runtime.counts(symbol) })),
+      rules: [...this.#hooks].map(([hook, runtime]) => ({
+        hook,
+        generation: runtime.generation,
+        refs: runtime.refs,
+        counts: (symbol) => runtime.counts(symbol),
+      })),
     };
   }
 
