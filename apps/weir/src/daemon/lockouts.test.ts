@@ -55,3 +55,45 @@ describe.skipIf(process.getuid?.() !== 0)('lock-outs in the namespace of a tenan
     ]);
   });
 });
+
+describe('lock-outs by eBPF programs', () => {
+  const head = `bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.9, as: 64512, source: 192.0.2.254 }] }\npolicy: p.yaml\n`;
+  const read = (ebpf: string, rules: string): Config => {
+    const text = `${head}ebpf: ${ebpf}\n`;
+    const { config: found } = loadConfig(
+      'weir.yaml',
+      memoryFiles({ 'weir.yaml': text, 'p.yaml': `default_action: allow\nrules: [${rules}]\n` }),
+    );
+    if (!found) throw new Error('the configuration has mistakes');
+    return found;
+  };
+  const ALL = '{ xdp: { interfaces: eth0 }, tc: { ingress: eth0, egress: eth0 }, connect: {} }';
+  const before = read(ALL, '');
+  const rows: readonly { readonly name: string; readonly rule: string; readonly want: readonly string[] }[] = [
+    { name: 'at xdp', rule: '{ name: ssh, hook: xdp, protocol: tcp, destination_ports: 22, action: deny }', want: ['xdp ssh'] },
+    {
+      name: 'of the answers, on their way out',
+      rule: '{ name: out, hook: tc, out_interface: eth0, protocol: tcp, source_ports: 22, action: deny }',
+      want: ['tc out'],
+    },
+    { name: 'at tc', rule: '{ name: clients, hook: tc, destination_cidrs: 198.51.100.0/24, action: deny }', want: ['tc clients'] },
+    { name: 'of others', rule: '{ name: web, hook: [xdp, tc, connect], protocol: tcp, destination_ports: 80, action: deny }', want: [] },
+    {
+      name: 'of peers, which the base lets through',
+      rule: '{ name: peers, hook: [tc, connect], destination_cidrs: 192.0.2.9, action: deny }',
+      want: [],
+    },
+  ];
+  // Whose interface an address of documentation is on cannot be told: the worst is assumed.
+  test.each(rows)('$name', ({ rule, want }) => {
+    const ssh = '198.51.100.7 40000 192.0.2.254 22';
+    const found = findLockouts(before, read(ALL, rule), { ssh, now: 0, lists: NOBODY });
+    expect(found.map((line) => line.split(' denied by ')[1])).toEqual(want);
+  });
+
+  test('what is attached to nothing denies nobody', () => {
+    const ssh = '198.51.100.7 40000 192.0.2.254 22';
+    const rule = '{ name: ssh, hook: connect, protocol: tcp, destination_ports: 22, action: deny }';
+    expect(findLockouts(before, read('{ connect: {} }', rule), { ssh, now: 0, lists: NOBODY })).toEqual([]);
+  });
+});

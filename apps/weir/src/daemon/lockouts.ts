@@ -1,11 +1,13 @@
 import { networkInterfaces } from 'node:os';
 import type { Lists } from '@weir/filter/eval';
 import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
+import type { Hook } from '@weir/filter/scheme';
 import { inNetworkNamespace, SystemError } from '@weir/sys';
 import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
 import { judge, UnjudgeableError } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
+import type { EbpfConfig } from '../model/ebpf.ts';
 import type { Lifeline } from '../model/flush.ts';
 import type { HookRules } from '../model/rule.ts';
 import { qualifiedName, tenantConfig } from '../model/scopes.ts';
@@ -111,25 +113,47 @@ function denial(line: Need, hooks: readonly HookRules[], config: Config, context
   const there = packet(line.client, line.server, EPHEMERAL, line.port, TCP_FLAGS.syn);
   const back = packet(line.server, line.client, line.port, EPHEMERAL, TCP_FLAGS.syn + TCP_FLAGS.ack);
   const name = interfaceOf(line.incoming ? line.server : line.client, config.netns);
-  const judged = line.incoming
-    ? [
-        { hook: 'prerouting', bytes: there, state: 'new', iif: name },
-        { hook: 'input', bytes: there, state: 'new', iif: name },
-        { hook: 'output', bytes: back, state: 'established', oif: name },
-      ]
-    : [
-        { hook: 'output', bytes: there, state: 'new', oif: name },
-        { hook: 'prerouting', bytes: back, state: 'established', iif: name },
-        { hook: 'input', bytes: back, state: 'established', iif: name },
-      ];
-  for (const { hook, bytes, ...seen } of judged) {
+  const crossed = line.incoming
+    ? [...crossing('in', there, 'new'), ...crossing('out', back, 'established')]
+    : [...crossing('out', there, 'new'), ...crossing('in', back, 'established')];
+  for (const { hook, way, bytes, state } of crossed) {
     const rules = hooks.find((one) => one.hook === hook);
-    if (!rules) continue;
-    const state = seen.state === 'new' ? 'new' : 'established';
-    const denied = denyingRule(rules, Packet.fromNetwork(bytes, { ...seen, state }), context);
+    const at = seenBy(hook, way, name, config.ebpf);
+    if (!rules || !at) continue;
+    const denied = denyingRule(rules, Packet.fromNetwork(bytes, { ...at, state }), context);
     if (denied !== undefined) return `${hook} ${denied}`;
   }
   return undefined;
+}
+
+type Way = 'in' | 'out';
+
+/** A hook that a packet comes to. */
+interface Crossed {
+  readonly hook: Hook;
+  readonly way: Way;
+  readonly bytes: Uint8Array;
+  readonly state: 'new' | 'established';
+}
+
+function crossing(way: Way, bytes: Uint8Array, state: Crossed['state']): readonly Crossed[] {
+  const hooks: readonly Hook[] =
+    way === 'in' ? ['xdp', 'tc', 'prerouting', 'input'] : [...(state === 'new' ? (['connect'] as const) : []), 'output', 'tc'];
+  return hooks.map((hook) => ({ hook, way, bytes, state }));
+}
+
+/**
+ * The interfaces of a packet as a hook sees them; undefined where it does not see the packet. Programs judge only at the interfaces that they are attached to: of one that is not known the worst is
+ * assumed.
+ */
+function seenBy(hook: Hook, way: Way, name: string | undefined, { xdp, tc }: EbpfConfig): { iif?: string; oif?: string } | undefined {
+  const on = (interfaceName: string | undefined): { iif?: string; oif?: string } =>
+    interfaceName === undefined ? {} : way === 'in' ? { iif: interfaceName } : { oif: interfaceName };
+  if (hook === 'connect') return {};
+  if (hook !== 'xdp' && hook !== 'tc') return on(name);
+  const attached = (hook === 'xdp' ? xdp?.interfaces : way === 'in' ? tc?.ingress : tc?.egress) ?? [];
+  const found = attached.find((one) => name === undefined || one.name === name);
+  return found && on(found.name);
 }
 
 /** The name of the rule that denies a packet, or that may: what a program of the user's says is not known. */
