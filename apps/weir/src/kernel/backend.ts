@@ -255,6 +255,8 @@ export interface KernelBackend {
   /** Returns how many of them were still there. */
   deleteConnections(connections: readonly TrackedConnection[]): number;
   openRoutes(): KernelRoutes;
+  /** Where programs that rules ask are pinned from now on; the usual place when undefined. */
+  pinAt(directory: string | undefined): void;
   /** The table asks no other programs than these any more; says why what is left over could not be removed. */
   keepPrograms(address: TableAddress, names: ReadonlySet<string>): string | undefined;
   /** Calling it again does nothing. */

@@ -103,6 +103,7 @@ export class Reconciler {
     // On disk first: when that fails nothing is different.
     const before = this.#table.image ? { name: this.#table.image.name, fault: undefined } : lastTable(this.#directory);
     saveImage(this.#directory, plan);
+    this.#backend.pinAt(plan.pins);
     this.#table.configure(plan.table, before.name);
     this.#intake();
     const found: MemberColumns[] = [];

@@ -50,7 +50,9 @@ function tableOf(
   { table, now, memo }: { readonly table: string; readonly now: number; readonly memo: CompileMemo | undefined },
 ): TableImage {
   const hooks = judgement(config, now);
-  return compileRules(netfilterHooks(hooks), config.sets, { table, memo, tracking: needsConnectionTracking(hooks) }).table;
+  const tracking = needsConnectionTracking(hooks);
+  const { logGroup } = config.observe ?? {};
+  return compileRules(netfilterHooks(hooks), config.sets, { table, memo, tracking, ...(logGroup === undefined ? {} : { logGroup }) }).table;
 }
 
 /** The table that Weir writes: for a firewall, or for a policy. */

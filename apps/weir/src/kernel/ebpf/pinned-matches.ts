@@ -11,26 +11,28 @@ export type MatchPlace = { readonly kind: 'pinned'; readonly path: string } | { 
 /** Below the pin directory. */
 const DIRECTORY = 'matches';
 
-export interface PinnedMatchesOptions {
-  /** What tells the network namespace from others of this machine. */
-  readonly scope: string;
-  /** The pin directory; Weir's own when absent. */
-  readonly pins?: string | undefined;
-}
-
 /**
  * The eBPF programs that the rules of one network namespace ask, for each table: pinned under what they are called, in a directory of the table's. Rules hold the programs
  * that they ask; the pins are there for who looks, and for rules that come. Where no BPF file system is mounted, programs are open instead until the table has its rules.
  */
 export class PinnedMatches {
-  readonly #root: string;
+  #root: string = join(PIN_DIRECTORY, DIRECTORY);
+  /** Those before it, which are emptied. */
+  readonly #earlier = new Set<string>();
   readonly #scope: string;
   /** Without a BPF file system: by table and name. */
   readonly #open = new Map<string, Map<string, LoadedMatch>>();
 
-  constructor({ scope, pins = PIN_DIRECTORY }: PinnedMatchesOptions) {
-    this.#root = join(pins, DIRECTORY);
+  /** `scope` tells the network namespace from others of this machine. */
+  constructor(scope: string) {
     this.#scope = scope;
+  }
+
+  /** Another pin directory; Weir's own when undefined. */
+  pinAt(directory: string = PIN_DIRECTORY): void {
+    this.#earlier.add(this.#root);
+    this.#root = join(directory, DIRECTORY);
+    this.#earlier.delete(this.#root);
   }
 
   /**
@@ -63,20 +65,17 @@ export class PinnedMatches {
   keep(table: string, names: ReadonlySet<string>): void {
     for (const loaded of this.#open.get(table)?.values() ?? []) loaded.close();
     this.#open.delete(table);
-    const path = this.#directory(table);
-    if (!existsSync(path)) return;
-    const directory = PinDirectory.open(path);
-    // `list` leaves out what an earlier process left half done: `pin` and `remove` deal with that.
-    for (const name of directory.list().pinned) if (!names.has(name)) directory.unpin(name);
-    if (names.size > 0) return;
-    directory.remove();
-    const root = PinDirectory.open(this.#root);
-    if (root.list().directories.length === 0) root.remove();
+    keepPinned(this.#root, this.#name(table), names);
+    for (const root of this.#earlier) keepPinned(root, this.#name(table), new Set());
   }
 
   #directory(table: string): string {
+    return join(this.#root, this.#name(table));
+  }
+
+  #name(table: string): string {
     const plain = /^[A-Za-z0-9_]{1,60}$/.test(table) ? table : createHash('sha256').update(table).digest('hex').slice(0, 24);
-    return join(this.#root, `${this.#scope}-${plain}`);
+    return `${this.#scope}-${plain}`;
   }
 
   /** Closes what is open. Calling it again does nothing. */
@@ -84,4 +83,17 @@ export class PinnedMatches {
     for (const programs of this.#open.values()) for (const loaded of programs.values()) loaded.close();
     this.#open.clear();
   }
+}
+
+/** Unpins all but these; a directory in which nothing is left goes. */
+function keepPinned(rootPath: string, name: string, names: ReadonlySet<string>): void {
+  const path = join(rootPath, name);
+  if (!existsSync(path) || !isOnBpfFileSystem(path)) return;
+  const directory = PinDirectory.open(path);
+  // `list` leaves out what an earlier process left half done: `pin` and `remove` deal with that.
+  for (const pinned of directory.list().pinned) if (!names.has(pinned)) directory.unpin(pinned);
+  if (names.size > 0) return;
+  directory.remove();
+  const root = PinDirectory.open(rootPath);
+  if (root.list().directories.length === 0) root.remove();
 }

@@ -107,6 +107,10 @@ export class FakeBackend implements KernelBackend {
   }
 
   /** Programs are not looked at here. */
+  pinAt(): undefined {
+    return undefined;
+  }
+
   keepPrograms(): string | undefined {
     return undefined;
   }

@@ -60,8 +60,6 @@ export interface NftBackendOptions {
   readonly ownership?: boolean;
   /** Descriptor of the socket that owned the table before, where one was kept; used if it fits. */
   readonly heldSocket?: number | undefined;
-  /** Where programs are pinned that rules ask; Weir's own directory when absent. */
-  readonly pins?: string | undefined;
 }
 
 /** nf_tables and conntrack of one network namespace over netlink. */
@@ -90,7 +88,7 @@ export class NftBackend implements KernelBackend {
     this.#client = new NftClient({ ...this.#netns, ...(options.heldSocket === undefined ? {} : { adopt: options.heldSocket }) });
     try {
       this.realm = realmOf(options.netns);
-      this.#programs = new PinnedMatches({ scope: this.realm.split(' ')[1] ?? '', pins: options.pins });
+      this.#programs = new PinnedMatches(this.realm.split(' ')[1] ?? '');
       this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
       this.#changes = new ForeignChanges((address) => this.#followed.get(keyOf(address)));
       this.#ownership = options.ownership;
@@ -306,6 +304,10 @@ export class NftBackend implements KernelBackend {
     if (generation === this.#generation || this.#generation === this.#client.generation().id) return;
     this.#lost = true;
     this.#generation = generation;
+  }
+
+  pinAt(directory: string | undefined): void {
+    this.#programs.pinAt(directory);
   }
 
   keepPrograms({ table }: TableAddress, names: ReadonlySet<string>): string | undefined {

@@ -1,0 +1,251 @@
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listPrograms, PinDirectory } from '@weir/ebpf/kernel';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { compileKernelPlan } from '../../apps/weir/src/compile/nft/targets.ts';
+import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
+import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
+import { type Host, Lab, runCommand, type UdpSocket } from '../lab/index.ts';
+import { compileC, ENDS_WITH_X, UNCHECKED } from './c-program.ts';
+import { keep, load, returning } from './ebpf-bed.ts';
+
+const [INSIDE, OUTSIDE] = ['198.51.100.1', '198.51.100.2'];
+const PORT = 5000;
+
+let lab: Lab;
+let inside: Host;
+let outside: Host;
+let directory: string;
+let mounted: string;
+let server: UdpSocket;
+let client: UdpSocket;
+let open: Reconciler[];
+
+beforeEach(async () => {
+  lab = new Lab();
+  [inside, outside] = [await lab.host('inside'), await lab.host('outside')];
+  await lab.link({ host: inside, addresses: [`${INSIDE}/24`] }, { host: outside, addresses: [`${OUTSIDE}/24`] });
+  server = await inside.udpSocket(INSIDE, PORT);
+  client = await outside.udpSocket(OUTSIDE, 0);
+  directory = mkdtempSync(join(tmpdir(), 'weir-matches-'));
+  mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
+  await runCommand('mount', ['-t', 'bpf', 'bpf', mounted]);
+  open = [];
+});
+afterEach(async () => {
+  for (const one of open) one.close();
+  await lab.dispose();
+  await runCommand('umount', [mounted]);
+  rmdirSync(mounted);
+  rmSync(directory, { recursive: true });
+});
+
+/** As a daemon that starts. */
+function start(): Reconciler {
+  const reconciler = new Reconciler({
+    backend: new NftBackend({ netns: inside.path }),
+    stateDirectory: directory,
+    emit: () => undefined,
+    now: () => performance.now(),
+  });
+  open.push(reconciler);
+  return reconciler;
+}
+
+/** As one that ends. */
+function end(reconciler: Reconciler): void {
+  reconciler.close();
+  open = open.filter((one) => one !== reconciler);
+}
+
+/** UDP to the port is only let in by the rule. */
+function configure(reconciler: Reconciler, rule: string, pins = join(mounted, 'weir')): readonly string[] {
+  writeFileSync(
+    join(directory, 'policy.yaml'),
+    `default_action: deny\nrules:\n  - { name: mine, protocol: udp, action: allow, ${rule} }\n`,
+  );
+  const path = join(directory, 'weir.yaml');
+  writeFileSync(path, `bgp: { as: 64512, router_id: 192.0.2.1 }\nebpf: { pin_directory: ${pins} }\npolicy: policy.yaml\n`);
+  const { config, diagnostics } = loadConfig(path);
+  if (!config) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
+  reconciler.configure(compileKernelPlan(config, Date.now()));
+  return reconciler.status().problems.map(({ message }) => message);
+}
+
+function pinned(): readonly string[] {
+  const root = join(mounted, 'weir', 'matches');
+  return existsSync(root) ? readdirSync(root).flatMap((table) => readdirSync(join(root, table))) : [];
+}
+
+/** Whether a datagram gets in. */
+async function gets(text: string): Promise<boolean> {
+  await client.send(INSIDE, PORT, text);
+  return (await server.receive(200)) !== undefined;
+}
+
+async function table(): Promise<string> {
+  return await inside
+    .exec('nft', ['-a', 'list', 'table', 'inet', 'weir'])
+    .then(({ stdout }) => stdout.replaceAll(/packets \d+ bytes \d+/g, ''));
+}
+
+/** Programs whose names are those of matches. */
+function loaded(): readonly number[] {
+  const names = new Set(pinned().map((name) => `weir_${name.slice(0, 10)}`));
+  return listPrograms()
+    .filter(({ name }) => names.has(name))
+    .map(({ id }) => id);
+}
+
+const endsWith = (text: string): string => `expression: 'ends_with(udp.payload, "${text}")'`;
+
+describe('programs that rules ask', () => {
+  it('are pinned, asked, exchanged and unpinned', async () => {
+    const reconciler = start();
+    expect(configure(reconciler, endsWith('one'))).toEqual([]);
+    const [first, ...more] = pinned();
+    expect([first?.length, more]).toEqual([32, []]);
+    expect([await gets('this one'), await gets('this two')]).toEqual([true, false]);
+    expect(await table()).toContain('xt match bpf');
+    expect(configure(reconciler, endsWith('two'))).toEqual([]);
+    expect(pinned()).toHaveLength(1);
+    expect(pinned()).not.toEqual([first]);
+    expect([await gets('this one'), await gets('this two')]).toEqual([false, true]);
+    expect(configure(reconciler, 'destination_ports: 5000')).toEqual([]);
+    expect([pinned(), existsSync(join(mounted, 'weir', 'matches'))]).toEqual([[], false]);
+    expect(await gets('anything')).toBe(true);
+  });
+
+  it('what does not change stays where it is, also over a restart; what was left over goes', async () => {
+    const first = start();
+    configure(first, endsWith('one'));
+    const [before, programs] = [await table(), loaded()];
+    end(first);
+    // As if the process had ended between pinning and its commit.
+    const [place] = readdirSync(join(mounted, 'weir', 'matches'));
+    const stale = keep(load({ name: 'weir_stale', type: 'socket_filter' }, returning(1)));
+    PinDirectory.open(join(mounted, 'weir', 'matches', place ?? '')).pin(stale, 'stale');
+    expect(pinned()).toHaveLength(2);
+    const second = start();
+    configure(second, endsWith('one'));
+    expect([await table(), loaded()]).toEqual([before, programs]);
+    expect(pinned()).toHaveLength(1);
+    expect(await gets('this one')).toBe(true);
+  });
+
+  it('a pin that somebody removed does not matter to the rules, and another commit goes on', async () => {
+    const reconciler = start();
+    configure(reconciler, endsWith('one'));
+    PinDirectory.open(join(mounted, 'weir', 'matches')).remove();
+    expect(await gets('this one')).toBe(true);
+    expect(configure(reconciler, endsWith('two'))).toEqual([]);
+    expect(await gets('this two')).toBe(true);
+  });
+
+  it('a clear takes the table, the pins and the programs', async () => {
+    const reconciler = start();
+    configure(reconciler, endsWith('one'));
+    const programs = loaded();
+    expect(programs).toHaveLength(1);
+    reconciler.clear();
+    expect(pinned()).toEqual([]);
+    const gone = (): boolean => !listPrograms().some(({ id }) => programs.includes(id));
+    for (let i = 0; i < 50 && !gone(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(gone()).toBe(true);
+  });
+
+  it('without a BPF file system rules have them all the same', async () => {
+    const reconciler = start();
+    expect(configure(reconciler, endsWith('one'), join(directory, 'nowhere'))).toEqual([]);
+    expect([await gets('this one'), await gets('this two')]).toEqual([true, false]);
+    expect(configure(reconciler, endsWith('two'), join(directory, 'nowhere'))).toEqual([]);
+    expect([await gets('this one'), await gets('this two')]).toEqual([false, true]);
+    expect(existsSync(join(directory, 'nowhere'))).toBe(false);
+  });
+
+  it('a swap loses nothing and lets nothing through', async () => {
+    const reconciler = start();
+    const rule = (i: number): string => `expression: 'udp.payload contains "good" and not udp.payload contains "round ${i}"'`;
+    configure(reconciler, rule(0));
+    let sent = 0;
+    for (let i = 1; i <= 40; i++) {
+      // In flight while the rule is exchanged.
+      const sending = Array.from({ length: 10 }, (_, k) => client.send(INSIDE, PORT, k % 2 === 0 ? 'a good one' : 'a bad one'));
+      expect(configure(reconciler, rule(i))).toEqual([]);
+      await Promise.all(sending);
+      sent += 5;
+    }
+    const heard: string[] = [];
+    for (let one = await server.receive(300); one; one = await server.receive(300)) heard.push(one.text);
+    expect(heard.filter((text) => text !== 'a good one')).toEqual([]);
+    expect(heard).toHaveLength(sent);
+    expect(pinned()).toHaveLength(1);
+  });
+});
+
+describe('what protocols look like', () => {
+  const invite = 'INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP client\r\n\r\n';
+  it.each([
+    { expression: 'sip', yes: invite, no: 'INVITE sip:bob@example.com\r\n\r\n' },
+    { expression: 'sip.method == "INVITE"', yes: invite, no: invite.replace('INVITE', 'OPTIONS') },
+    { expression: 'udp.payload matches "^[a-z]+ [0-9]{3}$"', yes: 'code 123', no: 'code 12' },
+    { expression: 'not udp.payload contains "spam"', yes: 'ham', no: 'ham and spam' },
+    { expression: 'len(udp.payload) > 5 xor udp.payload contains "a"', yes: 'a', no: 'longer a' },
+    { expression: 'ct.new and starts_with(udp.payload, "he")', yes: 'hello', no: 'ello' },
+    { expression: 'ip.src in {192.0.2.0/24} or bit_slice(udp, 64, 72) == 0x78', yes: 'xylophone', no: 'yes' },
+  ])('$expression', async ({ expression, yes, no }) => {
+    expect(configure(start(), `expression: '${expression}'`)).toEqual([]);
+    expect([await gets(no), await gets(yes)]).toEqual([false, true]);
+  });
+});
+
+describe("the user's own programs", () => {
+  it('in an object, with the rest of the rule', async () => {
+    writeFileSync(join(directory, 'mine.o'), await compileC(ENDS_WITH_X));
+    const reconciler = start();
+    expect(configure(reconciler, 'bpf: { object: mine.o, program: ends_with_x }')).toEqual([]);
+    expect([await gets('tax'), await gets('tac')]).toEqual([true, false]);
+    expect(configure(reconciler, 'destination_ports: 5001, bpf: { object: mine.o, program: ends_with_x }')).toEqual([]);
+    expect(await gets('tax')).toBe(false);
+    expect(pinned()).toHaveLength(1);
+    expect(configure(reconciler, 'destination_ports: 5000')).toEqual([]);
+    expect(pinned()).toEqual([]);
+  });
+
+  it('pinned, which Weir leaves where it is', async () => {
+    const program = keep(load({ name: 'mine', type: 'socket_filter' }, returning(1)));
+    const pins = PinDirectory.open(join(mounted, 'mine'));
+    pins.pin(program, 'all');
+    const reconciler = start();
+    expect(configure(reconciler, `bpf: ${pins.path}/all`)).toEqual([]);
+    expect(await gets('anything')).toBe(true);
+    reconciler.clear();
+    expect(pins.list().pinned).toEqual(['all']);
+  });
+
+  it('one with a bug is refused with what the verifier says, and what was in force stays', async () => {
+    writeFileSync(join(directory, 'bad.o'), await compileC(UNCHECKED));
+    const reconciler = start();
+    configure(reconciler, endsWith('one'));
+    const [problem] = configure(reconciler, 'bpf: { object: bad.o, program: careless }');
+    expect(problem).toContain("invalid mem access 'map_value_or_null'");
+    expect(reconciler.status().problems[0]?.subject).toBe('rule mine');
+    expect(await gets('this one')).toBe(true);
+    expect(configure(reconciler, endsWith('two'))).toEqual([]);
+    expect(await gets('this two')).toBe(true);
+  });
+
+  it.each([
+    { name: 'one that is not there', rule: 'bpf: /sys/fs/bpf/weir-test-none', want: /No such file|ENOENT/ },
+    {
+      name: 'one that the object has not',
+      rule: 'bpf: { object: mine.o, program: other }',
+      want: /there is no program other in it: it has ends_with_x/,
+    },
+  ])('$name is refused', async ({ rule, want }) => {
+    writeFileSync(join(directory, 'mine.o'), await compileC(ENDS_WITH_X));
+    expect(configure(start(), rule).join()).toMatch(want);
+  });
+});
