@@ -73,11 +73,6 @@ export function coverByShort(words: Int32Array, octet: number, octets: number): 
   }
 }
 
-/** A member of 9 to 16 bits: where its entries begin, how many they are, and its bit in them. */
-export function firstLevel(w0: number, length: number): readonly [first: number, count: number, bit: number] {
-  return [w0 >>> 16, 1 << (16 - length), 1 << (length - 9)];
-}
-
 /** What `soleIn` answers besides a place in the node. */
 export const NOTHING = -1;
 export const MANY = -2;

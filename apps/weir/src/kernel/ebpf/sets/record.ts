@@ -13,20 +13,27 @@ const MAGIC = record.magic / 4;
 export function writeRecord(
   words: Int32Array,
   slot: number,
-  address: { readonly w0: number; readonly w1: number; readonly w2: number; readonly w3: number },
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
   bits: number,
   entry: number,
 ): void {
   const at = slot * slotWords;
-  const { w0, w1, w2, w3 } = address;
-  [w0, w1, w2, w3].forEach((word, i) => {
-    const mask = mask32(bits - 32 * i);
-    words[at + VALUE + i] = swap32(word & mask);
-    words[at + MASK + i] = swap32(mask);
-  });
+  writeWord(words, at, w0, bits);
+  writeWord(words, at + 1, w1, bits - 32);
+  writeWord(words, at + 2, w2, bits - 64);
+  writeWord(words, at + 3, w3, bits - 96);
   words[at + ENTRY] = entry;
   words[at + BITS] = bits;
   words[at + MAGIC] = magic;
+}
+
+function writeWord(words: Int32Array, at: number, word: number, bits: number): void {
+  const mask = mask32(bits);
+  words[at + VALUE] = swap32(word & mask);
+  words[at + MASK] = swap32(mask);
 }
 
 export function recordEntry(slot: number): number {

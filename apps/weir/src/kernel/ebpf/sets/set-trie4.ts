@@ -6,7 +6,6 @@ import {
   BELOW,
   below,
   coverOf,
-  firstLevel,
   hasCover,
   MANY,
   NOTHING,
@@ -71,7 +70,7 @@ export class SetTrie4 implements SetTrie {
   #add(w0: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return addShort(words, w0, length);
-    if (length <= firstBits) return addCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return addCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     const lonely = lonely4(w0, length);
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; depth += 4) {
@@ -88,21 +87,19 @@ export class SetTrie4 implements SetTrie {
         this.#put(node, depth, had);
         publish(words, at, coverOf(entry) | nodeEntry(node));
       }
-      if (length - depth <= 4) return addCover(words, ...inNode(node, w0, depth, length));
-      at = node * slotWords + ((w0 >>> (28 - depth)) & 15);
+      if (length - depth <= 4) return addCover(words, nodeAt(node, w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1));
+      at = nodeAt(node, w0, depth);
     }
   }
 
   /** Writes a member into a node that nothing leads to yet. */
   #put(node: number, depth: number, lonely: number): void {
     const words = this.#words;
-    const [value, length] = [lonelyWord(lonely), lonelyLength(lonely)];
-    if (length - depth > 4) {
-      words[node * slotWords + ((value >>> (28 - depth)) & 15)] = lonely;
-      return;
-    }
-    const [first, count, bit] = inNode(node, value, depth, length);
-    for (let at = first; at < first + count; at++) words[at] = bit;
+    const value = lonelyWord(lonely);
+    const length = lonelyLength(lonely);
+    const first = nodeAt(node, value, depth);
+    if (length - depth > 4) words[first] = lonely;
+    else for (let at = first; at < first + (1 << (4 - (length - depth))); at++) words[at] = 1 << (length - depth - 1);
   }
 
   remove(w0: number, _w1: number, _w2: number, _w3: number, length: number): boolean {
@@ -114,7 +111,7 @@ export class SetTrie4 implements SetTrie {
   #remove(w0: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return removeShort(words, w0, length);
-    if (length <= firstBits) return removeCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return removeCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits, steps = 0; ; depth += 4, steps++) {
       const entry = words[at] as number;
@@ -128,11 +125,11 @@ export class SetTrie4 implements SetTrie {
       }
       const node = slotOf(had);
       if (length - depth <= 4) {
-        if (!removeCover(words, ...inNode(node, w0, depth, length))) return false;
+        if (!removeCover(words, nodeAt(node, w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1))) return false;
         this.#prune(w0, steps);
         return true;
       }
-      at = node * slotWords + ((w0 >>> (28 - depth)) & 15);
+      at = nodeAt(node, w0, depth);
     }
   }
 
@@ -162,13 +159,14 @@ export class SetTrie4 implements SetTrie {
   has(w0: number, _w1: number, _w2: number, _w3: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return hasCover(words, shortWords + (w0 >>> 24), 1 << (8 - length), 1 << length);
-    if (length <= firstBits) return hasCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return hasCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; depth += 4) {
       const had = below(words[at] as number);
       if (had <= 0) return had !== 0 && had === lonely4(w0, length);
-      if (length - depth <= 4) return hasCover(words, ...inNode(slotOf(had), w0, depth, length));
-      at = slotOf(had) * slotWords + ((w0 >>> (28 - depth)) & 15);
+      if (length - depth <= 4)
+        return hasCover(words, nodeAt(slotOf(had), w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1));
+      at = nodeAt(slotOf(had), w0, depth);
     }
   }
 
@@ -179,12 +177,12 @@ export class SetTrie4 implements SetTrie {
       if (coverOf(entry) !== 0) return true;
       if (entry === 0) return false;
       if (entry < 0) return ((w0 ^ lonelyWord(entry)) & 0xffff) >>> (32 - lonelyLength(entry)) === 0;
-      at = slotOf(entry) * slotWords + ((w0 >>> (28 - depth)) & 15);
+      at = nodeAt(slotOf(entry), w0, depth);
     }
   }
 }
 
-/** The entries of a node that a member of `length` bits covers, of which the node has those after `depth`. */
-function inNode(node: number, w0: number, depth: number, length: number): readonly [first: number, count: number, bit: number] {
-  return [node * slotWords + ((w0 >>> (28 - depth)) & 15), 1 << (4 - (length - depth)), 1 << (length - depth - 1)];
+/** The entry for the 4 bits after `depth` of an address. */
+function nodeAt(node: number, w0: number, depth: number): number {
+  return node * slotWords + ((w0 >>> (28 - depth)) & 15);
 }

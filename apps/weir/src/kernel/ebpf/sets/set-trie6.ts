@@ -6,7 +6,6 @@ import {
   BELOW,
   below,
   coverOf,
-  firstLevel,
   hasCover,
   MANY,
   NOTHING,
@@ -65,7 +64,7 @@ export class SetTrie6 implements SetTrie {
   #add(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return addShort(words, w0, length);
-    if (length <= firstBits) return addCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return addCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; ) {
       const entry = words[at] as number;
@@ -73,7 +72,7 @@ export class SetTrie6 implements SetTrie {
       let node = slotOf(had);
       if (had === 0) {
         const own = this.pool.take();
-        writeRecord(words, own, { w0, w1, w2, w3 }, length, MEMBER);
+        writeRecord(words, own, w0, w1, w2, w3, length, MEMBER);
         publish(words, at, entry | recordEntry(own));
         return true;
       }
@@ -92,7 +91,8 @@ export class SetTrie6 implements SetTrie {
           depth = parting;
         }
       }
-      if (length - depth <= 4) return addCover(words, ...inNode(node, nibble(w0, w1, w2, w3, depth), length - depth));
+      if (length - depth <= 4)
+        return addCover(words, node * slotWords + nibble(w0, w1, w2, w3, depth), 1 << (4 - length + depth), 1 << (length - depth - 1));
       at = node * slotWords + nibble(w0, w1, w2, w3, depth);
       depth += 4;
     }
@@ -103,39 +103,30 @@ export class SetTrie6 implements SetTrie {
     const words = this.#words;
     const bits = recordBits(words, record);
     const target = recordTarget(words, record);
-    const [w0, w1, w2, w3] = [0, 1, 2, 3].map((i) => recordWord(words, record, i)) as [number, number, number, number];
+    const w0 = recordWord(words, record, 0);
+    const w1 = recordWord(words, record, 1);
+    const w2 = recordWord(words, record, 2);
+    const w3 = recordWord(words, record, 3);
     const node = this.pool.take();
     const index = nibble(w0, w1, w2, w3, parting);
     let stays = false;
     if (target === MEMBER && bits - parting <= 4) {
-      const [first, count, bit] = inNode(node, index, bits - parting);
-      for (let i = first; i < first + count; i++) words[i] = bit;
+      const first = node * slotWords + index;
+      for (let i = first; i < first + (1 << (4 - bits + parting)); i++) words[i] = 1 << (bits - parting - 1);
     } else if (target !== MEMBER && bits === parting + 4) words[node * slotWords + index] = target;
     else {
       stays = true;
       words[node * slotWords + index] = recordEntry(record);
     }
-    this.#lead(at, depth, node, parting, { w0, w1, w2, w3 });
-    if (!stays) this.pool.release(record);
-    return node;
-  }
-
-  /** Lets an entry lead to a node after `parting` bits of an address, by a record where there are bits between them. */
-  #lead(
-    at: number,
-    depth: number,
-    node: number,
-    parting: number,
-    address: { readonly w0: number; readonly w1: number; readonly w2: number; readonly w3: number },
-  ): void {
-    const words = this.#words;
     let entry = nodeEntry(node);
     if (parting > depth) {
-      const record = this.pool.take();
-      writeRecord(words, record, address, parting, entry);
-      entry = recordEntry(record);
+      const skip = this.pool.take();
+      writeRecord(words, skip, w0, w1, w2, w3, parting, entry);
+      entry = recordEntry(skip);
     }
     publish(words, at, coverOf(words[at] as number) | entry);
+    if (!stays) this.pool.release(record);
+    return node;
   }
 
   remove(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
@@ -147,7 +138,7 @@ export class SetTrie6 implements SetTrie {
   #remove(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return removeShort(words, w0, length);
-    if (length <= firstBits) return removeCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return removeCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits, steps = 0; ; steps++) {
       const entry = words[at] as number;
@@ -173,7 +164,7 @@ export class SetTrie6 implements SetTrie {
       this.#pathDepth[steps] = depth;
       const index = nibble(w0, w1, w2, w3, depth);
       if (length - depth <= 4) {
-        if (!removeCover(words, ...inNode(node, index, length - depth))) return false;
+        if (!removeCover(words, node * slotWords + index, 1 << (4 - length + depth), 1 << (length - depth - 1))) return false;
         this.#prune(w0, w1, w2, w3, steps);
         return true;
       }
@@ -200,7 +191,11 @@ export class SetTrie6 implements SetTrie {
           if (this.pool.available === 0) return;
           const record = this.pool.take();
           const bits = (sole & 7) === BELOW ? depth + 4 : depth + 1 + (sole & 7);
-          writeRecord(words, record, withNibble(w0, w1, w2, w3, depth, index), bits, (sole & 7) === BELOW ? left : MEMBER);
+          const at4 = depth >>> 5;
+          const own = index << (28 - (depth & 31));
+          const word = (value: number, i: number): number => (value & mask32(depth - 32 * i)) | (i === at4 ? own : 0);
+          const target = (sole & 7) === BELOW ? left : MEMBER;
+          writeRecord(words, record, word(w0, 0), word(w1, 1), word(w2, 2), word(w3, 3), bits, target);
           left = recordEntry(record);
         }
       }
@@ -214,7 +209,7 @@ export class SetTrie6 implements SetTrie {
   has(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
     if (length <= 8) return hasCover(words, shortWords + (w0 >>> 24), 1 << (8 - length), 1 << length);
-    if (length <= firstBits) return hasCover(words, ...firstLevel(w0, length));
+    if (length <= firstBits) return hasCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; ) {
       const had = below(words[at] as number);
@@ -229,7 +224,7 @@ export class SetTrie6 implements SetTrie {
         depth = bits;
       }
       const index = nibble(w0, w1, w2, w3, depth);
-      if (length - depth <= 4) return hasCover(words, ...inNode(node, index, length - depth));
+      if (length - depth <= 4) return hasCover(words, node * slotWords + index, 1 << (4 - length + depth), 1 << (length - depth - 1));
       at = node * slotWords + index;
       depth += 4;
     }
@@ -263,23 +258,4 @@ function hostDepth(length: number): number {
 function nibble(w0: number, w1: number, w2: number, w3: number, depth: number): number {
   const word = depth < 32 ? w0 : depth < 64 ? w1 : depth < 96 ? w2 : w3;
   return (word >>> (28 - (depth & 31))) & 15;
-}
-
-/** The first `depth` bits of an address, then these 4. */
-function withNibble(
-  w0: number,
-  w1: number,
-  w2: number,
-  w3: number,
-  depth: number,
-  index: number,
-): { readonly w0: number; readonly w1: number; readonly w2: number; readonly w3: number } {
-  const bits = (word: number, i: number): number =>
-    (word & mask32(depth - 32 * i)) | (depth >>> 5 === i ? index << (28 - (depth & 31)) : 0);
-  return { w0: bits(w0, 0), w1: bits(w1, 1), w2: bits(w2, 2), w3: bits(w3, 3) };
-}
-
-/** The entries of a node that a member covers whose bits there begin with `left` of the 4 of `index`. */
-function inNode(node: number, index: number, left: number): readonly [first: number, count: number, bit: number] {
-  return [node * slotWords + index, 1 << (4 - left), 1 << (left - 1)];
 }

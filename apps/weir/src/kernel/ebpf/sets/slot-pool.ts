@@ -39,12 +39,13 @@ export class SlotPool {
 
   /** A slot of zeros. The caller has looked at `available`. RangeError when there is none. */
   take(): number {
-    const slot = this.#free.pop() ?? this.#next;
-    if (slot === this.#next) {
-      if (slot >= this.#slots) throw new RangeError('no slot is left');
-      this.#next++;
+    const slot = this.#free.pop();
+    if (slot === undefined) {
+      if (this.#next >= this.#slots) throw new RangeError('no slot is left');
+      // Never written: zeros since the map was made.
+      return this.#next++;
     }
-    this.#words.fill(0, slot * slotWords, (slot + 1) * slotWords);
+    for (let at = slot * slotWords; at < (slot + 1) * slotWords; at++) this.#words[at] = 0;
     return slot;
   }
 

@@ -103,10 +103,11 @@ export class TrieList implements KernelList {
   }
 
   /** The rows that there is no room for come back. Room is made until that fails, if it may be made. */
-  #addAll(delta: MemberDelta, rows: readonly number[], mayGrow: boolean): { readonly added: number; readonly unplaced: readonly number[] } {
+  #addAll(delta: MemberDelta, rows: ArrayLike<number>, mayGrow: boolean): { readonly added: number; readonly unplaced: readonly number[] } {
     const unplaced: number[] = [];
     let [added, growing] = [0, mayGrow];
-    for (const [done, row] of rows.entries()) {
+    for (let done = 0; done < rows.length; done++) {
+      const row = rows[done] as number;
       let outcome = this.#add(delta, row);
       if (outcome === 'full' && growing) {
         growing = this.#makeRoom(rows.length - done);
@@ -211,10 +212,11 @@ export class TrieList implements KernelList {
   }
 }
 
-function wantedOf({ count, wanted }: MemberDelta): number[] {
-  const rows: number[] = [];
-  for (let row = 0; row < count; row++) if (wanted[row] === 1) rows.push(row);
-  return rows;
+function wantedOf({ count, wanted }: MemberDelta): Uint32Array {
+  const rows = new Uint32Array(count);
+  let found = 0;
+  for (let row = 0; row < count; row++) if (wanted[row] === 1) rows[found++] = row;
+  return rows.subarray(0, found);
 }
 
 function eachPrefix(
