@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly packets: number;
   /** Rules of a policy, at most. */
   readonly rules: number;
+  /** Payloads are asked for, and these names of interfaces as octets are. */
+  readonly names?: readonly string[];
 }
 
 /** Where interpreter and kernel differ. */
@@ -82,7 +84,8 @@ export function run(bed: Bed, loader: Loader, options: RunOptions): RunResult {
   // What this machine sends is cut into fragments after the hook.
   const trains = hook !== 'output';
   const maker = new PacketMaker(random, { trains, wholeTrains, plainOptions: hook !== 'prerouting', vlans: bed.hasVlans ? VLANS : [] });
-  const kind = { hook, conntrack: bed.options.conntrack, headers: bed.seesFragments, rules: options.rules };
+  const names = bed.seesFragments ? [] : (options.names ?? []);
+  const kind = { hook, conntrack: bed.options.conntrack, headers: bed.seesFragments, rules: options.rules, names };
   for (; result.pairs < options.pairs && result.differences.length < MOST_DIFFERENCES; result.policies++) {
     const hints = new Hints();
     const turn = result.policies % FOCUSED === 0 ? result.policies / FOCUSED : undefined;
