@@ -38,11 +38,17 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
     const shared = alike ? byPlace.get(place) : undefined;
     const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known });
     if ('refusals' in result) return { rules, wanted: undefined, refusals: result.refusals };
-    byPlace.set(place, result.compiled);
-    programs.set(name, result.compiled);
+    const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
+    byPlace.set(place, compiled);
+    programs.set(name, compiled);
     attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
   }
   return { rules, wanted: { hook: rules.hook, programs, attachments }, refusals: [] };
+}
+
+function withEventBuffer(compiled: CompiledHook, maxEntries: number): CompiledHook {
+  const maps = compiled.maps.map((need) => (need.kind === 'events' ? { ...need, shape: { ...need.shape, maxEntries } } : need));
+  return { ...compiled, maps };
 }
 
 function placeOf({ xdp, connect }: EbpfConfig, hook: string, variant: string): AttachPlace {

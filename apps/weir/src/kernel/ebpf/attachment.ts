@@ -44,8 +44,8 @@ export interface Surroundings {
 
 /** A stub at its place, with the program array that it calls: pinned, so that it goes on without this process. BpfError from everything. */
 export class Attachment {
-  readonly place: AttachPlace;
   readonly name: string;
+  #place: AttachPlace;
   readonly programs: BpfMap;
   readonly stub: BpfProgram;
   readonly #directory: PinDirectory;
@@ -53,7 +53,7 @@ export class Attachment {
   #closed = false;
 
   private constructor(place: AttachPlace, directory: PinDirectory, programs: BpfMap, stub: BpfProgram) {
-    this.place = place;
+    this.#place = place;
     this.name = placeName(place);
     this.#directory = directory;
     this.programs = programs;
@@ -81,6 +81,16 @@ export class Attachment {
       stub?.close();
       throw error;
     }
+  }
+
+  get place(): AttachPlace {
+    return this.#place;
+  }
+
+  /** The same place, in another mode perhaps. RangeError where it is another one. */
+  aimAt(place: AttachPlace): void {
+    if (placeName(place) !== this.name) throw new RangeError(`${placeName(place)} is not ${this.name}`);
+    this.#place = place;
   }
 
   get held(): boolean {

@@ -6,9 +6,10 @@ import { createMap } from './load-hook.ts';
 import { MapStore } from './map-store.ts';
 import { generationDirectory, generationOf } from './pin-layout.ts';
 import { type CountColumns, carryCounts } from './rule-counts.ts';
+import { waitForPrograms } from './sets/wait-for-programs.ts';
 
 /** A program of a generation before may still judge the packet that it began with; what it counts is taken over so many milliseconds later. */
-const SETTLE_MS = 20;
+const SETTLE_MS = 100;
 
 export interface HookParts {
   readonly directory: PinDirectory;
@@ -136,7 +137,9 @@ export class HookRuntime {
   /** Takes over what the generation before counted, once nothing counts there any more, and removes it; `atOnce` without waiting. Also notes what the programs are. */
   takeCounts(now: number, atOnce = false): void {
     const retired = this.#retired;
-    if (retired && (atOnce || now - retired.at >= SETTLE_MS)) {
+    const settled = retired !== undefined && now - retired.at >= SETTLE_MS;
+    if (retired && (atOnce || settled)) {
+      if (!settled) waitForPrograms();
       this.#retired = undefined;
       this.#current?.inherit(retired.generation);
       retired.generation.remove();

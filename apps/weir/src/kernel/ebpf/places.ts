@@ -63,6 +63,7 @@ export class Places {
     others: readonly PinDirectory[],
   ): { readonly problems: readonly PlaceProblem[]; readonly repaired: readonly AttachPlace[] } {
     const names = new Set(wanted.map(placeName));
+    for (const place of wanted) this.#attachments.get(placeName(place))?.aimAt(place);
     const pool = new LinkPool();
     const lost = this.#release(names, around, pool);
     for (const directory of others) pool.collect(directory);
