@@ -118,6 +118,12 @@ function describeKernel(event: Extract<Event, { kind: 'kernel' }>['event']): Des
         tenant: event.tenant,
         state: event.state,
       });
+    case 'programs': {
+      const told = event.programs.map(({ hook, generation }) => `${generation} at ${hook}`).join(', ');
+      return line('debug', `eBPF programs in force: ${told === '' ? 'none' : told}`, kind, {
+        programs: event.programs.map(({ hook, generation }) => ({ hook, generation })),
+      });
+    }
     case 'not-held':
       return line('warn', `the service manager does not hold the table's socket: ${event.message}`, kind, {});
     case 'failed':

@@ -15,6 +15,7 @@ import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
 import type { EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
+import { type ProgramsEvent, programsInForce } from './ebpf-events.ts';
 import { detachedOnExit, type PlannedHook, planHooks } from './ebpf-hooks.ts';
 import { clearLimits } from './ebpf-limits.ts';
 import { type Told, tellFailure, tellProblem, tellUnsayable } from './ebpf-problems.ts';
