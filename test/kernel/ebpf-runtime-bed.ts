@@ -81,6 +81,12 @@ export function pinDirectory(netns?: string): string {
   return path;
 }
 
+/** Where a BPF file system is mounted for this file of tests. */
+export function bpfMount(): string {
+  if (mounted === undefined) throw new Error('mountBpf was not called');
+  return mounted;
+}
+
 /** An engine that is closed when the test is over. */
 export function engine(directory: string, host: Host, without: readonly FeatureName[] = []): EbpfEngine {
   const made = EbpfEngine.open({ directory, netns: host.path, features: features(without), now: () => performance.now() });

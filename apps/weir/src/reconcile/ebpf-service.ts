@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { BpfError, type FeatureReport, probeFeatures } from '@weir/ebpf/kernel';
 import { judgement } from '../compile/judgement/index.ts';
 import {
@@ -7,6 +6,7 @@ import {
   EbpfEngine,
   EngineBusyError,
   type EngineProblem,
+  hasEnginePins,
   type KnownMembers,
   type WantedHook,
 } from '../kernel/ebpf/index.ts';
@@ -84,7 +84,7 @@ export class EbpfService {
     return found;
   }
 
-  /** What was pinned elsewhere goes: two engines would judge. */
+  /** Nothing is wanted in the directory any more. */
   #leave(): void {
     this.#engine?.configure([]);
     this.#engine?.close();
@@ -100,7 +100,7 @@ export class EbpfService {
   #open(): readonly MemberColumns[] {
     const { pinDirectory } = this.#ebpf;
     const needed = this.#planned.length > 0;
-    if (!needed && !existsSync(pinDirectory)) {
+    if (!needed && !hasEnginePins(pinDirectory)) {
       this.#problems.over(ENGINE);
       return [];
     }
@@ -122,6 +122,10 @@ export class EbpfService {
   #begin(awaitMembers: boolean): readonly EngineProblem[] {
     const engine = this.#engine;
     if (!engine) return [];
+    if (this.#planned.length === 0) {
+      this.#leave();
+      return [];
+    }
     const missing = engine.openLists(this.#wanted(), this.#known);
     if (awaitMembers && missing.length > 0) {
       this.#awaited = { lists: new Set(missing), until: this.#options.now() + MOST_WAIT };
@@ -179,7 +183,9 @@ export class EbpfService {
 
   /** Readers of events are to know what is in force, whenever that changes. */
   #tellPrograms(): void {
-    const now: ProgramsEvent = this.#engine ? programsInForce(this.#engine, this.#planned) : { kind: 'programs', programs: [], ring: undefined };
+    const now: ProgramsEvent = this.#engine
+      ? programsInForce(this.#engine, this.#planned)
+      : { kind: 'programs', programs: [], ring: undefined };
     const told = JSON.stringify(now);
     if (told === this.#programs) return;
     this.#programs = told;

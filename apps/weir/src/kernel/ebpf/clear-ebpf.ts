@@ -6,6 +6,11 @@ import { LinkPool } from './link-pool.ts';
 import { layoutOf } from './pin-layout.ts';
 import { readState } from './state-record.ts';
 
+/** Whether a directory has pins that an engine, of whatever version, has left or manages. */
+export function hasEnginePins(path: string): boolean {
+  return existsSync(path) && readdirSync(path).some((name) => layoutOf(name) !== undefined);
+}
+
 export interface Cleared {
   /** Places that had a program of Weir's. */
   readonly detached: number;

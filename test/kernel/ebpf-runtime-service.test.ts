@@ -1,0 +1,170 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listInterfaces, PinDirectory } from '@weir/ebpf/kernel';
+import { DirectoryLock, PacketSocket } from '@weir/sys';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import type { Config } from '../../apps/weir/src/model/config.ts';
+import type { KernelEvent, KernelPort, KernelStatus } from '../../apps/weir/src/model/kernel-port.ts';
+import { openKernelPort } from '../../apps/weir/src/reconcile/index.ts';
+import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
+import { type Host, Lab, waitFor } from '../lab/index.ts';
+import { udp4 } from './ebpf-limits-bed.ts';
+import { bpfMount, delta, mountBpf } from './ebpf-runtime-bed.ts';
+
+mountBpf();
+
+let lab: Lab;
+let host: Host;
+let directory: string;
+let pins: string;
+let out: PacketSocket;
+let ports: KernelPort[] = [];
+let events: KernelEvent[] = [];
+
+beforeEach(async () => {
+  lab = new Lab();
+  host = await lab.host('service');
+  await host.ip('link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there');
+  for (const name of ['here', 'there']) {
+    await host.sysctl(`net.ipv6.conf.${name}.disable_ipv6`, 1);
+    await host.ip('link', 'set', name, 'up');
+  }
+  out = PacketSocket.open({ interface: 'there', netns: host.path });
+  directory = mkdtempSync(join(tmpdir(), 'weir-service-'));
+  pins = join(bpfMount(), 'weir');
+  events = [];
+});
+afterEach(async () => {
+  for (const port of ports) await port.close({ clear: false });
+  ports = [];
+  clearEbpf(pins, host.path);
+  out.close();
+  await lab.dispose();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const BGP = `
+bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.2, as: 64512 }] }
+`;
+const SETS = `${BGP}sets:
+  bad: { kind: deny, communities: ["64512:666"], guard: { peers: [core], prefixes: [192.0.2.0/24] }, on_session_loss: hold forever }
+`;
+const WITH = (rules: string, ebpf = 'xdp: { interfaces: [here], on_exit: detach }') => `${SETS}
+policy: [policy.yaml]
+ebpf: { pin_directory: ${join(bpfMount(), 'weir')}, ${ebpf} }
+---
+default_action: allow
+rules:
+${rules}`;
+
+/** The configuration, and after a line of `---` its policy. */
+function config(text: string): Config {
+  const [main = '', policy = ''] = text.split('\n---\n');
+  writeFileSync(join(directory, 'policy.yaml'), policy);
+  const path = join(directory, 'weir.yaml');
+  writeFileSync(path, main);
+  const loaded = loadConfig(path);
+  expect(loaded.diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
+  return { ...loaded.config!, stateDirectory: directory, netns: host.path };
+}
+
+async function open(): Promise<KernelPort> {
+  const port = await openKernelPort({ netns: host.path, stateDirectory: directory, events: (event) => events.push(event) });
+  ports.push(port);
+  return port;
+}
+
+const xdpOf = (name: string) => listInterfaces(host.path).find((one) => one.name === name)?.xdp;
+const LISTED = '  - { name: listed, hook: xdp, expression: "ip.src in $bad", action: deny }';
+const DENY = '  - { name: seven, hook: xdp, source_cidrs: [192.0.2.7], action: deny }';
+
+async function counted(port: KernelPort, rule: string, packets: number): Promise<KernelStatus> {
+  return await waitFor(
+    `${packets} packets of ${rule}`,
+    async () => {
+      const status = await port.status();
+      return status.rules.some((one) => one.rule === rule && one.packets === packets) ? status : undefined;
+    },
+    { intervalMs: 10 },
+  );
+}
+
+describe('the kernel worker', () => {
+  it('attaches what the configuration says, changes members and rules, and takes it off at its end', async () => {
+    const port = await open();
+    expect(await port.configure(config(WITH(LISTED)))).toEqual([]);
+    const status = await port.status();
+    expect(status.problems).toEqual([]);
+    expect(status.ebpf).toMatchObject({
+      directory: pins,
+      places: [{ hook: 'xdp', place: 'xdp of here', way: 'native', why: undefined, generation: 1 }],
+    });
+    await port.apply([delta('bad', ['192.0.2.7/32'], true)]);
+    out.send(Array.from({ length: 3 }, () => udp4(0xc0000207)));
+    await counted(port, 'listed', 3);
+    await port.configure(config(WITH(`${DENY}\n${LISTED}`)));
+    out.send([udp4(0xc0000207)]);
+    const after = await counted(port, 'seven', 1);
+    expect(after.rules.find(({ rule }) => rule === 'listed')).toEqual({ chain: 'xdp', rule: 'listed', packets: 3, bytes: 84 });
+    expect(after.ebpf?.lists.find(({ family }) => family === 4)).toMatchObject({ set: 'bad', members: 1, leftOut: 0 });
+    await port.close({ clear: false });
+    expect(xdpOf('here')).toBeUndefined();
+  });
+
+  it('leaves it judging where that is what the configuration says, and goes on from there', async () => {
+    const text = WITH(LISTED, 'xdp: { interfaces: [here] }, tc: { ingress: [here], on_exit: detach }');
+    const first = await open();
+    await first.configure(config(text));
+    await first.apply([delta('bad', ['192.0.2.7/32'], true)]);
+    await first.close({ clear: false });
+    const kept = xdpOf('here');
+    expect(kept?.mode).toBe('native');
+    out.send([udp4(0xc0000207)]);
+    const next = await open();
+    const found = await next.configure(config(text));
+    expect(found.find(({ set, family, count }) => set === 'bad' && family === 4 && count === 1)).toBeDefined();
+    expect(xdpOf('here')).toEqual(kept);
+    expect((await next.status()).problems).toEqual([]);
+    await counted(next, 'listed', 1);
+    // Nothing of eBPF in the configuration: what is there goes.
+    await next.configure(config(BGP));
+    expect(xdpOf('here')).toBeUndefined();
+    expect(existsSync(pins)).toBe(false);
+    expect((await next.status()).ebpf).toBeUndefined();
+  });
+
+  it('tells what it waits for, and goes on when it is there', async () => {
+    const port = await open();
+    await port.configure(config(WITH(DENY, 'xdp: { interfaces: [late] }')));
+    expect((await port.status()).problems).toMatchObject([
+      { kind: 'place-missing', subject: 'xdp of late', message: 'there is no interface late' },
+    ]);
+    await host.ip('link', 'add', 'late', 'type', 'veth', 'peer', 'name', 'late-peer');
+    await waitFor('the program', async () => (xdpOf('late') ? true : undefined), { intervalMs: 10 });
+    await waitFor('no problem', async () => ((await port.status()).problems.length === 0 ? true : undefined), { intervalMs: 10 });
+    expect(events.filter(({ kind }) => kind === 'problem' || kind === 'problem-over').map(({ kind }) => kind)).toEqual([
+      'problem',
+      'problem-over',
+    ]);
+    await port.close({ clear: true });
+    expect(xdpOf('late')).toBeUndefined();
+    expect(existsSync(pins)).toBe(false);
+  });
+
+  it('waits for another Weir to end', async () => {
+    const port = await open();
+    const other = config(WITH(DENY));
+    PinDirectory.open(pins);
+    const lock = DirectoryLock.take(pins);
+    await port.configure(other);
+    expect((await port.status()).problems).toMatchObject([
+      { kind: 'engine-busy', message: `process ${process.pid} manages the eBPF programs in ${pins}: one Weir at a time can` },
+    ]);
+    expect(xdpOf('here')).toBeUndefined();
+    lock?.close();
+    await waitFor('the program', async () => (xdpOf('here') ? true : undefined), { intervalMs: 10 });
+    expect((await port.status()).problems).toEqual([]);
+  });
+});
