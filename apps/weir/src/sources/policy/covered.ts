@@ -60,7 +60,8 @@ class Conditions {
 
 /** Whether every packet that the rule takes is judged no further. */
 function ends(rule: PolicyRule): boolean {
-  if (!rule.enabled || rule.until !== undefined) return false;
+  // A program of the user's may answer otherwise the next time.
+  if (!rule.enabled || rule.until !== undefined || rule.program) return false;
   switch (rule.action.kind) {
     case 'allow':
       return true;

@@ -52,7 +52,7 @@ describe('programs of the user', () => {
 
   test('a script of nft cannot have one', () => {
     const { problems } = compileRules(hooksOf(load(PINNED)), [], { table: 'weir', programs: 'never' });
-    expect(problems).toMatchObject([{ rule: 'mine', construct: 'a program of its own (bpf)' }]);
+    expect(problems).toMatchObject([{ rule: 'mine', construct: 'bpf', message: 'a script of nft cannot have a program of its own (bpf)' }]);
   });
 
   test('the interpreter says that it cannot tell, where a packet comes to it', () => {
@@ -78,6 +78,12 @@ describe('programs of the user', () => {
     if (!policy) throw new Error('no policy');
     expect(policyFromJson(JSON.parse(JSON.stringify(policyToJson(policy))))).toEqual(policy);
   });
+});
+
+test('a rule that asks one covers no other', () => {
+  const rules = [PINNED, PINNED.replace('name: mine', 'name: again')].map((rule) => `  - ${rule}\n`).join('');
+  const loaded = loadTexts({ 'policy.yaml': `default_action: allow\nrules:\n${rules}` });
+  expect([printAll(loaded), loaded.policy?.rules.length]).toEqual(['', 2]);
 });
 
 describe('what is no program', () => {

@@ -7,7 +7,7 @@ import type { Match } from '../image.ts';
 import type { LiteralForm } from './alternative.ts';
 import type { ChainBook } from './chains.ts';
 import { type ListNames, literalForm } from './literal.ts';
-import { Inexpressible, unsupported } from './problem.ts';
+import { Inexpressible } from './problem.ts';
 import { programImage } from './program-image.ts';
 
 /** Which tests are asked by eBPF programs inside the rules: those that nf_tables cannot say (`needed`), none, or those that it is true of as well. */
@@ -55,7 +55,8 @@ export class Programs {
 
   /** What the user's program says cannot be turned round: its negation leads away. */
   #userForm(name: string, span: IrSpan | undefined): LiteralForm {
-    if (this.#use === 'never') throw unsupported('a program of its own (bpf)', span);
+    if (this.#use === 'never')
+      throw new Inexpressible('nft-unsupported', 'bpf', 'a script of nft cannot have a program of its own (bpf)', span);
     const program = this.#known.get(name);
     if (program) this.#book.program(program);
     const match: Match = { kind: 'program', program: name, transport: true };
