@@ -35,23 +35,28 @@ const code = `require('node:readline').createInterface({ input: process.stdin })
 const lab = new Lab();
 let host: Host;
 let inside: LabProcess;
+/** Another process in the cgroup. */
+let other: LabProcess;
 
 beforeAll(async () => {
   host = await lab.host('caller');
   mkdirSync(path);
-  inside = host.spawn('sh', ['-c', 'echo $$ > "$0/cgroup.procs"; exec "$1" -e "$2"', path, process.execPath, code]);
+  const spawn = (): LabProcess => host.spawn('sh', ['-c', 'echo $$ > "$0/cgroup.procs"; exec "$1" -e "$2"', path, process.execPath, code]);
+  inside = spawn();
+  other = spawn();
 });
 
 afterAll(async () => {
   await inside.close();
+  await other.close();
   rmdirSync(path);
   await lab.dispose();
 });
 
-async function ask(line: string): Promise<string> {
-  const before = inside.stdout.length;
-  inside.write(`${line}\n`);
-  return await waitFor(`an answer to ${line}`, async () => inside.stdout.slice(before).trim() || undefined, { intervalMs: 2 });
+async function ask(line: string, who = inside): Promise<string> {
+  const before = who.stdout.length;
+  who.write(`${line}\n`);
+  return await waitFor(`an answer to ${line}`, async () => who.stdout.slice(before).trim() || undefined, { intervalMs: 2 });
 }
 
 /** Programs of the rules at every place of the cgroup, until the test is over. */
@@ -134,6 +139,20 @@ describe('what processes ask for', () => {
     await ask('tcp 127.0.0.1 10');
     const map = loaded.get('connect4')?.maps.get(COUNTERS);
     expect([...sumCpus(map?.lookup(u32(0)) ?? new Uint8Array(0), 16)]).toEqual([3n, 0n]);
+  });
+
+  it.each([
+    { per: 'process', others: TCP },
+    { per: 'cgroup', others: 'EPERM' },
+  ] as const)('limits new connections per $per', async ({ per, others }) => {
+    // One in a thousand seconds: none comes back while this runs.
+    const limit = { unit: 'packets', rate: 0.001, burst: 3, per } as const;
+    attach(rule('r', 'tcp.dstport == 9', { kind: 'rate-limit', limit }));
+    const answers: string[] = [];
+    for (let i = 0; i < 5; i++) answers.push(await ask('tcp 127.0.0.1 9'));
+    expect(answers).toEqual([TCP, TCP, TCP, 'EPERM', 'EPERM']);
+    expect(await ask('tcp 127.0.0.1 9', other)).toBe(others);
+    expect(await ask('tcp 127.0.0.1 10')).toBe(TCP);
   });
 
   it('refuses what is not known before there is a packet', () => {

@@ -4,6 +4,8 @@ import { parseCounted, printCounted } from './counted.ts';
 describe('whose traffic is counted together', () => {
   it.each([
     { name: 'a rule', input: 'rule', want: { per: 'rule' }, printed: 'rule' },
+    { name: 'a process', input: 'process', want: { per: 'process' }, printed: 'process' },
+    { name: 'a cgroup', input: 'cgroup', want: { per: 'cgroup' }, printed: 'cgroup' },
     { name: 'an address', input: 'source', want: { per: 'source' }, printed: 'source' },
     {
       name: 'both lengths',
@@ -26,10 +28,19 @@ describe('whose traffic is counted together', () => {
     expect(parseCounted(printed)).toEqual(want);
   });
 
-  it.each(['', 'rule/24', 'source/', 'source/0', 'source/33', 'source/24/0', 'source/24/129', 'source/24/48/1', 'source /24', 'sources'])(
-    '%j is none',
-    (input) => {
-      expect(parseCounted(input)).toBeUndefined();
-    },
-  );
+  it.each([
+    '',
+    'rule/24',
+    'process/24',
+    'source/',
+    'source/0',
+    'source/33',
+    'source/24/0',
+    'source/24/129',
+    'source/24/48/1',
+    'source /24',
+    'sources',
+  ])('%j is none', (input) => {
+    expect(parseCounted(input)).toBeUndefined();
+  });
 });

@@ -3,14 +3,18 @@ import type { RateLimit } from './rule.ts';
 /** Whose traffic a limit counts together. */
 export type Counted = Pick<RateLimit, 'per' | 'prefix'>;
 
+/** The words for what is counted together. */
+export const COUNTED = ['rule', 'source', 'destination', 'process', 'cgroup'] as const satisfies readonly Counted['per'][];
+
 const FORM = /^(source|destination)\/(\d{1,2})(?:\/(\d{1,3}))?$/;
 
 /**
- * As policies write it: `rule`, `source`, `destination`; `source/24/48` counts together what comes from one IPv4 prefix of 24 bits or one IPv6 prefix of 48. With one length only the other is
+ * As policies write it: `rule`, `source`, `destination`, `process`, `cgroup`; `source/24/48` counts together what comes from one IPv4 prefix of 24 bits or one IPv6 prefix of 48. With one length only the other is
  * twice as long: `source/24` is `source/24/48`. Undefined for what is none.
  */
 export function parseCounted(text: string): Counted | undefined {
-  if (text === 'rule' || text === 'source' || text === 'destination') return { per: text };
+  const whole = COUNTED.find((word) => word === text);
+  if (whole) return { per: whole };
   const [, per, first = '', second] = FORM.exec(text) ?? [];
   if (per !== 'source' && per !== 'destination') return undefined;
   const ip4 = Number(first);

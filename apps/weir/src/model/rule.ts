@@ -22,8 +22,8 @@ export interface RateLimit {
   readonly rate: number;
   /** What may come at once, in the same unit. */
   readonly burst: number;
-  /** Whose traffic is counted together. */
-  readonly per: 'rule' | 'source' | 'destination';
+  /** Whose traffic is counted together; processes and cgroups only where they ask for connections. */
+  readonly per: 'rule' | 'source' | 'destination' | 'process' | 'cgroup';
   /** Of source and destination: bits of the address that count, by family; all of them when it is absent. */
   readonly prefix?: { readonly ip4: number; readonly ip6: number };
 }

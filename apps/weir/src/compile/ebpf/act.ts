@@ -34,7 +34,12 @@ export function needsAct({ action, log, audit }: Rule): boolean {
 export function checkAction({ action }: Rule, place: Place): void {
   const refused = (construct: string): Unsayable => new Unsayable(`an eBPF program at ${place}`, construct);
   if (action.kind === 'reject') throw refused(action.kind);
-  if (action.kind === 'rate-limit' && action.limit.per === 'source' && isConnectPlace(place)) throw refused('a rate limit per source');
+  if (action.kind === 'rate-limit') {
+    const { per } = action.limit;
+    const byCaller = per === 'process' || per === 'cgroup';
+    // Where a connection is asked for there is no source yet, and elsewhere nobody asks.
+    if (isConnectPlace(place) ? per === 'source' : byCaller) throw refused(`a rate limit per ${per}`);
+  }
   if (action.kind === 'mark' && place !== 'tc') throw refused('mark');
 }
 
@@ -62,7 +67,7 @@ export function emitAct(asm: RuleAssembler, act: Label, { place, hook, need }: A
   asm.mov('r2', FRAME).alu('r2', '+=', STACK.scratch).map('r1', RULES).call('map_lookup_elem').jump('r0', '==', 0, none);
   asm.mov(ENTRY_AT, 'r0');
   emitAnswer(asm);
-  emitLimited(asm, hook, need);
+  emitLimited(asm, { place, hook, need });
   if (place === 'tc') emitMark(asm);
   if (hook.rules.some(givesEvents)) {
     for (const map of eventMaps(hook)) need(map);
@@ -87,13 +92,22 @@ function emitAnswer(asm: RuleAssembler): void {
 }
 
 /** A packet is allowed under the rate and denied over it. */
-function emitLimited(asm: RuleAssembler, hook: HookRules, need: ActContext['need']): void {
+function emitLimited(asm: RuleAssembler, { place, hook, need }: ActContext): void {
   const maps = limitNeeds(hook);
   if (maps.length === 0) return;
   for (const map of maps) need(map);
   const [under, over, known] = [asm.label('under the rate'), asm.label('over the rate'), asm.label('no limit')];
   asm.load('r1', 'u8', ENTRY_AT, ENTRY.action).jump('r1', '!=', ACTION_CODE['rate-limit'], known);
-  emitLimit(asm, { frame: FRAME, entry: ENTRY_AT, entryAt: ENTRY.limit, bucket: ANSWER_IN, admission: admission(hook), under, over });
+  emitLimit(asm, {
+    frame: FRAME,
+    entry: ENTRY_AT,
+    entryAt: ENTRY.limit,
+    bucket: ANSWER_IN,
+    admission: admission(hook),
+    atConnect: isConnectPlace(place),
+    under,
+    over,
+  });
   asm.place(under).mov(ANSWER_IN, ANSWER.allow).goto(known);
   asm.place(over).mov(ANSWER_IN, ANSWER.deny).place(known);
 }

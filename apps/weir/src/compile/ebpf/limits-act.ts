@@ -14,6 +14,8 @@ export interface LimitContext {
   readonly bucket: Register;
   /** Undefined where every limit counts by rule. */
   readonly admission: Admission | undefined;
+  /** There is a process that asks, and no source. */
+  readonly atConnect: boolean;
   readonly under: Label;
   readonly over: Label;
 }
@@ -30,7 +32,10 @@ export function emitLimit(asm: RuleAssembler, context: LimitContext): void {
   asm.load('r1', 'u64', entry, entryAt + LIMIT_ENTRY.key).store('u64', frame, KEY, 'r1');
   if (admission) {
     asm.load('r1', 'u8', entry, entryAt + LIMIT_ENTRY.by).jump('r1', '==', COUNTED_BY.rule, shared);
+    const counted = asm.label('key');
+    if (context.atConnect) emitCaller(asm, context, counted);
     emitAddress(asm, context);
+    asm.place(counted);
     lookUp(asm, frame, LIMITS);
     asm.mov(bucket, 'r0').jump('r0', '!=', 0, take);
     emitAdmit(asm, context, admission, take);
@@ -62,6 +67,24 @@ function lookUp(asm: RuleAssembler, frame: Register, map: string): void {
 function insert(asm: RuleAssembler, frame: Register, map: string, value: number): void {
   asm.mov('r2', frame).alu('r2', '+=', KEY).mov('r3', frame).alu('r3', '+=', value).mov('r4', NOEXIST);
   asm.map('r1', map).call('map_update_elem');
+}
+
+/** The number of the process or of its cgroup behind the rule's key, where that counts; then goes to `counted`. */
+function emitCaller(asm: RuleAssembler, { frame, entry, entryAt }: LimitContext, counted: Label): void {
+  const address = asm.label('an address');
+  const cgroup = asm.label('a cgroup');
+  const known = asm.label('caller');
+  asm.load('r1', 'u8', entry, entryAt + LIMIT_ENTRY.by).jump('r1', '<', COUNTED_BY.process, address);
+  asm.jump('r1', '!=', COUNTED_BY.process, cgroup);
+  asm.call('get_current_pid_tgid').alu('r0', '>>=', 32).goto(known);
+  asm.place(cgroup).call('get_current_cgroup_id');
+  asm
+    .place(known)
+    .store('u64', frame, KEY + 8, 'r0')
+    .mov('r1', 0)
+    .store('u64', frame, KEY + 16, 'r1')
+    .goto(counted);
+  asm.place(address);
 }
 
 /** The part of the address that counts, behind the rule's key. What is neither IPv4 nor IPv6 has none: it counts as ::. */

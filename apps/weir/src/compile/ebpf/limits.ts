@@ -25,7 +25,7 @@ export const LIMIT_ENTRIES = 131_072;
 /** Rules with a limit, of all generations whose entries have not been cleared away. */
 const SHARED_ENTRIES = 65_536;
 
-/** { key of the rule u64 · address, IPv4 as ::ffff:a.b.c.d } */
+/** { key of the rule u64 · address, IPv4 as ::ffff:a.b.c.d, or number of the process or cgroup u64 and zeros } */
 export const LIMIT_KEY = { rule: 0, address: 8, octets: 24 } as const;
 /** { time at which the bucket is full u64 } */
 export const BUCKET_OCTETS = 8;
@@ -98,7 +98,7 @@ export const LIMIT_ENTRY = {
   octets: 48,
 } as const;
 
-export const COUNTED_BY = { rule: 0, source: 1, destination: 2 } as const;
+export const COUNTED_BY = { rule: 0, source: 1, destination: 2, process: 3, cgroup: 4 } as const;
 
 /** Writes the limit of a rule. */
 export function writeLimit(entry: DataView, at: number, hook: HookRules['hook'], { ref }: Rule, limit: RateLimit): void {

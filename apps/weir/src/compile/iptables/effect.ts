@@ -91,6 +91,7 @@ function limitMatch(hook: string, ref: string, limit: RateLimit, family: Family)
   if (!fits(HASHLIMIT, rate, burst)) throw unsayable(`a rate of ${rate} packets with a burst of ${burst}`, undefined);
   const name = `weir_${digest(JSON.stringify([hook, ref, limit])).slice(0, 10)}`;
   const idle = Math.min(METER_TIMEOUT.most, Math.max(METER_TIMEOUT.least, Math.ceil(burst / rate)));
+  if (per === 'process' || per === 'cgroup') throw unsayable(`a rate limit per ${per}`, undefined);
   const side = per === 'source' ? 'src' : 'dst';
   const bits = limit.prefix?.[family === 4 ? 'ip4' : 'ip6'];
   const mask = bits === undefined ? '' : ` --hashlimit-${side}mask ${bits}`;

@@ -50,6 +50,9 @@ function checkAction(table: Table<RawRule>, hooks: readonly Hook[], report: Repo
   const cannot = (hook: Hook, what: string, key: keyof RawRule & string, hint: string): void =>
     report('E049', table.place(key), `${what} at the hook ${hook}`, hint);
   for (const hook of hooks) {
+    const per = r.action === 'rate_limit' ? r.rate_limit_per?.per : undefined;
+    if (hook !== 'connect' && (per === 'process' || per === 'cgroup'))
+      cannot(hook, `a ${per} cannot be counted`, 'rate_limit_per', 'it can at connect, where the process that asks is known');
     if (hook !== 'xdp' && hook !== 'tc' && hook !== 'connect') continue;
     if (r.action === 'reject')
       cannot(
@@ -70,7 +73,7 @@ function checkAction(table: Table<RawRule>, hooks: readonly Hook[], report: Repo
         hook,
         'sources cannot be counted',
         r.rate_limit_per ? 'rate_limit_per' : 'action',
-        `${NOT_CHOSEN}: write rate_limit_per: rule or destination`,
+        `${NOT_CHOSEN}: write rate_limit_per: process, cgroup, destination or rule`,
       );
   }
 }

@@ -202,7 +202,7 @@ hint: did you mean source?
 policy.yaml:12:21 error[E009] "source/24/129" is not what is counted together
     rate_limit_per: source/24/129
                     ^^^^^^^^^^^^^
-hint: it is one of rule, source, destination; source/24/48 counts by 24 bits of IPv4 addresses and 48 of IPv6
+hint: it is one of rule, source, destination, process, cgroup; source/24/48 counts by 24 bits of IPv4 addresses and 48 of IPv6
 `,
   },
   {
@@ -523,7 +523,7 @@ hint: name a file in the MaxMind DB format: tables: { country: FILE, asnum: FILE
 policy.yaml:11:13 error[E049] sources cannot be counted at the hook connect
     action: rate_limit
             ^^^^^^^^^^
-hint: the source is not chosen yet when a process connects: write rate_limit_per: rule or destination
+hint: the source is not chosen yet when a process connects: write rate_limit_per: process, cgroup, destination or rule
 policy.yaml:12:21 error[E049] what is only asked for has no bytes to count at the hook connect
     rate_limit_bps: 1000
                     ^^^^

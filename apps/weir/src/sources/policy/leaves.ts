@@ -1,5 +1,5 @@
 import { type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
-import { type Counted, parseCounted } from '../../model/counted.ts';
+import { COUNTED, type Counted, parseCounted } from '../../model/counted.ts';
 import type { PortRange } from '../../model/firewall.ts';
 import { leaf, quote, type Shape } from '../yaml/shape.ts';
 import type { Place } from '../yaml/source-text.ts';
@@ -50,11 +50,9 @@ export function orNothing<T>(shape: Shape<T>): Shape<T> {
   };
 }
 
-const COUNTED = ['rule', 'source', 'destination'];
-
-/** `rule`, `source`, `destination`; the latter two with the lengths of prefixes: `source/24/48`. */
+/** `rule`, `source`, `destination`, `process`, `cgroup`; source and destination with the lengths of prefixes: `source/24/48`. */
 export function counted(): Shape<Counted> {
-  return leaf(`one of ${COUNTED.join(', ')}, the latter two with lengths as in source/24/48`, (written, _value, place, report) => {
+  return leaf(`one of ${COUNTED.join(', ')}, source and destination with lengths as in source/24/48`, (written, _value, place, report) => {
     const found = parseCounted(written);
     if (found) return found;
     const near = suggest(written, COUNTED);

@@ -113,7 +113,7 @@ const rule = table<RawRule>('a rule', {
   ),
   rate_limit_per: optional(
     orNothing(counted()),
-    'Whose traffic is counted together. With lengths it is that of a prefix: `source/24/48` takes 24 bits of IPv4 addresses and 48 of IPv6; `source/24` is the same.',
+    'Whose traffic is counted together. With lengths it is that of a prefix: `source/24/48` takes 24 bits of IPv4 addresses and 48 of IPv6; `source/24` is the same. At connect there is no source: a `process` or `cgroup` can be counted there.',
     'source',
   ),
   reject_with: optional(orNothing(word('an answer', REJECTIONS)), 'What `reject` answers.', 'port-unreachable'),

@@ -44,6 +44,12 @@ export function label(text: string, most: number = MOST_LABEL): string {
   return `${out}...`;
 }
 
+/** What the packets of a rule are logged with, by each verdict that it may come to. */
+export function logPrefixes(hook: HookRules, rule: Rule): readonly string[] {
+  const { tails } = effectOf(hook, rule, { group: 0 });
+  return tails.flatMap(({ statements = [] }) => statements.flatMap((one) => (one.kind === 'log' ? [one.prefix] : [])));
+}
+
 /** `weir input web-1 deny: ` */
 function logPrefix(hook: string, ref: string, verdict: string): string {
   const end = ` ${verdict}: `;
@@ -126,6 +132,8 @@ function limited(hook: HookRules, rule: Rule, rate: RateLimit, under: readonly R
   const shared = tail([], [{ kind: 'limit', limit }, ...under], accept);
   const { per } = rate;
   if (per === 'rule') return { tails: [shared, over], meters: [] };
+  // No policy has it here: only where a connection is asked for is the caller known.
+  if (per === 'process' || per === 'cgroup') throw new RangeError(`nf_tables has no limit per ${per}`);
   const refill = Math.ceil(rate.burst / Math.max(1, rate.rate));
   const timeout = Math.min(METER_TIMEOUT.most, Math.max(METER_TIMEOUT.least, refill));
   const meters = ([4, 6] as const).map((family): MeterImage => {
