@@ -83,6 +83,13 @@ export class Weir {
     return this.command('restore', ...this.#arguments());
   }
 
+  /** `weir clear`, to its end; it may refuse. */
+  clear(...args: readonly string[]): Promise<CommandResult> {
+    return this.host.exec(process.execPath, [program, 'clear', ...this.#arguments(), '--socket', this.socket, ...args], {
+      allowFailure: true,
+    });
+  }
+
   /** Any command of the program inside the namespace. */
   command(...args: readonly string[]): Promise<CommandResult> {
     return this.host.exec(process.execPath, [program, ...args]);

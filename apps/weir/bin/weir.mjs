@@ -20,9 +20,10 @@ function newerThan(folder, time) {
 }
 
 /** The source folders that the bundle was made of; none of them exists in an installed package. */
-const folders = [source, ...['wire', 'sys', 'filter', 'bgp', 'netlink'].map((name) => here(`../../../packages/${name}/src`))].filter(
-  (folder) => existsSync(folder),
-);
+const folders = [
+  source,
+  ...['wire', 'sys', 'filter', 'bgp', 'netlink', 'ebpf'].map((name) => here(`../../../packages/${name}/src`)),
+].filter((folder) => existsSync(folder));
 const current = existsSync(bundle) && !folders.some((folder) => newerThan(folder, statSync(bundle).mtimeMs));
 
 // Keeps compiled code between runs where Node can (22 and later).

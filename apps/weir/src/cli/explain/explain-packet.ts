@@ -54,8 +54,9 @@ export function describeStep(step: Trace['because'][number]): string {
   const { test } = step.literal;
   const saw = test.kind === 'list' ? `${printSaw(step)}, ${step.passed ? 'a member' : 'no member'} of $${test.list}` : printSaw(step);
   if (step.holds || test.kind === 'list' || test.kind === 'flag') return saw;
-  const asked = printExpr(step.literal);
-  return `${saw}, not ${asked.length > MAX_ASKED ? `${asked.slice(0, MAX_ASKED)}...` : asked}`;
+  // What is denied holds where the literal does not.
+  const asked = printExpr({ ...step.literal, negated: false });
+  return `${saw}, ${step.literal.negated ? 'so' : 'not'} ${asked.length > MAX_ASKED ? `${asked.slice(0, MAX_ASKED)}...` : asked}`;
 }
 
 /** What is known of a packet at a hook. Programs of tc know the one interface that they are attached to; where a process only asks for a connection, it has none yet. */
