@@ -28,7 +28,9 @@ export interface KernelProblem {
     /** Another process manages the eBPF programs. */
     | 'engine-busy'
     /** A set has more members than its eBPF map has room for. */
-    | 'list-full';
+    | 'list-full'
+    /** More addresses come to rate limits than there are buckets for: some share one. */
+    | 'limits-full';
   /** Named set or rule this is about. */
   readonly subject: string;
   readonly message: string;

@@ -17,9 +17,9 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
 import { type ProgramsEvent, programsInForce } from './ebpf-events.ts';
 import { detachedOnExit, type PlannedHook, planHooks } from './ebpf-hooks.ts';
-import { clearLimits } from './ebpf-limits.ts';
+import { clearLimits, LimitWatch } from './ebpf-limits.ts';
 import { type Told, tellFailure, tellProblem, tellUnsayable } from './ebpf-problems.ts';
-import { ebpfRules, ebpfStatus } from './ebpf-status.ts';
+import { ebpfLimits, ebpfRules, ebpfStatus } from './ebpf-status.ts';
 import { Problems } from './problems.ts';
 import type { Retry } from './slot.ts';
 
@@ -56,6 +56,7 @@ export class EbpfService {
   #toldPrograms = false;
   /** Limits of rules that are gone are cleared away when the programs before have ended. */
   #limitsDue = false;
+  readonly #limits = new LimitWatch();
 
   constructor(options: EbpfServiceOptions) {
     this.#options = options;
@@ -137,7 +138,9 @@ export class EbpfService {
   #configure(engine: EbpfEngine): readonly EngineProblem[] {
     this.#awaited = undefined;
     this.#limitsDue = true;
-    return this.#tellRepairs(engine.configure(this.#wanted()));
+    const settled = engine.configure(this.#wanted());
+    this.#limits.follow(ebpfLimits(engine, this.#planned), this.#options.now());
+    return this.#tellRepairs(settled);
   }
 
   #tellRepairs({ problems, repaired }: ReturnType<EbpfEngine['settle']>): readonly EngineProblem[] {
@@ -195,7 +198,7 @@ export class EbpfService {
 
   #raise(told: ReadonlyMap<string, Told>): void {
     for (const [key, one] of told) this.#problems.raise(key, one);
-    this.#problems.keep(new Set(told.keys()));
+    this.#problems.keep(new Set([...told.keys(), ...this.#limits.keys]));
   }
 
   /** Members of lists that programs look into: one update a member. */
@@ -225,15 +228,25 @@ export class EbpfService {
     }
     const changed = engine.poll();
     if (changed || (this.#retry && isDue(this.#retry, now))) this.#settle(() => this.#tellRepairs(engine.settle()));
+    if (this.#limits.due !== undefined && now >= this.#limits.due) this.#lookAtLimits(engine, now);
     if (!this.#limitsDue || engine.nextDue() !== undefined) return;
     this.#limitsDue = false;
     for (const { rules } of this.#planned) clearLimits(engine, rules);
   }
 
+  #lookAtLimits(engine: EbpfEngine, now: number): void {
+    for (const [key, told] of this.#limits.look(ebpfLimits(engine, this.#planned), now)) {
+      if (told) this.#problems.raise(key, told);
+      else this.#problems.over(key);
+    }
+  }
+
   /** Milliseconds until `poll` has something to do by itself; undefined when nothing is open. */
   nextDue(): number | undefined {
     const now = this.#options.now();
-    const times = [this.#awaited?.until, this.#retry?.at].flatMap((at) => (at === undefined ? [] : [Math.max(0, at - now)]));
+    const times = [this.#awaited?.until, this.#retry?.at, this.#engine && this.#limits.due].flatMap((at) =>
+      at === undefined ? [] : [Math.max(0, at - now)],
+    );
     const due = this.#engine?.nextDue();
     if (due !== undefined) times.push(due);
     return times.length === 0 ? undefined : Math.min(...times);

@@ -11,9 +11,14 @@ export function ebpfStatus(engine: EbpfEngine, planned: readonly PlannedHook[]):
     directory,
     places: places.map(({ hook, place, way, why, generation }) => ({ hook, place: describePlace(place), way, why, generation })),
     lists,
-    limits: planned.flatMap(({ rules: { hook } }) => limitsOf(engine, hook)),
+    limits: ebpfLimits(engine, planned),
     ...(events && { events }),
   };
+}
+
+/** How full the buckets of hooks are that have some. */
+export function ebpfLimits(engine: EbpfEngine, planned: readonly PlannedHook[]): readonly EbpfLimits[] {
+  return planned.flatMap(({ rules: { hook } }) => limitsOf(engine, hook));
 }
 
 function limitsOf(engine: EbpfEngine, hook: string): readonly EbpfLimits[] {
