@@ -19,13 +19,13 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'conformance/**/*.test.ts'],
         },
       },
-      ...['kernel', 'agreement', 'interop', 'e2e'].map((name) => ({
+      ...['kernel', 'agreement', 'interop', 'e2e', 'load'].map((name) => ({
         extends: true as const,
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
           // What mostly waits, for daemons or for the kernel, runs two files at a time.
-          ...(name === 'interop' || name === 'kernel' ? { maxWorkers: 2 } : { fileParallelism: false }),
+          ...(name === 'agreement' || name === 'load' ? { fileParallelism: false } : { maxWorkers: 2 }),
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

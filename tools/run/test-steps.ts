@@ -16,8 +16,8 @@ export interface Group {
 }
 
 /**
- * What follows `npm run check` in `npm test`, one group after the other. The interop and kernel tests run two files at a time (vitest.config.ts): they mostly
- * wait, each in namespaces of its own; so do the fuzzers. The agreement and end-to-end tests, which hold the system to its word under load, have the machine for themselves.
+ * What follows `npm run check` in `npm test`, one group after the other. The interop, kernel and end-to-end tests run two files at a time (vitest.config.ts): they mostly
+ * wait, each in namespaces of its own; so do the fuzzers. The agreement tests and those under load have the machine for themselves.
  * `root` is the checkout, `privileged` whether this is root on Linux.
  */
 export function testGroups(root: string, privileged: boolean, print: (text: string) => void): readonly Group[] {
@@ -30,7 +30,7 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
     { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
     {
       width: 1,
-      steps: [project('interop', 15), project('kernel', 10), project('agreement', 10), project('e2e', 20)],
+      steps: [project('interop', 15), project('kernel', 10), project('agreement', 10), project('e2e', 20), project('load', 20)],
     },
     { width: 2, steps: listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })) },
     {
