@@ -237,8 +237,23 @@ describe("the user's own programs", () => {
     expect(await gets('this two')).toBe(true);
   });
 
+  it('one of another type in an object is refused', async () => {
+    writeFileSync(join(directory, 'xdp.o'), await compileC(ENDS_WITH_X.replace('SEC("socket")', 'SEC("xdp")')));
+    const [problem] = configure(start(), 'bpf: { object: xdp.o, program: ends_with_x }');
+    expect(problem).toContain('the program ends_with_x is of the type xdp, and rules ask programs of the type socket_filter');
+  });
+
+  it('one of another type is refused', async () => {
+    const program = keep(load({ name: 'mine', type: 'xdp' }, returning(2)));
+    const pins = PinDirectory.open(join(mounted, 'mine'));
+    pins.pin(program, 'xdp');
+    expect(configure(start(), `bpf: ${pins.path}/xdp`).join()).toContain(
+      `what is pinned at ${pins.path}/xdp is no program of the type socket filter`,
+    );
+  });
+
   it.each([
-    { name: 'one that is not there', rule: 'bpf: /sys/fs/bpf/weir-test-none', want: /No such file|ENOENT/ },
+    { name: 'one that is not there', rule: 'bpf: /sys/fs/bpf/weir-test-none', want: /nothing is pinned at \/sys\/fs\/bpf\/weir-test-none/ },
     {
       name: 'one that the object has not',
       rule: 'bpf: { object: mine.o, program: other }',

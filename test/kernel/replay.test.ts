@@ -83,6 +83,7 @@ describe('kernel and interpreter on a capture of every kind of packet', () => {
     { policy: 'tiers.yaml', more: [] },
     { policy: 'reflection.yaml', more: ['--hook', 'input'] },
     { policy: 'reflection.yaml', more: ['--hook', 'forward'] },
+    { policy: 'payload.yaml', more: [] },
     { policy: 'border.yaml', more: ['-c', join(ROOT, 'examples/weir/policy.yaml'), '--iif', 'eth0', '--oif', 'wg0', '--hook', 'forward'] },
   ])('$policy', async ({ policy, more }) => {
     const { code, lines, err } = await replay(example(policy), '--pcap', capture, '--compare', ...more);

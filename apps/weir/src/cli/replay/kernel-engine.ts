@@ -31,6 +31,8 @@ export class KernelEngine {
     try {
       const { prepare, enforce } = planTable(ADDRESS, table, undefined, false);
       const outcome = this.#backend.commit([...prepare, ...enforce]);
+      // The rules hold the programs that they ask.
+      this.#backend.keepPrograms(ADDRESS, new Set());
       if (outcome.kind === 'refused')
         throw new CliError(
           EXIT.error,

@@ -1,5 +1,5 @@
 import { BpfMap, BpfProgram } from '@weir/ebpf/kernel';
-import { BpfObject } from '@weir/ebpf/object';
+import { BpfObject, ObjectError } from '@weir/ebpf/object';
 import type { MatchProgram } from '../../model/match-program.ts';
 import { fillTable } from './fill-table.ts';
 
@@ -9,6 +9,7 @@ export interface LoadedMatch {
   close(): void;
 }
 
+const TYPE = 'socket_filter';
 /** The octets of an instruction, and where in it a map's descriptor stands. */
 const SLOT = 8;
 const IMMEDIATE = 4;
@@ -24,7 +25,14 @@ export function loadMatch(program: MatchProgram): LoadedMatch {
 function loadObject({ object, program, file }: Extract<MatchProgram, { kind: 'object' }>): LoadedMatch {
   const opened = BpfObject.open(new Uint8Array(Buffer.from(object, 'base64')), file);
   try {
-    opened.load({ programs: [program], type: 'socket_filter' });
+    const type = opened.programs().find((one) => one.name === program)?.type;
+    if (type !== undefined && type !== TYPE && type !== 'unspec')
+      throw new ObjectError(
+        'wrong-type',
+        file,
+        `the program ${program} is of the type ${type}, and rules ask programs of the type ${TYPE}`,
+      );
+    opened.load({ programs: [program], type: TYPE });
     return opened.program(program);
   } finally {
     opened.close();
@@ -43,7 +51,7 @@ function loadCode({ name, instructions, tables }: Extract<MatchProgram, { kind: 
       for (const slot of slots) view.setInt32(slot * SLOT + IMMEDIATE, map.fd, true);
     }
     // The program holds its maps.
-    return BpfProgram.load({ name: matchName(name), type: 'socket_filter', instructions: octets });
+    return BpfProgram.load({ name: matchName(name), type: TYPE, instructions: octets });
   } finally {
     for (const map of maps) map.close();
   }

@@ -39,7 +39,7 @@ import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { entriesOf } from './range-elements.ts';
 import { RuleMark } from './rule-mark.ts';
-import { deletedTables, keepPrograms, ruleProgramPlaces } from './rule-programs.ts';
+import { deletedTables, keepPrograms, ruleProgramPlaces, sayWhatIsMissing } from './rule-programs.ts';
 import { TrackedConnections } from './tracked-connections.ts';
 
 /** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
@@ -219,7 +219,8 @@ export class NftBackend implements KernelBackend {
     });
     const elements = operations.reduce((sum, o) => sum + ('elements' in o ? o.elements.count : 0), 0);
     try {
-      const outcome = outcomeOf(elements > QUIET ? this.#commitQuietly(transaction) : this.#client.commit(transaction));
+      const result = elements > QUIET ? this.#commitQuietly(transaction) : this.#client.commit(transaction);
+      const outcome = sayWhatIsMissing(outcomeOf(result), operations);
       if (outcome.kind === 'committed') for (const address of deletedTables(operations)) this.keepPrograms(address, new Set());
       return outcome;
     } catch (error) {

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs';
 import { BpfError } from '@weir/ebpf/kernel';
 import { ObjectError } from '@weir/ebpf/object';
-import type { BpfMatch } from '@weir/netlink/nftables';
-import type { Operation, Refusal, TableAddress } from '../backend.ts';
+import { type BpfMatch, readBpfMatch } from '@weir/netlink/nftables';
+import type { Operation, Outcome, Refusal, TableAddress } from '../backend.ts';
 import type { PinnedMatches } from '../ebpf/pinned-matches.ts';
 
 /** Sees to it that the programs are there which rules of a transaction ask. What is refused is said of the rule. */
@@ -25,6 +26,31 @@ export function ruleProgramPlaces(
   }
   return { places, refusals };
 }
+
+/** The refusal of a rule that asks a program, with what the kernel does not say: what was not found. */
+export function sayWhatIsMissing(outcome: Outcome, operations: readonly Operation[]): Outcome {
+  if (outcome.kind !== 'refused') return outcome;
+  return { kind: 'refused', refusals: outcome.refusals.map((refusal) => withReason(refusal, operations[refusal.operation ?? -1])) };
+}
+
+function withReason(refusal: Refusal, operation: Operation | undefined): Refusal {
+  if (operation?.kind !== 'add-rule') return refusal;
+  const asked = operation.rule.expressions.map(readBpfMatch).find((program) => program !== undefined);
+  if (asked?.kind !== 'pinned') return refusal;
+  const { path } = asked;
+  const users = path.startsWith('/');
+  if (users && !existsSync(path)) return { ...refusal, message: `${refusal.message}: nothing is pinned at ${path}` };
+  if (refusal.code === 'EINVAL' && users)
+    return { ...refusal, message: `${refusal.message}: what is pinned at ${path} is no program of the type socket filter` };
+  if (!MISSING.has(refusal.code)) return refusal;
+  return {
+    ...refusal,
+    message: `${refusal.message}: this kernel has no match bpf for nf_tables (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_MATCH_BPF)`,
+  };
+}
+
+/** What a kernel answers that does not know the match. */
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'EOPNOTSUPP', 'EPROTONOSUPPORT']);
 
 /** Lets go of what a table asks no more; says why it cannot. What stays then is tried again at the next start. */
 export function keepPrograms(programs: PinnedMatches, table: string, names: ReadonlySet<string>): string | undefined {
