@@ -2,14 +2,14 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Assembler, bindProgram } from '@weir/ebpf/asm';
-import { type BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
+import { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
 import { type Family, mask32, type Prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { emitSetLookup, listNeed } from '../../apps/weir/src/compile/ebpf/sets/index.ts';
 import { TrieList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
 import type { MemberDelta } from '../../apps/weir/src/model/member-delta.ts';
 import type { Rule } from '../../apps/weir/src/model/rule.ts';
-import { slotMask, slotMaskSymbol } from '../../apps/weir/src/model/set-layout.ts';
+import { SET_LAYOUT, slotMask, slotMaskSymbol } from '../../apps/weir/src/model/set-layout.ts';
 import { Random } from '../e2e/random.ts';
 import { runCommand } from '../lab/index.ts';
 import { keep } from './ebpf-bed.ts';
@@ -167,5 +167,95 @@ describe.each([4, 6] as const)('a set of IPv%s', (family) => {
       }
     }
     list.close();
+  });
+
+  /** Members that share little, so that each takes slots of its own. */
+  function spread(count: number): Prefix[] {
+    const bits = family === 4 ? 32 : 128;
+    return Array.from({ length: count }, (_, i) => {
+      const w0 = (((i >> 1) << 16) + 0x0a00_0000 + (i & 1)) >>> 0;
+      return prefixFromWords(family, w0, 0, 0, family === 4 ? 0 : i, bits);
+    });
+  }
+  const wanted = (all: readonly Prefix[], yes = true) => all.map((one) => ({ prefix: one, wanted: yes }));
+
+  test('it grows into a larger map, pinned in place of the one before, which keeps what it had', () => {
+    const directory = pins();
+    const list = keep(TrieList.open(NEED[family], directory, 'some'));
+    const first = spread(100);
+    list.apply(delta(family, wanted(first)));
+    const before = lookup(list.map, family);
+    const id = list.map.info().id;
+    const all = spread(12_000);
+    expect(list.apply(delta(family, wanted(all)))).toEqual({ added: 11_900, removed: 0, leftOut: 0, grown: true });
+    expect(list.map.info().id).not.toBe(id);
+    expect(keep(directory.map('some') as BpfMap).info().id).toBe(list.map.info().id);
+    const { octets, full, filled } = list.pressure();
+    expect([octets, full, filled > 0.2 && filled < 1]).toEqual([octets, undefined, true]);
+    expect(octets).toBeGreaterThan(SET_LAYOUT.leastOctets);
+    const after = lookup(list.map, family);
+    const last = all[11_999] as Prefix;
+    const address: Words = [last.w0, last.w1, last.w2, last.w3];
+    const known = first[99] as Prefix;
+    expect([found(before, address), found(after, address), found(before, [known.w0, known.w1, known.w2, known.w3])]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  test('one that may not grow says so, keeps what it has, and takes the rest when there is room', () => {
+    const directory = pins();
+    const list = keep(TrieList.open(NEED[family], directory, 'some', SET_LAYOUT.leastOctets));
+    const all = spread(12_000);
+    const { added, leftOut, grown } = list.apply(delta(family, wanted(all)));
+    expect({ sum: added + leftOut, grown, full: list.pressure().full }).toEqual({ sum: 12_000, grown: false, full: 'limit' });
+    expect([added > 0, leftOut > 0, list.size]).toEqual([true, true, added]);
+    const inside = listed(list);
+    // What takes no slot is taken still.
+    const short = prefixFromWords(family, 0xc000_0000, 0, 0, 0, 12);
+    expect(list.apply(delta(family, wanted([short]))).added).toBe(1);
+    const rest = all.filter((one) => !inside.includes(printPrefix(one))).slice(0, 100);
+    const gone = all.filter((one) => inside.includes(printPrefix(one))).slice(0, 1000);
+    // In one delta: additions first find no room, then what is removed makes some.
+    const change = list.apply(delta(family, [...wanted(rest), ...wanted(gone, false)]));
+    expect(change).toEqual({ added: rest.length, removed: 1000, leftOut: 0, grown: false });
+    expect(list.pressure().full).toBeUndefined();
+  });
+
+  test('a complete list removes what it does not have', () => {
+    const list = keep(TrieList.open(NEED[family], pins(), 'some'));
+    const [first, second] = [spread(300), spread(500).slice(200)];
+    list.apply(delta(family, wanted(first), true));
+    expect(list.apply(delta(family, wanted(second), true))).toEqual({ added: 200, removed: 200, leftOut: 0, grown: false });
+    expect(listed(list)).toEqual(second.map(printPrefix).sort());
+    expect(list.apply(delta(family, wanted(second), true))).toEqual({ added: 0, removed: 0, leftOut: 0, grown: false });
+    expect(list.apply(delta(family, [], true)).removed).toBe(300);
+    expect(list.pressure().filled).toBe(0);
+  });
+
+  test('slots are used again only after the programs that may look at them', () => {
+    const list = keep(TrieList.open(NEED[family], pins(), 'some', SET_LAYOUT.leastOctets));
+    const all = spread(1000);
+    // Far more slots than there are, in all.
+    for (let round = 0; round < 20; round++) {
+      expect(list.apply(delta(family, wanted(all))).leftOut).toBe(0);
+      expect(list.apply(delta(family, wanted(all, false))).removed).toBe(1000);
+    }
+    expect([list.size, listed(list)]).toEqual([0, []]);
+  });
+
+  test('what is pinned and is no set is left behind', () => {
+    const directory = pins();
+    const foreign = keep(BpfMap.create({ name: 'foreign', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 1 }));
+    directory.pin(foreign, 'some');
+    expect(TrieList.adopt(family, directory, 'some')).toBeUndefined();
+    const list = keep(TrieList.open(NEED[family], directory, 'some'));
+    list.apply(delta(family, wanted(spread(10))));
+    // Another process wrote over it.
+    list.map.update(new Uint8Array(4), new Uint8Array(list.map.valueSize).fill(255));
+    expect(TrieList.adopt(family, directory, 'some')).toBeUndefined();
+    expect(TrieList.adopt(family === 4 ? 6 : 4, directory, 'some')).toBeUndefined();
+    expect(keep(TrieList.open(NEED[family], directory, 'some')).size).toBe(0);
   });
 });

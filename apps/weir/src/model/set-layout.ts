@@ -5,7 +5,7 @@
  *     slots 0-4095     the entries of the first 16 bits of an address
  *     slots 4096-4111  which members of at most 8 bits there are, by first octet; programs do not read it
  *     slot  4112       MAGIC, the layout's version, the family
- *     slots 4113-      nodes: the 16 entries of the next 4 bits; and (IPv6) records
+ *     slots 4113-      nodes: the 16 entries of the next 4 bits; and summaries (IPv4), records (IPv6)
  *
  * An entry:
  *
@@ -17,6 +17,8 @@
  * Covered by: bit k is set where a member covers all of the entry that is k + 1 bits longer than what led to its node; in the first level bit k is for members of k + 9 bits, and bit 8
  * for those of at most 8. Members are never pushed down, so they can be told apart again, and one member is one bit in 1 to 128 entries. Slot: the node below, 0 for none. With the tag
  * - IPv4: exactly one member below: bits 13-28 are the last 16 bits of its address, bits 9-12 are 32 less its length
+ *   Without it, an entry after 16 bits leads to a summary: 256 times two bits for the networks of 24 bits (word i has those of entry i), 0 for none of it, 1 for all of it, 2 where the
+ *   node, which is the next slot, is to be asked
  * - IPv6: the slot is a record { value 16 octets · mask 16 octets · entry u32 · bits u32 · MAGIC }: where the address has the value under the mask, the entry goes on from there, and leads
  *   to the node for the 4 bits after `bits`, or is one member (bit 0). Value and mask are in the order of packets.
  */

@@ -1,11 +1,13 @@
 import { type Family, mask32 } from '@weir/wire/inet';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
 import { below, coverByShort, coverOf, hasCover, publish, slotOf } from './entries.ts';
+import { lonelyLength, lonelyWord } from './lonely.ts';
 import { isRecord, recordBits, recordTarget, recordWord, sharedBits } from './record.ts';
 import { isHeader, type MemberVisitor, type SetTrie } from './set-trie.ts';
-import { lonelyLength, lonelyWord, SetTrie4 } from './set-trie4.ts';
+import { SetTrie4 } from './set-trie4.ts';
 import { SetTrie6 } from './set-trie6.ts';
 import { SlotPool } from './slot-pool.ts';
+import { nodeBehind, summarise } from './summary.ts';
 
 const { firstBits, poolSlot, shortCover, shortWords, slotWords } = SET_LAYOUT;
 
@@ -22,11 +24,13 @@ interface Reading {
   readonly used: Uint8Array;
   /** A member has its bit in some of its entries only: what was written when the process ended. */
   readonly torn: (at: number, bit: number) => void;
+  /** The slot of a summary. */
+  readonly summary: (slot: number) => void;
 }
 
 /** The members, in no particular order that is promised; not those that are half written. */
 export function eachMember(words: Int32Array, family: Family, member: MemberVisitor): void {
-  read({ words, family, member, used: new Uint8Array(words.length / slotWords), torn: () => undefined });
+  read({ words, family, member, used: new Uint8Array(words.length / slotWords), torn: () => undefined, summary: () => undefined });
 }
 
 /**
@@ -37,9 +41,10 @@ export function openTrie(words: Int32Array, family: Family): SetTrie | undefined
   if (!isHeader(words, family)) return undefined;
   const used = new Uint8Array(words.length / slotWords);
   const torn: number[] = [];
+  const summaries: number[] = [];
   let size = 0;
   try {
-    read({ words, family, member: () => size++, used, torn: (at, bit) => torn.push(at, bit) });
+    read({ words, family, member: () => size++, used, torn: (at, bit) => torn.push(at, bit), summary: (slot) => summaries.push(slot) });
   } catch (error) {
     if (error instanceof Damage) return undefined;
     throw error;
@@ -48,6 +53,7 @@ export function openTrie(words: Int32Array, family: Family): SetTrie | undefined
     const at = torn[i] as number;
     publish(words, at, (words[at] as number) & ~(torn[i + 1] as number));
   }
+  for (const slot of summaries) summarise(words, slot, 0, 16);
   coverByShort(words, 0, 256);
   const pool = new SlotPool(words);
   pool.restore(used);
@@ -102,7 +108,12 @@ function readBelow(reading: Reading, entry: number, w0: number, w1: number, w2: 
   const { words, family, member } = reading;
   if (entry === 0) return;
   if (entry > 0) {
-    readNode(reading, slotOf(entry), w0, w1, w2, w3, depth);
+    const slot = slotOf(entry);
+    if (family === 4 && depth === firstBits) {
+      enter(reading, slot);
+      reading.summary(slot);
+      readNode(reading, nodeBehind(slot), w0, w1, w2, w3, depth);
+    } else readNode(reading, slot, w0, w1, w2, w3, depth);
     return;
   }
   if (family === 4) {

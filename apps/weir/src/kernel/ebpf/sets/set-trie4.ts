@@ -16,30 +16,22 @@ import {
   slotOf,
   soleIn,
 } from './entries.ts';
+import { lonely4, lonelyLength, lonelyWord } from './lonely.ts';
 import type { Added, SetTrie } from './set-trie.ts';
 import type { SlotPool } from './slot-pool.ts';
+import { ALL, NONE, nodeBehind, summarise, summaryOf } from './summary.ts';
 
-const { firstBits, lengthShift, shortWords, slotWords, tag, valueShift } = SET_LAYOUT;
+const { firstBits, shortWords, slotWords } = SET_LAYOUT;
 
 /** Nodes that one member can ask for: those of bits 17, 21, 25 and 29 on. */
 const MOST_NODES = 4;
-
-/** What an entry with one member below it says of that member. */
-export function lonely4(w0: number, length: number): number {
-  return tag | ((w0 & 0xffff) << valueShift) | ((32 - length) << lengthShift);
-}
-
-export function lonelyWord(entry: number): number {
-  return (entry >>> valueShift) & 0xffff;
-}
-
-export function lonelyLength(entry: number): number {
-  return 32 - ((entry >>> lengthShift) & 15);
-}
+/** And the summary. */
+const MOST_SLOTS = MOST_NODES + 1;
 
 /**
- * IPv4: each entry leads to the node of the next 4 bits, or is itself the one member below it. A set of n members takes at most 2n slots: four for each two that share 28 bits with
- * each other and 16 with no other. Members that are spread need none until they meet in the first 16 bits.
+ * IPv4: each entry leads to the node of the next 4 bits, or is itself the one member below it. Before the node after 16 bits lies a summary of it, which answers for nearly all addresses. A
+ * set of n members takes at most 2.5n slots: five for each two that share 28 bits with each other and 16 with no other. Members that are spread need none until they meet in the
+ * first 16 bits.
  */
 export class SetTrie4 implements SetTrie {
   readonly family = 4;
@@ -61,8 +53,9 @@ export class SetTrie4 implements SetTrie {
   }
 
   add(w0: number, _w1: number, _w2: number, _w3: number, length: number): Added {
-    if (length > firstBits && this.pool.available < MOST_NODES) return 'full';
+    if (length > firstBits && (this.pool.available < MOST_SLOTS || !this.pool.hasPair)) return 'full';
     if (!this.#add(w0, length)) return 'there';
+    this.#summarise(w0, length);
     this.#size++;
     return 'added';
   }
@@ -81,15 +74,28 @@ export class SetTrie4 implements SetTrie {
         return true;
       }
       if (had === lonely) return false;
-      let node = slotOf(had);
-      if (had < 0) {
-        node = this.pool.take();
-        this.#put(node, depth, had);
-        publish(words, at, coverOf(entry) | nodeEntry(node));
-      }
+      const node = had < 0 ? this.#part(at, depth, entry) : nodeOf(had, depth);
       if (length - depth <= 4) return addCover(words, nodeAt(node, w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1));
       at = nodeAt(node, w0, depth);
     }
+  }
+
+  /** A node in the place of the one member below an entry, with that member in it. */
+  #part(at: number, depth: number, entry: number): number {
+    const words = this.#words;
+    const first = depth === firstBits;
+    const slot = first ? this.pool.takePair() : this.pool.take();
+    const node = first ? nodeBehind(slot) : slot;
+    this.#put(node, depth, below(entry));
+    if (first) summarise(words, slot, 0, 16);
+    publish(words, at, coverOf(entry) | nodeEntry(slot));
+    return node;
+  }
+
+  /** Brings the summary in line with a member that was added or removed, where there is one. */
+  #summarise(w0: number, length: number): void {
+    const had = below(this.#words[w0 >>> 16] as number);
+    if (length > firstBits && had > 0) summarise(this.#words, slotOf(had), (w0 >>> 12) & 15, length < 20 ? 1 << (20 - length) : 1);
   }
 
   /** Writes a member into a node that nothing leads to yet. */
@@ -104,6 +110,7 @@ export class SetTrie4 implements SetTrie {
 
   remove(w0: number, _w1: number, _w2: number, _w3: number, length: number): boolean {
     if (!this.#remove(w0, length)) return false;
+    this.#summarise(w0, length);
     this.#size--;
     return true;
   }
@@ -123,7 +130,7 @@ export class SetTrie4 implements SetTrie {
         this.#prune(w0, steps - 1);
         return true;
       }
-      const node = slotOf(had);
+      const node = nodeOf(had, depth);
       if (length - depth <= 4) {
         if (!removeCover(words, nodeAt(node, w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1))) return false;
         this.#prune(w0, steps);
@@ -139,7 +146,7 @@ export class SetTrie4 implements SetTrie {
     for (let step = from; step >= 0; step--) {
       const at = this.#path[step] as number;
       const entry = words[at] as number;
-      const node = slotOf(below(entry));
+      const node = nodeOf(below(entry), firstBits + 4 * step);
       const sole = soleIn(words, node);
       if (sole === MANY) return;
       let left = 0;
@@ -152,7 +159,8 @@ export class SetTrie4 implements SetTrie {
         if (part !== BELOW) left = lonely4((w0 & mask32(depth)) | (index << (28 - depth)), depth + 1 + part);
       }
       publish(words, at, coverOf(entry) | left);
-      this.pool.release(node);
+      if (step === 0) this.pool.releasePair(slotOf(below(entry)));
+      else this.pool.release(node);
     }
   }
 
@@ -165,8 +173,8 @@ export class SetTrie4 implements SetTrie {
       const had = below(words[at] as number);
       if (had <= 0) return had !== 0 && had === lonely4(w0, length);
       if (length - depth <= 4)
-        return hasCover(words, nodeAt(slotOf(had), w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1));
-      at = nodeAt(slotOf(had), w0, depth);
+        return hasCover(words, nodeAt(nodeOf(had, depth), w0, depth), 1 << (4 - (length - depth)), 1 << (length - depth - 1));
+      at = nodeAt(nodeOf(had, depth), w0, depth);
     }
   }
 
@@ -177,9 +185,16 @@ export class SetTrie4 implements SetTrie {
       if (coverOf(entry) !== 0) return true;
       if (entry === 0) return false;
       if (entry < 0) return ((w0 ^ lonelyWord(entry)) & 0xffff) >>> (32 - lonelyLength(entry)) === 0;
-      at = nodeAt(slotOf(entry), w0, depth);
+      const summary = depth === firstBits ? summaryOf(this.#words, slotOf(entry), w0) : undefined;
+      if (summary === NONE || summary === ALL) return summary === ALL;
+      at = nodeAt(nodeOf(entry, depth), w0, depth);
     }
   }
+}
+
+/** The node that an entry after `depth` bits leads to. */
+function nodeOf(entry: number, depth: number): number {
+  return depth === firstBits ? nodeBehind(slotOf(entry)) : slotOf(entry);
 }
 
 /** The entry for the 4 bits after `depth` of an address. */
