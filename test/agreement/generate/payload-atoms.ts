@@ -149,8 +149,17 @@ function methodHints(random: Random, context: AtomContext): void {
   for (let i = 0; i < 3; i++) context.hints.addPayload(octetsOf(sipText(random)));
 }
 
+/** A prefix of an address in a named set, which nf_tables cannot look up. */
+function cutAtom(random: Random, { addressLists }: AtomContext): Node {
+  const field = random.pick(['ip.src', 'ip.dst']);
+  const cut = `cidr(${field}, ${random.pick([0, 8, 24, 31, 32])}, ${random.pick([0, 32, 47, 64, 65, 127, 128])})`;
+  const inner = random.below(4) === 0 ? `cidr(${cut}, ${random.below(33)}, ${random.below(129)})` : cut;
+  return { kind: 'atom', text: `${inner} in $${random.pick(addressLists)}`, key: `cidr(${field}) in $` };
+}
+
 /** One comparison of octets, of the packet or of one of the names in `names`. */
 export function payloadAtom(random: Random, context: AtomContext): Node {
+  if (context.addressLists.length > 0 && random.below(12) === 0) return cutAtom(random, context);
   const kind = random.below(10);
   if (kind < 2) return checkAtom(random, context, random.pick(CHECKS));
   if (kind === 2) {

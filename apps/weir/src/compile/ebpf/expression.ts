@@ -1,7 +1,7 @@
 import type { Label } from '@weir/ebpf/asm';
 import { evaluate, type Subject } from '@weir/filter/eval';
 import type { Expr, IrSpan, Operand, Test } from '@weir/filter/ir';
-import { clampSet, MAX_INT, operandLeaves, rangeSet, testOperand } from '@weir/filter/ir';
+import { clampSet, isOperand, MAX_INT, operandLeaves, rangeSet, testOperand } from '@weir/filter/ir';
 import { IP_PROTOCOLS } from '@weir/filter/scheme';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import { Unsayable } from '../refusal.ts';
@@ -214,12 +214,39 @@ function emitList(
   span: IrSpan | undefined,
 ): void {
   const { asm, need } = context;
-  const { family, at4, at6 } = addressOf(context, operand, span);
+  const { of, bits4, bits6 } = cutOf(operand);
+  const { family, at4, at6 } = addressOf(context, of, span);
   const ip6 = asm.label('not IPv4');
   asm.load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 4).jump('w1', '!=', 0, ip6);
-  emitSetLookup(asm, 4, need(listNeed(list, 4)), STACK.network + at4, branch);
+  emitSetLookup(asm, 4, need(listNeed(list, 4)), emitCut(asm, STACK.network + at4, bits4, 32), branch);
   asm.place(ip6).load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 6).jump('w1', '!=', 0, branch.no);
-  emitSetLookup(asm, 6, need(listNeed(list, 6)), STACK.network + at6, branch);
+  emitSetLookup(asm, 6, need(listNeed(list, 6)), emitCut(asm, STACK.network + at6, bits6, 128), branch);
+}
+
+/** What `cidr` is asked of, and the bits that are left. */
+function cutOf(operand: Operand): { readonly of: Operand; readonly bits4: number; readonly bits6: number } {
+  if (operand.kind !== 'call' || operand.name !== 'cidr') return { of: operand, bits4: 32, bits6: 128 };
+  const [first, four, six] = operand.args;
+  if (!first || !isOperand(first) || four?.kind !== 'int' || six?.kind !== 'int') return { of: operand, bits4: 32, bits6: 128 };
+  const { of, bits4, bits6 } = cutOf(first);
+  return { of, bits4: Math.min(bits4, Number(four.value)), bits6: Math.min(bits6, Number(six.value)) };
+}
+
+/** Where the first bits of an address are, the rest zero: the address itself when that is all of it. */
+function emitCut(asm: RuleAssembler, address: number, bits: number, all: 32 | 128): number {
+  if (bits >= all) return address;
+  for (let at = 0; at < all / 8; at += 4) {
+    const left = Math.max(0, Math.min(32, bits - 8 * at));
+    asm.load('r1', 'u32', 'r10', address + at);
+    // In the order of the packet: the first octet is the lowest.
+    if (left < 32)
+      asm
+        .byteOrder('r1', 'be', 32)
+        .alu('w1', '&=', left === 0 ? 0 : (-1 << (32 - left)) >>> 0)
+        .byteOrder('r1', 'be', 32);
+    asm.store('u32', 'r10', STACK.buffer + at, 'r1');
+  }
+  return STACK.buffer;
 }
 
 function unsayable({ place }: ExpressionContext, operand: Operand, span: IrSpan | undefined): Unsayable {

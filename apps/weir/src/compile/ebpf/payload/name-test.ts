@@ -6,7 +6,7 @@ import { CONTEXT, type Place } from '../layout.ts';
 import { INTERFACES_NEED, type NameField } from './interface-name.ts';
 import type { OctetsTest } from './octets-automaton.ts';
 import { askedOctets, lengthOf } from './octets-operand.ts';
-import type { PayloadContext } from './payload-test.ts';
+import { emitCall, type PayloadContext } from './payload-test.ts';
 import { placeAutomaton } from './place-automaton.ts';
 
 interface NameContext extends PayloadContext {
@@ -47,7 +47,7 @@ export function emitNameTest(context: NameContext, field: NameField, test: Test,
     return;
   }
   asm.mov('r1', CONTEXT).mov('r2', 'r10').alu('r2', '+=', slot).mov('r5', offset);
-  asm.callLocal(facts.functions(asm).label('walk_name')).jump('r0', '!=', 0, branch.yes).goto(branch.no);
+  emitCall(context, 'walk_name', branch, span);
 }
 
 /** Inside nf_tables the packet does not say where it will go out, and at the others a program runs before that is known: but at tc it may be attached where packets go out. */

@@ -6,6 +6,7 @@ import { type Branch, emitBits, emitInt } from '../compare.ts';
 import type { Facts } from '../facts.ts';
 import { CONTEXT, type Place, type RuleAssembler, STACK } from '../layout.ts';
 import { atMost } from '../read-packet.ts';
+import { MAX_COST } from './functions.ts';
 import type { OctetsTest } from './octets-automaton.ts';
 import { askedOctets, lengthOf, passing } from './octets-operand.ts';
 import { placeAutomaton } from './place-automaton.ts';
@@ -67,7 +68,7 @@ function emitCheck(context: PayloadContext, name: string, branch: Branch, span: 
     case 'dns.query.valid':
       checkLoops(context, name, span);
       emitRange(context, { field: 'udp.payload', least: 1 }, branch.no);
-      emitCall(context, 'dns', branch);
+      emitCall(context, 'dns', branch, span);
       return true;
     case 'ntp.valid': {
       const fact = facts.field(asm, place, name);
@@ -127,7 +128,7 @@ function emitSearch(context: PayloadContext, search: Search, branch: Branch, spa
     return;
   }
   asm.mov('r5', offset);
-  emitCall(context, 'walk', branch);
+  emitCall(context, 'walk', branch, span);
 }
 
 /** Leaves the arguments of a function in r1 to r4: context, frame, offset of the octets in the packet, how many. */
@@ -144,6 +145,19 @@ function emitRange({ asm, place, facts }: PayloadContext, { field, least, most, 
   asm.mov('r1', CONTEXT).mov('r2', 'r10');
 }
 
-function emitCall({ asm, facts }: PayloadContext, name: 'walk' | 'dns', { yes, no }: Branch): void {
-  asm.callLocal(facts.functions(asm).label(name)).jump('r0', '!=', 0, yes).goto(no);
+/** @throws Unsayable where there are too many calls */
+export function emitCall(
+  { asm, place, facts }: PayloadContext,
+  name: 'walk' | 'walk_name' | 'dns',
+  { yes, no }: Branch,
+  span: IrSpan | undefined,
+): void {
+  const label = facts.functions(asm).call(name);
+  if (label === undefined)
+    throw new Unsayable(
+      `an eBPF program at ${place}`,
+      `so many tests of octets: the verifier would walk more than ${MAX_COST} instructions for them`,
+      span,
+    );
+  asm.callLocal(label).jump('r0', '!=', 0, yes).goto(no);
 }
