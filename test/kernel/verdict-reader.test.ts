@@ -55,7 +55,7 @@ describe('the reader of verdict events', () => {
   it('reads what programs write, in order, and names it', async () => {
     const bed = keep(eventBed('tc', [rule('first', 'tcp.dstport == 22', { kind: 'deny' }, { log: true, priority: 100 })]));
     const { reader, stream, until } = await startReading();
-    stream.names.addProgram({ generation: 42, rules: [{ ref: 'first', priority: 100, tenant: undefined, isDefault: false }] });
+    stream.names.addProgram({ generation: 42, rules: [{ ref: 'first', label: 'first#100' }] });
     bed.loaded.program.run({ data: syn, repeat: 3 });
     reader.setRing({ kind: 'descriptor', fd: bed.ring.fd });
     await until(3);
@@ -139,7 +139,7 @@ describe('the reader of verdict events', () => {
     const { reader, stream, problems, until } = await startReading();
     stream.names.addProgram({
       generation: 42,
-      rules: rules.map(({ ref }) => ({ ref, priority: 1000, tenant: undefined, isDefault: false })),
+      rules: rules.map(({ ref }) => ({ ref, label: ref })),
     });
     reader.setRing({ kind: 'descriptor', fd: bed.ring.fd });
     reader.setScopes([{ scope: 0, netns: server.path, group: LOG_GROUP }]);

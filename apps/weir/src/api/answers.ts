@@ -1,5 +1,6 @@
 import type { FlushReport } from '../model/flush.ts';
 import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
+import type { EventCounts } from './verdict-answers.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
 export interface Versioned {
@@ -46,6 +47,8 @@ export interface StatusAnswer extends Versioned {
     readonly elements_sent: number;
     readonly repairs: number;
     readonly owned_table?: OwnedTableStatus;
+    /** Absent where no eBPF program is attached or wanted. */
+    readonly ebpf?: EbpfSummary;
     readonly rules: readonly RuleCount[];
     /** Base chains of others: what they drop is dropped whatever Weir says. */
     readonly foreign_chains: readonly ForeignChain[];
@@ -54,7 +57,33 @@ export interface StatusAnswer extends Versioned {
   /** In the order of the configuration; what is wrong with them is among the problems. */
   readonly tenants: readonly TenantSummary[];
   readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };
+  /** Absent where no rule gives verdict events. */
+  readonly events?: EventCounts;
   readonly memory: { readonly rss: number; readonly heap: number };
+}
+
+/** What eBPF programs are attached to, and what they look into. */
+export interface EbpfSummary {
+  /** Where programs, maps and links are pinned. */
+  readonly directory: string;
+  /** `way` is absent where nothing is attached; `why` says why it is not as was asked for; `generation` is the number of the programs in force. */
+  readonly places: readonly {
+    readonly hook: string;
+    readonly place: string;
+    readonly way?: string;
+    readonly why?: string;
+    readonly generation?: number;
+  }[];
+  /** Members of sets; `left_out`: those that there was no room for. `memory` is in octets. */
+  readonly lists: readonly {
+    readonly set: string;
+    readonly family: 'ipv4' | 'ipv6';
+    readonly members: number;
+    readonly left_out: number;
+    readonly memory?: number;
+  }[];
+  /** Addresses that were given a bucket of their own by rate limits, and packets that were judged by a shared one for want of room. */
+  readonly limits: readonly { readonly hook: string; readonly admitted: number; readonly refused: number }[];
 }
 
 export interface TenantSummary {

@@ -47,6 +47,7 @@ function stubBackend(bus = new EventBus()): Backend {
     rollback: never,
     history: async () => ({ format_version: 1, generations: [] }),
     generation: never,
+    observe: never,
     watch: (params) => bus.subscribe((event) => params.kinds?.includes(event.kind) ?? true),
   };
 }

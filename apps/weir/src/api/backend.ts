@@ -16,6 +16,7 @@ import type {
   StatusAnswer,
 } from './answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
+import type { VerdictSummary } from './verdict-answers.ts';
 
 /** A request that is refused, with a stable code. */
 export class ApiError extends Error {
@@ -55,6 +56,19 @@ export interface Backend {
   generation(params: Params<'generation'>): Promise<GenerationAnswer>;
   /** Events from now on; undefined when there are too many watchers. */
   watch(params: Params<'watch'>): Watch | undefined;
+  observe(params: Params<'observe'>): Promise<Observation>;
+}
+
+/** Verdicts that were, and a stream of those to come where it was asked for. */
+export interface Observation {
+  readonly last: readonly VerdictSummary[];
+  readonly follow: VerdictWatch | undefined;
+}
+
+/** A stream of verdicts with a bounded queue. */
+export interface VerdictWatch {
+  next(): Promise<{ readonly verdicts: readonly VerdictSummary[]; readonly lost: number } | undefined>;
+  close(): void;
 }
 
 /** A stream of events with a bounded queue. */

@@ -18,6 +18,7 @@ import type {
 import { ApiError } from './backend.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
+import type { VerdictsAnswer } from './verdict-answers.ts';
 
 /** Bytes of one answer. */
 const MAX_ANSWER = 64 * 1024 * 1024;
@@ -92,12 +93,21 @@ export class ControlClient {
   }
 
   /** Events as they come, until `return` is called on the iterator or the daemon ends. */
-  async *watch(params: Params<'watch'>): AsyncGenerator<EventsAnswer, void, void> {
+  watch(params: Params<'watch'>): AsyncGenerator<EventsAnswer, void, void> {
+    return this.#stream<EventsAnswer>('watch', params);
+  }
+
+  /** Verdicts that were, and as they come where that is asked for. */
+  observe(params: Params<'observe'>): AsyncGenerator<VerdictsAnswer, void, void> {
+    return this.#stream<VerdictsAnswer>('observe', params);
+  }
+
+  async *#stream<A>(method: 'watch' | 'observe', params: object): AsyncGenerator<A, void, void> {
     const id = this.#nextId++;
-    let next = this.#ask(id, 'watch', params);
+    let next = this.#ask(id, method, params);
     for (;;) {
       const response = await next;
-      const result = this.#result(id, response) as EventsAnswer;
+      const result = this.#result(id, response) as A;
       if (response.ok && response.more) {
         next = this.#expect(id);
         // The caller may never ask for it: then its failure is nobody's business.

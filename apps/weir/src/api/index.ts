@@ -2,6 +2,7 @@
 export type {
   ApplyAnswer,
   ConfirmAnswer,
+  EbpfSummary,
   EventSummary,
   EventsAnswer,
   GenerationAnswer,
@@ -27,7 +28,7 @@ export type {
   Versioned,
   WhySummary,
 } from './answers.ts';
-export { ApiError, type Backend, type Caller, type Watch } from './backend.ts';
+export { ApiError, type Backend, type Caller, type Observation, type VerdictWatch, type Watch } from './backend.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { LineSplitter } from './line-splitter.ts';
@@ -44,3 +45,4 @@ export {
   type Response,
 } from './schema.ts';
 export { ControlServer, type ControlServerOptions } from './server.ts';
+export type { EventCounts, VerdictSummary, VerdictsAnswer } from './verdict-answers.ts';

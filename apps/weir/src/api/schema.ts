@@ -1,4 +1,6 @@
+import type { Hook } from '@weir/filter/scheme';
 import * as z from 'zod/mini';
+import { EVENT_HOOKS, EVENT_VERDICTS, type EventVerdict } from '../model/verdict-event.ts';
 
 /** Version of every answer's shape. Fields are only ever added under the same number. */
 export const FORMAT_VERSION = 1;
@@ -63,6 +65,21 @@ export interface MethodParams {
   readonly generation: { readonly number?: number | undefined };
   /** A stream: one answer for each batch of events until the connection ends or `cancel` comes. */
   readonly watch: { readonly kinds?: readonly string[] | undefined; readonly set?: string | undefined; readonly peer?: string | undefined };
+  /** Verdicts of rules that log: the `last` of them that meet everything that is said; then, with `follow`, a stream as `watch` is one. */
+  readonly observe: {
+    readonly verdicts?: readonly EventVerdict[] | undefined;
+    readonly hook?: Hook | undefined;
+    readonly protocol?: number | undefined;
+    /** Of either side. */
+    readonly port?: number | undefined;
+    /** An address or prefix: of either side. */
+    readonly address?: string | undefined;
+    /** The `ref` of the rule. */
+    readonly rule?: string | undefined;
+    readonly tenant?: string | undefined;
+    readonly last?: number | undefined;
+    readonly follow?: boolean | undefined;
+  };
   readonly cancel: { readonly request: number };
 }
 
@@ -114,6 +131,17 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     kinds: z.optional(z.array(z.string().check(z.maxLength(32))).check(z.maxLength(16))),
     set: z.optional(setName),
     peer: z.optional(peerName),
+  }),
+  observe: z.strictObject({
+    verdicts: z.optional(z.array(z.enum(EVENT_VERDICTS)).check(z.minLength(1), z.maxLength(EVENT_VERDICTS.length))),
+    hook: z.optional(z.enum(EVENT_HOOKS)),
+    protocol: z.optional(z.int().check(z.minimum(0), z.maximum(255))),
+    port: z.optional(z.int().check(z.minimum(0), z.maximum(65_535))),
+    address: z.optional(prefix),
+    rule: z.optional(z.string().check(z.maxLength(128))),
+    tenant: z.optional(z.string().check(z.maxLength(32))),
+    last: z.optional(z.int().check(z.minimum(0), z.maximum(MAX_PAGE))),
+    follow: z.optional(z.boolean()),
   }),
   cancel: z.strictObject({ request: z.int() }),
 };

@@ -111,6 +111,18 @@ export class ControlServer {
   }
 }
 
+/** What is sent of a stream: first, for each part, and at the end. */
+interface Answering<T> {
+  readonly first: object;
+  readonly nothing: object;
+  readonly answer: (part: T) => object;
+}
+
+interface Streamed<T> {
+  next(): Promise<T | undefined>;
+  close(): void;
+}
+
 /** One connection. */
 class Client {
   readonly #socket: Socket;
@@ -171,6 +183,7 @@ class Client {
   async #serve(request: Request): Promise<void> {
     const { id } = request;
     if (request.method === 'watch') return this.#watch(id, request.params);
+    if (request.method === 'observe') return this.#observe(id, request.params);
     if (request.method === 'cancel') {
       this.#watches.get(request.params.request)?.close();
       this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION } });
@@ -179,7 +192,7 @@ class Client {
     this.#send({ id, ok: true, result: await this.#call(request) });
   }
 
-  #call(request: Exclude<Request, { method: 'watch' | 'cancel' }>): Promise<unknown> {
+  #call(request: Exclude<Request, { method: 'watch' | 'observe' | 'cancel' }>): Promise<unknown> {
     const backend = this.#backend;
     switch (request.method) {
       case 'status':
@@ -214,22 +227,43 @@ class Client {
   }
 
   async #watch(id: number, params: Extract<Request, { method: 'watch' }>['params']): Promise<void> {
-    if (this.#watches.has(id)) throw new ApiError('bad-request', `request ${id} is a watch already`);
+    this.#checkStream(id);
     const watch = this.#backend.watch(params);
     if (!watch) throw new ApiError('busy', 'too many watchers');
+    const nothing = { events: [], lost: 0 };
+    await this.#stream(id, watch, {
+      first: nothing,
+      nothing,
+      answer: ({ events, lost }) => ({ events: events.map(summarizeEvent), lost }),
+    });
+  }
+
+  async #observe(id: number, params: Extract<Request, { method: 'observe' }>['params']): Promise<void> {
+    this.#checkStream(id);
+    const { last, follow } = await this.#backend.observe(params);
+    const first = { verdicts: last, lost: 0 };
+    if (follow) await this.#stream(id, follow, { first, nothing: { verdicts: [], lost: 0 }, answer: (part) => part });
+    else this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, ...first } });
+  }
+
+  #checkStream(id: number): void {
+    if (this.#watches.has(id)) throw new ApiError('bad-request', `request ${id} is a watch already`);
+  }
+
+  /** Answers with `first`, and then with what comes, until the stream or the connection ends. */
+  async #stream<T>(id: number, watch: Streamed<T>, { first, nothing, answer }: Answering<T>): Promise<void> {
+    if (this.#closed) {
+      watch.close();
+      return;
+    }
     this.#watches.set(id, watch);
-    this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, events: [], lost: 0 }, more: true });
+    this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, ...first }, more: true });
     try {
-      for (let batch = await watch.next(); batch && !this.#closed; batch = await watch.next()) {
-        this.#send({
-          id,
-          ok: true,
-          result: { format_version: FORMAT_VERSION, events: batch.events.map(summarizeEvent), lost: batch.lost },
-          more: true,
-        });
+      for (let part = await watch.next(); part && !this.#closed; part = await watch.next()) {
+        this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, ...answer(part) }, more: true });
         await this.#drained();
       }
-      this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, events: [], lost: 0 } });
+      this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, ...nothing } });
     } finally {
       watch.close();
       this.#watches.delete(id);

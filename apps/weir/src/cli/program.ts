@@ -9,6 +9,7 @@ import { addExplainCommands } from './groups/explain.ts';
 import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
 import { addImportCommands } from './groups/import.ts';
+import { addObserveCommand } from './groups/observe.ts';
 import { addReplayCommand } from './groups/replay.ts';
 import type { Io } from './io.ts';
 import { configOption, count, type GroupContext, outputOption, text, type Values, word } from './options.ts';
@@ -79,6 +80,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
 
   addFileCommands(program, context);
   addDaemonCommands(program, context);
+  addObserveCommand(program, context);
   addChangeCommands(program, context);
   addExplainCommands(program, context);
   addReplayCommand(program, context);

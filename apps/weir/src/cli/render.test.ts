@@ -40,9 +40,19 @@ const STATUS: StatusAnswer = {
     elements_sent: 9,
     repairs: 0,
     owned_table: { name: 'weir', owner: true, persist: true },
+    ebpf: {
+      directory: '/sys/fs/bpf/weir',
+      places: [
+        { hook: 'xdp', place: 'xdp of eth0', way: 'generic', why: 'the driver has none', generation: 3 },
+        { hook: 'tc', place: 'tc ingress of eth1' },
+      ],
+      lists: [{ set: 'blocked', family: 'ipv4', members: 5, left_out: 2, memory: 1025 }],
+      limits: [{ hook: 'xdp', admitted: 9, refused: 1 }],
+    },
     rules: [
       { chain: 'border_in', rule: 'allow web', packets: 2, bytes: 100 },
       { chain: 'border_in', rule: 'allow web', packets: 1, bytes: 50 },
+      { chain: 'xdp', rule: 'allow web', packets: 4, bytes: 400 },
     ],
     foreign_chains: [{ family: 'ip', table: 'filter', chain: 'INPUT', hook: 'input', priority: 0, policy: 'drop' }],
     problems: [
@@ -128,6 +138,12 @@ bgp      AS 64512, router id 192.0.2.1; 1 of 2 peers established, 1 converged; 3
 sets     0, with 0 members
 kernel   4 commits, 1 failed, 0 repairs, 9 elements sent
 table    inet weir (owner, persist)
+ebpf     1 of 2 places attached; /sys/fs/bpf/weir
+  xdp of eth0: generic, generation 3 (the driver has none)
+  tc ingress of eth1: not attached
+  xdp: 4 packets judged, 9 buckets of limits; 1 packet shared a bucket of a limit, for want of room
+  tc: 0 packets judged
+  $blocked (ipv4): 5 members, 2 kB; no room for 2 members
 tenant   blue: netns blue; 2 sets, 3 members; table inet weir
 tenant   red: netns /run/netns/red, not managed now; 1 set, 0 members
          1 mistake in its files, so it is as it was: red.yaml:1:1: unknown key "x"
@@ -135,6 +151,7 @@ tenant   new: never without mistakes, not managed now; 0 sets, 0 members
          2 mistakes in its files, so it is as it was: new.yaml:1:1: no
 latency  wire to kernel p50 0.42ms, p99 15ms of 2; commit not measured yet
   allow web: 3 packets, 150 bytes
+  allow web (xdp): 4 packets, 400 bytes
   not Weir's: ip filter INPUT at input, priority 0: what it drops is dropped
 problem  web: there is no set (set-missing, for 30s)
            table inet fw {

@@ -30,8 +30,9 @@ import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
 import type { Changes } from './changes.ts';
-import { iso, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
+import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
+import type { Verdicts } from './verdicts.ts';
 
 /** The parts of a running daemon that questions are answered from. */
 export interface BackendParts {
@@ -43,6 +44,7 @@ export interface BackendParts {
   readonly listening: () => StatusAnswer['bgp']['listen'];
   readonly kernel: KernelPort;
   readonly events: EventBus;
+  readonly verdicts: Verdicts;
   readonly changes: Changes;
 }
 
@@ -65,6 +67,7 @@ export class DaemonBackend implements Backend {
     const peers = this.#peerSummaries(counts);
     const { reloads } = this.#parts.changes;
     const memory = process.memoryUsage();
+    const verdicts = this.#parts.verdicts.counts(kernel.ebpf?.events);
     return {
       format_version: FORMAT_VERSION,
       version,
@@ -94,6 +97,7 @@ export class DaemonBackend implements Backend {
         elements_sent: kernel.elementsSent,
         repairs: kernel.repairs,
         ...(kernel.ownedTable ? { owned_table: kernel.ownedTable } : {}),
+        ...(kernel.ebpf ? { ebpf: summarizeEbpf(kernel.ebpf) } : {}),
         rules: kernel.rules,
         foreign_chains: kernel.foreignChains,
         problems: kernel.problems.map(({ since, remedy, ...rest }) => ({
@@ -104,6 +108,7 @@ export class DaemonBackend implements Backend {
       },
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
+      ...(verdicts && { events: verdicts }),
       memory: { rss: memory.rss, heap: memory.heapUsed },
     };
   }
@@ -248,6 +253,10 @@ export class DaemonBackend implements Backend {
         (params.set === undefined || ('set' in event && event.set === params.set)) &&
         (params.peer === undefined || ('peer' in event && event.peer === params.peer)),
     );
+  }
+
+  async observe(params: Params<'observe'>): ReturnType<Backend['observe']> {
+    return this.#parts.verdicts.observe(params);
   }
 
   #set(name: string): void {

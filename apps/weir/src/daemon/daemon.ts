@@ -1,4 +1,5 @@
 import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
+import type { Ip } from '@weir/wire/inet';
 import { ApiError, ControlServer, type ReloadAnswer } from '../api/index.ts';
 import { nextExpiry } from '../compile/judgement/index.ts';
 import { makeDirectory } from '../files/index.ts';
@@ -23,6 +24,7 @@ import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import type { Notifier } from './notifier.ts';
 import { stateLists } from './state-lists.ts';
+import { originOf, Verdicts } from './verdicts.ts';
 
 /** How often the host's addresses are looked at: deny sets never cover them. */
 const ADDRESS_PERIOD_MS = 10_000;
@@ -82,6 +84,7 @@ interface Parts {
   readonly server: ControlServer;
   readonly kernel: KernelPort;
   readonly bus: EventBus;
+  readonly verdicts: Verdicts;
   readonly ledger: readonly MemberColumns[];
 }
 
@@ -90,6 +93,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #log: Log;
   readonly #bus: EventBus;
+  readonly #verdicts: Verdicts;
   readonly #started: number = Date.now();
   readonly #server: ControlServer;
   readonly #kernel: KernelPort;
@@ -119,6 +123,7 @@ export class Daemon {
     const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
     const server = await ControlServer.open({ path: options.config.socket, backend: late, onError });
     let kernel: KernelPort | undefined;
+    let opened: Verdicts | undefined;
     try {
       const { loaded, store, mistakes = [] } = options.choose();
       const config = loaded.config ?? options.config;
@@ -126,21 +131,28 @@ export class Daemon {
       if (unfit) throw unfit;
       const bus = new EventBus(log.events);
       let daemon: Daemon | undefined;
+      const sourceAs = (ip: Ip): number | undefined => daemon && originOf(daemon.#state, ip);
+      const verdicts = new Verdicts({ log: (level, message) => log.log(level, message), sourceAs });
+      opened = verdicts;
+      // What is logged before it is listened to is lost: as early as can be.
+      verdicts.configure(config, Date.now());
       kernel = await options.openKernel(config, (event) => {
         bus.emit({ at: Date.now(), kind: 'kernel', event });
         if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
         if (event.kind === 'tenant' && daemon) daemon.#takeTenant(event.state);
+        if (event.kind === 'programs') verdicts.takePrograms(event);
       });
       const since = Date.now();
       const ledger = await kernel.configure(config);
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, ledger });
+      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger });
       daemon.#begin(late, ledger, since);
       options.holdImage(config.stateDirectory, false);
       return daemon;
     } catch (error) {
       await kernel?.close({ clear: false });
+      await opened?.close();
       await server.close();
       throw error;
     }
@@ -154,6 +166,7 @@ export class Daemon {
     this.#server = parts.server;
     this.#kernel = kernel;
     this.#bus = parts.bus;
+    this.#verdicts = parts.verdicts;
     this.#addresses.look(config, (error) => {
       throw error;
     });
@@ -222,6 +235,7 @@ export class Daemon {
           [...this.#listening].map(([address, { ok, message }]) => ({ address, ok, ...(message === undefined ? {} : { message }) })),
         kernel: this.#kernel,
         events: this.#bus,
+        verdicts: this.#verdicts,
         changes: this.#changes,
       }),
     );
@@ -270,6 +284,7 @@ export class Daemon {
     const ledger = await this.#kernel.configure(config);
     this.#source.reconfigure(config);
     this.#config = config;
+    this.#verdicts.configure(config, since);
     this.#state.addLedger(ledger);
     this.#fillOpened();
     this.#expiry.wait(since);
@@ -323,6 +338,7 @@ export class Daemon {
     await this.#scheduling.close();
     this.#state.close();
     this.#bus.close();
+    await this.#verdicts.close();
     await this.#server.close();
     if (!this.#dead) await this.#kernel.close({ clear: options.clear });
     this.#options.notifier.close();

@@ -73,6 +73,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).generation(params);
   }
 
+  async observe(params: Parameters<Backend['observe']>[0]): ReturnType<Backend['observe']> {
+    return (await this.#ready).observe(params);
+  }
+
   /** Too early for events: refused as busy. */
   watch(params: Parameters<Backend['watch']>[0]): ReturnType<Backend['watch']> {
     return this.#backend?.watch(params);

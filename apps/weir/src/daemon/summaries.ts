@@ -11,10 +11,19 @@ import {
 import type { Negotiated } from '@weir/bgp/fsm';
 import type { LastError } from '@weir/bgp/session';
 import { printIp, printPrefix } from '@weir/wire/inet';
-import type { LatencySummary, LongLivedSummary, MemberSummary, PeerSummary, RouteSummary, SetSummary, WhySummary } from '../api/index.ts';
+import type {
+  EbpfSummary,
+  LatencySummary,
+  LongLivedSummary,
+  MemberSummary,
+  PeerSummary,
+  RouteSummary,
+  SetSummary,
+  WhySummary,
+} from '../api/index.ts';
 import { ownedSetNames } from '../compile/nft/set-names.ts';
 import type { Peer } from '../model/config.ts';
-import type { KernelStatus } from '../model/kernel-port.ts';
+import type { EbpfStatus, KernelStatus } from '../model/kernel-port.ts';
 import type { NamedSet } from '../model/named-set.ts';
 import type { Provenance } from '../model/provenance.ts';
 import { splitName } from '../model/scopes.ts';
@@ -64,6 +73,27 @@ function kernelSet(set: NamedSet, family: 4 | 6, table: string | undefined): str
   const { target } = set;
   if (target.kind === 'owned') return `inet ${table ?? ''} ${ownedSetNames(splitName(set.name).set, family).hosts}`;
   return `${target.family} ${target.table} ${(family === 4 ? target.ipv4 : target.ipv6) ?? ''}`;
+}
+
+export function summarizeEbpf({ directory, places, lists, limits }: EbpfStatus): EbpfSummary {
+  return {
+    directory,
+    places: places.map(({ hook, place, way, why, generation }) => ({
+      hook,
+      place,
+      ...(way === undefined ? {} : { way }),
+      ...(why === undefined ? {} : { why }),
+      ...(generation === undefined ? {} : { generation }),
+    })),
+    lists: lists.map(({ set, family, members, leftOut, memory }) => ({
+      set,
+      family: family === 4 ? 'ipv4' : 'ipv6',
+      members,
+      left_out: leftOut,
+      ...(memory === undefined ? {} : { memory }),
+    })),
+    limits,
+  };
 }
 
 export function summarizePeer(

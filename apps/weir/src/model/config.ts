@@ -71,6 +71,14 @@ export interface Convergence {
   readonly startupHold: number;
 }
 
+/** What is read of the packets that rules of nf_tables log. */
+export interface ObserveConfig {
+  /** Whether the daemon reads them itself; otherwise they are for somebody else. */
+  readonly nflog: boolean;
+  /** nfnetlink_log group that they go to. */
+  readonly logGroup: number;
+}
+
 /** A whole configuration, checked and with every default filled in. */
 export interface Config {
   readonly file: string;
@@ -88,6 +96,8 @@ export interface Config {
   readonly socket: string;
   /** Network namespace (name or path) whose nf_tables is managed; undefined is the daemon's own. */
   readonly netns: string | undefined;
+  /** As if it were { nflog: true, logGroup: 64 } when absent. */
+  readonly observe?: ObserveConfig | undefined;
   readonly tenants: readonly Tenant[];
   /** Tenants that the files name and that are not among `tenants`, or are there as an earlier configuration had them. */
   readonly faultyTenants: readonly FaultyTenant[];

@@ -90,6 +90,7 @@ function printNft({ policy, config, now }: CompileInput): string {
     table: firewall.table,
     programs: 'never',
     tracking: needsConnectionTracking(hooks),
+    ...(config?.observe ? { logGroup: config.observe.logGroup } : {}),
   });
   if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
   return printTable(table);

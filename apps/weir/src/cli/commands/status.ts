@@ -1,4 +1,4 @@
-import type { LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
+import type { EbpfSummary, EventCounts, LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -42,8 +42,10 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     const flags = [...(k.owned_table.owner ? ['owner'] : []), ...(k.owned_table.persist ? ['persist'] : [])];
     row('table', `inet ${k.owned_table.name}${flags.length > 0 ? ` (${flags.join(', ')})` : ''}`);
   }
+  if (k.ebpf) out.push(...ebpfLines(k.ebpf, k.rules, p));
   for (const t of s.tenants) out.push(...tenantLines(t, p));
   row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
+  if (s.events) out.push(...eventLines(s.events, p));
   out.push(...ruleLines(k.rules));
   for (const f of k.foreign_chains)
     out.push(
@@ -59,6 +61,34 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   return out.map((line) => `${line}\n`).join('');
 }
 
+/** What programs are attached to, how many packets each hook has judged, and what its sets and limits take. */
+function ebpfLines({ directory, places, lists, limits }: EbpfSummary, rules: StatusAnswer['kernel']['rules'], p: Palette): string[] {
+  const attached = places.filter(({ way }) => way !== undefined).length;
+  const count = `${attached} of ${plural(places.length, 'place')} attached`;
+  const lines = [
+    `${p.bold('ebpf'.padEnd(8))} ${attached === places.length ? p.green(count) : p.yellow(count)}; ${escapeControl(directory)}`,
+  ];
+  for (const { place, way, why, generation } of places) {
+    const state = way === undefined ? p.red('not attached') : escapeControl(way);
+    const number = generation === undefined ? '' : `, generation ${generation}`;
+    lines.push(`  ${escapeControl(place)}: ${state}${number}${why === undefined ? '' : ` (${escapeControl(why)})`}`);
+  }
+  for (const hook of new Set(places.map((one) => one.hook))) {
+    const own = rules.filter(({ tenant, chain }) => tenant === undefined && chain === hook);
+    const packets = own.reduce((sum, rule) => sum + rule.packets, 0);
+    const { refused = 0, admitted = 0 } = limits.find((one) => one.hook === hook) ?? {};
+    const full = refused === 0 ? '' : `; ${p.yellow(`${plural(refused, 'packet')} shared a bucket of a limit, for want of room`)}`;
+    const buckets = admitted === 0 ? '' : `, ${plural(admitted, 'bucket')} of limits`;
+    lines.push(`  ${escapeControl(hook)}: ${plural(packets, 'packet')} judged${buckets}${full}`);
+  }
+  for (const { set, family, members, left_out: left, memory } of lists) {
+    const size = memory === undefined ? '' : `, ${Math.ceil(memory / 1024)} kB`;
+    const out = left === 0 ? '' : `; ${p.red(`no room for ${plural(left, 'member')}`)}`;
+    lines.push(`  $${escapeControl(set)} (${family}): ${plural(members, 'member')}${size}${out}`);
+  }
+  return lines;
+}
+
 function tenantLines({ name, netns, open, sets, members, owned_table: table, mistakes }: TenantSummary, p: Palette): string[] {
   const place = netns === undefined ? 'never without mistakes' : `netns ${escapeControl(netns)}`;
   const there = open ? '' : `, ${p.red('not managed now')}`;
@@ -68,6 +98,25 @@ function tenantLines({ name, netns, open, sets, members, owned_table: table, mis
     lines.push(
       `         ${p.red(`${plural(mistakes.errors, 'mistake')} in its files, so it is as it was`)}: ${escapeControl(mistakes.first)}`,
     );
+  return lines;
+}
+
+/** Verdict events, and where some were lost. */
+function eventLines({ verdicts, from, sampled_out: sampledOut, lost, problems }: EventCounts, p: Palette): string[] {
+  const read = from.ebpf + from.nflog;
+  const kinds = Object.entries(verdicts).map(([verdict, count]) => `${count} ${escapeControl(verdict)}`);
+  const left = sampledOut === 0 ? '' : `; ${sampledOut} sampled out`;
+  const lines = [`${p.bold('events'.padEnd(8))} ${plural(read, 'event')}${kinds.length === 0 ? '' : ` (${kinds.join(', ')})`}${left}`];
+  const places = [
+    [lost.ring, 'in the ring buffer'],
+    [lost.nflog, 'in nfnetlink_log'],
+    [lost.queue, 'on the way to the daemon'],
+    [lost.subscribers, 'by slow observers'],
+  ] as const;
+  const gone = places.flatMap(([count, place]) => (count === 0 ? [] : [`${count} ${place}`]));
+  if (gone.length > 0) lines.push(`         ${p.yellow(`lost: ${gone.join(', ')}`)}`);
+  for (const { subject, message } of problems)
+    lines.push(`         ${p.red(`${escapeControl(subject)} is not read: ${escapeControl(message)}`)}`);
   return lines;
 }
 

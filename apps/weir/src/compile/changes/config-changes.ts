@@ -18,6 +18,7 @@ export function describeChanges(before: Config, after: Config): readonly string[
   out.push(...scopeChanges(before, after));
   out.push(...tenantChanges(before.tenants, after.tenants));
   if (!same(bare(before.ebpf), bare(after.ebpf))) out.push('ebpf changed');
+  if (!same(before.observe, after.observe)) out.push('observe changed');
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;

@@ -146,10 +146,14 @@ function emitVerdict(asm: RuleAssembler, { frame, entry }: EventOptions): void {
 }
 
 /** Family and addresses, where both addresses are there. */
-function emitAddresses(asm: RuleAssembler, { frame }: EventOptions): void {
-  emitPresent(asm, 'r1', frame, STACK.length, 20);
+function emitAddresses(asm: RuleAssembler, { frame, place }: EventOptions): void {
+  // Where there is no packet the destination is there, and no length.
+  if (isConnectPlace(place)) asm.mov('r1', -1).mov('r2', -1);
+  else {
+    emitPresent(asm, 'r1', frame, STACK.length, 20);
+    emitPresent(asm, 'r2', frame, STACK.length, 40);
+  }
   asm.load('r3', 'u64', frame, STACK.ip4).alu('r1', '&=', 'r3');
-  emitPresent(asm, 'r2', frame, STACK.length, 40);
   asm.load('r3', 'u64', frame, STACK.ip6).alu('r2', '&=', 'r3');
   for (const [field, at4, at6] of [
     [FIELD.source, 12, 8],

@@ -4,11 +4,8 @@ import { parseLogPrefix } from './log-prefix.ts';
 /** The rule that an event is of. */
 export interface RuleName {
   readonly ref: string;
-  readonly priority: number | undefined;
-  /** Undefined for the daemon's own rules. */
-  readonly tenant: string | undefined;
-  /** It is what is done when no rule decides. */
-  readonly isDefault: boolean;
+  /** What people call it: `web#20`, `<default>`. */
+  readonly label: string;
 }
 
 /** The rules of one program, in the order of their numbers. */
@@ -20,6 +17,13 @@ export interface ProgramRules {
 /** The rules of one scope that nf_tables has, by the prefixes that they log with. */
 export type LoggedRules = ReadonlyMap<string, RuleName>;
 
+export interface LoggedScope {
+  /** A number that no other scope ever has; 0 is the daemon's own. */
+  readonly scope: number;
+  readonly tenant: string | undefined;
+  readonly rules: LoggedRules;
+}
+
 /** Programs that are remembered: events of one that has been replaced may still be on their way, and in the history. */
 const MOST_PROGRAMS = 256;
 
@@ -29,7 +33,7 @@ export class RuleNames {
   readonly #prefixes = new Map<number, string>();
   /** By prefix and tenant; what the rules were called before is in the prefix itself. */
   #logged = new Map<string, RuleName>();
-  #tenants: readonly (string | undefined)[] = [undefined];
+  readonly #tenants = new Map<number, string | undefined>();
 
   addProgram({ generation, rules }: ProgramRules): void {
     this.#programs.delete(generation);
@@ -40,10 +44,10 @@ export class RuleNames {
     }
   }
 
-  /** By scope: the tenant that it is of, and what its rules log with. */
-  setLogged(scopes: readonly { readonly tenant: string | undefined; readonly rules: LoggedRules }[]): void {
-    this.#tenants = scopes.map(({ tenant }) => tenant);
-    this.#logged = new Map(scopes.flatMap(({ rules }, scope) => [...rules].map(([prefix, rule]) => [`${scope} ${prefix}`, rule] as const)));
+  /** What the rules of each scope log with. */
+  setLogged(scopes: readonly LoggedScope[]): void {
+    for (const { scope, tenant } of scopes) this.#tenants.set(scope, tenant);
+    this.#logged = new Map(scopes.flatMap(({ scope, rules }) => [...rules].map(([prefix, rule]) => [`${scope} ${prefix}`, rule] as const)));
   }
 
   addPrefixes(prefixes: readonly (readonly [id: number, prefix: string])[]): void {
@@ -58,10 +62,10 @@ export class RuleNames {
     const known = this.#logged.get(`${scope} ${prefix}`);
     if (known) return known;
     const parsed = parseLogPrefix(prefix);
-    return parsed && { ref: parsed.ref, priority: undefined, tenant: this.#tenants[scope], isDefault: false };
+    return parsed && { ref: parsed.ref, label: parsed.ref };
   }
 
   tenantOf(scope: number): string | undefined {
-    return this.#tenants[scope];
+    return this.#tenants.get(scope);
   }
 }

@@ -86,7 +86,7 @@ export class VerdictStream {
     return {
       event,
       rule,
-      tenant: rule?.tenant ?? this.names.tenantOf(event.scope),
+      tenant: this.names.tenantOf(event.scope),
       input: interfaceOf(event.input),
       output: interfaceOf(event.output),
     };

@@ -27,6 +27,7 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     bgp,
     ...scope,
     ebpf: buildEbpf(raw.ebpf?.get),
+    ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
     protected: values(raw.protected),
     convergence: { settle: c.settle, settleWithoutRestart: c.settle_without_restart, startupHold: c.startup_hold },
     stateDirectory: raw.state_directory,

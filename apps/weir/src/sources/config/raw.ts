@@ -14,6 +14,7 @@ export interface RawFile {
   sets: readonly Named<Table<RawSet>>[];
   firewall: Table<RawFirewall> | undefined;
   ebpf: Table<RawEbpf> | undefined;
+  observe: Table<RawObserve> | undefined;
   policy: readonly Item<string>[] | undefined;
   protected: readonly Item<Prefix>[];
   convergence: Table<RawConvergence> | undefined;
@@ -22,6 +23,11 @@ export interface RawFile {
   netns: string | undefined;
   /** Read one by one, so that the mistakes of each are its own. */
   tenants: ConfigNode | undefined;
+}
+
+export interface RawObserve {
+  nflog: boolean;
+  log_group: number;
 }
 
 /** What has rules and sets of its own: the configuration itself, and each tenant. */

@@ -30,6 +30,7 @@ import {
   type RawLengths,
   type RawMaxPrefixes,
   type RawNft,
+  type RawObserve,
   type RawPeer,
   type RawSet,
   type RawTenant,
@@ -264,6 +265,16 @@ const scope = {
   ),
 };
 
+const observe = table<RawObserve>('observe', {
+  nflog: defaulted(
+    boolean(),
+    true,
+    'true',
+    'Whether the daemon reads the packets that rules log; one process at a time can. `false` leaves them to ulogd, tcpdump and others.',
+  ),
+  log_group: defaulted(integer('log_group', 0, 65535), 64, '64', 'The nfnetlink_log group that rules of nf_tables log to.'),
+});
+
 const netns = (): Shape<string> => text('a network namespace', 4096);
 
 const tenant = table<RawTenant>('a tenant', {
@@ -311,6 +322,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   bgp: required(bgp, 'The BGP speaker.'),
   ...scope,
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
+  observe: optional(observe, 'Packets that rules of nf_tables log (docs/observing.md).', 'read from group 64'),
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
   convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
   state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),
