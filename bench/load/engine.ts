@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Assembler, bindProgram } from '@weir/ebpf/asm';
 import { BpfProgram, listInterfaces, probeFeatures, xdpContext } from '@weir/ebpf/kernel';
 import { packetExpr as x } from '@weir/filter/ir';
+import { finishChecksum, sumWords } from '@weir/filter/packet';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { describeRefusal } from '../../apps/weir/src/compile/refusal.ts';
 import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
@@ -81,6 +82,7 @@ export function frameFrom(source: number): Uint8Array {
   out.set([8, 0, 0x45, 0, 0, 46, 0, 1, 0, 0, 64, 17], 12);
   view.setUint32(26, source);
   view.setUint32(30, 0xcb007105);
+  view.setUint16(24, finishChecksum(sumWords(out.subarray(14, 34))));
   out.set([0x30, 0x39, 0, 53, 0, 26, 0, 0], 34);
   return out;
 }
