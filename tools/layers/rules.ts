@@ -29,7 +29,7 @@ export const folderLevels: Readonly<Record<string, readonly (readonly string[])[
   ],
   'packages/wire/src': [['bytes'], ['inet'], ['capture']],
   'packages/filter/src': [['scheme'], ['syntax', 'packet'], ['ir'], ['eval']],
-  'packages/ebpf/src': [['asm'], ['kernel']],
+  'packages/ebpf/src': [['asm'], ['kernel'], ['object']],
   'packages/bgp/src': [['codec'], ['capture'], ['fsm'], ['session']],
 };
 

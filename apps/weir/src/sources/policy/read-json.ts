@@ -1,7 +1,7 @@
 import { decodeExpr, type Expr, ExprFormatError } from '@weir/filter/ir';
 import { BOOL, type Hook, PACKET_SCHEME, type Scheme } from '@weir/filter/scheme';
 import * as z from 'zod/mini';
-import { contentName } from '../../model/content-name.ts';
+import { contentName } from '../../compile/nft/content-name.ts';
 import { parseCounted } from '../../model/counted.ts';
 import type { UserProgram } from '../../model/match-program.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';

@@ -1,4 +1,4 @@
-import { contentName } from '../../model/content-name.ts';
+import { contentName } from '../../compile/nft/content-name.ts';
 import type { UserProgram } from '../../model/match-program.ts';
 import { type Files, relativeTo } from '../yaml/files.ts';
 import { leaf, required, type Shape, type Table, table } from '../yaml/shape.ts';

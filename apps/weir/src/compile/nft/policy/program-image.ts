@@ -1,6 +1,6 @@
-import { contentName } from '../../../model/content-name.ts';
 import type { MatchProgram, MatchTable } from '../../../model/match-program.ts';
 import type { CompiledMatch } from '../../ebpf/index.ts';
+import { contentName } from '../content-name.ts';
 
 /** A compiled expression as plain data, named by what is in it. */
 export function programImage({ program, maps }: CompiledMatch): Extract<MatchProgram, { kind: 'code' }> {
