@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileRegex, parseRegex } from './index.ts';
+import { compileRegex, MATCHED_ALREADY, parseRegex, regexAutomaton } from './index.ts';
 
 const encoder = new TextEncoder();
 const latin1 = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
@@ -179,5 +179,40 @@ describe('patterns that make other engines slow', () => {
     };
     const text = Array.from({ length: 20_000 }, letter).join('');
     for (const end of [19_990, 19_991, 20_000]) expect(own.test(latin1(text.slice(0, end)))).toBe(text[end - 15] === 'a');
+  });
+});
+
+describe('as a table for compilers', () => {
+  const LIMITS = { states: 1000, steps: 1_000_000 };
+
+  const walk = (pattern: string, text: string, limits = LIMITS): boolean | undefined => {
+    const made = regexAutomaton(encoder.encode(pattern), limits);
+    if (!made) return undefined;
+    let state = 0;
+    for (const octet of latin1(text)) {
+      if (state === MATCHED_ALREADY) break;
+      state = made.next[state * made.classes + (made.classOf[octet] ?? 0)] ?? 0;
+    }
+    return state === MATCHED_ALREADY || made.accepts[state] === 1;
+  };
+
+  it.each(['a', 'a+b', '^a|b$', '(?m)^a$', '(?mR)a$', '\\bab', 'a\\B', '(?i)aB', '', '[^a]b', 'a{2,3}'])(
+    'says the same of everything: %s',
+    (pattern) => {
+      const own = compileRegex(encoder.encode(pattern));
+      fc.assert(
+        fc.property(fc.string({ unit: fc.constantFrom('a', 'b', 'B', ' ', '\r', '\n'), maxLength: 8 }), (text) => {
+          expect(walk(pattern, text)).toBe(own.test(latin1(text)));
+        }),
+        { numRuns: 300 },
+      );
+    },
+  );
+
+  it.each([
+    { name: 'states', pattern: 'a[ab]{12}$', limits: LIMITS },
+    { name: 'steps', pattern: '(?:a?){1000}b', limits: { states: 1000, steps: 5000 } },
+  ])('has an end: $name', ({ pattern, limits }) => {
+    expect(walk(pattern, 'a', limits)).toBeUndefined();
   });
 });

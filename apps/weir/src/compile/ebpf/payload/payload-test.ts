@@ -141,7 +141,8 @@ function emitRange({ asm, place, facts }: PayloadContext, { field, least, most, 
   asm.load('r3', 'u64', 'r10', STACK.length).load('r1', 'u64', 'r10', STACK.networkAt).alu('r3', '+=', 'r1');
   if (window?.from === 'end') asm.mov('r4', window.octets);
   asm.alu('r3', '-=', 'r4');
-  if (window?.from === 'start') atMost(asm, 'r4', window.octets, 'r1');
+  if (window?.from === 'start' && window.octets <= least) asm.mov('r4', window.octets);
+  else if (window?.from === 'start') atMost(asm, 'r4', window.octets, 'r1');
   asm.mov('r1', CONTEXT).mov('r2', 'r10');
 }
 
