@@ -2,6 +2,8 @@ import { bindProgram } from '@weir/ebpf/asm';
 import { attachTcx, attachXdp, BpfMap, BpfProgram, KernelFunctions } from '@weir/ebpf/kernel';
 import { PacketSocket } from '@weir/sys';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileRules } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
 import { memberOffset } from '../../apps/weir/src/kernel/ebpf/connection-tracking.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { checksum, fixIpv4Checksum, wordSum } from '../agreement/generate/checksum.ts';
@@ -139,6 +141,18 @@ describe('the state of a packet is what nf_tables says of it', () => {
     },
     60_000,
   );
+});
+
+it('the table of Weir switches tracking on where rules ask for states', async () => {
+  const plain = await lab.host('plain');
+  const server = await plain.tcpServer('127.0.0.1', 80);
+  const tracked = async (): Promise<number> => Number((await plain.exec('conntrack', ['-C'])).stdout.trim());
+  const load = (tracking: boolean): Promise<void> => plain.nft(printTable(compileRules([], [], { table: 'weir', tracking }).table));
+  await load(false);
+  expect([await plain.tcpConnect('127.0.0.1', 80), await tracked()]).toEqual(['connected', 0]);
+  await load(true);
+  expect([await plain.tcpConnect('127.0.0.1', 80), await tracked()]).toEqual(['connected', 1]);
+  await server.close();
 });
 
 it('a kernel without the cast of contexts looks up what it is not told', () => {

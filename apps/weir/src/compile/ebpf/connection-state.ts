@@ -8,6 +8,7 @@ import { CONTEXT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, T
  *
  * - established: the entry has seen packets in both directions, or this packet is a reply; related: the entry is expected, or the packet is an ICMP error about one that is there; new: there
  *   is an entry that nobody has answered, or none, and TCP or UDP may begin one; invalid: TCP flags with which nothing begins, or that cannot be, and ICMP errors about nothing
+ * - the first packet of a connection that is expected is new: expectations cannot be looked up
  * - TCP windows, checksums, and what expires between here and there are not looked at: what nf_tables calls invalid for these has the state of its entry here
  * - protocols other than TCP and UDP, and fragments that are not the first, have no state: none of the four is true of them. The kernel's functions look up these two only, and fragments are
  *   put together later

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { printCounted } from '../../model/counted.ts';
 import { PORT_PROTOCOLS, PROTOCOL, type Side, STATES } from './condition.ts';
 import { type Conjunction, FIELD_PROTOCOLS, type InterfaceTest, type MemberTest, onlyProtocol, type PortTest } from './conjunction.ts';
 import type { FlatAction } from './flatten.ts';
@@ -202,12 +203,12 @@ export function actionFields(action: FlatAction): Readonly<Record<string, string
     case 'mark':
       return { action: 'mark', mark: action.mark };
     case 'rate-limit': {
-      const { unit, rate, burst, per } = action.limit;
+      const { unit, rate, burst } = action.limit;
       return {
         action: 'rate_limit',
         [unit === 'packets' ? 'rate_limit_pps' : 'rate_limit_bps']: rate,
         rate_limit_burst: burst,
-        rate_limit_per: per,
+        rate_limit_per: printCounted(action.limit),
       };
     }
   }

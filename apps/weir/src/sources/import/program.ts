@@ -17,6 +17,8 @@ export interface Limit {
   readonly rate: number;
   readonly burst: number;
   readonly per: 'rule' | 'source' | 'destination';
+  /** Bits of the address that count, by family. */
+  readonly prefix?: { readonly ip4: number; readonly ip6: number };
 }
 
 export type ClauseAction =

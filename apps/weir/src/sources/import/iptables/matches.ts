@@ -206,6 +206,17 @@ function hashlimitRate(over: boolean): OptionReader {
   return (draft, words, option, negated) => updateLimit(draft, { over: over !== negated, ...rateOf(words.value(option)) });
 }
 
+/** How much of an address counts. The rule is of one family: what is said of the other means nothing. */
+function hashlimitMask(side: 'source' | 'destination'): OptionReader {
+  return (draft, words, option) => {
+    const bits = draft.family === 4 ? 32 : 128;
+    const length = numberOf(words.value(option), bits, 'a prefix length');
+    if (length === bits) return;
+    if (draft.limit?.per !== side || length === 0) note(draft.entry, 'the rate is counted per address, not per network', 'approximated');
+    else updateLimit(draft, { prefix: draft.family === 4 ? { ip4: length, ip6: 2 * length } : { ip4: 32, ip6: length } });
+  };
+}
+
 const ignored: OptionReader = (_draft, words, option) => {
   words.value(option);
 };
@@ -230,14 +241,8 @@ const hashlimit: Options = {
         'approximated',
       );
   },
-  '--hashlimit-srcmask': (draft, words, option) => {
-    const length = numberOf(words.value(option), 128, 'a prefix length');
-    if (length !== (draft.family === 4 ? 32 : 128)) note(draft.entry, 'the rate is counted per address, not per network', 'approximated');
-  },
-  '--hashlimit-dstmask': (draft, words, option) => {
-    const length = numberOf(words.value(option), 128, 'a prefix length');
-    if (length !== (draft.family === 4 ? 32 : 128)) note(draft.entry, 'the rate is counted per address, not per network', 'approximated');
-  },
+  '--hashlimit-srcmask': hashlimitMask('source'),
+  '--hashlimit-dstmask': hashlimitMask('destination'),
   '--hashlimit-name': ignored,
   '--hashlimit-htable-size': ignored,
   '--hashlimit-htable-max': ignored,

@@ -134,6 +134,10 @@ describe('targets', () => {
       ],
     },
     {
+      rule: '-A INPUT -p udp -m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 9 --hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-name x -j ACCEPT\n-A INPUT -j DROP',
+      want: [{ protocol: 'udp', action: 'rate_limit', rate_limit_pps: 10, rate_limit_burst: 9, rate_limit_per: 'source/24/48' }, deny],
+    },
+    {
       rule: '-A INPUT -p tcp --dport 22 -m hashlimit --hashlimit-above 20/sec --hashlimit-mode srcip --hashlimit-name x -j DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT',
       want: [
         {
