@@ -117,6 +117,32 @@ describe('an eBPF program and the interpreter on the same capture', () => {
     expect(new Set(lines.map((line) => line['verdict']))).toEqual(new Set(['allow', 'deny', 'reject', 'not-judged']));
   });
 
+  it.each(['xdp', 'tc'])('rules at %s, run over packets and attached', async (hook) => {
+    const policy = join(directory, `${hook}.yaml`);
+    const rules = POLICY.replaceAll('[prerouting, input, forward, output]', hook)
+      .replaceAll(/action: reject(?:, reject_with: [a-z-]+)?/g, 'action: deny')
+      .split('\n')
+      .filter((line) => !line.includes('mark'))
+      .join('\n');
+    writeFileSync(policy, rules);
+    for (const more of [[], ['--live', '--limit', '800']]) {
+      const { code, lines, err } = await replay(
+        policy,
+        '--pcap',
+        capture,
+        '--compare',
+        '--hook',
+        hook,
+        ...(more.length > 0 ? ['--engine', 'ebpf'] : []),
+        ...more,
+      );
+      expect(lines.filter((line) => 'difference' in line).slice(0, 3)).toEqual([]);
+      expect(code, err).toBe(0);
+      const decided = new Set(lines.map((line) => (line['rule'] as { ref: string } | undefined)?.ref));
+      for (const ref of ['limited', 'listed', 'pings', '<default>']) expect([ref, decided.has(ref)]).toEqual([ref, true]);
+    }
+  });
+
   it('packets are sent to a program that is attached', async () => {
     const args = [rich, '--pcap', capture, '--compare', '--hook', 'prerouting', '--engine', 'ebpf', '--live', '--limit', '1500'];
     const { code, lines, err } = await replay(...args);

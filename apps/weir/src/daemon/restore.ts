@@ -1,5 +1,7 @@
 import { EXIT, type ExitCode, type Io, type RestoreOptions } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import type { Config } from '../model/config.ts';
+import { isEbpfHook } from '../model/ebpf.ts';
 import { type Renew, type RestoreReport, restoreImage, restoreTenants, type TenantRestore } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
@@ -27,6 +29,8 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
     code = failure.code;
   }
   const tenants = restoreTenants(stateDirectory, (netns) => new NftBackend({ netns }), { clear: false, renew });
+  if (config && hasPrograms(config))
+    io.err('rules at xdp, tc and connect are not restored: eBPF programs are attached again when weir run starts\n');
   if (!report && code === EXIT.ok && tenants.length === 0) {
     io.err(`nothing to restore: ${stateDirectory} holds no image; weir run writes one\n`);
     return EXIT.ok;
@@ -36,6 +40,11 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
     if (code === EXIT.ok) code = own;
   }
   return code;
+}
+
+/** Programs do not outlive the system that they are in. */
+function hasPrograms({ policy }: Config): boolean {
+  return policy?.rules.some(({ hooks }) => hooks.some(isEbpfHook)) ?? false;
 }
 
 async function tellTenant(one: TenantRestore, io: Io): Promise<ExitCode> {

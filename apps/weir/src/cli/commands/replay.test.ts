@@ -222,3 +222,33 @@ test('what the kernel engine needs', () => {
   expect(missingCapabilities('CapEff:\t0000000000000000\n')).toEqual(['CAP_NET_ADMIN', 'CAP_NET_RAW', 'CAP_SYS_ADMIN']);
   expect(missingCapabilities('CapEff:\t0000000000203000\n')).toEqual([]);
 });
+
+test('at xdp and tc packets are judged as they come', async () => {
+  writeFileSync(
+    policy,
+    `default_action: allow
+rules:
+  - { name: whole, hook: xdp, protocol: udp, destination_ports: 53, action: deny }
+  - { name: parts, hook: xdp, expression: 'ip.frag', action: deny }
+  - { name: in, hook: tc, in_interface: lan0, protocol: icmp, action: deny }
+  - { name: out, hook: tc, out_interface: wan0, protocol: icmp, action: deny }
+`,
+  );
+  const verdicts = async (...args: readonly string[]): Promise<readonly string[]> =>
+    (await run([policy, '--pcap', capture, ...args])).out
+      .split('\n')
+      .flatMap((line) => /(?:BY|NOT JUDGED).*/.exec(line)?.[0].split(':')[0] ?? []);
+  const at = (hook: string, ...more: readonly string[]): Promise<readonly string[]> => verdicts('--hook', hook, ...more);
+  expect((await at('xdp')).filter((one) => one !== 'BY <default>')).toEqual([
+    'BY whole#1000',
+    'BY whole#1000',
+    'BY whole#1000',
+    'BY parts#1000',
+  ]);
+  expect((await at('tc', '--iif', 'lan0')).filter((one) => /in#|out#/.test(one))).toEqual(['BY in#1000']);
+  expect((await at('tc', '--oif', 'wan0')).filter((one) => /in#|out#/.test(one))).toEqual(['BY out#1000']);
+  expect(await run([policy, '--pcap', capture, '--hook', 'xdp', '--engine', 'nft'])).toMatchObject({
+    code: 64,
+    err: 'error: nf_tables has no hook xdp: --engine ebpf\n',
+  });
+});

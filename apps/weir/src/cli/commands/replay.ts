@@ -4,6 +4,7 @@ import { DecodeError } from '@weir/wire/bytes';
 import type { CapturedFrame, CaptureProblem } from '@weir/wire/capture';
 import { describeRefusal } from '../../compile/refusal.ts';
 import { MAX_SHOTS, type ReplayHook } from '../../kernel/replay/index.ts';
+import { isEbpfHook } from '../../model/ebpf.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { loadRulesAndSets } from '../explain/load-rules.ts';
@@ -27,7 +28,8 @@ export type ReplayEngine = 'interpreter' | 'nft' | 'ebpf';
 export interface ReplayOptions {
   /** A capture file; `-` is standard input. */
   readonly pcap: string;
-  readonly hook: ReplayHook | undefined;
+  /** At xdp and tc there is no nf_tables. */
+  readonly hook: ReplayHook | 'xdp' | 'tc' | undefined;
   readonly iif: string | undefined;
   readonly oif: string | undefined;
   /** Of every packet; undefined: new to the interpreter, and what connection tracking says in the kernel. */
@@ -70,6 +72,11 @@ const INTERFACES = { iif: 'replay-in', oif: 'replay-out' } as const;
 export async function replay(files: readonly string[], options: ReplayOptions, io: Io): Promise<ExitCode> {
   const { hooks, sets } = loadRulesAndSets(files, options.config, io, options.errPalette, options.tenant);
   const hook = chooseHook(hooks, options.hook);
+  const programs = isEbpfHook(hook.hook);
+  if (hook.hook === 'connect')
+    throw new CliError(EXIT.usage, 'at connect there are no packets to replay: weir explain --hook connect judges one question');
+  if (programs && options.engine === 'nft') throw new CliError(EXIT.usage, `nf_tables has no hook ${hook.hook}: --engine ebpf`);
+  if (programs && options.compare && options.engine === 'interpreter') return replay(files, { ...options, engine: 'ebpf' }, io);
   const kernel = options.engine === 'nft' || (options.compare && options.engine === 'interpreter');
   if (kernel && options.state !== undefined)
     throw new CliError(
@@ -77,20 +84,22 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
       '--state is for the interpreter and for eBPF: in nf_tables connection tracking says the state of each packet',
     );
   if (options.live && options.engine !== 'ebpf') throw new CliError(EXIT.usage, '--live goes with --engine ebpf');
-  const context = contextOf(options, kernel, options.live);
+  const context = contextOf(options, hook, kernel);
   if (kernel || options.live) checkPrivileges();
   if (sets.length > 0) io.err('sets that routes fill are empty in a replay\n');
-  const compiled = compileHook(hook, sets);
-  const { problems } = compiled;
-  if (kernel && problems.length > 0)
-    throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
-  const engine = kernel
-    ? openEngine(() => new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif: context.iif ?? '', oif: context.oif ?? '' }))
-    : options.engine === 'ebpf'
-      ? openEngine(() => openPrograms(hook, context, options.live))
-      : undefined;
+  const compiled = programs ? undefined : compileHook(hook, sets);
+  const problems = (kernel && compiled?.problems) || [];
+  if (problems.length > 0) throw new CliError(EXIT.finding, 'nf_tables cannot do what the policy says', problems.map(describeRefusal));
+  const engine =
+    kernel && compiled
+      ? openEngine(
+          () => new KernelEngine(hook, compiled, { hook: hook.hook as ReplayHook, iif: context.iif ?? '', oif: context.oif ?? '' }),
+        )
+      : options.engine === 'ebpf'
+        ? openEngine(() => openPrograms(hook, context, options.live))
+        : undefined;
   try {
-    return await new Replay(hook, compiled, engine, context, options, io).run();
+    return await new Replay(hook, compiled?.assembles ?? NEVER, engine, context, options, io).run();
   } catch (error) {
     if (error instanceof DecodeError) throw new CliError(EXIT.finding, `${options.pcap} is no capture: ${error.message}`);
     throw error;
@@ -99,7 +108,10 @@ export async function replay(files: readonly string[], options: ReplayOptions, i
   }
 }
 
-function chooseHook(hooks: readonly HookRules[], wanted: ReplayHook | undefined): HookRules {
+/** Nothing is put together before eBPF programs. */
+const NEVER: CompiledHook['assembles'] = { 4: false, 6: false };
+
+function chooseHook(hooks: readonly HookRules[], wanted: ReplayOptions['hook']): HookRules {
   const names = hooks.map((one) => one.hook).join(', ');
   const found =
     hooks.find((one) => one.hook === (wanted ?? 'input')) ?? (wanted === undefined && hooks.length === 1 ? hooks[0] : undefined);
@@ -116,17 +128,15 @@ function openPrograms(hook: HookRules, context: PacketContext, live: boolean): E
   return live ? new LiveEngine(hook, there, { iif: context.iif ?? '', oif: context.oif ?? '' }) : new EbpfEngine(hook, there);
 }
 
-function contextOf(
-  { iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new' }: ReplayOptions,
-  kernel: boolean,
-  live: boolean,
-): PacketContext {
+function contextOf(options: ReplayOptions, { hook }: HookRules, kernel: boolean): PacketContext {
+  const { iif = INTERFACES.iif, oif = INTERFACES.oif, state = 'new', live } = options;
   if (kernel || live) {
     for (const name of [iif, oif])
       if (!INTERFACE.test(name) || name === 'lo')
         throw new CliError(EXIT.usage, `an interface of a network namespace cannot be made with the name ${JSON.stringify(name)}`);
     if (iif === oif) throw new CliError(EXIT.usage, '--iif and --oif are two interfaces');
   }
+  if (hook === 'tc' && !live && options.iif === undefined && options.oif !== undefined) return { oif, state };
   return { iif, oif, state, ...(kernel ? { uid: process.geteuid?.() } : {}) };
 }
 
@@ -171,13 +181,20 @@ class Replay {
   #octets = 0;
   #broken = false;
 
-  constructor(hook: HookRules, compiled: CompiledHook, engine: Engine | undefined, context: PacketContext, options: ReplayOptions, io: Io) {
+  constructor(
+    hook: HookRules,
+    assembles: CompiledHook['assembles'],
+    engine: Engine | undefined,
+    context: PacketContext,
+    options: ReplayOptions,
+    io: Io,
+  ) {
     this.#hook = hook;
     this.#engine = engine;
     this.#options = options;
     this.#io = io;
     this.#context = atHookContext(context, hook);
-    this.#view = new HookView({ hook: hook.hook, context: this.#context, assembles: compiled.assembles });
+    this.#view = new HookView({ hook: hook.hook, context: this.#context, assembles });
   }
 
   async run(): Promise<ExitCode> {
@@ -264,11 +281,13 @@ class Replay {
   }
 }
 
-/** What packets have at a hook. */
+/** What packets have at a hook. At tc they come in, unless only the interface that they go out by is given. */
 function atHookContext({ iif, oif, uid, ...rest }: PacketContext, { hook }: HookRules): PacketContext {
+  const out = hook === 'output' || (hook === 'tc' && iif === undefined);
   return {
     ...rest,
-    ...(hook === 'output' ? { uid } : { iif }),
-    ...(hook === 'output' || hook === 'forward' ? { oif } : {}),
+    ...(hook === 'output' ? { uid } : {}),
+    ...(out ? {} : { iif }),
+    ...(out || hook === 'forward' ? { oif } : {}),
   };
 }

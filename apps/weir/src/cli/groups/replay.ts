@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 
-const HOOKS = ['prerouting', 'input', 'forward', 'output'] as const;
+const HOOKS = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc'] as const;
 const ENGINES = ['interpreter', 'nft', 'ebpf'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
 

@@ -59,6 +59,8 @@ export class HookView {
       const part = Packet.fromNetwork(octets, { ...context, wireLength: wireLength - network });
       return this.#seen(part, family, [], 'the capture has only a part of it');
     }
+    // Programs see what comes, whatever the system would make of it; the link says what it is.
+    if (hook === 'xdp' || hook === 'tc') return this.#seen(captured.withContext(context), family, [octets], undefined);
     const bytes = cutToLength(octets);
     const packet = Packet.fromNetwork(
       hook === 'output' ? locallySent(bytes) : bytes,

@@ -76,7 +76,9 @@ export class EbpfEngine {
     const key = JSON.stringify([iif, oif, state, uid, cgroup === undefined ? undefined : String(cgroup)]);
     let program = this.#programs.get(key);
     if (!program) {
-      program = loadHook(compileFor(this.#hook, context, { place: 'tc', tellRule: true }), { name: 'weir_replay' });
+      program = loadHook(compileFor(this.#hook, context, { place: this.#hook.hook === 'xdp' ? 'xdp' : 'tc', tellRule: true }), {
+        name: 'weir_replay',
+      });
       this.#programs.set(key, program);
     }
     return program;
