@@ -1,3 +1,4 @@
+import { type Ip, mask32, parseIp } from '@weir/wire/inet';
 import { UntranslatableError } from '../iptables/values.ts';
 import type { Clause, ClauseAction, Limit, RejectWith } from '../program.ts';
 import { type Entry, note, printable } from '../report.ts';
@@ -192,18 +193,40 @@ function setLimit(draft: Draft, value: Json, per: Limit['per']): void {
   };
 }
 
+/** Part of a key: a field, or the first bits of an address. */
+function readKeyPart(part: Json): { readonly payload: Json | undefined; readonly bits: number | undefined } {
+  const masked = get(part, '&');
+  if (masked === undefined) return { payload: get(part, 'payload'), bits: undefined };
+  const [field, mask] = listOf(masked);
+  const ip = typeof mask === 'string' ? parseIp(mask) : undefined;
+  const bits = ip && maskBits(ip);
+  if (!bits) throw new UntranslatableError('a rate is counted by parts of addresses that are no prefixes');
+  return { payload: get(field, 'payload'), bits };
+}
+
+/** The length of the prefix that a mask leaves; undefined where it leaves none. */
+function maskBits({ family, w0, w1, w2, w3 }: Ip): number | undefined {
+  for (let n = 1; n <= (family === 4 ? 32 : 128); n++)
+    if (w0 === mask32(n) && (family === 4 || (w1 === mask32(n - 32) && w2 === mask32(n - 64) && w3 === mask32(n - 96)))) return n;
+  return undefined;
+}
+
 /** A rate for each key. */
 function setMeter(draft: Draft, key: Json, statements: readonly Json[]): void {
   const limits = statements.map((s) => get(s, 'limit')).filter((l) => l !== undefined);
   if (limits.length !== 1 || statements.length !== 1)
     throw new UntranslatableError('a set that packets fill is only understood with one rate');
-  const keys = listOf(get(bare(key), 'concat') ?? bare(key)).map((k) => getString(get(k, 'payload'), 'field'));
+  const parts = listOf(get(bare(key), 'concat') ?? bare(key)).map(readKeyPart);
+  const [first] = parts;
+  const keys = parts.map(({ payload }) => getString(payload, 'field'));
   const per = keys.includes('saddr') ? 'source' : keys.includes('daddr') ? 'destination' : 'rule';
   if (keys.length !== 1 || per === 'rule')
     note(draft.entry, `the rate is counted ${per === 'rule' ? 'for the rule' : `per ${per} address`} alone`, 'approximated');
   setLimit(draft, limits[0], per);
-  // The key is of one family, which is part of what the rule matches.
-  const protocol = getString(get(listOf(get(bare(key), 'concat') ?? bare(key))[0], 'payload'), 'protocol');
+  // The key is of one family, which is part of what the rule matches; what is said of the other means nothing.
+  const protocol = getString(first?.payload, 'protocol');
+  if (draft.limit && per !== 'rule' && first?.bits !== undefined)
+    draft.limit = { ...draft.limit, prefix: protocol === 'ip' ? { ip4: first.bits, ip6: 2 * first.bits } : { ip4: 32, ip6: first.bits } };
   if (protocol === 'ip' || protocol === 'ip6') {
     draft.alternatives = draft.alternatives.map((a) => [
       ...a,

@@ -148,6 +148,16 @@ describe('matches', () => {
     expect(policy?.toFill.map((s) => [s.name, s.original])).toEqual([['seen_by', 'Seen-By']]);
   });
 
+  test.each([
+    { elem: payload('ip', 'saddr'), want: { ...ipv4, rate_limit_per: 'source' } },
+    { elem: { '&': [payload('ip', 'saddr'), '255.255.254.0'] }, want: { ...ipv4, rate_limit_per: 'source/23/46' } },
+    { elem: { '&': [payload('ip6', 'daddr'), 'ffff:ffff:ffff::'] }, want: { ...ipv6, rate_limit_per: 'destination/32/48' } },
+  ])('a rate for each address or prefix: $want', ({ elem, want }) => {
+    const limit = { limit: { rate: 5, burst: 7, per: 'second' } };
+    const rules = importRule([{ set: { op: 'update', elem, set: '@s', stmt: [limit] } }, { accept: null }]);
+    expect(rules).toEqual([{ action: 'rate_limit', rate_limit_pps: 5, rate_limit_burst: 7, ...want }]);
+  });
+
   test('verdict maps', () => {
     const vmap = {
       vmap: {
@@ -195,6 +205,20 @@ describe('what is not translated says why', () => {
     { expr: [match(payload('ip', 'saddr'), '@nowhere'), drop], want: 'there is no set nowhere in table inet t' },
     { expr: [match(payload('ip', 'saddr'), 'nowhere'), drop], want: '"nowhere" is no address' },
     { expr: [{ jump: { target: 'nowhere' } }], want: 'there is no chain nowhere' },
+    {
+      expr: [
+        {
+          set: {
+            op: 'update',
+            elem: { '&': [payload('ip', 'saddr'), '255.0.255.0'] },
+            set: '@s',
+            stmt: [{ limit: { rate: 5, burst: 7, per: 'second' } }],
+          },
+        },
+        drop,
+      ],
+      want: 'a rate is counted by parts of addresses that are no prefixes',
+    },
     { expr: [drop, drop], want: 'a statement follows the verdict' },
     { expr: [match(meta('skuid'), 0), drop], want: 'a policy sees the user of a socket at hook output alone, not at input' },
   ])('$want', ({ expr, want }) => {
