@@ -12,8 +12,8 @@ export interface PlannedHook {
   readonly refusals: readonly Refusal[];
 }
 
-/** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. */
-export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[]): readonly PlannedHook[] {
+/** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. `mayGoto` says whether the kernel has loops. */
+export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], mayGoto = true): readonly PlannedHook[] {
   const variants = variantsOf(ebpf);
   return hooks.flatMap((rules): PlannedHook[] => {
     const { hook } = rules;
@@ -23,12 +23,13 @@ export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[]): readon
         ebpf,
         rules,
         variants.filter((variant) => variant.hook === hook),
+        mayGoto,
       ),
     ];
   });
 }
 
-function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[]): PlannedHook {
+function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[], mayGoto: boolean): PlannedHook {
   const programs = new Map<string, CompiledHook>();
   const attachments: WantedAttachment[] = [];
   // Where no rule asks for the interface, one program serves all.
@@ -36,7 +37,7 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
   const byPlace = new Map<string, CompiledHook>();
   for (const { name, place, known } of variants) {
     const shared = alike ? byPlace.get(place) : undefined;
-    const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known });
+    const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known, mayGoto });
     if ('refusals' in result) return { rules, wanted: undefined, refusals: result.refusals };
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
     byPlace.set(place, compiled);

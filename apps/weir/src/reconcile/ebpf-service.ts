@@ -74,13 +74,15 @@ export class EbpfService {
     awaitMembers: boolean,
   ): readonly MemberColumns[] {
     const { ebpf } = config;
-    this.#planned = planHooks(ebpf, judgement(config, Date.now()));
+    const hooks = judgement(config, Date.now());
+    this.#planned = planHooks(ebpf, hooks);
     this.#known = known;
     if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#leave();
     this.#ebpf = ebpf;
     this.#retry = undefined;
     this.#awaited = undefined;
     const found = this.#engine ? [] : this.#open();
+    if (this.#features?.has('may-goto') === false) this.#planned = planHooks(ebpf, hooks, false);
     this.#settle(() => this.#begin(awaitMembers));
     return found;
   }
