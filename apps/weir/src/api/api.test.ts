@@ -291,3 +291,49 @@ describe('socket', () => {
     });
   });
 });
+
+describe('verdicts', () => {
+  const verdict = { at: '2026-11-21T00:00:00.000Z', node: 'a', hook: 'xdp', verdict: 'deny', from: 'ebpf', length: 1 } as const;
+
+  test('those that were, and then those that come, until the client leaves', async () => {
+    const asked: unknown[] = [];
+    let closed = 0;
+    const parts = [{ verdicts: [{ ...verdict, length: 2 }], lost: 3 }];
+    const backend: Backend = {
+      ...stubBackend(),
+      observe: async (params) => {
+        asked.push(params);
+        const follow = {
+          next: async () => parts.shift() ?? new Promise<undefined>(() => undefined),
+          close: () => {
+            closed++;
+          },
+        };
+        return { last: [verdict], follow: params.follow ? follow : undefined };
+      },
+    };
+    await serve(backend);
+    const c = await client();
+    const once = [];
+    for await (const part of c.observe({ last: 5, verdicts: ['deny'] })) once.push(part);
+    expect(once).toEqual([{ format_version: 1, verdicts: [verdict], lost: 0 }]);
+    const stream = c.observe({ follow: true });
+    expect((await stream.next()).value).toEqual({ format_version: 1, verdicts: [verdict], lost: 0 });
+    expect((await stream.next()).value).toEqual({ format_version: 1, verdicts: [{ ...verdict, length: 2 }], lost: 3 });
+    expect(asked).toEqual([{ last: 5, verdicts: ['deny'] }, { follow: true }]);
+    c.close();
+    for (let tries = 0; tries < 200 && closed === 0; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(closed).toBeGreaterThan(0);
+  });
+
+  test.each([
+    { params: { verdicts: ['drop'] } },
+    { params: { verdicts: [] } },
+    { params: { hook: 'ingress' } },
+    { params: { protocol: 256 } },
+    { params: { port: -1 } },
+    { params: { last: 100_000 } },
+  ])('$params is refused', ({ params }) => {
+    expect(parseRequest(JSON.stringify({ id: 1, method: 'observe', params }))).toMatchObject({ ok: false, error: { code: 'bad-request' } });
+  });
+});

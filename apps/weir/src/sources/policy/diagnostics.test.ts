@@ -838,6 +838,27 @@ policy.yaml:7:18 error[E039] reject_with is for action: reject, and action is de
 `,
   },
   {
+    name: 'a sample of what is not logged',
+    codes: ['E039'],
+    input: `${RULES}  - name: web
+    protocol: tcp
+    log_sample: 10
+    action: deny
+  - name: rate
+    log_rate: 0
+    log: true
+    action: deny
+`,
+    want: `policy.yaml:5:17 error[E039] log_sample is for rules that log
+    log_sample: 10
+                ^^
+hint: write log: true
+policy.yaml:8:15 error[E010] log_rate must be 1-4294967295, not 0
+    log_rate: 0
+              ^
+`,
+  },
+  {
     name: 'fields that need a table',
     codes: ['E041'],
     input: `${RULES}  - name: web
