@@ -252,8 +252,10 @@ describe.each([4, 6] as const)('a set of IPv%s', (family) => {
     expect(TrieList.adopt(family, directory, 'some')).toBeUndefined();
     const list = keep(TrieList.open(NEED[family], directory, 'some'));
     list.apply(delta(family, wanted(spread(10))));
+    expect(list.isSound()).toBe(true);
     // Another process wrote over it.
     list.map.update(new Uint8Array(4), new Uint8Array(list.map.valueSize).fill(255));
+    expect(list.isSound()).toBe(false);
     expect(TrieList.adopt(family, directory, 'some')).toBeUndefined();
     expect(TrieList.adopt(family === 4 ? 6 : 4, directory, 'some')).toBeUndefined();
     expect(keep(TrieList.open(NEED[family], directory, 'some')).size).toBe(0);

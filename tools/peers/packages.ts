@@ -14,6 +14,8 @@ export const peerPackages: readonly PeerPackage[] = [
   { name: 'openbgpd', program: '/usr/sbin/bgpctl', role: 'BGP peer' },
   { name: 'nftables', program: '/usr/sbin/nft', role: 'oracle for rulesets' },
   { name: 'iptables', program: '/usr/sbin/iptables-restore', role: 'oracle for foreign tables' },
+  { name: 'ipset', program: '/usr/sbin/ipset', role: 'beside sets in benches' },
+  { name: 'xdp-tools', program: '/usr/sbin/xdp-filter', role: 'beside XDP in benches' },
   { name: 'bpftool', program: '/usr/sbin/bpftool', role: 'oracle for programs and maps' },
   { name: 'gcc-bpf', program: '/usr/bin/bpf-gcc', role: 'C programs of users' },
   { name: 'sip-tester', program: '/usr/bin/sipp', role: 'real SIP calls' },

@@ -30,7 +30,14 @@ interface Reading {
 
 /** The members, in no particular order that is promised; not those that are half written. */
 export function eachMember(words: Int32Array, family: Family, member: MemberVisitor): void {
-  read({ words, family, member, used: new Uint8Array(words.length / slotWords), torn: () => undefined, summary: () => undefined });
+  read({ words, family, member, used: slotsOf(words), torn: () => undefined, summary: () => undefined });
+}
+
+/** How many members the memory has; undefined where it does not hold a set of the family, or something in it cannot be. */
+export function countMembers(words: Int32Array, family: Family): number | undefined {
+  let count = 0;
+  const whole = tryRead({ words, family, member: () => count++, used: slotsOf(words), torn: () => undefined, summary: () => undefined });
+  return whole ? count : undefined;
 }
 
 /**
@@ -38,17 +45,13 @@ export function eachMember(words: Int32Array, family: Family, member: MemberVisi
  * cannot be: then nothing has been changed.
  */
 export function openTrie(words: Int32Array, family: Family): SetTrie | undefined {
-  if (!isHeader(words, family)) return undefined;
-  const used = new Uint8Array(words.length / slotWords);
+  const used = slotsOf(words);
   const torn: number[] = [];
   const summaries: number[] = [];
   let size = 0;
-  try {
-    read({ words, family, member: () => size++, used, torn: (at, bit) => torn.push(at, bit), summary: (slot) => summaries.push(slot) });
-  } catch (error) {
-    if (error instanceof Damage) return undefined;
-    throw error;
-  }
+  const member = (): number => size++;
+  if (!tryRead({ words, family, member, used, torn: (at, bit) => torn.push(at, bit), summary: (slot) => summaries.push(slot) }))
+    return undefined;
   for (let i = 0; i < torn.length; i += 2) {
     const at = torn[i] as number;
     publish(words, at, (words[at] as number) & ~(torn[i + 1] as number));
@@ -58,6 +61,21 @@ export function openTrie(words: Int32Array, family: Family): SetTrie | undefined
   const pool = new SlotPool(words);
   pool.restore(used);
   return family === 4 ? new SetTrie4(words, pool, size) : new SetTrie6(words, pool, size);
+}
+
+function slotsOf(words: Int32Array): Uint8Array {
+  return new Uint8Array(words.length / slotWords);
+}
+
+function tryRead(reading: Reading): boolean {
+  if (!isHeader(reading.words, reading.family)) return false;
+  try {
+    read(reading);
+    return true;
+  } catch (error) {
+    if (error instanceof Damage) return false;
+    throw error;
+  }
 }
 
 /** A trie over memory that is a larger copy of another's. */

@@ -3,7 +3,7 @@ import type { MappedMemory } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
 import type { PrefixColumns } from '../../../model/member-delta.ts';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
-import { continueTrie, eachMember, openTrie } from './read-trie.ts';
+import { continueTrie, countMembers, eachMember, openTrie } from './read-trie.ts';
 import { type Added, type SetTrie, writeHeader } from './set-trie.ts';
 
 const NAME = 'weir_set';
@@ -130,7 +130,8 @@ export class SetMemory {
 
   /** Whether the memory is whole, and has as many members as this process has put there. */
   isSound(): boolean {
-    return openTrie(this.#words, this.#open().family)?.size === this.size;
+    const { family, size } = this.#open();
+    return countMembers(this.#words, family) === size;
   }
 
   /** Gives back the descriptor and the mapping. Calling it again does nothing. */

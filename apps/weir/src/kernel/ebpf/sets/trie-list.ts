@@ -201,6 +201,11 @@ export class TrieList implements KernelList {
     return this.#memory.members();
   }
 
+  /** Whether the map still is what this process has made of it; it looks at all of it. */
+  isSound(): boolean {
+    return this.#memory.isSound();
+  }
+
   /** How near it is to its bounds. */
   pressure(): ListPressure {
     const { all, used } = this.#memory.slots;
