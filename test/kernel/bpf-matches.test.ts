@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listPrograms, PinDirectory } from '@weir/ebpf/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CompileMemo } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { compileKernelPlan } from '../../apps/weir/src/compile/nft/targets.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
 import { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
@@ -22,6 +23,8 @@ let mounted: string;
 let server: UdpSocket;
 let client: UdpSocket;
 let open: Reconciler[];
+/** What is kept of the last compilation, as in the daemon. */
+const memos = new WeakMap<Reconciler, CompileMemo>();
 
 beforeEach(async () => {
   lab = new Lab();
@@ -62,15 +65,19 @@ function end(reconciler: Reconciler): void {
 
 /** UDP to the port is only let in by the rule. */
 function configure(reconciler: Reconciler, rule: string, pins = join(mounted, 'weir')): readonly string[] {
-  writeFileSync(
-    join(directory, 'policy.yaml'),
-    `default_action: deny\nrules:\n  - { name: mine, protocol: udp, action: allow, ${rule} }\n`,
-  );
+  return configureRules(reconciler, `  - { name: mine, protocol: udp, action: allow, ${rule} }`, pins);
+}
+
+/** The problems that the rules have. */
+function configureRules(reconciler: Reconciler, rules: string, pins = join(mounted, 'weir')): readonly string[] {
+  writeFileSync(join(directory, 'policy.yaml'), `default_action: deny\nrules:\n${rules}\n`);
   const path = join(directory, 'weir.yaml');
   writeFileSync(path, `bgp: { as: 64512, router_id: 192.0.2.1 }\nebpf: { pin_directory: ${pins} }\npolicy: policy.yaml\n`);
   const { config, diagnostics } = loadConfig(path);
   if (!config) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
-  reconciler.configure(compileKernelPlan(config, Date.now()));
+  const memo = memos.get(reconciler) ?? new CompileMemo();
+  memos.set(reconciler, memo);
+  reconciler.configure(compileKernelPlan(config, Date.now(), memo));
   return reconciler.status().problems.map(({ message }) => message);
 }
 
@@ -183,6 +190,27 @@ describe('programs that rules ask', () => {
     expect(heard).toHaveLength(sent);
     expect(pinned()).toHaveLength(1);
   });
+});
+
+describe('many programs', () => {
+  it('a thousand rules with payloads are loaded, and one more takes one program more', async () => {
+    const reconciler = start();
+    const rules = (count: number): string =>
+      Array.from(
+        { length: count },
+        (_, i) => `  - { name: r${i}, protocol: udp, action: allow, expression: 'udp.payload contains "word ${i};"' }`,
+      ).join('\n');
+    expect(configureRules(reconciler, rules(1000))).toEqual([]);
+    const before = loaded();
+    expect(configureRules(reconciler, rules(1001))).toEqual([]);
+    expect(pinned()).toHaveLength(1001);
+    // None of the others was loaded again.
+    const after = loaded();
+    expect([before.length, after.length, before.filter((id) => !after.includes(id))]).toEqual([1000, 1001, []]);
+    expect([await gets('word 777;'), await gets('word 1000;'), await gets('word 1001;')]).toEqual([true, true, false]);
+    reconciler.clear();
+    expect(pinned()).toEqual([]);
+  }, 120_000);
 });
 
 describe('what protocols look like', () => {

@@ -26,6 +26,8 @@ export interface CompileOptions {
   readonly programs?: ProgramUse;
   /** Connections are tracked in the namespace even where no rule of this table asks for their state: eBPF programs do. */
   readonly tracking?: boolean;
+  /** Whether there are problems is all that is asked: the table is not to be used. */
+  readonly onlyCheck?: boolean;
   /** What the rules came to last time; it is left with what they come to now. */
   readonly memo?: CompileMemo | undefined;
 }
@@ -70,7 +72,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
     return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
   };
-  const programs = new Programs(book, (list) => names.has(list), options.programs ?? 'needed');
+  const programs = new Programs(book, (list) => names.has(list), options.programs ?? 'needed', options.onlyCheck);
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
@@ -132,11 +134,11 @@ export function checkRules(hooks: readonly HookRules[], sets: readonly NamedSet[
   const skips = hooks.some((hook) => hook.rules.some((rule) => rule.action.kind === 'skip'));
   if (!skips) {
     const book = new ChainBook();
-    const { table, problems } = compileInto(book, hooks, sets, { ...options, linear: true });
+    const { table, problems } = compileInto(book, hooks, sets, { ...options, linear: true, onlyCheck: true });
     const room = table.chains.every((chain) => chain.hook === undefined || hasRoom(book.shapeOf(chain.rules), TREE_DEPTH, TREE_WAYS));
     if (problems.length === 0 && room) return problems;
   }
-  return compileRules(hooks, sets, options).problems;
+  return compileRules(hooks, sets, { ...options, onlyCheck: true }).problems;
 }
 
 /** What nothing leads to is left out. */

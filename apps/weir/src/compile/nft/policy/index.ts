@@ -1,7 +1,7 @@
 /** Rules in the order of judgement to a table of nf_tables. */
 
-export { logPrefixes } from './effect.ts';
 export { type CompiledRules, type CompileOptions, checkRules, compileRules, LOG_GROUP } from './compile-rules.ts';
+export { logPrefixes } from './effect.ts';
 export { CompileMemo } from './memo.ts';
 export type { NftProblem } from './problem.ts';
 export type { ProgramUse } from './programs.ts';

@@ -7,7 +7,7 @@ import { testRule as rule } from '../../test-rule.ts';
 import { ruleFingerprint } from '../expressions.ts';
 import type { RuleImage } from '../image.ts';
 import { printTable } from '../print.ts';
-import { type CompiledRules, CompileMemo, compileRules } from './index.ts';
+import { type CompiledRules, CompileMemo, checkRules, compileRules } from './index.ts';
 
 const WEB = { name: 'web', target: { kind: 'owned' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
 const int = (field: string, first: number, last = first): Expr => x.int(field, rangeSet([{ first, last }]));
@@ -96,6 +96,21 @@ describe('what nf_tables cannot say is asked of programs', () => {
 
   it('a script of nft has it as a remark', () => {
     expect(printTable(compile(odd).table)).toMatch(/# xt match bpf counter drop comment "one"/);
+  });
+});
+
+describe('a check', () => {
+  const hooks = (expression: Expr) => [
+    { hook: 'input', priority: 0, rules: [rule('one', expression), rule('default', x.constant(true))] } as const,
+  ];
+  it.each([
+    { name: 'what can be asked', expression: odd },
+    { name: 'what cannot', expression: x.list('ip.src', 'other') },
+    { name: 'both', expression: x.or([odd, x.list('ip.src', 'other')]) },
+    { name: 'several values of an address', expression: x.and([odd, from('2001:db8::/32')]) },
+  ])('says the same of $name, also the second time', ({ expression }) => {
+    const { problems } = compileRules(hooks(expression), [WEB], { table: 'weir' });
+    for (let i = 0; i < 2; i++) expect(checkRules(hooks(expression), [WEB], { table: 'weir' })).toEqual(problems);
   });
 });
 

@@ -6,6 +6,7 @@ import { Unsayable } from '../../refusal.ts';
 import type { Match } from '../image.ts';
 import type { LiteralForm } from './alternative.ts';
 import type { ChainBook } from './chains.ts';
+import { expressionName, isKnown, remember } from './known-programs.ts';
 import { type ListNames, literalForm } from './literal.ts';
 import { Inexpressible } from './problem.ts';
 import { programImage } from './program-image.ts';
@@ -23,14 +24,16 @@ export class Programs {
   readonly #book: ChainBook;
   readonly #hasList: ListNames;
   readonly #use: ProgramUse;
-
+  readonly #onlyCheck: boolean;
   /** The user's programs that rules ask, by name. */
   readonly #known = new Map<string, MatchProgram>();
 
-  constructor(book: ChainBook, hasList: ListNames, use: ProgramUse) {
+  /** `onlyCheck`: whether there are problems is all that is asked; programs are not kept. */
+  constructor(book: ChainBook, hasList: ListNames, use: ProgramUse, onlyCheck = false) {
     this.#book = book;
     this.#hasList = hasList;
     this.#use = use;
+    this.#onlyCheck = onlyCheck;
   }
 
   /** The form that nf_tables has for a literal; undefined for what is asked by a program. Throws Inexpressible where there are none. */
@@ -116,10 +119,25 @@ export class Programs {
   }
 
   #compile(expression: Expr): Match {
+    const program = this.#onlyCheck ? check(expression) : this.#keep(expression);
+    return { kind: 'program', program, ...(isOfNetwork(expression) ? {} : { transport: true }) };
+  }
+
+  #keep(expression: Expr): string {
     const image = programImage(selfContained(compileMatch(expression), expression.span));
     this.#book.program(image);
-    return { kind: 'program', program: image.name, ...(isOfNetwork(expression) ? {} : { transport: true }) };
+    return image.name;
   }
+}
+
+/** A name for the program that it would be. Throws Unsayable. */
+function check(expression: Expr): string {
+  const name = expressionName(expression);
+  if (!isKnown(name)) {
+    selfContained(compileMatch(expression), expression.span);
+    remember(name);
+  }
+  return name;
 }
 
 /** The name or the path of the user's program that a test asks. */
