@@ -99,7 +99,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
         expect(trie.pool.used).toBe(0);
         expect(where.every((word, at) => word === 0 || at >= SET_LAYOUT.headerSlot * SET_LAYOUT.slotWords)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -130,7 +130,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
             });
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -152,7 +152,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
           for (const [slot, was] of resting) expect(contents(slot)).toBe(was);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
