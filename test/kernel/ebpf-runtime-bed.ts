@@ -27,8 +27,8 @@ export function rule(ref: string, text: string, action: Action = { kind: 'deny' 
 
 export const allow: Rule = rule('default', 'ip.ttl >= 0 or not ip.ttl >= 0', { kind: 'allow' }, { stage: 'default' });
 
-export function compiled(place: Place, rules: readonly Rule[]): CompiledHook {
-  const hook: HookRules = { hook: 'prerouting', priority: 0, rules };
+export function compiled(place: Place, rules: readonly Rule[], name: HookRules['hook'] = 'prerouting'): CompiledHook {
+  const hook: HookRules = { hook: name, priority: 0, rules };
   const result = compileEbpf(hook, { place });
   if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
   return result.compiled;

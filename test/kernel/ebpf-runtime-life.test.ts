@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { renameSync } from 'node:fs';
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Assembler } from '@weir/ebpf/asm';
-import { attachTcx, attachXdp, BpfMap, listInterfaces, PinDirectory, readTcx, sumCpus } from '@weir/ebpf/kernel';
+import { attachTcx, attachXdp, BpfMap, findCgroup2, listInterfaces, PinDirectory, readTcx, sumCpus } from '@weir/ebpf/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COUNTERS } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { clearEbpf, type EbpfEngine, type WantedHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
@@ -275,6 +275,56 @@ describe('what is there', () => {
     clearEbpf(directory, host.path);
     expect(xdpOf('here')?.programId).toBe(foreign.info().id);
     attached.close();
+  });
+});
+
+describe('cgroups', () => {
+  const PLACES = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'] as const;
+  const path = join(findCgroup2() ?? '', `weir-runtime-${process.pid}`);
+
+  /** In the cgroup: what connecting to a port of the host comes to. */
+  async function connect(port: number): Promise<string> {
+    const code = `require('net').connect(${port}, '127.0.0.1').on('error', (error) => console.log(error.code))`;
+    const { stdout } = await host.exec('sh', ['-c', 'echo $$ > "$0/cgroup.procs"; exec "$1" -e "$2"', path, process.execPath, code]);
+    return stdout.trim();
+  }
+
+  it('are judged at connect(2), and by the next process as well', async () => {
+    mkdirSync(path);
+    try {
+      await host.ip('link', 'set', 'lo', 'up');
+      const directory = pinDirectory(host.path);
+      const rules = [rule('nine', 'tcp.dstport == 9'), allow];
+      const hooks: WantedHook[] = [
+        {
+          hook: 'connect',
+          programs: new Map(PLACES.map((place) => [place, compiled(place, rules, 'connect')])),
+          attachments: PLACES.map((at) => ({ place: { kind: 'cgroup', path, at }, variant: at })),
+        },
+      ];
+      const one = engine(directory, host);
+      expect(one.configure(hooks)).toEqual({ problems: [], repaired: [] });
+      expect(one.status().places.map(({ way }) => way)).toEqual(PLACES.map(() => 'cgroup'));
+      expect([await connect(9), await connect(10)]).toEqual(['EPERM', 'ECONNREFUSED']);
+      one.close();
+      expect(await connect(9)).toBe('EPERM');
+      const two = engine(directory, host);
+      expect(two.configure(hooks)).toEqual({ problems: [], repaired: [] });
+      expect(counts(two, 'connect')).toEqual({ nine: 2, default: 1 });
+      two.close(new Set(['connect']));
+      expect(await connect(9)).toBe('ECONNREFUSED');
+    } finally {
+      rmdirSync(path);
+    }
+  });
+
+  it('that are not there are waited for', () => {
+    const one = engine(pinDirectory(host.path), host);
+    const place = { kind: 'cgroup', path: `${path}-none`, at: 'connect4' } as const;
+    const programs = new Map([['connect4', compiled('connect4', [allow], 'connect')]]);
+    const hooks: WantedHook[] = [{ hook: 'connect', programs, attachments: [{ place, variant: 'connect4' }] }];
+    const [problem] = one.configure(hooks).problems;
+    expect(tellProblem(problem!, hooks[0])).toMatchObject({ kind: 'place-missing', subject: `connect4 of ${path}-none` });
   });
 });
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listInterfaces, PinDirectory } from '@weir/ebpf/kernel';
+import { listInterfaces, PinDirectory, readTcx } from '@weir/ebpf/kernel';
 import { DirectoryLock, PacketSocket } from '@weir/sys';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
@@ -53,7 +53,7 @@ const SETS = `${BGP}sets:
 `;
 const WITH = (rules: string, ebpf = 'xdp: { interfaces: [here], on_exit: detach }') => `${SETS}
 policy: [policy.yaml]
-ebpf: { pin_directory: ${join(bpfMount(), 'weir')}, ${ebpf} }
+ebpf: { pin_directory: ${pins}, ${ebpf} }
 ---
 default_action: allow
 rules:
@@ -133,6 +133,24 @@ describe('the kernel worker', () => {
     expect(xdpOf('here')).toBeUndefined();
     expect(existsSync(pins)).toBe(false);
     expect((await next.status()).ebpf).toBeUndefined();
+  });
+
+  it('moves to another pin directory by the same link', async () => {
+    const port = await open();
+    const text = WITH(DENY.replace('hook: xdp', 'hook: tc'), 'tc: { ingress: [here] }');
+    await port.configure(config(text));
+    const programs = () => {
+      const index = listInterfaces(host.path).find(({ name }) => name === 'here')!.index;
+      return readTcx({ interface: index, direction: 'ingress', netns: host.path }).programs;
+    };
+    const [before] = programs();
+    await port.configure(config(text.replaceAll(pins, `${pins}-2`)));
+    expect((await port.status()).problems).toEqual([]);
+    expect(programs()).toEqual([{ linkId: before?.linkId, programId: expect.any(Number) as number }]);
+    expect(programs()[0]?.programId).not.toBe(before?.programId);
+    expect(PinDirectory.open(pins).list().directories).toEqual([]);
+    await port.close({ clear: true });
+    expect([programs(), existsSync(`${pins}-2`)]).toEqual([[], false]);
   });
 
   it('tells what it waits for, and goes on when it is there', async () => {

@@ -45,6 +45,8 @@ export class EbpfService {
   readonly #problems: Problems;
   #features: FeatureReport | undefined;
   #engine: EbpfEngine | undefined;
+  /** The pin directory of an earlier configuration. */
+  #before: string | undefined;
   #ebpf: EbpfConfig = DEFAULT_EBPF;
   #planned: readonly PlannedHook[] = [];
   #known: KnownMembers = () => undefined;
@@ -77,7 +79,8 @@ export class EbpfService {
     const hooks = judgement(config, Date.now());
     this.#planned = planHooks(ebpf, hooks);
     this.#known = known;
-    if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#leave();
+    if (this.#planned.length === 0 && (this.#engine || this.#before !== undefined)) this.#leave();
+    else if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#move();
     this.#ebpf = ebpf;
     this.#retry = undefined;
     this.#awaited = undefined;
@@ -87,11 +90,20 @@ export class EbpfService {
     return found;
   }
 
+  /** The pins are to be elsewhere: what is attached goes on judging until it is taken over from there. */
+  #move(): void {
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.#before = this.#ebpf.pinDirectory;
+  }
+
   /** Nothing is wanted in the directory any more. */
   #leave(): void {
     this.#engine?.configure([]);
     this.#engine?.close();
     this.#engine = undefined;
+    if (this.#before !== undefined) clearEbpf(this.#before, this.#options.netns);
+    this.#before = undefined;
     clearEbpf(this.#ebpf.pinDirectory, this.#options.netns);
   }
 
@@ -110,7 +122,8 @@ export class EbpfService {
     try {
       this.#features ??= probeFeatures({ pinDirectory });
       const { netns, now } = this.#options;
-      this.#engine = EbpfEngine.open({ directory: pinDirectory, netns, features: this.#features, now });
+      const before = this.#before === undefined ? {} : { before: this.#before };
+      this.#engine = EbpfEngine.open({ directory: pinDirectory, netns, features: this.#features, now, ...before });
       this.#problems.over(ENGINE);
       return this.#engine.members();
     } catch (error) {

@@ -49,6 +49,8 @@ export interface EngineOptions {
   /** Whose interfaces; undefined: those of this thread's namespace. */
   readonly netns: string | undefined;
   readonly features: FeatureReport;
+  /** A pin directory that was used before: what is attached from there is taken over. Nobody may manage it. */
+  readonly before?: string;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -234,9 +236,12 @@ export class EbpfEngine {
   }
 
   #otherLayouts(): readonly PinDirectory[] {
-    const parent = PinDirectory.open(this.directory);
-    const others = parent.list().directories.filter((name) => layoutOf(name) !== undefined && name !== layoutDirectory());
-    return others.map((name) => parent.at(name));
+    const { before } = this.#options;
+    return [this.directory, ...(before === undefined || before === this.directory ? [] : [before])].flatMap((path) => {
+      const parent = PinDirectory.open(path);
+      const layouts = parent.list().directories.filter((name) => layoutOf(name) !== undefined);
+      return layouts.filter((name) => path !== this.directory || name !== layoutDirectory()).map((name) => parent.at(name));
+    });
   }
 
   /** Changes members. Programs whose list has moved to another map are loaded again; what goes wrong with that is among the problems. */
