@@ -3,7 +3,7 @@ import type { Diagnostic } from '../model/diagnostic.ts';
 import { attaches } from '../model/ebpf.ts';
 import type { Policy } from '../model/policy.ts';
 import { type Files, loadConfig, refuseEbpf, refuseUnattached, type SourceText, systemFiles } from '../sources/config/index.ts';
-import { isPolicyText, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
+import { isPolicyText, type LoadedPolicy, loadPolicy, MAX_POLICY_FILE_BYTES, type PolicyOptions } from '../sources/policy/index.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { selectTenant } from './tenants.ts';
 
@@ -16,6 +16,8 @@ export interface LoadedFile {
   readonly policy: Policy | undefined;
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: ReadonlyMap<string, SourceText>;
+  /** Of policy files: where a stretch of the expression of a rule is written. */
+  readonly locate?: LoadedPolicy['locate'];
 }
 
 /** What a configuration says of its policy: the sets that it may name, those of its own table, and the hooks that have no rules. Empty where none is given. */
@@ -26,8 +28,8 @@ export function loadAny(file: string, known: KnownSets, now: number): LoadedFile
   const files = keepInput(systemFiles);
   const read = files.read(file, MAX_POLICY_FILE_BYTES);
   if (!('error' in read) && isPolicyText(new TextDecoder().decode(read.bytes))) {
-    const { policy, diagnostics, sources } = loadPolicy([file], files, { ...known, now });
-    return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources };
+    const { policy, diagnostics, sources, locate } = loadPolicy([file], files, { ...known, now });
+    return { kind: 'policy', usable: policy !== undefined, config: undefined, policy, diagnostics, sources, locate };
   }
   const { config, diagnostics, sources } = loadConfig(file, files, now);
   return { kind: 'configuration', usable: config !== undefined, config, policy: config?.policy, diagnostics, sources };

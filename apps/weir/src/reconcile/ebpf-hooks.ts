@@ -1,4 +1,5 @@
 import { compileEbpf, type Variant, variantsOf } from '../compile/ebpf/index.ts';
+import { programKeys } from '../compile/ebpf/program-key.ts';
 import type { Refusal } from '../compile/refusal.ts';
 import type { AttachPlace, WantedAttachment, WantedHook } from '../kernel/ebpf/index.ts';
 import { attaches, type EbpfConfig, type EbpfHook, isEbpfHook } from '../model/ebpf.ts';
@@ -32,15 +33,17 @@ export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], mayGoto
 function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[], mayGoto: boolean): PlannedHook {
   const programs = new Map<string, CompiledHook>();
   const attachments: WantedAttachment[] = [];
-  // Where no rule asks for the interface, one program serves all.
-  const alike = !rules.rules.some(({ text }) => /\b[io]if\b/.test(text));
-  const byPlace = new Map<string, CompiledHook>();
-  for (const { name, place, known } of variants) {
-    const shared = alike ? byPlace.get(place) : undefined;
+  // Where rules do not tell interfaces apart, one program serves all.
+  const keyOf = programKeys(rules);
+  const byKey = new Map<string, CompiledHook>();
+  for (const variant of variants) {
+    const { name, place, known } = variant;
+    const key = keyOf(variant);
+    const shared = byKey.get(key);
     const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known, mayGoto });
     if ('refusals' in result) return { rules, wanted: undefined, refusals: result.refusals };
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
-    byPlace.set(place, compiled);
+    byKey.set(key, compiled);
     programs.set(name, compiled);
     attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
   }

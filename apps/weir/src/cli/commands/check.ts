@@ -37,7 +37,7 @@ export async function check(files: readonly string[], options: CheckOptions, io:
 function enforceable(loaded: LoadedFile, config: Config | undefined, now: number): LoadedFile {
   if (loaded.kind !== 'policy' || !loaded.policy) return loaded;
   const { firewall, sets = [], bgp = NO_PEERS, ebpf = ASSUMED_EBPF } = config ?? {};
-  const found = checkEnforceable({ policy: loaded.policy, firewall, sets, bgp, ebpf }, now);
+  const found = checkEnforceable({ policy: loaded.policy, firewall, sets, bgp, ebpf }, now, loaded.locate ?? (() => undefined));
   return found.length === 0 ? loaded : { ...loaded, usable: false, diagnostics: [...loaded.diagnostics, ...found] };
 }
 

@@ -12,6 +12,7 @@ export interface ScopePolicy {
   /** The sets that it names. */
   readonly uses: ReadonlySet<string>;
   readonly diagnostics: LoadedPolicy['diagnostics'];
+  readonly locate: LoadedPolicy['locate'];
 }
 
 /** Loads the policy that a scope names; `refuses` which hooks have no rules; `fileOf` says in which file a name is written, since it is relative to that. What is found is in the reading as well. */
@@ -23,7 +24,7 @@ export function loadScopePolicy(
   refuses: RefuseHook,
   fileOf: (item: Item<string>) => string,
 ): ScopePolicy {
-  if (scope.policy === undefined) return { policy: undefined, uses: new Set(), diagnostics: [] };
+  if (scope.policy === undefined) return { policy: undefined, uses: new Set(), diagnostics: [], locate: () => undefined };
   const named = scope.policy.flatMap((item) => {
     const errors = reading.errors;
     const paths = matchFiles(files, fileOf(item), item.value, item.place, reading.report);

@@ -97,7 +97,7 @@ class TenantLoader {
     if (!table) return undefined;
     const scope = table.get;
     this.#checkNamespace(table);
-    const { policy, uses, diagnostics } = loadScopePolicy(
+    const { policy, uses, diagnostics, locate } = loadScopePolicy(
       scope,
       reading,
       this.#files,
@@ -114,7 +114,7 @@ class TenantLoader {
     }
     const built = buildScope(scope, policy);
     if (!built || scope.netns === undefined || reading.errors > before) return undefined;
-    this.#add(checkEnforceable({ ...built, bgp: NO_PEERS, ebpf: DEFAULT_EBPF }, this.#now));
+    this.#add(checkEnforceable({ ...built, bgp: NO_PEERS, ebpf: DEFAULT_EBPF }, this.#now, locate));
     const interfaces = scope.interfaces?.map((item) => item.value);
     return { name, netns: scope.netns, interfaces, ...built, span: spanOf(keyPlace) };
   }

@@ -65,7 +65,7 @@ class Loader {
         const table = shape.read(whole, { ...whole.place, end: whole.place.start }, reading.report);
         if (table) {
           const raw = table.get;
-          const { policy, uses } = loadScopePolicy(
+          const { policy, uses, locate } = loadScopePolicy(
             raw,
             reading,
             this.#files,
@@ -75,7 +75,7 @@ class Loader {
           );
           checkFile(raw, { given: table.has('policy'), uses }, reading.report);
           config = buildConfig(this.#file, raw, policy, (item) => this.#password(item));
-          if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now), new Map());
+          if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now, locate), new Map());
           const { tenants, faulty, errors } = loadTenants(raw, reading, this.#files, this.#now);
           tenantErrors = errors;
           config &&= { ...config, tenants, faultyTenants: faulty };

@@ -1,5 +1,7 @@
+import type { IrSpan } from '@weir/filter/ir';
 import type { Diagnostic } from '../../model/diagnostic.ts';
 import type { DefaultsAt, Policy, PolicyRule } from '../../model/policy.ts';
+import type { SourceSpan } from '../../model/provenance.ts';
 import { type Files, matchFiles } from '../yaml/files.ts';
 import { Reading } from '../yaml/reading.ts';
 import { Seen } from '../yaml/seen.ts';
@@ -12,6 +14,7 @@ import { HOOKS } from './check-hooks.ts';
 import { checkOrder } from './check-order.ts';
 import { Lists, type SetType } from './lists.ts';
 import type { RawPolicy } from './raw.ts';
+import { placeInScalar } from './scalar-place.ts';
 import { policyShape } from './schema.ts';
 import { type PolicyTables, readTables } from './tables.ts';
 
@@ -45,6 +48,8 @@ export interface LoadedPolicy {
   readonly uses: ReadonlySet<string>;
   readonly diagnostics: readonly Diagnostic[];
   readonly sources: ReadonlyMap<string, SourceText>;
+  /** Where a stretch of the `expression:` of a rule, called by its ref, is written. */
+  readonly locate: (ref: string, span: IrSpan) => SourceSpan | undefined;
 }
 
 /** A file to load, and where it is named. */
@@ -96,7 +101,13 @@ class PolicyLoader {
     const policy = this.#assemble(built.map(({ rule }) => rule));
     checkDefaults(built, policy, reading.report);
     const diagnostics = reading.diagnostics(this.#files[0]?.path ?? '');
-    return { policy: reading.errors > 0 ? undefined : policy, uses: lists.setsInUse(), diagnostics, sources: reading.sources };
+    return {
+      policy: reading.errors > 0 ? undefined : policy,
+      uses: lists.setsInUse(),
+      diagnostics,
+      sources: reading.sources,
+      locate: locator(built),
+    };
   }
 
   /** One file, and after it what it includes; `from` is where it was named, `by` the file that did. */
@@ -204,6 +215,16 @@ class PolicyLoader {
     }
     return Object.keys(found).length === 0 ? {} : { defaultsAt: found };
   }
+}
+
+function locator(built: readonly BuiltRule[]): LoadedPolicy['locate'] {
+  return (ref, span) => {
+    const found = built.find(({ rule }) => rule.ref === ref);
+    const written = found?.rule.fields.expression;
+    return found && written !== undefined
+      ? spanOf(placeInScalar(found.table.place('expression'), written, span.start, span.end))
+      : undefined;
+  };
 }
 
 /** Names and refs are each one rule's alone; the refs are returned. */
