@@ -99,7 +99,7 @@ describe('tables of a classifier', () => {
       fc.property(fc.array(expression, { minLength: 1, maxLength: 150 }), fc.infiniteStream(fc.nat()), (expressions, picks) => {
         const rules = expressions.map((one, index) => testRule(`r${index}`, one));
         const classifier = buildClassifier(rules, { leastUses: 1, mostDense });
-        fc.pre(classifier.dimensions.length > 0);
+        if (!classifier) return;
         for (let i = 0; i < 50; i++) {
           const values = classifier.plan.dimensions.map((_, place) => valuesOf(classifier, place, picks.next().value ?? 0));
           expect(positionsOf(classifier, values)).toEqual(naive(classifier, values));

@@ -72,7 +72,10 @@ const PROTOCOLS = [...new Set([...PORT_FIELDS.values()].map(({ protocol }) => pr
 /** r1: the port in the first octets of the transport header, or `missing`. */
 function emitPort(asm: RuleAssembler, at: number, missing: number): void {
   const [has, look, none] = [asm.label('a port'), asm.label('look'), asm.label('no port')];
-  asm.load('r1', 'u64', 'r10', STACK.transportLength).jump('r1', 's<', at + 2, none);
+  asm
+    .load('r1', 'u64', 'r10', STACK.transportLength)
+    .alu('r1', '^=', 0)
+    .jump('r1', 's<', at + 2, none);
   for (const protocol of PROTOCOLS) asm.mov('w1', 'w8').alu('w1', '^=', protocol).jump('w1', '==', 0, has);
   asm.place(none).mov('w1', missing).goto(look);
   asm

@@ -28,8 +28,11 @@ export function emitSearchAddress(
 ): void {
   const [not4, missing, leaf] = [asm.label('not IPv4'), asm.label('no address'), asm.label('leaf')];
   const table: Search = { symbol, octets: search.length, leaf, impossible };
-  asm.load('r1', 'u64', 'r10', STACK.ip4).jump('r1', '==', 0, not4);
-  asm.load('r1', 'u64', 'r10', STACK.length).jump('r1', 's<', at4 + 4, missing);
+  asm.load('r1', 'u64', 'r10', STACK.ip4).alu('r1', '^=', 0).jump('r1', '==', 0, not4);
+  asm
+    .load('r1', 'u64', 'r10', STACK.length)
+    .alu('r1', '^=', 0)
+    .jump('r1', 's<', at4 + 4, missing);
   if (lookup.low.root >= LEAF) asm.mapValue('r1', symbol, HEAD.low).load('r1', 'u32', 'r1', 0).goto(leaf);
   else {
     asm.load('r5', 'u32', 'r10', STACK.network + at4).byteOrder('r5', 'be', 32);
@@ -37,8 +40,11 @@ export function emitSearchAddress(
     for (let level = 0; level < lookup.low.depth; level++) emitNarrow(asm, table, level > 0);
     asm.goto(impossible);
   }
-  asm.place(not4).load('r1', 'u64', 'r10', STACK.ip6).jump('r1', '==', 0, missing);
-  asm.load('r1', 'u64', 'r10', STACK.length).jump('r1', 's<', at6 + 16, missing);
+  asm.place(not4).load('r1', 'u64', 'r10', STACK.ip6).alu('r1', '^=', 0).jump('r1', '==', 0, missing);
+  asm
+    .load('r1', 'u64', 'r10', STACK.length)
+    .alu('r1', '^=', 0)
+    .jump('r1', 's<', at6 + 16, missing);
   if (lookup.high.root >= LEAF) asm.mapValue('r1', symbol, HEAD.high).load('r1', 'u32', 'r1', 0).goto(leaf);
   else emitSearch128(asm, table, lookup.high, at6);
   // Not a constant: the verifier would keep the cases apart.

@@ -39,7 +39,7 @@ export interface PlanOptions {
 }
 
 /** Each costs a look-up for every packet. */
-const MOST_DIMENSIONS = 10;
+const MOST_DIMENSIONS = 8;
 const LEAST_USES = 16;
 
 /** What rules ask of packets, as boxes of dimensions and code. */
