@@ -1,6 +1,29 @@
+export type EventFieldName =
+  | 'time'
+  | 'rule'
+  | 'generation'
+  | 'length'
+  | 'input'
+  | 'output'
+  | 'pid'
+  | 'cgroup'
+  | 'uid'
+  | 'sourcePort'
+  | 'destinationPort'
+  | 'hook'
+  | 'family'
+  | 'protocol'
+  | 'verdict'
+  | 'has'
+  | 'tcpFlags'
+  | 'scope'
+  | 'source'
+  | 'destination'
+  | 'process';
+
 /** A field of an event's record: `size` octets at `at`. */
 interface LayoutField {
-  readonly name: string;
+  readonly name: EventFieldName;
   readonly at: number;
   readonly size: 1 | 2 | 4 | 8 | 16;
 }
@@ -16,7 +39,7 @@ interface LayoutField {
  *     56      source                                            72  destination
  *     88      process, ended by a zero
  */
-export const EVENT_FIELDS = [
+export const EVENT_FIELDS: readonly LayoutField[] = [
   { name: 'time', at: 0, size: 8 },
   { name: 'rule', at: 8, size: 4 },
   { name: 'generation', at: 12, size: 4 },
@@ -38,9 +61,7 @@ export const EVENT_FIELDS = [
   { name: 'source', at: 56, size: 16 },
   { name: 'destination', at: 72, size: 16 },
   { name: 'process', at: 88, size: 16 },
-] as const satisfies readonly LayoutField[];
-
-export type EventFieldName = (typeof EVENT_FIELDS)[number]['name'];
+];
 
 /** Octets of a record. */
 export const EVENT_OCTETS: number = EVENT_FIELDS.reduce((end, { at, size }) => Math.max(end, at + size), 0);
