@@ -17,7 +17,7 @@ const FIRST = 16;
 const CLASSES = 256;
 
 /** All the automata of one program together, in octets. */
-export const MAX_TABLE = 16 * 1024 * 1024;
+export const MAX_TABLE: number = 16 * 1024 * 1024;
 
 /** An automaton in the table. */
 export interface PlacedAutomaton {
