@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CompileMemo } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { compileKernelPlan } from '../../apps/weir/src/compile/nft/targets.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import { restoreImage } from '../../apps/weir/src/reconcile/index.ts';
 import { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
 import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
 import { type Host, Lab, runCommand, type UdpSocket } from '../lab/index.ts';
@@ -240,6 +241,20 @@ describe("the user's own programs", () => {
     expect(pinned()).toHaveLength(1);
     expect(configure(reconciler, 'destination_ports: 5000')).toEqual([]);
     expect(pinned()).toEqual([]);
+  });
+
+  it('a boot loads them, and those of expressions, without the files', async () => {
+    writeFileSync(join(directory, 'mine.o'), await compileC(ENDS_WITH_X));
+    const reconciler = start();
+    configure(reconciler, `bpf: { object: mine.o, program: ends_with_x }, expression: 'udp.payload contains "good"'`);
+    end(reconciler);
+    await inside.nft('delete table inet weir');
+    PinDirectory.open(join(mounted, 'weir', 'matches')).remove();
+    rmSync(join(directory, 'mine.o'));
+    expect(await gets('good tac')).toBe(true);
+    expect(restoreImage(new NftBackend({ netns: inside.path }), directory)?.problems).toEqual([]);
+    expect([await gets('good tac'), await gets('bad tax'), await gets('good tax')]).toEqual([false, false, true]);
+    expect(pinned()).toHaveLength(2);
   });
 
   it('pinned, which Weir leaves where it is', async () => {
