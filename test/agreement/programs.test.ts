@@ -24,4 +24,21 @@ describe(`eBPF programs judge as the interpreter does (seed ${SEED})`, () => {
     },
     60_000 + (PAIRS * 1000) / SLOWEST,
   );
+
+  const everything = { from: 1, leastUses: 1 };
+  it.each([
+    { name: 'dense vectors', place: 'xdp', share: 0.1, rules: 6, classifier: everything },
+    { name: 'packed vectors', place: 'tc', share: 0.1, rules: 6, classifier: { ...everything, mostDense: 0 } },
+    { name: 'many rules', place: 'network', share: 0.05, rules: 16, classifier: { mostDense: 0 } },
+  ] as const)(
+    'by a classifier: $name',
+    ({ place, share, rules, classifier }) => {
+      const pairs = Math.ceil(PAIRS * share);
+      const run = runPrograms({ seed: SEED, pairs, packets: ROUND.packets, rules, place, classifier, effects: true });
+      expect(run.differences.join('\n\n')).toBe('');
+      expect(run.pairs).toBeGreaterThanOrEqual(pairs);
+      expect(Math.min(run.verdicts.allow, run.verdicts.deny)).toBeGreaterThan(pairs / 20);
+    },
+    60_000 + (PAIRS * 1000) / SLOWEST,
+  );
 });

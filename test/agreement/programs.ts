@@ -2,7 +2,7 @@ import { type BpfMap, sumCpus } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet, type PacketContext } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
-import { COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
+import { type ClassifierOptions, COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { fillList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
@@ -22,6 +22,10 @@ export interface ProgramRunOptions {
   readonly packets: number;
   readonly rules: number;
   readonly place: Place;
+  /** How long lists of rules are classified; false judges them one after the other. */
+  readonly classifier?: ClassifierOptions | false | undefined;
+  /** Rules also log and audit, for which programs call a function; else they only decide. */
+  readonly effects?: boolean | undefined;
 }
 
 export interface ProgramRun {
@@ -37,7 +41,8 @@ export interface ProgramRun {
 const MOST_DIFFERENCES = 3;
 
 /** Random policies as eBPF programs, each run by the kernel over random packets, beside the interpreter: verdict, deciding rule, and what each rule counted. */
-export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOptions): ProgramRun {
+export function runPrograms(options: ProgramRunOptions): ProgramRun {
+  const { seed, pairs, packets, rules, place } = options;
   const random = new Random(seed);
   const maker = new PacketMaker(random, { trains: true, wholeTrains: false, plainOptions: false, longChains: true, vlans: [7, 12] });
   const names = place === 'tc' ? ['iif.name', 'oif.name'] : ['iif.name'];
@@ -47,7 +52,7 @@ export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOp
     const hints = new Hints();
     const made = run.policies % 2 === 0 ? makeFocus(random, kind, hints, run.policies / 2) : makePolicy(random, kind, hints);
     const built = build({ ...made, based: false }, 'prerouting', 0);
-    const { hook, compiled } = sayable(built.hook, place, run);
+    const { hook, compiled } = sayable(built.hook, options, run);
     run.longest = Math.max(run.longest, compiled.program.words.length / 2);
     const name = random.pick(NAMES);
     const loaded = load(compiled, built, name);
@@ -63,16 +68,26 @@ export function runPrograms({ seed, pairs, packets, rules, place }: ProgramRunOp
   return run;
 }
 
+/** Without limits, which let everything through, and answers. */
+function decided(rule: Rule): Rule {
+  const { kind } = rule.action;
+  return kind === 'reject' || kind === 'rate-limit' ? { ...rule, action: { kind: kind === 'reject' ? 'deny' : 'allow' } } : rule;
+}
+
 /** Rules that only log go on; what programs refuse is left out. */
-function sayable(hook: HookRules, place: Place, run: ProgramRun): { readonly hook: HookRules; readonly compiled: CompiledHook } {
-  let { rules } = verdictsOnly(hook);
+function sayable(
+  hook: HookRules,
+  { place, classifier, effects }: ProgramRunOptions,
+  run: ProgramRun,
+): { readonly hook: HookRules; readonly compiled: CompiledHook } {
+  let rules = effects ? hook.rules.map(decided) : verdictsOnly(hook).rules;
   // A mark is the socket buffer's.
   if (place !== 'tc')
     rules = rules.map(
       (rule, i): Rule => (rule.action.kind === 'mark' ? { ...rule, action: { kind: 'skip', to: rules[i + 1]?.ref } } : rule),
     );
   for (;;) {
-    const result = compileEbpf({ ...hook, rules }, { place, tellRule: true });
+    const result = compileEbpf({ ...hook, rules }, { place, tellRule: true, ...(classifier === undefined ? {} : { classifier }) });
     if ('compiled' in result) return { hook: { ...hook, rules }, compiled: result.compiled };
     for (const { construct } of result.refusals) run.refused.set(construct, (run.refused.get(construct) ?? 0) + 1);
     const gone = new Set(result.refusals.map(({ rule }) => rule));
@@ -141,8 +156,9 @@ function compare({ program, maps }: LoadedHook, { hook, built, frames, place, co
     const verdict = (result & 1) === 1 ? 'allow' : 'deny';
     run.pairs++;
     run.verdicts[verdict]++;
-    for (const effect of wanted.effects) {
-      const one = counted[hook.rules.indexOf(effect.rule)];
+    // A rule that logs and decides counts a packet once.
+    for (const judged of new Set(wanted.effects.map((effect) => effect.rule))) {
+      const one = counted[hook.rules.indexOf(judged)];
       if (!one) throw new Error('a rule of another hook');
       one.packets++;
       one.octets += packet.headers.length;

@@ -21,7 +21,7 @@ function rule(ref: string, text: string, action: Action = { kind: 'allow' }): Ru
 const hook = (...rules: readonly Rule[]): HookRules => ({ hook: 'prerouting', priority: 0, rules });
 
 function compiled(place: Place, ...rules: readonly Rule[]) {
-  const result = compileEbpf(hook(...rules), { place });
+  const result = compileEbpf(hook(...rules), { place, classifier: false });
   if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
   return result.compiled;
 }

@@ -1,8 +1,10 @@
-import { Assembler, type Label } from '@weir/ebpf/asm';
+import { Assembler, AssemblyError, type Label } from '@weir/ebpf/asm';
+import type { IrSpan } from '@weir/filter/ir';
 import type { CompiledHook, MapNeed, Place } from '../../model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
 import { emitAct } from './act.ts';
+import { buildClassifier, type Classifier, type ClassifierOptions, emitClassified, needClassifier, TooLarge } from './classifier/index.ts';
 import { emitFindDestination, isConnectPlace, knownAtConnect } from './connect/index.ts';
 import { counters, emitCount } from './counters.ts';
 import type { Known } from './expression.ts';
@@ -34,13 +36,25 @@ export interface CompileEbpfOptions {
   readonly known?: Known | undefined;
   /** The kernel has may_goto (6.9), which loops over payloads and extension headers need; true unless told. */
   readonly mayGoto?: boolean;
+  /** How long lists of rules are classified; false judges them one after the other. */
+  readonly classifier?: ClassifierOptions | false;
 }
 
 export type CompileResult = { readonly compiled: CompiledHook } | { readonly refusals: readonly Refusal[] };
 
 /** The rules of one hook as a program. What it cannot do comes back as refusals, each with the construct's place. */
-export function compileEbpf(hook: HookRules, { place, known, tellRule = false, mayGoto = true }: CompileEbpfOptions): CompileResult {
+export function compileEbpf(hook: HookRules, options: CompileEbpfOptions): CompileResult {
+  const { place, tellRule = false, mayGoto = true } = options;
+  const known = isConnectPlace(place) ? knownAtConnect(options.known) : options.known;
   const refusals: Refusal[] = [];
+  let dearest: { readonly rule: Rule; readonly cost: number } | undefined;
+  let classifier: Classifier | undefined;
+  try {
+    classifier = chooseClassifier(hook, { place, known, mayGoto, classifier: options.classifier });
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    return { refusals: [refusalOf(hook, undefined, { construct: 'so many rules', message: error.message })] };
+  }
   const maps = new Map<string, MapNeed>();
   const facts = new Facts(mayGoto);
   const write = (asm: RuleAssembler, prologue: boolean, refuse: (refusal: Refusal) => void): void => {
@@ -51,7 +65,7 @@ export function compileEbpf(hook: HookRules, { place, known, tellRule = false, m
     };
     const context: JudgeContext = {
       place,
-      known: isConnectPlace(place) ? knownAtConnect(known) : known,
+      known,
       facts,
       need,
       act: () => {
@@ -61,38 +75,88 @@ export function compileEbpf(hook: HookRules, { place, known, tellRule = false, m
         }
         return act;
       },
-      attempt: (into, rule, emit) => into.within(rule, () => attempt(hook, rule, emit, refuse)),
+      attempt: (into, rule, emit) => {
+        const before = into.slots;
+        into.within(rule, () => attempt(hook, rule, emit, refuse));
+        const cost = into.slots - before;
+        if (cost > (dearest?.cost ?? 0)) dearest = { rule, cost };
+      },
     };
     need(counters(hook.rules.length));
-    emitProgram(asm, hook, { context, prologue, tellRule });
+    emitProgram(asm, hook, { context, prologue, tellRule, classifier });
     facts.functions(asm).emit(place, need);
     if (act !== undefined) emitAct(asm, act, { place, hook, need });
   };
-  // The facts are known once the rules have been written: so they are written twice, the second time behind the facts.
-  write(new Assembler<Rule>('rules'), false, (refusal) => refusals.push(refusal));
-  if (refusals.length > 0) return { refusals };
-  const asm = new Assembler<Rule>('main');
-  write(asm, true, () => undefined);
-  return { compiled: { place, program: asm.assemble({ unreachable: 'remove' }), maps: [...maps.values()], rules: hook.rules } };
+  try {
+    // The facts are known once the rules have been written: so they are written twice, the second time behind the facts.
+    write(new Assembler<Rule>('rules'), false, (refusal) => refusals.push(refusal));
+    if (refusals.length > 0) return { refusals };
+    const asm = new Assembler<Rule>('main');
+    write(asm, true, () => undefined);
+    return { compiled: { place, program: asm.assemble({ unreachable: 'remove' }), maps: [...maps.values()], rules: hook.rules } };
+  } catch (error) {
+    if (!(error instanceof AssemblyError && error.code === 'program-size')) throw error;
+    const cost = dearest === undefined ? '' : `; this rule is the dearest, with ${dearest.cost}`;
+    return {
+      refusals: [
+        refusalOf(hook, dearest?.rule, {
+          construct: 'so much code',
+          message: `${error.message}${cost}`,
+          span: dearest?.rule.expression.span,
+        }),
+      ],
+    };
+  }
 }
 
-function attempt({ hook }: HookRules, rule: Rule, emit: () => void, refuse: (refusal: Refusal) => void): void {
+/** From so many rules on tables are faster than code. */
+const LEAST_CLASSIFIED = 32;
+
+/** Tables for a long list of rules, where they tell its rules apart. @throws TooLarge */
+function chooseClassifier(
+  { rules }: HookRules,
+  {
+    place,
+    known,
+    mayGoto,
+    classifier: options,
+  }: {
+    readonly place: Place;
+    readonly known: Known | undefined;
+    readonly mayGoto: boolean;
+    readonly classifier: CompileEbpfOptions['classifier'];
+  },
+): Classifier | undefined {
+  if (options === false || !mayGoto || isConnectPlace(place)) return undefined;
+  if (rules.length < (options?.from ?? LEAST_CLASSIFIED)) return undefined;
+  return buildClassifier(rules, { ...options, known });
+}
+
+function attempt(hook: HookRules, rule: Rule, emit: () => void, refuse: (refusal: Refusal) => void): void {
   try {
     emit();
   } catch (error) {
     if (!(error instanceof Unsayable)) throw error;
-    const { construct, message, span } = error;
-    refuse({ hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
+    refuse(refusalOf(hook, rule, error));
   }
+}
+
+function refusalOf(
+  { hook }: HookRules,
+  rule: Rule | undefined,
+  { construct, message, span }: { readonly construct: string; readonly message: string; readonly span?: IrSpan | undefined },
+): Refusal {
+  return { hook, rule: rule?.ref, construct, message, span, provenance: rule?.provenance };
 }
 
 interface Parts {
   readonly context: JudgeContext;
   readonly prologue: boolean;
   readonly tellRule: boolean;
+  readonly classifier: Classifier | undefined;
 }
 
-function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, tellRule }: Parts): void {
+function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, tellRule, classifier }: Parts): void {
   const { place, facts } = context;
   const impossible = asm.label('no packet');
   if (prologue) {
@@ -110,7 +174,10 @@ function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, t
       asm.store('u64', 'r10', slot, register);
   }
   const verdicts: Verdicts = { allow: asm.label('allow'), deny: asm.label('deny') };
-  emitInOrder(asm, hook, verdicts, context);
+  if (classifier) {
+    const symbols = needClassifier(hook, classifier, context.need);
+    emitClassified(asm, hook, classifier, { symbols, verdicts, context });
+  } else emitInOrder(asm, hook, verdicts, context);
   emitVerdict(asm, 'allow', verdicts.allow, { place, tellRule });
   emitVerdict(asm, 'deny', verdicts.deny, { place, tellRule });
   asm.place(impossible).mov('r0', VERDICTS[place].deny).exit();

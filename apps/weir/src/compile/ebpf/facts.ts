@@ -72,6 +72,16 @@ export class Facts {
     if (!this.#automata.empty) for (let at = 0; at < 64; at += 8) asm.store('u64', 'r10', STACK.buffer + at, 0);
   }
 
+  /** Whether programs go through octets of packets in the buffer on the stack. */
+  get usesBuffer(): boolean {
+    return !this.#automata.empty;
+  }
+
+  /** The facts that have a place of their own. */
+  list(): readonly Fact[] {
+    return [...this.#facts.values()];
+  }
+
   /** An octet of the stack for the xor at this depth; undefined where there is no more room. */
   parity(depth: number): number | undefined {
     const known = this.#parities[depth];
