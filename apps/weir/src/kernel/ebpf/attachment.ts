@@ -22,7 +22,7 @@ import { createPrograms, loadStub, placeOf, putProgram, readSlot, STUB_NAME } fr
 const FILTER_PRIORITY = 0x5745;
 const FILTER_HANDLE = 1;
 /** Where Weir's filters stand among others. */
-export const FILTER_PLACE = { priority: FILTER_PRIORITY, handle: FILTER_HANDLE } as const;
+export const FILTER_PLACE: { readonly priority: number; readonly handle: number } = { priority: FILTER_PRIORITY, handle: FILTER_HANDLE };
 
 /** How a stub is held in its place. */
 export type Hold = { readonly kind: 'link'; readonly link: BpfLink } | { readonly kind: 'filter'; readonly filter: TcFilter };

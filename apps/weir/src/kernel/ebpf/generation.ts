@@ -43,7 +43,12 @@ const infoSchema = z.object({
 });
 
 /** What programs look into that is not their generation's own. */
-export type Uses = Pick<z.infer<typeof infoSchema>, 'lists' | 'kept' | 'common'>;
+export interface Uses {
+  readonly lists: readonly { readonly list: string; readonly family: 4 | 6 }[];
+  /** Symbols of what is kept for the hook, and for all hooks. */
+  readonly kept: readonly string[];
+  readonly common: readonly string[];
+}
 
 export function usesOf(hooks: HookPrograms): Uses {
   const needs = [...hooks.values()].flatMap(({ maps }) => maps);
@@ -117,7 +122,12 @@ export class Generation {
         directory.pin(base, PIN.base + pinName(symbol));
       }
       const uses = usesOf(hooks);
-      const info: z.infer<typeof infoSchema> = { refs, variants: [...hooks.keys()], counted: [...counted.keys()], ...uses };
+      const info: Uses & { readonly refs: readonly string[]; readonly variants: readonly string[]; readonly counted: readonly string[] } = {
+        refs,
+        variants: [...hooks.keys()],
+        counted: [...counted.keys()],
+        ...uses,
+      };
       pinText(directory, PIN.info, JSON.stringify(info));
       return new Generation(directory, { number, refs, programs, uses }, counted, hooks);
     } catch (error) {
