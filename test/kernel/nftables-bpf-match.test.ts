@@ -46,7 +46,12 @@ describe('match bpf in the kernel', () => {
     const { id } = program.info();
     pins.pin(program, 'kept');
     await host.nft('flush ruleset\ntable inet t { chain c { type filter hook output priority 0; }; }');
-    const rule = { family: 'inet', table: 't', chain: 'c', expressions: [bpfMatch({ kind: 'pinned', path: `${pins.path}/kept` })] } as const;
+    const rule = {
+      family: 'inet',
+      table: 't',
+      chain: 'c',
+      expressions: [bpfMatch({ kind: 'pinned', path: `${pins.path}/kept` })],
+    } as const;
     client.commitOrThrow(new NftTransaction().addRule(rule));
     pins.unpin('kept');
     program.close();
