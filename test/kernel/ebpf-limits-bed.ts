@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { BpfMap, sumCpus } from '@weir/ebpf/kernel';
 import { packetExpr as x } from '@weir/filter/ir';
+import { expect } from 'vitest';
 import { COUNTERS, compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { type LoadedHook, loadHook, PROGRAM_TYPES } from '../../apps/weir/src/kernel/ebpf/index.ts';
@@ -96,21 +98,17 @@ export function flooding({ program }: LoadedHook, first: number): (times: number
   return (times) => void flood.run({ data: udp4(0), discard: true, repeat: times });
 }
 
-export interface Load {
-  /** By the clock that programs read, in nanoseconds. */
-  readonly from: bigint;
-  readonly to: bigint;
-}
-
-/** Runs a program over a packet so often, in a process of its own. */
-export function runElsewhere(id: number, frame: Uint8Array, times: number): Promise<Load> {
+/** A process that is ready to run a program over a packet so often. */
+export async function startElsewhere(id: number, frame: Uint8Array, times: number): Promise<{ run(): Promise<void> }> {
   const script = fileURLToPath(new URL('./ebpf-limits-load.ts', import.meta.url));
   const args = ['--conditions=source', '--import', 'tsx', script, String(id), Buffer.from(frame).toString('hex'), String(times)];
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { timeout: 60_000 }, (error, stdout, stderr) => {
-      if (error) return reject(new Error(`${error.message}\n${stderr}`));
-      const [from, to] = stdout.trim().split(' ');
-      resolve({ from: BigInt(from!), to: BigInt(to!) });
-    });
-  });
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'], timeout: 60_000 });
+  const ended = once(child, 'exit');
+  await once(child.stdout, 'data');
+  return {
+    async run() {
+      child.stdin.end('\n');
+      expect(await ended).toEqual([0, null]);
+    },
+  };
 }
