@@ -10,6 +10,7 @@ import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { VerdictEvent } from '../../apps/weir/src/model/verdict-event.ts';
 import { type NamedVerdict, VerdictReader, VerdictStream } from '../../apps/weir/src/observe/verdicts/index.ts';
+import { LogPrefixes, LogSource } from '../../apps/weir/src/observe/verdicts/log-source.ts';
 import { runCommand } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 import { keep } from './ebpf-bed.ts';
@@ -205,6 +206,39 @@ describe('the reader of verdict events', () => {
     );
     expect(counts.filter((one) => one.endsWith('drop'))).toEqual(['50 drop', '50 drop']);
     expect(counts).toContain('100 accept');
+  });
+
+  it('counts what nfnetlink_log had no room for, exactly', async () => {
+    const lab = labForTest();
+    const host = await lab.host('flooded');
+    await host.nft(`table inet fw {
+      chain input { type filter hook input priority 0; udp dport 9 counter log prefix "weir input r deny: " group 7 drop; }
+    }`);
+    const source = keep(new LogSource({ scope: 0, netns: host.path, group: 7 }, new LogPrefixes(), 32_768));
+    const flood = (count: number): Promise<unknown> =>
+      host.exec('bash', ['-c', `for ((i = 0; i < ${count}; i++)); do echo > /dev/udp/127.0.0.1/9; done`]);
+    const sent = 3000;
+    // Nobody reads meanwhile; what follows is read, and tells what is missing.
+    await flood(sent);
+    let [read, lost] = [0, 0];
+    const take = (): void => {
+      while (
+        source.read((event, gap) => {
+          if (event) read++;
+          lost += gap;
+        })
+      );
+    };
+    take();
+    const early = read;
+    expect(early).toBeLessThan(sent);
+    await flood(50);
+    for (let tries = 0; tries < 300 && read + lost < sent + 50; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      take();
+    }
+    expect([read + lost, read - early]).toEqual([sent + 50, 50]);
+    expect(lost).toBeGreaterThan(0);
   });
 
   it('says whose log group is taken, and has it when it is free', async () => {

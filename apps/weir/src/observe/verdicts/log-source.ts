@@ -51,7 +51,8 @@ export class LogSource {
   /** Of the last packet: the kernel numbers them. */
   #sequence: number | undefined;
 
-  constructor(scope: LogScope, prefixes: LogPrefixes) {
+  /** `receiveBuffer`: octets that may wait; the listener's own size unless told. */
+  constructor(scope: LogScope, prefixes: LogPrefixes, receiveBuffer?: number) {
     this.scope = scope;
     this.#prefixes = prefixes;
     const { group, netns } = scope;
@@ -62,6 +63,7 @@ export class LogSource {
       delay: DELAY,
       sequence: true,
       ...(netns === undefined ? {} : { netns }),
+      ...(receiveBuffer === undefined ? {} : { receiveBuffer }),
     });
   }
 
