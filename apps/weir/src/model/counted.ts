@@ -4,7 +4,7 @@ import type { RateLimit } from './rule.ts';
 export type Counted = Pick<RateLimit, 'per' | 'prefix'>;
 
 /** The words for what is counted together. */
-export const COUNTED = ['rule', 'source', 'destination', 'process', 'cgroup'] as const satisfies readonly Counted['per'][];
+export const COUNTED: readonly Counted['per'][] = ['rule', 'source', 'destination', 'process', 'cgroup'];
 
 const FORM = /^(source|destination)\/(\d{1,2})(?:\/(\d{1,3}))?$/;
 
