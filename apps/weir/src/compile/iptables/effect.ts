@@ -1,5 +1,5 @@
 import type { Family } from '@weir/wire/inet';
-import type { HookRules, RateLimit, Rule } from '../../model/rule.ts';
+import type { HookRules, LogSampling, RateLimit, Rule } from '../../model/rule.ts';
 import { digest } from '../nft/fingerprint.ts';
 import { label } from '../nft/policy/effect.ts';
 import { unsayable } from './literal.ts';
@@ -40,7 +40,7 @@ const HASHLIMIT = { units: 1_000_000, rate: 1_000_000, burst: 1_000_000 } as con
 export function effectOf({ hook }: HookRules, rule: Rule, options: EffectOptions): Effect {
   const { action, audit } = rule;
   const log = (verdict: string): Step =>
-    step(`-j NFLOG --nflog-group ${options.group} --nflog-prefix "${prefix(hook, rule.ref, verdict)}"`);
+    step(`-j NFLOG --nflog-group ${options.group} --nflog-prefix "${prefix(hook, rule.ref, verdict)}"`, sampleMatch(rule.sampling));
   const logged = (verdict: string): Step[] => (rule.log ? [log(verdict)] : []);
   const ends = (...steps: Step[]): Effect => ({ steps, ends: true });
   const goesOn = (...steps: Step[]): Effect => ({ steps, ends: false });
@@ -81,6 +81,13 @@ function rejections(how: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset', 
   const other = step(`-j REJECT --reject-with ${how === 'admin-prohibited' ? names[1] : names[0]}`);
   // Only TCP can be reset.
   return how === 'tcp-reset' ? [step('-j REJECT --reject-with tcp-reset', ' -p tcp'), other] : [other];
+}
+
+/** The packets that a rule logs. */
+function sampleMatch({ every, perSecond }: LogSampling = {}): string {
+  if (perSecond !== undefined && !fits(LIMIT, perSecond, perSecond)) throw unsayable(`log_rate: ${perSecond}`, undefined);
+  const nth = every === undefined || every === 1 ? '' : ` -m statistic --mode nth --every ${every} --packet 0`;
+  return `${nth}${perSecond === undefined ? '' : ` -m limit --limit ${perSecond}/sec --limit-burst ${perSecond}`}`;
 }
 
 function limitMatch(hook: string, ref: string, limit: RateLimit, family: Family): string {

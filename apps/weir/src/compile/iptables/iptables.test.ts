@@ -101,6 +101,17 @@ const GOLDENS: readonly { readonly name: string; readonly hooks: readonly HookRu
     ],
   },
   {
+    name: 'sampled-logs',
+    hooks: [
+      hook([
+        rule('tenth', 'ip.ttl == 1', deny, { log: true, sampling: { every: 10 } }),
+        rule('rated', 'ip.ttl == 2', allow, { log: true, sampling: { perSecond: 5 } }),
+        rule('both', 'ip.ttl == 3', { kind: 'log' }, { sampling: { every: 2, perSecond: 5 } }),
+        rule('limit', 'ip.ttl == 4', limit('rule', 100), { log: true, sampling: { every: 3 } }),
+      ]),
+    ],
+  },
+  {
     name: 'hooks',
     hooks: [
       hook([rule('early', 'tcp.dstport == 80', deny)], { hook: 'prerouting', priority: -150 }),
@@ -146,6 +157,11 @@ describe('what iptables cannot say is refused, with its rule', () => {
     { name: 'a rate that has no whole cost', action: limit('rule', 700_000), construct: 'a rate of 700000 packets with a burst of 20' },
   ])('a limit: $name', ({ action, construct }) => {
     expect(compileIptables([hook([rule('bad', 'ip.ttl == 1', action)])], 4).refusals).toMatchObject([{ construct }]);
+  });
+
+  it('a sample that is more than the module counts', () => {
+    const bad = rule('bad', 'ip.ttl == 1', deny, { log: true, sampling: { perSecond: 700_000 } });
+    expect(compileIptables([hook([bad])], 4).refusals).toMatchObject([{ construct: 'log_rate: 700000' }]);
   });
 
   it('a hook or a priority that has no chain, and a reject before routing', () => {
