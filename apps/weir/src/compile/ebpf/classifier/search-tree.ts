@@ -11,7 +11,7 @@
 export const LEAF = 0x8000_0000;
 export const OTHER = 0x4000_0000;
 /** Offsets of nodes, and what is at leaves, are less. */
-export const MOST_OFFSET = OTHER;
+export const MOST_OFFSET: number = OTHER;
 
 export const NARROW = { base: 0, span: 4, below: 8, above: 12, shift: 16, parts: 20 } as const;
 export const WIDE = { base: 0, span: 8, below: 16, above: 20, shift: 24, parts: 28 } as const;
