@@ -32,7 +32,7 @@ export const SET_LAYOUT = {
   headerSlot: 4112,
   poolSlot: 4113,
   coverMask: 0x1ff,
-  shortCover: 1 << 8,
+  shortCover: 0x100,
   slotShift: 9,
   tag: 0x8000_0000,
   lengthShift: 9,
@@ -44,8 +44,8 @@ export const SET_LAYOUT = {
   magic: 0x7265_6977,
   version: 1,
   /** Octets of the value: a new set's, and the most that one can grow to. */
-  leastOctets: 1 << 19,
-  mostOctets: 1 << 28,
+  leastOctets: 0x8_0000,
+  mostOctets: 0x1000_0000,
 } as const;
 
 /** The map of a set's members of one family, as programs name it. */
