@@ -92,9 +92,10 @@ export class TrieList implements KernelList {
 
   apply(delta: MemberDelta): ListChange {
     const before = this.#memory;
+    const empty = before.size === 0;
     this.#full = undefined;
     const first = this.#addAll(delta, wantedOf(delta), true);
-    const removed = delta.complete ? this.#removeOthers(delta) : this.#removeUnwanted(delta);
+    const removed = empty ? 0 : delta.complete ? this.#removeOthers(delta) : this.#removeUnwanted(delta);
     // What was removed may have made room.
     const again = first.unplaced.length === 0 ? first : this.#addAll(delta, first.unplaced, this.#reclaim(1));
     if (again.unplaced.length === 0) this.#full = undefined;
