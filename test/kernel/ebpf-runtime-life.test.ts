@@ -369,6 +369,28 @@ describe('refusals', () => {
     expect(one.configure([wanted('xdp', [denyBad, allow], place)]).problems).toEqual([]);
   });
 
+  it('leave what an earlier process put there, as it is', async () => {
+    const directory = pinDirectory(host.path);
+    const place = xdp('here');
+    const one = engine(directory, host);
+    one.configure([wanted('xdp', [denyBad, allow], place)]);
+    one.close();
+    const before = xdpOf('here');
+    for (const programs of [new Map(), new Map([['xdp', unsafe()]])]) {
+      const next = engine(directory, host);
+      expect(next.configure([{ hook: 'xdp', programs, attachments: [{ place, variant: 'xdp' }] }]).problems).toHaveLength(programs.size);
+      expect(next.status().places[0]).toMatchObject({ way: 'native', generation: 1 });
+      next.close();
+      expect(xdpOf('here')).toEqual(before);
+    }
+    // Not even its generation has to be whole.
+    PinDirectory.open(join(directory, 'v1/hooks/xdp/g1')).unpin('info');
+    const last = engine(directory, host);
+    last.configure([{ hook: 'xdp', programs: new Map([['xdp', unsafe()]]), attachments: [{ place, variant: 'xdp' }] }]);
+    expect(last.status().places[0]).toMatchObject({ way: 'native', generation: undefined });
+    expect(xdpOf('here')).toEqual(before);
+  });
+
   it('nothing is attached for programs that never were in force', () => {
     const one = engine(pinDirectory(host.path), host);
     const hooks: WantedHook[] = [

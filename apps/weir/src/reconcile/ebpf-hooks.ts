@@ -1,4 +1,5 @@
-import { compileEbpf, type Variant, variantsOf } from '../compile/ebpf/index.ts';
+import { AssemblyError } from '@weir/ebpf/asm';
+import { type CompileEbpfOptions, type CompileResult, compileEbpf, type Variant, variantsOf } from '../compile/ebpf/index.ts';
 import { programKeys } from '../compile/ebpf/program-key.ts';
 import type { Refusal } from '../compile/refusal.ts';
 import type { AttachPlace, WantedAttachment, WantedHook } from '../kernel/ebpf/index.ts';
@@ -6,10 +7,10 @@ import { attaches, type EbpfConfig, type EbpfHook, isEbpfHook } from '../model/e
 import type { CompiledHook } from '../model/ebpf-program.ts';
 import type { HookRules } from '../model/rule.ts';
 
-/** What is wanted of a hook; where its rules cannot be said there are no programs and `refusals`. */
+/** What is wanted of a hook; where its rules cannot be said there are `refusals` instead of programs, and those before stay. */
 export interface PlannedHook {
   readonly rules: HookRules;
-  readonly wanted: WantedHook | undefined;
+  readonly wanted: WantedHook;
   readonly refusals: readonly Refusal[];
 }
 
@@ -40,14 +41,38 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
     const { name, place, known } = variant;
     const key = keyOf(variant);
     const shared = byKey.get(key);
-    const result = shared ? { compiled: shared } : compileEbpf(rules, { place, known, mayGoto });
-    if ('refusals' in result) return { rules, wanted: undefined, refusals: result.refusals };
+    const result = shared ? { compiled: shared } : compile(rules, { place, known, mayGoto });
+    if ('refusals' in result) return { rules, wanted: unchanged(ebpf, rules.hook, variants), refusals: result.refusals };
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
     byKey.set(key, compiled);
     programs.set(name, compiled);
     attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
   }
   return { rules, wanted: { hook: rules.hook, programs, attachments }, refusals: [] };
+}
+
+/** A program that becomes too long for its jumps is a refusal of the hook. */
+function compile(rules: HookRules, options: CompileEbpfOptions): CompileResult {
+  try {
+    return compileEbpf(rules, options);
+  } catch (error) {
+    if (!(error instanceof AssemblyError)) throw error;
+    const refusal = {
+      hook: rules.hook,
+      rule: undefined,
+      construct: 'program',
+      message: error.message,
+      span: undefined,
+      provenance: undefined,
+    };
+    return { refusals: [refusal] };
+  }
+}
+
+/** The same places, judged by what is there. */
+function unchanged(ebpf: EbpfConfig, hook: string, variants: readonly Variant[]): WantedHook {
+  const attachments = variants.map(({ name }) => ({ place: placeOf(ebpf, hook, name), variant: name }));
+  return { hook, programs: new Map(), attachments };
 }
 
 function withEventBuffer(compiled: CompiledHook, maxEntries: number): CompiledHook {

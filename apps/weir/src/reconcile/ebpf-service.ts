@@ -108,7 +108,7 @@ export class EbpfService {
   }
 
   #wanted(): readonly WantedHook[] {
-    return this.#planned.flatMap(({ wanted }) => wanted ?? []);
+    return this.#planned.map(({ wanted }) => wanted);
   }
 
   /** Takes the pin directory, where there is something to put into it, or something to take out. */

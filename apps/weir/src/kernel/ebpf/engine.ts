@@ -24,6 +24,7 @@ export interface WantedAttachment {
 /** The rules of a hook and where they are to judge. */
 export interface WantedHook {
   readonly hook: string;
+  /** None: those that are in force stay. */
   readonly programs: HookPrograms;
   readonly attachments: readonly WantedAttachment[];
 }
@@ -195,6 +196,7 @@ export class EbpfEngine {
   }
 
   #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
+    if (programs.size === 0) return;
     try {
       requireForPrograms(this.#options.features, hook, programs.values());
       this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));

@@ -1,3 +1,4 @@
+import { AssemblyError } from '@weir/ebpf/asm';
 import { BpfError, type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
 import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
 import { MissingFeatureError, RefusedProgramError } from './engine-error.ts';
@@ -63,7 +64,13 @@ export class Places {
     others: readonly PinDirectory[],
   ): { readonly problems: readonly PlaceProblem[]; readonly repaired: readonly AttachPlace[] } {
     const names = new Set(wanted.map(placeName));
-    for (const place of wanted) this.#attachments.get(placeName(place))?.aimAt(place);
+    const pinned = new Set(this.#root.at(PIN.attach).list().directories);
+    for (const place of wanted) {
+      const known = this.#attachments.get(placeName(place));
+      if (known) known.aimAt(place);
+      // What has no program now goes on by the one that an earlier process put there.
+      else if (pinned.has(placeName(place))) this.#open(place);
+    }
     const pool = new LinkPool();
     const lost = this.#release(names, around, pool);
     for (const directory of others) pool.collect(directory);
@@ -72,7 +79,7 @@ export class Places {
     for (const place of wanted) {
       const attachment = this.#attachments.get(placeName(place));
       // What has no program has been told already.
-      if (!attachment || attachment.held) continue;
+      if (!attachment || attachment.held || attachment.judging === undefined) continue;
       const problem = this.#attach(attachment, around, pool);
       if (problem) problems.push(problem);
       else if (lost.has(attachment.name)) repaired.push(place);
@@ -95,7 +102,7 @@ export class Places {
       else attachment.detach();
     }
     const attach = this.#root.at(PIN.attach);
-    for (const name of attach.list().directories) if (!this.#attachments.has(name)) pool.collect(attach.at(name));
+    for (const name of attach.list().directories) if (!names.has(name) && !this.#attachments.has(name)) pool.collect(attach.at(name));
     return lost;
   }
 
@@ -195,7 +202,7 @@ export function removeFilter(record: FilterRecord, attach: PinDirectory): void {
 
 /** What goes wrong with one place, or with the programs of one hook, alone. */
 export function asError(error: unknown): Error {
-  const own = [BpfError, AbsentPlaceError, MissingFeatureError, RefusedProgramError].some((kind) => error instanceof kind);
+  const own = [BpfError, AbsentPlaceError, MissingFeatureError, RefusedProgramError, AssemblyError].some((kind) => error instanceof kind);
   if (own && error instanceof Error) return error;
   throw error;
 }
