@@ -15,6 +15,8 @@ const TAKEN = STACK.scratch + 16;
  * walk(context, frame of the program, offset of the first octet in the packet, how many octets, offset of an automaton in the table): other than 0 where the automaton accepts the octets. It has no stack of its
  * own. All that it goes by are numbers that the verifier does not know, so that it takes each loop once or twice whoever calls.
  *
+ * Nothing is accepted that cannot be read: xdp_load_bytes begins at octet 65,535 of a frame at the latest.
+ *
  * r6 is the context, r7 the frame, r8 the offset of the next chunk, r9 the row.
  */
 export function emitWalk(asm: RuleAssembler, place: Place, walk: Label, mask: number): void {
@@ -32,11 +34,14 @@ export function emitWalk(asm: RuleAssembler, place: Place, walk: Label, mask: nu
   // The lesser of what is left and a chunk, in a way that tells the verifier nothing: it would follow each number.
   asm.load('r4', 'u64', 'r7', LEFT).mov('r1', 'r4').alu('r1', '-=', CHUNK).alu('r1', '^=', 0).store('u64', 'r7', LEFT, 'r1');
   atMost(asm, 'r4', CHUNK, 'r1');
-  asm.jump('r4', 's<=', 0, ended).jump('r4', 's>', CHUNK, endless).store('u64', 'r7', TAKEN, 'r4');
+  asm.jump('r4', 's<=', 0, ended);
+  asm.jump('r4', 's>', CHUNK, endless).store('u64', 'r7', TAKEN, 'r4');
   asm.mov('r1', 'r6').mov('r2', 'r8').mov('r3', 'r7').alu('r3', '+=', STACK.buffer);
-  asm.call(place === 'xdp' ? 'xdp_load_bytes' : 'skb_load_bytes');
-  // r0: the octet at hand, 0 in a way that the verifier does not know; r1: the buffer; r2: the classes; r3: the table; r4: how many octets.
-  asm.load('r4', 'u64', 'r7', TAKEN).alu('r8', '+=', 'r4').mov('r0', 'r4').alu('r0', '^=', -1).alu('r0', '&=', 'r4');
+  asm.call(place === 'xdp' ? 'xdp_load_bytes' : 'skb_load_bytes').jump('r0', 's<', 0, endless);
+  // r0: the octet at hand; r1: the buffer; r2: the classes; r3: the table; r4: how many octets.
+  asm.load('r4', 'u64', 'r7', TAKEN).alu('r8', '+=', 'r4');
+  // r0 is 0, in a way that the verifier does not know.
+  asm.mov('r0', 'r4').alu('r0', '^=', -1).alu('r0', '&=', 'r4');
   asm.mov('r1', 'r7').alu('r1', '+=', STACK.buffer).mapValue('r3', AUTOMATA, 0);
   asm.load('r2', 'u64', 'r7', CLASSES).alu('r2', '&=', mask).alu('r2', '+=', 'r3');
 
@@ -54,7 +59,7 @@ export function emitWalk(asm: RuleAssembler, place: Place, walk: Label, mask: nu
   asm.place(ended);
   emitEnd(asm, mask);
   asm.goto(done);
-  // No packet is so long.
+  // No packet is so long, and what is in it can be read.
   asm.place(endless).mov('r0', 0).exit();
 }
 
