@@ -64,14 +64,14 @@ class Caller {
 }
 
 /** The example, with the namespaces, the peer and the cgroup of the test. */
-async function start(name: string, change: (config: string) => string = (text) => text): Promise<Setup> {
+async function start(name: string, change: (config: string) => string = (text) => text, other?: string): Promise<Setup> {
   const lab = labForTest();
   const gate = await buildGate(lab);
   gate.peer.start();
   const { core } = gate;
   const caller = new Caller(core, name);
   const file = `${lab.directory('policy')}/policy.yaml`;
-  const policy = readFileSync(`${EXAMPLES}policy.yaml`, 'utf8');
+  const policy = other ?? readFileSync(`${EXAMPLES}policy.yaml`, 'utf8');
   writeFileSync(file, policy);
   const pins = join(mounted, name);
   const config = readFileSync(`${EXAMPLES}weir.yaml`, 'utf8')
@@ -211,4 +211,35 @@ test('on_exit: detach takes the programs of a hook off', async () => {
   const links = (await weir.host.exec('ip', ['link', 'show', 'eth0'])).stdout;
   expect(links).not.toContain('xdp');
   expect(await caller.connect(at.internet.v4, 25)).toBe('EPERM');
+});
+
+test('a default deny at xdp and tc leaves what a host needs: replies, neighbours, the BGP peer', async () => {
+  const policy = `default_action: deny
+rules:
+  - { name: ssh, hook: [xdp, tc, input], in_interface: eth0, protocol: tcp, destination_ports: 22, action: allow }
+  - { name: out, hook: tc, out_interface: eth0, protocol: tcp, destination_ports: 80, action: allow }
+  - { name: listed, hook: xdp, priority: 1, source_cidrs: $attackers, action: deny }
+`;
+  const attach = (text: string): string =>
+    text.replace('xdp: { interfaces: [eth0] }', 'xdp: { interfaces: [eth0, bgp0] }').replace(/ {2}connect: .*/, '');
+  const { internet, core, weir } = await start('deny', attach, policy);
+  await waitFor('every attachment', async () => (await places(weir)).filter((one) => one.endsWith('yes')).length === 4);
+  await internet.tcpServer(at.internet.v6, 80);
+  await internet.tcpServer(at.internet.v6, 81);
+  await core.tcpServer(at.border.v6, 22);
+  // Neighbours are forgotten: ARP and neighbour discovery have to get through.
+  for (const host of [core, internet]) await host.ip('neigh', 'flush', 'all');
+  expect(await internet.tcpConnect(at.border.v4, 22)).toBe('connected');
+  expect(await internet.tcpConnect(at.border.v6, 22)).toBe('connected');
+  expect(await core.tcpConnect(at.internet.v4, 80)).toBe('connected');
+  expect(await core.tcpConnect(at.internet.v6, 80)).toBe('connected');
+  // What no rule names: in, at xdp; out, at tc.
+  expect(await internet.tcpConnect(at.border.v4, 80, 300)).toBe('timeout');
+  expect(await counted(weir, 'xdp', '<default>')).toBeGreaterThan(0);
+  expect(await core.tcpConnect(at.internet.v6, 81, 300)).toBe('timeout');
+  expect(await counted(weir, 'tc', '<default>')).toBeGreaterThan(0);
+  // Longer than the hold time of three seconds: it goes on.
+  await waitFor('keepalives of the peer', async () => (await counted(weir, 'xdp', 'base bgp cluster')) > 5, { timeoutMs: 20_000 });
+  await weir.established(1);
+  expect((await weir.status()).kernel.problems).toEqual([]);
 });

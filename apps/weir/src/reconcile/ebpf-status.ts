@@ -28,14 +28,16 @@ function limitsOf(engine: EbpfEngine, hook: string): readonly EbpfLimits[] {
   return [{ hook, admitted: Number(admitted), refused: Number(refused) }];
 }
 
-/** What the rules of eBPF hooks have counted. */
-export function ebpfRules(engine: EbpfEngine): readonly RuleCount[] {
+/** What the rules of eBPF hooks have counted, by their names as nf_tables tells them; one that is in force and no longer planned by its ref. */
+export function ebpfRules(engine: EbpfEngine, planned: readonly PlannedHook[] = []): readonly RuleCount[] {
   return engine.status().rules.flatMap(({ hook, refs, counts }) => {
     const columns = counts(COUNTERS);
+    const rules = planned.find((one) => one.rules.hook === hook)?.rules.rules ?? [];
+    const names = new Map(rules.map(({ ref, name }) => [ref, name]));
     return refs.map(
       (ref, i): RuleCount => ({
         chain: hook,
-        rule: ref,
+        rule: names.get(ref) ?? ref,
         packets: Number(columns?.counts[2 * i] ?? 0n),
         bytes: Number(columns?.counts[2 * i + 1] ?? 0n),
       }),
