@@ -276,7 +276,7 @@ export class EbpfService {
   }
 
   rules(): readonly RuleCount[] {
-    return this.#engine ? ebpfRules(this.#engine) : [];
+    return this.#engine ? ebpfRules(this.#engine, this.#planned) : [];
   }
 
   /** Ends: hooks go on judging or are taken off as the configuration says; `clear` takes everything out. */
