@@ -170,3 +170,53 @@ ebpf:
   expect((await weir.command('status', '--socket', weir.socket)).stdout).toMatch(/^events +\d+ events \(1 allow, \d+ deny\)$/m);
   await weir.stop();
 });
+
+test('of tenants, also when the namespace of one has gone and come back', async () => {
+  const lab = labForTest();
+  const host = await lab.host('host');
+  const name = `${host.namespace}-blue`;
+  lab.onDispose(async () => {
+    await runCommand('ip', ['netns', 'del', name]).catch(() => undefined);
+  });
+  const inside = (script: string): Promise<unknown> => runCommand('ip', ['netns', 'exec', name, 'bash', '-c', script]);
+  const make = async (): Promise<void> => {
+    await runCommand('ip', ['netns', 'add', name]);
+    await inside(
+      'ip link add v0 type veth peer name v1; ip address add 192.0.2.1/24 dev v0; ip link set v0 up; ip link set v1 up; ip neighbour add 192.0.2.9 lladdr 02:00:00:00:00:09 dev v0',
+    );
+  };
+  await make();
+  const file = `${lab.directory('policy')}/policy.yaml`;
+  writeFileSync(
+    file,
+    'default_action: allow\nrules:\n  - { name: names, hook: output, protocol: udp, destination_ports: 53, action: allow, log: true }\n',
+  );
+  const weir = new Weir(lab, host, `bgp: { as: 64512, router_id: 192.0.2.2 }\ntenants:\n  blue: { netns: ${name}, policy: ${file} }\n`);
+  await weir.start();
+  const seen = async (): Promise<number> => (await weir.status()).events?.verdicts['allow'] ?? 0;
+  const listens = async (): Promise<void> => {
+    await waitFor('the log group', async () => {
+      const { stdout } = await runCommand('ip', ['netns', 'exec', name, 'cat', '/proc/net/netfilter/nfnetlink_log']);
+      return /^ *64 /m.test(stdout);
+    });
+  };
+  const send = async (count: number): Promise<void> => {
+    await waitFor('the rules', async () =>
+      (await runCommand('ip', ['netns', 'exec', name, 'nft', 'list', 'ruleset'])).stdout.includes('"names"'),
+    );
+    await listens();
+    await inside('echo x > /dev/udp/192.0.2.9/53');
+    await waitFor('the event', async () => (await seen()) === count);
+  };
+  await send(1);
+  await runCommand('ip', ['netns', 'del', name]);
+  await waitFor('the tenant to be gone', async () => (await weir.status()).tenants[0]?.open === false);
+  await make();
+  await waitFor('the tenant to be back', async () => (await weir.status()).tenants[0]?.open === true);
+  await send(2);
+  const { stdout } = await weir.command('observe', '--socket', weir.socket, '--last', '5', '--tenant', 'blue');
+  expect(
+    stdout.match(/\/blue\]: 192\.0\.2\.1:\d+ \(uid 0\) -> 192\.0\.2\.9:53 policy-verdict ALLOWED BY names#1000 \(UDP, -> v0\)$/gm),
+  ).toHaveLength(2);
+  expect((await weir.status()).events).toMatchObject({ from: { ebpf: 0, nflog: 2 }, problems: [] });
+});

@@ -141,6 +141,7 @@ export class Daemon {
         if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
         if (event.kind === 'tenant' && daemon) daemon.#takeTenant(event.state);
         if (event.kind === 'programs') verdicts.takePrograms(event);
+        if (event.kind === 'tenant' && event.state === 'opened') verdicts.reopen(event.tenant);
       });
       const since = Date.now();
       const ledger = await kernel.configure(config);

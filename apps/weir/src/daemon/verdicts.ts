@@ -66,6 +66,17 @@ export class Verdicts {
     this.#tell((reader) => reader.setScopes(this.#logScopes));
   }
 
+  /** The namespace of a tenant is there again, and is another one: what listened in the one before hears nothing any more. */
+  reopen(tenant: string): void {
+    const scope = this.#scopes.get(tenant);
+    const others = this.#logScopes.filter((one) => one.scope !== scope);
+    if (others.length === this.#logScopes.length) return;
+    this.#tell((reader) => {
+      reader.setScopes(others);
+      reader.setScopes(this.#logScopes);
+    });
+  }
+
   /** Other programs are in force. */
   takePrograms({ programs, ring }: Extract<KernelEvent, { kind: 'programs' }>): void {
     for (const program of programs) this.#stream.names.addProgram(program);
