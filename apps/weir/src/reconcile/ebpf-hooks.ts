@@ -1,5 +1,12 @@
 import { AssemblyError } from '@weir/ebpf/asm';
-import { type CompileEbpfOptions, type CompileResult, compileEbpf, type Variant, variantsOf } from '../compile/ebpf/index.ts';
+import {
+  ClassifierMemo,
+  type CompileEbpfOptions,
+  type CompileResult,
+  compileEbpf,
+  type Variant,
+  variantsOf,
+} from '../compile/ebpf/index.ts';
 import { programKeys } from '../compile/ebpf/program-key.ts';
 import type { Refusal } from '../compile/refusal.ts';
 import type { AttachPlace, WantedAttachment, WantedHook } from '../kernel/ebpf/index.ts';
@@ -41,7 +48,9 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
     const { name, place, known } = variant;
     const key = keyOf(variant);
     const shared = byKey.get(key);
-    const result = shared ? { compiled: shared } : compile(rules, { place, known, mayGoto });
+    const result = shared
+      ? { compiled: shared }
+      : compile(rules, { place, known, mayGoto, classifier: { memo: memoOf(rules.hook, name) } });
     if ('refusals' in result) return { rules, wanted: unchanged(ebpf, rules.hook, variants), refusals: result.refusals };
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
     byKey.set(key, compiled);
@@ -49,6 +58,18 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
     attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
   }
   return { rules, wanted: { hook: rules.hook, programs, attachments }, refusals: [] };
+}
+
+/** Tables of long lists of rules that have stayed as they were, by hook and variant: of each what was built last. */
+const MEMOS = new Map<string, ClassifierMemo>();
+
+function memoOf(hook: string, variant: string): ClassifierMemo {
+  const key = `${hook} ${variant}`;
+  const known = MEMOS.get(key);
+  if (known) return known;
+  const made = new ClassifierMemo();
+  MEMOS.set(key, made);
+  return made;
 }
 
 /** A program that becomes too long for its jumps is a refusal of the hook. */

@@ -1,6 +1,7 @@
 import { encodeExpr } from '@weir/filter/ir';
 import type { Rule } from '../../../model/rule.ts';
-import { type Classes, classesOf } from './classes.ts';
+import { classesOf } from './classes.ts';
+import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
 import { type ClassifierPlan, type PlanOptions, planClassifier, type Residual } from './plan.ts';
@@ -18,6 +19,38 @@ export interface Classifier {
 export interface BuildOptions extends PlanOptions {
   /** Vectors of a dimension that take no more octets are dense, as a processor's nearest caches have room for them: 48 KiB unless told. */
   readonly mostDense?: number | undefined;
+  /** What was built before: tables that stay the same are taken from it, and are the same objects. */
+  readonly memo?: ClassifierMemo | undefined;
+}
+
+/** The tables that were built last, by dimension, with what they were built from. One for each list of rules that changes. */
+export class ClassifierMemo {
+  readonly #built = new Map<string, Built>();
+
+  /** The tables of a dimension for these regions, by entry; built anew where anything is different. */
+  tables(name: string, from: Omit<Built, 'tables'>, build: () => DimensionTables): DimensionTables {
+    const known = this.#built.get(name);
+    if (known && sameSource(known, from)) return known.tables;
+    const tables = build();
+    this.#built.set(name, { ...from, tables });
+    return tables;
+  }
+}
+
+interface Built {
+  readonly geometry: Geometry;
+  readonly mostDense: number;
+  readonly regions: readonly (Region | undefined)[];
+  readonly tables: DimensionTables;
+}
+
+/** Regions are mostly the same objects where their rules have stayed. */
+function sameSource(a: Omit<Built, 'tables'>, b: Omit<Built, 'tables'>): boolean {
+  if (a.geometry.positions !== b.geometry.positions || a.mostDense !== b.mostDense || a.regions.length !== b.regions.length) return false;
+  return a.regions.every((region, index) => {
+    const other = b.regions[index];
+    return region === other || (region !== undefined && other !== undefined && equalRegions(region, other));
+  });
 }
 
 /** When, and how, rules are classified. */
@@ -45,10 +78,13 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
   const positions = Int32Array.from(entries.keys());
   const geometry = geometryOf((positions.at(-1) ?? 0) + 1);
+  const { memo = new ClassifierMemo(), mostDense = MOST_DENSE } = options;
   const dimensions = plan.dimensions.map((dimension, place) => {
-    const placed = entries.map(({ regions }, index) => ({ position: positions[index] ?? 0, region: regions[place] }));
-    const classes: Classes = classesOf(dimension, placed, geometry, options.mostDense ?? MOST_DENSE);
-    return dimensionTables(dimension, classes);
+    const regions = entries.map((entry) => entry.regions[place]);
+    return memo.tables(dimension.name, { geometry, mostDense, regions }, () => {
+      const placed = regions.map((region, index) => ({ position: positions[index] ?? 0, region }));
+      return dimensionTables(dimension, classesOf(dimension, placed, geometry, mostDense));
+    });
   });
   return { plan, geometry, dimensions, positions };
 }

@@ -1,5 +1,5 @@
 /** Many rules as tables: what a packet is in each of several dimensions, and which rules that leaves. */
-export { buildClassifier, type Classifier, type ClassifierOptions, MOST_POSITIONS } from './build.ts';
+export { buildClassifier, type Classifier, ClassifierMemo, type ClassifierOptions, MOST_POSITIONS } from './build.ts';
 export { emitClassified } from './emit-classified.ts';
 export { needClassifier } from './needs.ts';
 export { TooLarge } from './too-large.ts';

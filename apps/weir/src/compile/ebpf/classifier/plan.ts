@@ -34,8 +34,6 @@ export interface PlanOptions {
   readonly known?: Known | undefined;
   /** A dimension is made of what so many boxes ask for; what fewer do is asked by code. 16 unless told. */
   readonly leastUses?: number | undefined;
-  /** Boxes of expressions that have been seen before, for the same `known`. */
-  readonly boxes?: WeakMap<Expr, readonly RuleBox[]> | undefined;
 }
 
 /** Each costs a look-up for every packet. */
@@ -44,7 +42,8 @@ const LEAST_USES = 16;
 
 /** What rules ask of packets, as boxes of dimensions and code. */
 export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}): ClassifierPlan {
-  const { known, boxes: cache = new WeakMap<Expr, readonly RuleBox[]>() } = options;
+  const { known } = options;
+  const cache = boxesFor(known);
   const boxes = rules.map(({ expression }) => {
     const before = cache.get(expression);
     if (before) return before;
@@ -67,6 +66,20 @@ export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}
   }
   starts[rules.length] = entries.length;
   return { dimensions, entries, residuals: residuals.list, starts };
+}
+
+/** Boxes of expressions that have been seen before, by what was known: rules that stay keep their expressions. */
+const SEEN = new WeakMap<object, WeakMap<Expr, readonly RuleBox[]>>();
+const NOTHING_KNOWN = {};
+
+function boxesFor(known: Known | undefined): WeakMap<Expr, readonly RuleBox[]> {
+  const key = known ?? NOTHING_KNOWN;
+  let boxes = SEEN.get(key);
+  if (!boxes) {
+    boxes = new WeakMap();
+    SEEN.set(key, boxes);
+  }
+  return boxes;
 }
 
 /** The dimensions that are asked for most, in an order that does not depend on that of the rules. */
