@@ -1,5 +1,5 @@
 import type { Hook } from '@weir/filter/scheme';
-import { printAction, ruleLabel } from '../../compile/describe/index.ts';
+import { printAction, ruleFlags, ruleLabel } from '../../compile/describe/index.ts';
 import { isEbpfHook } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { loadConfig, textFiles } from '../../sources/config/index.ts';
@@ -44,9 +44,8 @@ function asText({ tenant, at }: Judged, palette: Palette): string {
 }
 
 function line(rule: Rule, palette: Palette): string {
-  const flags = [...(rule.log ? ['log'] : []), ...(rule.audit ? ['audit'] : [])];
   const where = rulePlace(rule);
-  const text = `${ruleLabel(rule)} ${[printAction(rule.action), ...flags].join(', ')}: ${rule.text || 'everything'}`;
+  const text = `${ruleLabel(rule)} ${[printAction(rule.action), ...ruleFlags(rule)].join(', ')}: ${rule.text || 'everything'}`;
   return escapeControl(text) + (where === undefined ? '' : palette.dim(` (${escapeControl(where)})`));
 }
 

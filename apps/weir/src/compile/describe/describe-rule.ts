@@ -24,9 +24,20 @@ function printLimit(limit: RateLimit): string {
   return `rate limit ${limit.rate} ${unit} (burst ${limit.burst}) per ${printCounted(limit)}`;
 }
 
+/** What a rule does beside its action: `log`, `1 in 100`, `at most 5/s`, `audit`. */
+export function ruleFlags({ log, sampling, audit }: Rule): readonly string[] {
+  const { every, perSecond } = sampling ?? {};
+  return [
+    ...(log ? ['log'] : []),
+    ...(every === undefined ? [] : [`1 in ${every}`]),
+    ...(perSecond === undefined ? [] : [`at most ${perSecond}/s`]),
+    ...(audit ? ['audit'] : []),
+  ];
+}
+
 /** A rule in one line: `web#20 allow: tcp.dstport == 443`. */
 export function printRule(rule: Rule): string {
-  const flags = [...(rule.log ? ['log'] : []), ...(rule.audit ? ['audit'] : [])];
+  const flags = ruleFlags(rule);
   const also = flags.length > 0 ? ` (${flags.join(', ')})` : '';
   return `${ruleLabel(rule)} ${printAction(rule.action)}${also}: ${rule.text || 'everything'}`;
 }

@@ -1,2 +1,2 @@
 /** Rules in words. */
-export { printAction, printRule, ruleLabel } from './describe-rule.ts';
+export { printAction, printRule, ruleFlags, ruleLabel } from './describe-rule.ts';

@@ -23,7 +23,7 @@ rules:
   - { name: r, protocol: udp, expression: 'ip.src in $blocked or udp.payload contains "\\x00a"', action: reject, reject_with: admin-prohibited }
   - { name: l, expression: 'bit_slice(udp, 0, 16) == 7', action: log, enabled: false }
   - { name: m, expression: 'cgroup.id == 9007199254740993 ^^ ip.src == ::1', hook: output, action: mark, mark: 4294967295 }
-  - { name: s, source_ports: 1, action: skip, skip_to: d, audit: true }
+  - { name: s, source_ports: 1, action: skip, skip_to: d, audit: true, log_sample: 100, log_rate: 5 }
   - { name: t, source_ports: 2, action: skip }
   - { name: p, protocol: icmp, action: rate_limit, rate_limit_pps: 5, rate_limit_burst: 9, rate_limit_per: source/20/40 }
   - { name: a, source_cidrs: $blocked, action: allow }
@@ -45,6 +45,10 @@ test('a policy is the same after it has been JSON', () => {
   const policy = load();
   expect(policyFromJson(json(policy))).toEqual(policy);
   expect(json(policyFromJson(json(policy)))).toEqual(json(policy));
+  // Keys that came later are there where they say something.
+  const sampled = json(policy).rules.filter((rule) => 'log_sample' in rule || 'log_rate' in rule);
+  expect(sampled).toMatchObject([{ name: 's', log_sample: 100, log_rate: 5 }]);
+  expect(policy.rules.find(({ name }) => name === 's')?.sampling).toEqual({ every: 100, perSecond: 5 });
 });
 
 test('the shape', () => {
