@@ -2,7 +2,7 @@ import { probeFeatures } from '@weir/ebpf/kernel';
 import { EbpfEngine } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { allow, delta, rule, wanted, xdp } from './ebpf-runtime-bed.ts';
 
-/** Runs the engine until it is killed: DIRECTORY NETNS RULES, where RULES is how many rules there are besides. Says `ready`, then changes rules all the time when told to `churn`. */
+/** Runs the engine until it is killed: DIRECTORY NETNS [churn]. Says `ready`; then, with `churn`, it changes rules all the time. */
 const [directory = '', netns = '', churn] = process.argv.slice(2);
 const engine = EbpfEngine.open({
   directory,
