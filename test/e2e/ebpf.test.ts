@@ -243,3 +243,21 @@ rules:
   await weir.established(1);
   expect((await weir.status()).kernel.problems).toEqual([]);
 });
+
+test('a change that nobody confirms is taken back when the daemon is gone, programs too', async () => {
+  const { internet, weir, write } = await start('back', (text) =>
+    text.replace('interfaces: [eth0] }', 'interfaces: [eth0], on_exit: detach }'),
+  );
+  await becomes(internet, 22, 'connected');
+  write((text) => text.replace('source_cidrs: $bogons', 'source_cidrs: 198.51.100.0/24'));
+  await weir.command('apply', '--socket', weir.socket, '--confirm-timeout', '8s');
+  await becomes(internet, 22, 'timeout');
+  await weir.kill();
+  expect(await internet.tcpConnect(at.border.v4, 22, 300)).toBe('timeout');
+  await becomes(internet, 22, 'connected');
+  // Taken back is not taken off.
+  expect((await weir.host.exec('ip', ['link', 'show', 'eth0'])).stdout).toContain('xdp');
+  await weir.start();
+  await waitFor('every attachment', async () => (await places(weir)).filter((one) => one.endsWith('yes')).length === 7);
+  expect(await internet.tcpConnect(at.border.v4, 22)).toBe('connected');
+});

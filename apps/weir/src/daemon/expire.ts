@@ -6,7 +6,9 @@ import type { KernelProblem } from '../model/kernel-port.ts';
 import { holdImages, restoreImage, restoreTenants } from '../reconcile/index.ts';
 import { bootTime } from './boot-time.ts';
 import { GenerationStore } from './generations/index.ts';
+import { loadGeneration } from './load-daemon-config.ts';
 import { renewer } from './renewal.ts';
+import { takeBackPrograms } from './take-back-programs.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
 const GRACE_MS = 1000;
@@ -69,8 +71,12 @@ function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, 
     const tenants = restoreTenants(stateDirectory, (namespace) => new NftBackend({ netns: namespace }), { clear: true, renew });
     for (const one of tenants) if (one.kind === 'failed') io.err(`weir: tenant ${one.name}: ${String(one.error)}\n`);
     refused ||= tenants.some((one) => one.kind === 'failed' || (one.kind === 'restored' && one.report.problems.some(isRefusal)));
-    if (refused) return false;
     const store = GenerationStore.open(stateDirectory);
+    const before = store.index.pending && store.find(store.index.pending.previous);
+    const config = before && loadGeneration(before.file, store.texts(before.number), overrides).config;
+    // Another process has the pins where a daemon has started meanwhile.
+    if (config) refused ||= takeBackPrograms(config).some(isRefusal);
+    if (refused) return false;
     // A daemon that has started meanwhile has done it itself.
     if (store.index.pending?.generation !== generation) return true;
     store.takeBack();
