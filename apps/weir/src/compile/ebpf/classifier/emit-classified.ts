@@ -31,7 +31,10 @@ interface EmitOptions {
 export function emitClassified(asm: RuleAssembler, hook: HookRules, classifier: Classifier, options: EmitOptions): void {
   const { symbols, verdicts, context } = options;
   const { residuals } = classifier.plan;
-  for (const rule of hook.rules) context.attempt(asm, rule, () => checkAction(rule, context.place));
+  for (const rule of hook.rules) {
+    const { kind } = rule.action;
+    if (kind !== 'allow' && kind !== 'deny' && kind !== 'skip') context.attempt(asm, rule, () => checkAction(rule, context.place));
+  }
   const [impossible, none] = [asm.label('no such place'), asm.label('no rule')];
   const slots = slotsFor(classifier, context);
   const reader = new VectorReader(asm, classifier, { slots, entries: symbols.entries, impossible });

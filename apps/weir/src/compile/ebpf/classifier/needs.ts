@@ -9,10 +9,21 @@ export function needClassifier(hook: HookRules, classifier: Classifier, need: (m
   const table = (symbol: string, contents: Uint8Array): string =>
     need({ kind: 'table', symbol, shape: { type: 'array', keySize: 4, valueSize: contents.length, maxEntries: 1 }, contents });
   return {
-    entries: table('entries', entryTable(hook, classifier)),
+    entries: table('entries', entriesOf(hook, classifier)),
     dimensions: classifier.dimensions.map(({ dimension, search, vectors }) => ({
       search: table(`classes of ${dimension.name}`, search),
       vectors: table(`vectors of ${dimension.name}`, vectors.octets),
     })),
   };
+}
+
+/** Programs are written twice: the second time the table is there. */
+const ENTRIES = new WeakMap<Classifier, Uint8Array>();
+
+function entriesOf(hook: HookRules, classifier: Classifier): Uint8Array {
+  const known = ENTRIES.get(classifier);
+  if (known) return known;
+  const made = entryTable(hook, classifier);
+  ENTRIES.set(classifier, made);
+  return made;
 }
