@@ -55,6 +55,18 @@ describe('events of programs', () => {
     expect(program.symbols.map(({ name }) => name)).toEqual([COUNTERS]);
   });
 
+  it.each(['xdp', 'tc'] as const)('at %s of a long list, which is classified', (place) => {
+    const many = Array.from({ length: 200 }, (_, i) => rule(`r${i}`, `tcp.dstport == ${i + 1000}`, ALLOW, { log: i % 3 === 0 }));
+    many[150] = rule('hit', 'tcp.dstport == 22', DENY, { audit: true });
+    many[199] = rule('end', ALL, DENY, { log: true });
+    const { loaded, read } = bed(place, many);
+    loaded.program.run({ data: syn });
+    expect(read().map(({ rule: index, verdict, audit }) => [index, verdict, audit])).toEqual([
+      [150, 'deny', true],
+      [199, 'deny', false],
+    ]);
+  });
+
   it('a mark at tc, and all fields', () => {
     const { loaded, read } = bed('tc', [rule('m', 'tcp.dstport == 22', { kind: 'mark', mark: 7 }, { log: true })]);
     loaded.program.run({ data: syn });
