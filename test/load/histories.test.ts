@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFailed, test } from 'vitest';
-import { type Host, waitFor } from '../lab/index.ts';
-import { labForTest } from '../lab/vitest.ts';
 import { Model, type ModelSet, maximal } from '../e2e/history-model.ts';
 import { kernelSet } from '../e2e/kernel-set.ts';
 import { Random } from '../e2e/random.ts';
 import { SpeakerPeer } from '../e2e/speaker-peer.ts';
 import { Weir } from '../e2e/weir.ts';
+import { type Host, waitFor } from '../lab/index.ts';
+import { labForTest } from '../lab/vitest.ts';
 
 /** WEIR_SEED repeats a history, WEIR_STEPS makes it longer. */
 const seeds = process.env['WEIR_SEED'] === undefined ? [Date.now() % 1_000_000, 7] : [Number(process.env['WEIR_SEED'])];

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { waitFor } from '../lab/index.ts';
-import { labForTest } from '../lab/vitest.ts';
 import { addresses as at, community } from '../e2e/addresses.ts';
 import { buildBorder, type Daemons, serve, startDaemons } from '../e2e/border.ts';
 import { buildGate, type Gate, ownedTableConfig, userTableConfig } from '../e2e/gate.ts';
 import { example } from '../e2e/routers.ts';
 import { Traffic } from '../e2e/traffic.ts';
 import { Weir } from '../e2e/weir.ts';
+import { waitFor } from '../lab/index.ts';
+import { labForTest } from '../lab/vitest.ts';
 
 /** How often Weir is killed; WEIR_HITLESS=1000 by hand. */
 const kills = Number(process.env['WEIR_HITLESS'] ?? 20);

@@ -3,10 +3,10 @@ import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { PeerSummary } from '../../apps/weir/src/api/index.ts';
-import { type Host, Lab, waitFor } from '../lab/index.ts';
 import { frame, keepalive, open, RawBgp } from '../e2e/raw-bgp.ts';
 import { SpeakerPeer } from '../e2e/speaker-peer.ts';
 import { Weir } from '../e2e/weir.ts';
+import { type Host, Lab, waitFor } from '../lab/index.ts';
 
 const weirAddress = { v4: '198.51.100.129', v6: '2001:db8:e::1' };
 const goodAddress = '198.51.100.131';

@@ -6,8 +6,8 @@ export { BTF_KIND, Btf, BtfError, type BtfMember, type BtfStruct } from './btf.t
 export { type Capability, missingCapabilities } from './capability.ts';
 export { CounterReader } from './counter-reader.ts';
 export { FEATURES, type Feature, type FeatureName, FeatureReport } from './feature.ts';
-export { findKfuncs, findStruct, forgetVmlinuxBtf, type Kfunc, openModuleBtf, vmlinuxBtf } from './kernel-btf.ts';
 export { type InterfaceInfo, listInterfaces } from './interfaces.ts';
+export { findKfuncs, findStruct, forgetVmlinuxBtf, type Kfunc, openModuleBtf, vmlinuxBtf } from './kernel-btf.ts';
 export { KernelFunctions } from './kernel-functions.ts';
 export { BpfLink } from './link.ts';
 export { attachCgroup, type CgroupAttachType } from './link-cgroup.ts';
