@@ -32,7 +32,8 @@ export const ENTRY_FLAG = { log: 1, audit: 2 } as const;
 /** The table of a hook's rules. */
 export function ruleTable({ hook, rules }: HookRules): MapNeed {
   const contents = new Uint8Array(ENTRY_OCTETS * rules.length);
-  for (const [index, rule] of rules.entries()) writeEntry(new DataView(contents.buffer, ENTRY_OCTETS * index, ENTRY_OCTETS), { hook, index, rule });
+  for (const [index, rule] of rules.entries())
+    writeEntry(new DataView(contents.buffer, ENTRY_OCTETS * index, ENTRY_OCTETS), { hook, index, rule });
   const shape = { type: 'array', keySize: 4, valueSize: ENTRY_OCTETS, maxEntries: Math.max(1, rules.length) } as const;
   return { kind: 'table', symbol: RULES, shape, contents };
 }
