@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listInterfaces, PinDirectory, readTcx } from '@weir/ebpf/kernel';
 import { DirectoryLock, PacketSocket } from '@weir/sys';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Config } from '../../apps/weir/src/model/config.ts';
 import type { KernelEvent, KernelPort, KernelStatus } from '../../apps/weir/src/model/kernel-port.ts';
 import { openKernelPort } from '../../apps/weir/src/reconcile/index.ts';
 import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
-import { type Host, Lab, waitFor } from '../lab/index.ts';
+import { type Host, Lab, runCommand, waitFor } from '../lab/index.ts';
 import { udp4 } from './ebpf-limits-bed.ts';
 import { bpfMount, delta, mountBpf } from './ebpf-runtime-bed.ts';
 
@@ -133,6 +133,24 @@ describe('the kernel worker', () => {
     expect(xdpOf('here')).toBeUndefined();
     expect(existsSync(pins)).toBe(false);
     expect((await next.status()).ebpf).toBeUndefined();
+  });
+
+  it('does what it could not when a file system is mounted later', async () => {
+    const late = mkdtempSync(join(tmpdir(), 'weir-late-'));
+    onTestFinished(() => rmSync(late, { recursive: true, force: true }));
+    const text = WITH(DENY).replace(pins, join(late, 'weir'));
+    const port = await open();
+    await port.configure(config(text));
+    expect((await port.status()).problems).toMatchObject([{ subject: join(late, 'weir') }]);
+    expect(xdpOf('here')).toBeUndefined();
+    await runCommand('mount', ['-t', 'bpf', 'bpf', late]);
+    onTestFinished(async () => void (await runCommand('umount', [late])));
+    await waitFor('the attachment', async () => xdpOf('here'));
+    expect((await port.status()).problems).toEqual([]);
+    out.send([udp4(0xc0000207)]);
+    await counted(port, 'seven', 1);
+    await port.close({ clear: true });
+    expect(xdpOf('here')).toBeUndefined();
   });
 
   it('moves to another pin directory by the same link', async () => {

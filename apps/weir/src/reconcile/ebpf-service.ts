@@ -44,6 +44,8 @@ export class EbpfService {
   readonly #options: EbpfServiceOptions;
   readonly #problems: Problems;
   #features: FeatureReport | undefined;
+  /** What the features were found without may have come since. */
+  #featuresDue = false;
   #engine: EbpfEngine | undefined;
   /** The pin directory of an earlier configuration. */
   #before: string | undefined;
@@ -84,10 +86,18 @@ export class EbpfService {
     this.#ebpf = ebpf;
     this.#retry = undefined;
     this.#awaited = undefined;
+    if (this.#engine) this.#lookAtFeatures(this.#engine);
     const found = this.#engine ? [] : this.#open();
     if (this.#features?.has('may-goto') === false) this.#planned = planHooks(ebpf, hooks, false);
     this.#settle(() => this.#begin(awaitMembers));
     return found;
+  }
+
+  /** What was missing may be there now: a file system is mounted, a module of the kernel is loaded. */
+  #lookAtFeatures(engine: EbpfEngine): void {
+    if (!this.#problems.list().some(({ kind }) => kind === 'feature-missing')) return;
+    this.#features = this.#options.features ?? probeFeatures({ pinDirectory: this.#ebpf.pinDirectory });
+    engine.learn(this.#features);
   }
 
   /** The pins are to be elsewhere: what is attached goes on judging until it is taken over from there. */
@@ -120,7 +130,8 @@ export class EbpfService {
       return [];
     }
     try {
-      this.#features ??= probeFeatures({ pinDirectory });
+      if (!this.#features || this.#featuresDue) this.#features = this.#options.features ?? probeFeatures({ pinDirectory });
+      this.#featuresDue = false;
       const { netns, now } = this.#options;
       const before = this.#before === undefined ? {} : { before: this.#before };
       this.#engine = EbpfEngine.open({ directory: pinDirectory, netns, features: this.#features, now, ...before });
@@ -128,6 +139,7 @@ export class EbpfService {
       return this.#engine.members();
     } catch (error) {
       if (!(error instanceof BpfError) && !(error instanceof EngineBusyError)) throw error;
+      this.#featuresDue = true;
       // Another Weir's programs are no concern of one that has none.
       if (needed) this.#raise(new Map([[ENGINE, tellFailure(error, pinDirectory)]]));
       return [];
@@ -242,7 +254,9 @@ export class EbpfService {
       return;
     }
     const changed = engine.poll();
-    if (changed || (this.#retry && isDue(this.#retry, now))) this.#settle(() => this.#tellRepairs(engine.settle()));
+    const again = this.#retry !== undefined && isDue(this.#retry, now);
+    if (again) this.#lookAtFeatures(engine);
+    if (changed || again) this.#settle(() => this.#tellRepairs(engine.settle()));
     if (this.#limits.due !== undefined && now >= this.#limits.due) this.#lookAtLimits(engine, now);
     if (!this.#limitsDue || engine.nextDue() !== undefined) return;
     this.#limitsDue = false;

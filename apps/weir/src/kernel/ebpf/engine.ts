@@ -97,6 +97,7 @@ export class EbpfEngine {
   #wanted: readonly WantedHook[] = [];
   #around: Surroundings;
   #number = 0;
+  #features: FeatureReport;
   /** Hooks whose programs look into maps that lists have moved out of. */
   readonly #unbound = new Set<string>();
   /** Other versions of the layout have been taken over. */
@@ -109,6 +110,7 @@ export class EbpfEngine {
     this.#lock = lock;
     this.#root = root;
     this.#watch = watch;
+    this.#features = options.features;
     this.#places = new Places(root, options.features);
     this.#lists = new ListStore(root);
     this.#common = new MapStore(root);
@@ -146,6 +148,12 @@ export class EbpfEngine {
     return made;
   }
 
+  /** Takes what was found out about the system since: `settle` then does what that allows. */
+  learn(features: FeatureReport): void {
+    this.#features = features;
+    this.#places.learn(features);
+  }
+
   /** What the lists have: put there by this process, or by one before it. */
   members(): readonly MemberColumns[] {
     return this.#lists.members();
@@ -176,8 +184,7 @@ export class EbpfEngine {
 
   /** Makes the kernel agree with what is wanted: after `configure`, when something has changed, and to try again. */
   settle(): Settled {
-    const { features } = this.#options;
-    this.#around = this.#watch.look(features);
+    this.#around = this.#watch.look(this.#features);
     const problems: EngineProblem[] = [];
     for (const wanted of this.#wanted) this.#load(wanted, problems);
     this.#nameInterfaces();
@@ -191,14 +198,14 @@ export class EbpfEngine {
     this.#alone = true;
     // What this has changed itself is no news.
     this.#watch.changed();
-    this.#around = this.#watch.look(features);
+    this.#around = this.#watch.look(this.#features);
     return { problems, repaired: settled.repaired };
   }
 
   #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
     if (programs.size === 0) return;
     try {
-      requireForPrograms(this.#options.features, hook, programs.values());
+      requireForPrograms(this.#features, hook, programs.values());
       this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));
       this.#unbound.delete(hook);
     } catch (error) {

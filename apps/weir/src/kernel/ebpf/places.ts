@@ -24,7 +24,7 @@ export interface HeldPlace {
 /** The stubs at their places. BpfError. */
 export class Places {
   readonly #root: PinDirectory;
-  readonly #features: FeatureReport;
+  #features: FeatureReport;
   readonly #attachments = new Map<string, Attachment>();
   #state: StateRecord = EMPTY_STATE;
 
@@ -32,6 +32,10 @@ export class Places {
     this.#root = root;
     this.#features = features;
     this.#state = readState(root);
+  }
+
+  learn(features: FeatureReport): void {
+    this.#features = features;
   }
 
   /** Puts a program where the stub of a place calls it, whether that is attached yet or not. Returns what is in the way. */
