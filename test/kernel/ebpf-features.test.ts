@@ -119,6 +119,22 @@ describe('features', () => {
     for (const one of report.features) if (!one.present) expect([one.name, one.reason === '']).toEqual([one.name, false]);
   });
 
+  it('are the same in another network namespace, but for what is mounted', async () => {
+    const script =
+      "import { probeFeatures } from '@weir/ebpf/kernel'; console.log(JSON.stringify(probeFeatures().features.flatMap((one) => (one.present ? [] : [one.name]))));";
+    const { stdout } = await runCommand('unshare', [
+      '--net',
+      process.execPath,
+      '--conditions=source',
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      script,
+    ]);
+    expect(JSON.parse(stdout)).toEqual(probeFeatures().features.flatMap((one) => (one.present ? [] : [one.name])));
+  });
+
   it('count as missing when they are switched off', () => {
     const report = probeFeatures({ without: ['map-hash', 'tcx'] });
     expect(report.missingRequired).toEqual(['map-hash']);

@@ -49,7 +49,7 @@ function probes(bench: Bench, pinDirectory: string): Readonly<Record<FeatureName
     'cap-net-admin': capability('CAP_NET_ADMIN'),
     'cap-perfmon': capability('CAP_PERFMON'),
     'cap-sys-admin': capability('CAP_SYS_ADMIN'),
-    jit: () => (readFileSync('/proc/sys/net/core/bpf_jit_enable', 'utf8').trim() === '0' ? 'net.core.bpf_jit_enable is 0' : undefined),
+    jit,
     bpffs: () => (isOnBpfFileSystem(pinDirectory) ? undefined : `no BPF file system is mounted at ${pinDirectory}`),
     btf: () => done(vmlinuxBtf()),
     'map-array': map({ type: 'array', valueSize: 8 }),
@@ -115,6 +115,16 @@ function mayGoto(): Uint8Array {
 
 function capability(name: Capability): Probe {
   return () => (missingCapabilities([name]).length > 0 ? `the process lacks ${name}` : undefined);
+}
+
+/** net.core.bpf_jit_enable can be read in the first network namespace alone; whether a program became machine code can be seen everywhere. */
+function jit(): string | undefined {
+  const probe = BpfProgram.load({ ...PROGRAM, type: 'socket_filter', instructions: RETURN_ONE });
+  try {
+    return probe.info().compiledBytes === 0 ? 'programs do not become machine code: net.core.bpf_jit_enable is 0' : undefined;
+  } finally {
+    probe.close();
+  }
 }
 
 function map(spec: Omit<MapSpec, 'name' | 'maxEntries'> & { readonly maxEntries?: number }): Probe {
