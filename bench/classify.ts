@@ -7,9 +7,18 @@ import { ClassifierMemo, type ClassifierOptions, compileEbpf } from '../apps/wei
 import { type LoadedHook, loadHook, PROGRAM_TYPES } from '../apps/weir/src/kernel/ebpf/index.ts';
 import type { HookRules } from '../apps/weir/src/model/rule.ts';
 import { type Host, Lab } from '../test/lab/index.ts';
+import {
+  type FiveTuple,
+  KINDS,
+  makeFiveTuples,
+  makeTrace,
+  parseFiveTuples,
+  toHookRules,
+  toIptables,
+  toNft,
+} from '../test/rules/five-tuples.ts';
+import { frameOf, TraceDriver } from '../test/rules/trace.ts';
 import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
-import { type FiveTuple, KINDS, makeFiveTuples, makeTrace, parseFiveTuples, toHookRules, toIptables, toNft } from './load/five-tuples.ts';
-import { frameOf, TraceDriver } from './load/trace.ts';
 
 const RECEIVER = [2, 0, 0, 0, 0, 2] as const;
 const FRAMES = 4096;

@@ -8,8 +8,8 @@ import { testRule } from '../apps/weir/src/compile/test-rule.ts';
 import { loadHook } from '../apps/weir/src/kernel/ebpf/index.ts';
 import type { HookRules, RateLimit } from '../apps/weir/src/model/rule.ts';
 import { type Host, Lab } from '../test/lab/index.ts';
+import { FRAME_OCTETS, frameOf, TraceDriver } from '../test/rules/trace.ts';
 import type { Bench, BenchOptions, Row } from './bench.ts';
-import { FRAME_OCTETS, frameOf, TraceDriver } from './load/trace.ts';
 
 const RECEIVER = [2, 0, 0, 0, 0, 2] as const;
 const OVERLOAD = 10;

@@ -4,8 +4,8 @@ import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { CompiledHook } from '../../apps/weir/src/model/ebpf-program.ts';
-import { type FiveTuple, KINDS, makeFiveTuples, makeTrace, toHookRules } from '../../bench/load/five-tuples.ts';
-import { frameOf } from '../../bench/load/trace.ts';
+import { type FiveTuple, KINDS, makeFiveTuples, makeTrace, toHookRules } from '../rules/five-tuples.ts';
+import { frameOf } from '../rules/trace.ts';
 import { keep } from './ebpf-bed.ts';
 
 function compile(tuples: readonly FiveTuple[], classified: boolean): CompiledHook {

@@ -3,7 +3,7 @@ import { type Expr, interval, intSet, ipSet, packetExpr as x } from '@weir/filte
 import { ip4, printIp } from '@weir/wire/inet';
 import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
-import { Random } from '../../test/e2e/random.ts';
+import { Random } from '../e2e/random.ts';
 
 export interface Network {
   /** The first address. */
