@@ -18,7 +18,7 @@ import { Random } from '../e2e/random.ts';
 import { type Host, Lab, type LabProcess, waitFor } from '../lab/index.ts';
 
 const SEED = Number(process.env['WEIR_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const POLICIES = 150;
+const POLICIES = 100;
 const ASKS = 12;
 const PLACES = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'] as const satisfies readonly Place[];
 
@@ -123,7 +123,10 @@ async function ask({ protocol, address, port }: Ask): Promise<string> {
 }
 
 describe(`what processes ask for is judged as the interpreter does (seed ${SEED})`, () => {
-  it(`${POLICIES} policies`, async () => {
+  it.each([
+    { name: 'one after the other', classified: false },
+    { name: 'by tables', classified: true },
+  ])(`${POLICIES} policies, $name`, async ({ classified }) => {
     const random = new Random(SEED);
     const verdicts = { allow: 0, deny: 0, reject: 0 };
     for (let i = 0; i < POLICIES; i++) {
@@ -131,7 +134,7 @@ describe(`what processes ask for is judged as the interpreter does (seed ${SEED}
       const open: { close(): void }[] = [];
       try {
         for (const place of PLACES) {
-          const result = compileEbpf(hook, { place });
+          const result = compileEbpf(hook, { place, ...(classified ? { classifier: { from: 1 } } : {}) });
           if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
           const loaded = loadHook(result.compiled, { name: 'agreement' });
           open.push(loaded, attachCgroup(loaded.program, path, PROGRAM_TYPES[place].attachType as CgroupAttachType));

@@ -127,7 +127,7 @@ function chooseClassifier(
     readonly classifier: CompileEbpfOptions['classifier'];
   },
 ): Classifier | undefined {
-  if (options === false || !mayGoto || isConnectPlace(place)) return undefined;
+  if (options === false || !mayGoto) return undefined;
   if (rules.length < (options?.from ?? LEAST_CLASSIFIED)) return undefined;
   return buildClassifier(rules, { ...options, known });
 }
