@@ -352,6 +352,11 @@ describe('refusals', () => {
     one.configure([wanted('xdp', [denyBad, allow], place)]);
     const hooks: WantedHook[] = [{ hook: 'xdp', programs: new Map([['xdp', unsafe()]]), attachments: [{ place, variant: 'xdp' }] }];
     const { problems } = one.configure(hooks);
+    // The same programs are not loaded again, the same error is told; others are.
+    expect(one.settle().problems[0]?.error).toBe(problems[0]?.error);
+    const again = one.configure([{ hook: 'xdp', programs: new Map([['xdp', unsafe()]]), attachments: [{ place, variant: 'xdp' }] }]);
+    expect(again.problems).toHaveLength(1);
+    expect(again.problems[0]?.error).not.toBe(problems[0]?.error);
     expect(problems.map((problem) => tellProblem(problem, hooks[0]))).toEqual([
       {
         kind: 'refused',

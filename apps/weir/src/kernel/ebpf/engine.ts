@@ -2,7 +2,7 @@ import { type BpfMap, type FeatureReport, PinDirectory } from '@weir/ebpf/kernel
 import { DirectoryLock } from '@weir/sys';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import type { Surroundings } from './attachment.ts';
-import { EngineBusyError } from './engine-error.ts';
+import { EngineBusyError, RefusedProgramError } from './engine-error.ts';
 import type { HookPrograms } from './generation.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
 import { writeInterfaceNames } from './interface-names.ts';
@@ -98,6 +98,8 @@ export class EbpfEngine {
   #around: Surroundings;
   #number = 0;
   #features: FeatureReport;
+  /** What the verifier has refused, by hook: it would say the same again, after seconds. */
+  readonly #refused = new Map<string, { readonly programs: HookPrograms; readonly error: RefusedProgramError }>();
   /** Hooks whose programs look into maps that lists have moved out of. */
   readonly #unbound = new Set<string>();
   /** Other versions of the layout have been taken over. */
@@ -151,6 +153,7 @@ export class EbpfEngine {
   /** Takes what was found out about the system since: `settle` then does what that allows. */
   learn(features: FeatureReport): void {
     this.#features = features;
+    this.#refused.clear();
     this.#places.learn(features);
   }
 
@@ -205,10 +208,14 @@ export class EbpfEngine {
   #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
     if (programs.size === 0) return;
     try {
+      const refused = this.#refused.get(hook);
+      if (refused?.programs === programs) throw refused.error;
       requireForPrograms(this.#features, hook, programs.values());
       this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));
       this.#unbound.delete(hook);
+      this.#refused.delete(hook);
     } catch (error) {
+      if (error instanceof RefusedProgramError && LASTING.has(error.cause.errno)) this.#refused.set(hook, { programs, error });
       problems.push({ key: `hook ${hook}`, hook, place: undefined, error: asError(error) });
     }
   }
@@ -236,6 +243,7 @@ export class EbpfEngine {
   #sweep(): void {
     for (const [name, runtime] of this.#hooks) {
       if (this.#wanted.some(({ hook }) => hook === name)) continue;
+      this.#refused.delete(name);
       runtime.remove();
       this.#hooks.delete(name);
     }
@@ -345,6 +353,9 @@ export class EbpfEngine {
     }
   }
 }
+
+/** EACCES, EINVAL, E2BIG: the verifier's word on the program itself, where others are about the moment. */
+const LASTING: ReadonlySet<number> = new Set([13, 22, 7]);
 
 /** What a list is called where members are awaited. */
 export function listKey(set: string, family: 4 | 6): string {
