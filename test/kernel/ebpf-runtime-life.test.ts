@@ -374,6 +374,20 @@ describe('refusals', () => {
     expect(one.configure([wanted('xdp', [denyBad, allow], place)]).problems).toEqual([]);
   });
 
+  it('are not asked for before it is known what is wanted: what an earlier process put there stays', async () => {
+    const directory = pinDirectory(host.path);
+    const place = xdp('here');
+    const one = engine(directory, host);
+    one.configure([wanted('xdp', [denyBad, allow], place)]);
+    one.close();
+    const before = listInterfaces(host.path).find(({ name }) => name === 'here')?.xdp;
+    expect(before).toBeDefined();
+    const next = engine(directory, host);
+    expect(next.settle()).toEqual({ problems: [], repaired: [] });
+    next.close(new Set(['tc']));
+    expect(listInterfaces(host.path).find(({ name }) => name === 'here')?.xdp).toEqual(before);
+  });
+
   it('leave what an earlier process put there, as it is', async () => {
     const directory = pinDirectory(host.path);
     const place = xdp('here');

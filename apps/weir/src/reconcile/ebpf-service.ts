@@ -298,8 +298,11 @@ export class EbpfService {
     const engine = this.#engine;
     this.#engine = undefined;
     if (!engine) return;
+    const detach = detachedOnExit(this.#ebpf);
     if (clear) engine.configure([]);
-    engine.close(clear ? new Set() : detachedOnExit(this.#ebpf));
+    // What stays is told from what goes by the configuration, which waits for members.
+    else if (this.#awaited && detach.size > 0) engine.configure(this.#wanted());
+    engine.close(clear ? new Set() : detach);
     if (clear) clearEbpf(this.#ebpf.pinDirectory, this.#options.netns);
   }
 }

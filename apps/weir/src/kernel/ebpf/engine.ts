@@ -94,7 +94,8 @@ export class EbpfEngine {
   readonly #common: MapStore;
   readonly #hooks = new Map<string, HookRuntime>();
   readonly #places: Places;
-  #wanted: readonly WantedHook[] = [];
+  /** Undefined until it is known: what an earlier process has put there stays as it is. */
+  #asked: readonly WantedHook[] | undefined;
   #around: Surroundings;
   #number = 0;
   #features: FeatureReport;
@@ -181,12 +182,17 @@ export class EbpfEngine {
 
   /** Takes what is wanted, and makes the kernel agree. What cannot be is a problem; the rest is done, and programs that were in force stay. */
   configure(hooks: readonly WantedHook[]): Settled {
-    this.#wanted = hooks;
+    this.#asked = hooks;
     return this.settle();
   }
 
-  /** Makes the kernel agree with what is wanted: after `configure`, when something has changed, and to try again. */
+  get #wanted(): readonly WantedHook[] {
+    return this.#asked ?? [];
+  }
+
+  /** Makes the kernel agree with what is wanted: after `configure`, when something has changed, and to try again. Before `configure` it does nothing. */
   settle(): Settled {
+    if (!this.#asked) return { problems: [], repaired: [] };
     this.#around = this.#watch.look(this.#features);
     const problems: EngineProblem[] = [];
     for (const wanted of this.#wanted) this.#load(wanted, problems);
@@ -334,13 +340,13 @@ export class EbpfEngine {
     return hook === undefined ? this.#common.find(symbol) : this.#hooks.get(hook)?.kept(symbol);
   }
 
-  /** Ends: takes everything of these hooks out of the kernel, and leaves the others judging. Calling it again does nothing. */
+  /** Ends: takes everything of these hooks out of the kernel, and leaves the others judging; before `configure` it leaves all. Calling it again does nothing. */
   close(detach: ReadonlySet<string> = new Set()): void {
     if (this.#closed) return;
     this.#closed = true;
     try {
       if (detach.size > 0) {
-        this.#wanted = this.#wanted.filter(({ hook }) => !detach.has(hook));
+        this.#asked = this.#asked?.filter(({ hook }) => !detach.has(hook));
         this.settle();
       }
     } finally {
