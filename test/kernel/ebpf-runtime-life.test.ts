@@ -374,6 +374,22 @@ describe('refusals', () => {
     expect(one.configure([wanted('xdp', [denyBad, allow], place)]).problems).toEqual([]);
   });
 
+  it('are refused where packets have no Ethernet header', async () => {
+    await host.ip('tuntap', 'add', 'dev', 'tun0', 'mode', 'tun');
+    const one = engine(pinDirectory(host.path), host);
+    const { problems } = one.configure([
+      wanted('xdp', [denyBad, allow], xdp('tun0'), xdp('here')),
+      wanted('tc', [denyBad, allow], tc('tun0', 'ingress'), tc('lo', 'ingress')),
+    ]);
+    expect(problems.map(({ key, error }) => `${key}: ${error.message}`)).toEqual(
+      ['xdp-tun0', 'tc-ingress-tun0'].map(
+        (name) =>
+          `place ${name}: packets of tun0 have no Ethernet header, which programs at xdp and tc read: judge them at input, forward or output`,
+      ),
+    );
+    expect(one.status().places.map(({ way }) => way)).toEqual([undefined, 'native', undefined, 'tcx']);
+  });
+
   it('are not asked for before it is known what is wanted: what an earlier process put there stays', async () => {
     const directory = pinDirectory(host.path);
     const place = xdp('here');

@@ -10,11 +10,11 @@ const name = { type: 3, value: TEXT.encode('eth0\0') };
 const u32 = (value: number): Uint8Array => new Uint8Array(Uint32Array.of(value).buffer);
 
 test.each([
-  { name: 'without XDP', input: message(2, name), want: { name: 'eth0', index: 2, xdp: undefined } },
+  { name: 'without XDP', input: message(2, name), want: { name: 'eth0', index: 2, ethernet: true, xdp: undefined } },
   {
     name: 'XDP off',
     input: message(2, name, { type: 43, value: [{ type: 2, value: Uint8Array.of(0) }] }),
-    want: { name: 'eth0', index: 2, xdp: undefined },
+    want: { name: 'eth0', index: 2, ethernet: true, xdp: undefined },
   },
   {
     name: 'in the driver',
@@ -25,7 +25,7 @@ test.each([
         { type: 4, value: u32(99) },
       ],
     }),
-    want: { name: 'eth0', index: 7, xdp: { mode: 'native', programId: 99 } },
+    want: { name: 'eth0', index: 7, ethernet: true, xdp: { mode: 'native', programId: 99 } },
   },
   {
     name: 'after the driver',
@@ -36,7 +36,17 @@ test.each([
         { type: 4, value: u32(1) },
       ],
     }),
-    want: { name: 'eth0', index: 7, xdp: { mode: 'generic', programId: 1 } },
+    want: { name: 'eth0', index: 7, ethernet: true, xdp: { mode: 'generic', programId: 1 } },
+  },
+  {
+    name: 'the loopback',
+    input: message(1, name).with(2, 0x04).with(3, 0x03),
+    want: { name: 'eth0', index: 1, ethernet: true, xdp: undefined },
+  },
+  {
+    name: 'without a link header',
+    input: message(3, name).with(2, 0xfe).with(3, 0xff),
+    want: { name: 'eth0', index: 3, ethernet: false, xdp: undefined },
   },
   { name: 'no name', input: message(7), want: undefined },
   { name: 'cut short', input: Uint8Array.of(0, 0, 1), want: undefined },

@@ -4,6 +4,8 @@ import { readAttributes, routeDump } from './route-netlink.ts';
 const RTM_GETLINK = 18;
 /** `struct ifinfomsg`: family u8, padding u8, type u16, index i32, flags u32, change u32. */
 const IFINFOMSG = 16;
+const ARPHRD_ETHER = 1;
+const ARPHRD_LOOPBACK = 772;
 const IFLA_IFNAME = 3;
 const IFLA_XDP = 43;
 const IFLA_XDP_ATTACHED = 2;
@@ -15,6 +17,8 @@ const MODES = [undefined, 'native', 'generic', 'offload', 'several'] as const;
 export interface InterfaceInfo {
   readonly name: string;
   readonly index: number;
+  /** Its packets begin with an Ethernet header: of the type ARPHRD_ETHER or ARPHRD_LOOPBACK. Tunnels of IP, WireGuard, ppp have none. */
+  readonly ethernet: boolean;
   readonly xdp: { readonly mode: 'native' | 'generic' | 'offload' | 'several'; readonly programId: number } | undefined;
 }
 
@@ -34,13 +38,15 @@ export function listInterfaces(netns?: string): readonly InterfaceInfo[] {
 export function decodeInterface(message: Uint8Array): InterfaceInfo | undefined {
   if (message.length < IFINFOMSG) return undefined;
   const index = viewOf(message).getInt32(4, true);
+  const link = viewOf(message).getUint16(2, true);
+  const ethernet = link === ARPHRD_ETHER || link === ARPHRD_LOOPBACK;
   let name: string | undefined;
   let xdp: InterfaceInfo['xdp'];
   for (const { type, value } of readAttributes(message.subarray(IFINFOMSG))) {
     if (type === IFLA_IFNAME) name = new TextDecoder().decode(value).replace(/\0+$/, '');
     if (type === IFLA_XDP) xdp = decodeXdp(value);
   }
-  return name === undefined ? undefined : { name, index, xdp };
+  return name === undefined ? undefined : { name, index, ethernet, xdp };
 }
 
 function decodeXdp(bytes: Uint8Array): InterfaceInfo['xdp'] {

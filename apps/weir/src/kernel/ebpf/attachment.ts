@@ -286,7 +286,18 @@ function cgroupId(path: string): bigint | undefined {
 function indexOf(name: string, { interfaces }: Surroundings): number {
   const found = interfaces.get(name);
   if (!found) throw new AbsentPlaceError(`there is no interface ${name}`);
+  // They would take octets of addresses for the type, and most packets for none of IP.
+  if (!found.ethernet)
+    throw new UnsuitablePlaceError(
+      `packets of ${name} have no Ethernet header, which programs at xdp and tc read: judge them at input, forward or output`,
+    );
   return found.index;
+}
+
+/** What comes by the interface cannot be judged. */
+export class UnsuitablePlaceError extends Error {
+  override readonly name = 'UnsuitablePlaceError';
+  readonly code = 'EPROTONOSUPPORT';
 }
 
 /** The interface is not there. */

@@ -1,6 +1,6 @@
 import { AssemblyError } from '@weir/ebpf/asm';
 import { BpfError, type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
-import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
+import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings, UnsuitablePlaceError } from './attachment.ts';
 import { MissingFeatureError, RefusedProgramError } from './engine-error.ts';
 import { LinkPool } from './link-pool.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
@@ -206,7 +206,9 @@ export function removeFilter(record: FilterRecord, attach: PinDirectory): void {
 
 /** What goes wrong with one place, or with the programs of one hook, alone. */
 export function asError(error: unknown): Error {
-  const own = [BpfError, AbsentPlaceError, MissingFeatureError, RefusedProgramError, AssemblyError].some((kind) => error instanceof kind);
+  const own = [BpfError, AbsentPlaceError, UnsuitablePlaceError, MissingFeatureError, RefusedProgramError, AssemblyError].some(
+    (kind) => error instanceof kind,
+  );
   if (own && error instanceof Error) return error;
   throw error;
 }
