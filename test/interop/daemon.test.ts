@@ -294,7 +294,7 @@ describe.each(subjects)('the daemon and $name', ({ start, without, listen, sulks
   test('more prefixes than it may announce: warn, block, restart', async () => {
     const lab = labForTest();
     const limited = (action: string): string =>
-      configuration(lab, { sessions: [{ keys: [`max_prefixes: { limit: 5, action: ${action}, restart_after: 2s }`] }] });
+      configuration(lab, { sessions: [{ keys: [`max_prefixes: { limit: 5, action: ${action}, restart_after: 5s }`] }] });
     const pair = await startPair(lab, { start, listen }, {}, [{ passive: true }]);
     const { core, weir, peer } = pair;
     const all = Array.from({ length: 8 }, (_, i) => `203.0.113.${i}/32`);
