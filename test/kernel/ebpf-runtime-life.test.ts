@@ -326,6 +326,29 @@ describe('cgroups', () => {
     const [problem] = one.configure(hooks).problems;
     expect(tellProblem(problem!, hooks[0])).toMatchObject({ kind: 'place-missing', subject: `connect4 of ${path}-none` });
   });
+
+  it('are attached to as soon as they are there, and again when another takes their place', () => {
+    const one = engine(pinDirectory(host.path), host);
+    const mine = `${path}-comes`;
+    const place = { kind: 'cgroup', path: mine, at: 'connect4' } as const;
+    const programs = new Map([['connect4', compiled('connect4', [allow], 'connect')]]);
+    const held = () => one.status().places.map(({ way }) => way);
+    one.configure([{ hook: 'connect', programs, attachments: [{ place, variant: 'connect4' }] }]);
+    expect([one.poll(), held()]).toEqual([false, [undefined]]);
+    for (let round = 0; round < 2; round++) {
+      mkdirSync(mine);
+      try {
+        expect(one.poll()).toBe(true);
+        expect(one.settle().problems).toEqual([]);
+        expect([one.poll(), held()]).toEqual([false, ['cgroup']]);
+      } finally {
+        rmdirSync(mine);
+      }
+    }
+    expect(one.poll()).toBe(true);
+    expect(one.settle().problems).toMatchObject([{ place }]);
+    expect([one.poll(), held()]).toEqual([false, [undefined]]);
+  });
 });
 
 describe('refusals', () => {

@@ -278,8 +278,8 @@ export function isAttached(info: LinkInfo): boolean {
   }
 }
 
-/** Undefined where there is no such directory. */
-function cgroupId(path: string): bigint | undefined {
+/** Undefined where there is no such directory. Another one that is made at the path has another. */
+export function cgroupId(path: string): bigint | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 

@@ -1,7 +1,7 @@
 import { type BpfMap, type FeatureReport, PinDirectory } from '@weir/ebpf/kernel';
 import { DirectoryLock } from '@weir/sys';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
-import type { Surroundings } from './attachment.ts';
+import { cgroupId, type Surroundings } from './attachment.ts';
 import { EngineBusyError, RefusedProgramError } from './engine-error.ts';
 import type { HookPrograms } from './generation.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
@@ -99,6 +99,8 @@ export class EbpfEngine {
   #around: Surroundings;
   #number = 0;
   #features: FeatureReport;
+  /** Those that are wanted, by path, as they were at the last look: nobody tells when they come and go. */
+  #cgroups: ReadonlyMap<string, bigint | undefined> = new Map();
   /** What the verifier has refused, by hook: it would say the same again, after seconds. */
   readonly #refused = new Map<string, { readonly programs: HookPrograms; readonly error: RefusedProgramError }>();
   /** Hooks whose programs look into maps that lists have moved out of. */
@@ -194,6 +196,7 @@ export class EbpfEngine {
   settle(): Settled {
     if (!this.#asked) return { problems: [], repaired: [] };
     this.#around = this.#watch.look(this.#features);
+    this.#cgroups = this.#lookAtCgroups();
     const problems: EngineProblem[] = [];
     for (const wanted of this.#wanted) this.#load(wanted, problems);
     this.#nameInterfaces();
@@ -299,7 +302,12 @@ export class EbpfEngine {
   poll(): boolean {
     const now = this.#options.now();
     for (const runtime of this.#hooks.values()) runtime.takeCounts(now);
-    return this.#watch.changed() || this.#drifted();
+    return this.#watch.changed() || this.#drifted() || [...this.#cgroups].some(([path, id]) => cgroupId(path) !== id);
+  }
+
+  #lookAtCgroups(): ReadonlyMap<string, bigint | undefined> {
+    const places = this.#wanted.flatMap(({ attachments }) => attachments.map(({ place }) => place));
+    return new Map(places.flatMap((place) => (place.kind === 'cgroup' ? [[place.path, cgroupId(place.path)]] : [])));
   }
 
   #drifted(): boolean {
