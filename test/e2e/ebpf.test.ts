@@ -182,6 +182,11 @@ test('a change of the rules, a crash, a restart, and what is left after weir cle
   await weir.start();
   const refused = await weir.clear();
   expect(refused.stderr).toContain('a daemon answers at');
+  // A daemon that is not where the configuration says is found by what it manages, before anything is taken out.
+  const managed = await weir.clear('--socket', join(pins, 'none'));
+  expect([managed.code, managed.stderr]).toEqual([1, expect.stringContaining('manages the eBPF programs in')]);
+  expect(managed.stdout).toBe('');
+  expect(await core.nftList('tables')).toContain('weir');
   await weir.stop();
 
   // What is not Weir's stays.

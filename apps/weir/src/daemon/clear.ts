@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isOnBpfFileSystem, PinDirectory } from '@weir/ebpf/kernel';
 import { ConnectionError, ControlClient } from '../api/index.ts';
 import { type ClearOptions, EXIT, type ExitCode, type Io } from '../cli/index.ts';
-import { clearEbpf } from '../kernel/ebpf/index.ts';
+import { checkUnmanaged, clearEbpf } from '../kernel/ebpf/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import { DEFAULT_EBPF } from '../model/ebpf.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
@@ -30,6 +30,14 @@ export async function runClear(options: ClearOptions, io: Io): Promise<ExitCode>
   const netns = options.netns ?? config?.netns;
   const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
   const { pinDirectory } = config?.ebpf ?? DEFAULT_EBPF;
+  // With another socket in its configuration a daemon may run all the same: nothing is taken from under it.
+  try {
+    checkUnmanaged(pinDirectory);
+  } catch (error) {
+    const failure = explainFailure(error);
+    io.err(`error: ${failure.message}\n`);
+    return failure.code;
+  }
   const parts: readonly Part[] = options.ebpfOnly
     ? [ebpfPart(pinDirectory, netns)]
     : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns)];

@@ -49,6 +49,14 @@ export function clearEbpf(path: string = PIN_DIRECTORY, netns?: string): Cleared
   }
 }
 
+/** @throws EngineBusyError while a daemon manages what is pinned in a directory */
+export function checkUnmanaged(path: string): void {
+  if (!existsSync(path) || !isOnBpfFileSystem(path)) return;
+  const lock = DirectoryLock.take(path);
+  if (!lock) throw new EngineBusyError(path, DirectoryLock.holder(path));
+  lock.close();
+}
+
 interface Found {
   links: number;
   pins: number;

@@ -1,6 +1,6 @@
 /** Programs and maps of hooks in the kernel. */
 export { AbsentPlaceError } from './attachment.ts';
-export { type Cleared, clearEbpf, hasEnginePins } from './clear-ebpf.ts';
+export { type Cleared, checkUnmanaged, clearEbpf, hasEnginePins } from './clear-ebpf.ts';
 export {
   EbpfEngine,
   type EngineOptions,
