@@ -27,10 +27,21 @@ const BLIND: readonly Blind[] = [
   { key: 'state', at: ['connect'], atConnect: 'there is no connection yet: every one that is asked for is new' },
 ];
 
+/** Protocols whose sockets go past connect-time programs. */
+const UNASKED: readonly RawRule['protocol'][] = ['sctp', 'gre', 'esp'];
+
 /** What a rule asks for or does that one of its hooks cannot see or do. */
 export function checkHooks(table: Table<RawRule>, hooks: readonly Hook[], report: Report): void {
   checkKeys(table, hooks, report);
   checkAction(table, hooks, report);
+  const { protocol } = table.get;
+  if (hooks.includes('connect') && UNASKED.some((one) => one === protocol))
+    report(
+      'W015',
+      table.place('protocol'),
+      `the kernel does not ask about ${protocol} at the hook connect`,
+      'judge its packets at output or tc',
+    );
 }
 
 function checkKeys(table: Table<RawRule>, hooks: readonly Hook[], report: Report): void {

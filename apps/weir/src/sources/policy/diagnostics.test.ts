@@ -567,6 +567,20 @@ hint: default_action_at: { xdp: allow } lets through what no rule denies
 `,
   },
   {
+    name: 'a protocol that is not asked about',
+    codes: ['W015'],
+    input: `${RULES}  - name: web
+    hook: [connect, output]
+    protocol: sctp
+    action: allow
+`,
+    want: `policy.yaml:5:15 warning[W015] the kernel does not ask about sctp at the hook connect
+    protocol: sctp
+              ^^^^
+hint: judge its packets at output or tc
+`,
+  },
+  {
     name: 'an expression that cannot be read',
     codes: ['E033'],
     input: `${RULES}  - name: web

@@ -65,6 +65,7 @@ export const CODES = {
   W012: 'a list that nothing uses',
   W013: 'a pattern that no file matches',
   W014: 'a hook at which nothing is let through',
+  W015: 'a protocol that the kernel does not ask about at connect',
 } as const;
 
 export type Code = keyof typeof CODES;
