@@ -65,7 +65,10 @@ interface Part {
 }
 
 function tableParts(stateDirectory: string, netns: string | undefined): readonly Part[] {
-  if (!existsSync(stateDirectory)) return [];
+  if (!existsSync(stateDirectory)) {
+    const done = `there is no state in ${stateDirectory}, so that no table or member of Weir's is known`;
+    return [{ what: 'nf_tables', clear: () => ({ done, problems: [] }) }];
+  }
   const part = (what: string, place: string | undefined, path: string): Part => ({
     what,
     clear: () => ({ done: 'the owned table and members are out', problems: clearFrom(new NftBackend({ netns: place }), path) }),
