@@ -1,4 +1,4 @@
-import { type BpfMap, sumCpus } from '@weir/ebpf/kernel';
+import { type BpfMap, sumCpus, VerifierError } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet, type PacketContext } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
@@ -55,7 +55,8 @@ export function runPrograms(options: ProgramRunOptions): ProgramRun {
     const { hook, compiled } = sayable(built.hook, options, run);
     run.longest = Math.max(run.longest, compiled.program.words.length / 2);
     const name = random.pick(NAMES);
-    const loaded = load(compiled, built, name);
+    const loaded = loadUnlessTooLarge(compiled, built, name, run);
+    if (!loaded) continue;
     const context = name === '' ? {} : place === 'tc' ? { iif: name, oif: name } : { iif: name };
     try {
       const frames: Uint8Array[] = [];
@@ -113,6 +114,19 @@ const NAMES = ['rx0', 'rx0.7', 'out0', 'fifteen.letters', 'UDP', ''] as const;
 const LOOPBACK = 1;
 /** struct __sk_buff up to and with ingress_ifindex, which test runs of socket buffers leave at 0. */
 const SKB_CONTEXT = new Uint8Array(new Uint32Array([0, 0, 0, 0, 0, 0, 0, 0, 0, LOOPBACK]).buffer);
+
+const E2BIG = 7;
+
+/** Undefined where the verifier gives up, which is counted. */
+function loadUnlessTooLarge(compiled: CompiledHook, built: Built, name: string, run: ProgramRun): LoadedHook | undefined {
+  try {
+    return load(compiled, built, name);
+  } catch (error) {
+    if (!(error instanceof VerifierError) || error.errno !== E2BIG) throw error;
+    run.refused.set('so much code', (run.refused.get('so much code') ?? 0) + 1);
+    return undefined;
+  }
+}
 
 function load(compiled: CompiledHook, built: Built, name: string): LoadedHook {
   const loaded = loadHook(compiled, { name: 'agreement' });

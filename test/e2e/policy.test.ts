@@ -151,7 +151,11 @@ describe('a change that nobody confirms is taken back', () => {
   test('by the daemon', async () => {
     const { internet, weir } = await applied(3);
     await becomes(internet, at.service.v4, 22, 'connected');
-    const history = await weir.ask((client) => client.call('history', {}));
+    // The kernel is told first.
+    const history = await waitFor('the first generation', async () => {
+      const now = await weir.ask((client) => client.call('history', {}));
+      return now?.in_force === 1 ? now : undefined;
+    });
     expect(history).toMatchObject({ in_force: 1, generations: [{ number: 1 }, { number: 2, reverted: true }] });
   });
 
