@@ -50,7 +50,7 @@ export function compileEbpf(hook: HookRules, options: CompileEbpfOptions): Compi
   let dearest: { readonly rule: Rule; readonly cost: number } | undefined;
   let classifier: Classifier | undefined;
   try {
-    classifier = chooseClassifier(hook, { place, known, mayGoto, classifier: options.classifier });
+    classifier = chooseClassifier(hook, { known, mayGoto, classifier: options.classifier });
   } catch (error) {
     if (!(error instanceof TooLarge)) throw error;
     return { refusals: [refusalOf(hook, undefined, { construct: 'so many rules', message: error.message })] };
@@ -116,12 +116,10 @@ const LEAST_CLASSIFIED = 32;
 function chooseClassifier(
   { rules }: HookRules,
   {
-    place,
     known,
     mayGoto,
     classifier: options,
   }: {
-    readonly place: Place;
     readonly known: Known | undefined;
     readonly mayGoto: boolean;
     readonly classifier: CompileEbpfOptions['classifier'];
