@@ -2,8 +2,10 @@ import { Packet } from '@weir/filter/packet';
 import { describe, expect, test } from 'vitest';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
+import { writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { CompiledHook } from '../../apps/weir/src/model/ebpf-program.ts';
+import type { HookRules } from '../../apps/weir/src/model/rule.ts';
 import { type FiveTuple, KINDS, makeFiveTuples, makeTrace, toHookRules } from '../rules/five-tuples.ts';
 import { frameOf } from '../rules/trace.ts';
 import { keep } from './ebpf-bed.ts';
@@ -55,4 +57,23 @@ describe('classifiers of long lists', () => {
     },
     120_000,
   );
+
+  test('a rule that logs and skips lets code be asked beyond what it skips', () => {
+    const rules = [
+      writtenRule('skips', 'udp.dstport == 53 and bit_slice(udp, 0, 8) >= 0', { kind: 'skip', to: 'asks' }, { log: true }),
+      writtenRule('skipped', 'udp.dstport >= 1', { kind: 'allow' }),
+      writtenRule('asks', 'ip.ttl >= 1 and bit_slice(udp, 8, 16) >= 0', { kind: 'deny' }),
+    ];
+    const hook: HookRules = { hook: 'prerouting', priority: 0, rules };
+    const data = frameOf(
+      { source: 0xc0000201, destination: 0xc0000202, protocol: 17, sourcePort: 9, destinationPort: 53 },
+      [2, 0, 0, 0, 0, 2],
+    );
+    for (const classifier of [{ from: 1, leastUses: 1 }, false] as const) {
+      const result = compileEbpf(hook, { place: 'xdp', tellRule: true, classifier });
+      if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
+      const { program } = keep(loadHook(result.compiled, { name: 'skips' }));
+      expect({ classifier, rule: program.run({ data, discard: true }).result >>> 8 }).toEqual({ classifier, rule: 3 });
+    }
+  });
 });

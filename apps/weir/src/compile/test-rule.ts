@@ -1,4 +1,6 @@
-import type { Expr } from '@weir/filter/ir';
+import { type Expr, type LowerOptions, lower } from '@weir/filter/ir';
+import { PACKET_SCHEME } from '@weir/filter/scheme';
+import { parse } from '@weir/filter/syntax';
 import type { Action, Rule } from '../model/rule.ts';
 
 /** A rule as tests need it: of the policy, of priority 1000, and nothing beside what is given. */
@@ -16,4 +18,19 @@ export function testRule(ref: string, expression: Expr, action: Action = { kind:
     provenance: { kind: 'builtin' },
     ...more,
   };
+}
+
+/** A rule of an expression as it is written; throws where it has a mistake. */
+export function writtenRule(
+  ref: string,
+  text: string,
+  action?: Action,
+  more: Partial<Rule> = {},
+  lists: LowerOptions['lists'] = new Map(),
+): Rule {
+  const parsed = parse(text, PACKET_SCHEME);
+  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
+  const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, { lists });
+  if (!expr) throw new Error(`${text}: ${problems.map(({ message }) => message).join('; ')}`);
+  return testRule(ref, expr, action, { text, ...more });
 }

@@ -3,7 +3,6 @@ import type { Rule } from '../../../model/rule.ts';
 import { classesOf } from './classes.ts';
 import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
-import { kindOf } from './entry-table.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
 import { type ClassifierPlan, type PlanOptions, planClassifier, type Residual } from './plan.ts';
 import { TooLarge } from './too-large.ts';
@@ -76,8 +75,6 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   const plan = planClassifier(rules, options);
   const { entries, residuals } = plan;
   if (plan.dimensions.length === 0 || residuals.length > MOST_RESIDUALS || marksAndAsks(rules, residuals)) return undefined;
-  // Rules that go on, or skip others, and code that is left to ask: together they are judged in order.
-  if (residuals.length > 0 && rules.some((rule) => kindOf(rule) === 'act' || kindOf(rule) === 'skip')) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
   const positions = Int32Array.from(entries.keys());
   const geometry = geometryOf((positions.at(-1) ?? 0) + 1);

@@ -144,12 +144,13 @@ function emitGather(asm: RuleAssembler, parts: LoopParts): void {
     .store('u64', 'r10', slots.held, 'r3');
   asm.place(want).alu('r2', '-=', 1).alu('r2', '&=', 63).mov('r3', 1).alu('r3', '<<=', 'r2');
   const set = asm.label('set a bit');
-  asm.load('r1', 'u8', 'r0', RECORD.kind).jump('r1', '!=', KIND.skip, set).mov('r1', 1).alu('r1', '<<=', SKIPS).alu('r3', '|=', 'r1');
+  asm.load('r1', 'u8', 'r0', RECORD.skips).jump('r1', '==', 0, set).mov('r1', 1).alu('r1', '<<=', SKIPS).alu('r3', '|=', 'r1');
   asm.place(set).load('r1', 'u64', 'r10', slots.wanted).alu('r1', '|=', 'r3').store('u64', 'r10', slots.wanted, 'r1').goto(loop.step);
   loop.next();
   asm.load('r2', 'u16', 'r0', RECORD.residual).jump('r2', '!=', 0, want);
   const [skips, ends] = [asm.label('it skips'), asm.label('it decides')];
-  asm.load('r1', 'u8', 'r0', RECORD.kind).jump('r1', '==', KIND.skip, skips).jump('r1', '<=', KIND.deny, ends).goto(loop.step);
+  asm.load('r1', 'u8', 'r0', RECORD.skips).jump('r1', '!=', 0, skips);
+  asm.load('r1', 'u8', 'r0', RECORD.kind).jump('r1', '<=', KIND.deny, ends).goto(loop.step);
   asm.place(skips).mov('r3', 1).alu('r3', '<<=', SKIPS).goto(set);
   // What decides may have been skipped.
   asm.place(ends).load('r1', 'u64', 'r10', slots.wanted).jump('r1', 's<', 0, loop.step).goto(gathered);

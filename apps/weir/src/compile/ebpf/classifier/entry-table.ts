@@ -14,6 +14,8 @@ export const RECORD = {
   residual: 4,
   /** u8: KIND. */
   kind: 6,
+  /** u8: not 0 where the rule, of any kind, skips others. */
+  skips: 7,
   octets: 8,
 } as const;
 
@@ -42,6 +44,7 @@ export function entryTable(hook: HookRules, { plan, positions, geometry }: Class
     view.setUint32(at + RECORD.rule, number + 1, true);
     view.setUint16(at + RECORD.residual, residual + 1, true);
     view.setUint8(at + RECORD.kind, KIND[kindOf(rule)]);
+    view.setUint8(at + RECORD.skips, rule.action.kind === 'skip' ? 1 : 0);
     const next = rule.action.kind === 'skip' ? skipTarget(hook, rule.action.to) : number + 1;
     const after = next < 0 ? plan.entries.length : (plan.starts[next] ?? plan.entries.length);
     view.setUint32(layout.next + positionOf(index) * 4, positionOf(after), true);
