@@ -1,10 +1,12 @@
 // Verdict events: how fast one core empties the ring buffer, whether the reader's thread loses any at a given rate, and what an event costs the program that writes it.
+
 import { RingBuffer } from '@weir/ebpf/kernel';
+import { writtenRule as rule } from '../apps/weir/src/compile/test-rule.ts';
 import type { Rule } from '../apps/weir/src/model/rule.ts';
 import { EVENT_OCTETS } from '../apps/weir/src/model/verdict-event-layout.ts';
 import { VerdictReader, VerdictStream } from '../apps/weir/src/observe/verdicts/index.ts';
 import { RecordBuffer } from '../apps/weir/src/observe/verdicts/record-buffer.ts';
-import { type EventBed, eventBed, rule, syn } from '../test/kernel/ebpf-events-bed.ts';
+import { type EventBed, eventBed, syn } from '../test/kernel/ebpf-events-bed.ts';
 import type { Bench, BenchOptions, Row } from './bench.ts';
 
 const RING = 16 * 1024 * 1024;

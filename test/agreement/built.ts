@@ -1,19 +1,8 @@
 import type { Lists } from '@weir/filter/eval';
-import {
-  containsInt,
-  containsIp,
-  type Expr,
-  type IpSet,
-  ipSet,
-  type ListDefinition,
-  type ListDefinitions,
-  lower,
-  type RangeSet,
-} from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
+import { containsInt, containsIp, type IpSet, ipSet, type ListDefinition, type ListDefinitions, type RangeSet } from '@weir/filter/ir';
 import { asn, type Ip, ip4, lastIp, parseIp, prefix } from '@weir/wire/inet';
 import { judgement, NO_PEERS } from '../../apps/weir/src/compile/judgement/index.ts';
+import { testRule, writtenExpression, writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { Peer } from '../../apps/weir/src/model/config.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
 import type { Policy, PolicyFields } from '../../apps/weir/src/model/policy.ts';
@@ -32,6 +21,7 @@ export interface Built {
   readonly definitions: ListDefinitions;
 }
 
+const TRUE = { kind: 'constant', value: true } as const;
 const INT = { kind: 'Int' } as const;
 const IP = { kind: 'Ip' } as const;
 const NOWHERE = { file: 'agreement.yaml', line: 1, column: 1, length: 1 } as const;
@@ -80,18 +70,7 @@ export function build(policy: PolicyCase, hook: BedHook, priority: number): Buil
   const definitions = new Map(policy.lists.map((list) => [list.name, define(list, addresses, numbers)]));
   const rules = policy.rules.map((rule): Rule => ruleOf(rule, definitions));
   const used = policy.lists.filter((list) => list.kind === 'named' && rules.some((rule) => rule.text.includes(`$${list.name}`)));
-  const last: Rule = {
-    ref: '<default>',
-    name: '<default>',
-    stage: 'default',
-    priority: 65_535,
-    expression: { kind: 'constant', value: true },
-    text: '',
-    action: { kind: policy.defaultAction },
-    log: false,
-    audit: false,
-    provenance: { kind: 'builtin' },
-  };
+  const last = testRule('<default>', TRUE, { kind: policy.defaultAction }, { stage: 'default', priority: 65_535 });
   const sets = used.map((list) => namedSet(list.name));
   return {
     // Without a rule nothing is judged at the hook.
@@ -111,30 +90,9 @@ export function build(policy: PolicyCase, hook: BedHook, priority: number): Buil
   };
 }
 
-/** A text as a typed expression. */
-export function expression(text: string, definitions: ListDefinitions): Expr {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(`${text}: ${parsed.problem.message}`);
-  const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, { lists: definitions });
-  if (!expr) throw new Error(`${text}: ${problems.map((problem) => problem.message).join('; ')}`);
-  return expr;
-}
-
 function ruleOf({ ref, node, action, log, audit }: CaseRule, definitions: ListDefinitions): Rule {
-  const text = printNode(node);
   const provenance = { kind: 'file', span: NOWHERE } as const;
-  return {
-    ref,
-    name: ref,
-    stage: 'policy',
-    priority: 1000,
-    expression: expression(text, definitions),
-    text,
-    action,
-    log,
-    audit,
-    provenance,
-  };
+  return writtenRule(ref, printNode(node), action, { log, audit, provenance }, definitions);
 }
 
 /** The rules within the order of judgement, with every entry of the base and one BGP peer. */
@@ -193,7 +151,7 @@ function ip(text: string): Ip {
 }
 
 function numbersOf(list: CaseList): RangeSet {
-  const expr = expression(`meta.len in {${list.items}}`, new Map());
+  const expr = writtenExpression(`meta.len in {${list.items}}`);
   // What no packet can be asked for leaves nothing.
   return expr.kind === 'literal' && expr.test.kind === 'int' ? expr.test.set : [];
 }

@@ -2,15 +2,12 @@ import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { attachCgroup, type CgroupAttachType, findCgroup2 } from '@weir/ebpf/kernel';
 import type { Subject } from '@weir/filter/eval';
-import { lower } from '@weir/filter/ir';
 import { buildPacket, Packet } from '@weir/filter/packet';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { parseIp } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
+import { testRule, writtenExpression } from '../../apps/weir/src/compile/test-rule.ts';
 import { loadHook, PROGRAM_TYPES } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { Action, HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
@@ -88,12 +85,8 @@ function expression(random: Random, depth: number): string {
 function makePolicy(random: Random): HookRules {
   const rules = Array.from({ length: 1 + random.below(5) }, (_, i): Rule => {
     const text = expression(random, 2);
-    const parsed = parse(text, PACKET_SCHEME);
-    if (!('tree' in parsed)) throw new Error(`${text}: ${parsed.problem.message}`);
-    const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, { hooks: ['connect'] });
-    if (!expr) throw new Error(`${text}: ${problems.map(({ message }) => message).join('; ')}`);
     const action = random.pick<Action>([{ kind: 'allow' }, { kind: 'deny' }, { kind: 'skip', to: undefined }]);
-    return testRule(`r${i}`, expr, action, { text });
+    return testRule(`r${i}`, writtenExpression(text, { hooks: ['connect'] }), action, { text });
   });
   const rest = testRule(
     'default',

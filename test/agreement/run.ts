@@ -3,9 +3,10 @@ import type { Expr } from '@weir/filter/ir';
 import type { Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import type { NftProblem } from '../../apps/weir/src/compile/nft/policy/index.ts';
+import { writtenExpression } from '../../apps/weir/src/compile/test-rule.ts';
 import { Random } from '../e2e/random.ts';
 import { type Bed, VLANS } from './bed.ts';
-import { type Built, build, expression } from './built.ts';
+import { type Built, build } from './built.ts';
 import { interpreted, type Opinion, observed, opinionOn, printOpinion, sameOpinion } from './compare.ts';
 import { type Node, printNode } from './generate/expressions.ts';
 import { Hints } from './generate/hints.ts';
@@ -179,7 +180,7 @@ type Look =
 function comparisons(node: Node, built: Built): Look {
   switch (node.kind) {
     case 'atom':
-      return { kind: 'atom', key: node.key, expr: expression(node.text, built.definitions) };
+      return { kind: 'atom', key: node.key, expr: writtenExpression(node.text, { lists: built.definitions }) };
     case 'not':
       return { kind: 'not', arg: comparisons(node.arg, built) };
     case 'and':

@@ -1,12 +1,9 @@
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { attachCgroup, findCgroup2, sumCpus } from '@weir/ebpf/kernel';
-import { lower } from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { COUNTERS, compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
+import { writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { type LoadedHook, loadHook, PROGRAM_TYPES } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { Action, Rule } from '../../apps/weir/src/model/rule.ts';
@@ -16,13 +13,7 @@ import { keep, u32 } from './ebpf-bed.ts';
 const PLACES = ['connect4', 'connect6', 'sendmsg4', 'sendmsg6'] as const satisfies readonly Place[];
 const DENY: Action = { kind: 'deny' };
 
-function rule(ref: string, text: string, action: Action = DENY): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME);
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text });
-}
+const rule = (ref: string, text: string, action: Action = DENY): Rule => writtenRule(ref, text, action);
 
 const path = join(findCgroup2() ?? '', `weir-connect-${process.pid}`);
 /** In the cgroup and the namespace: reads `PROTOCOL ADDRESS PORT` from its input, connects or sends there, and prints what came of it. */

@@ -1,25 +1,13 @@
 import { type BpfMap, CounterReader, RingBuffer } from '@weir/ebpf/kernel';
-import { lower } from '@weir/filter/ir';
 import { buildPacket, TCP_FLAGS } from '@weir/filter/packet';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { parseIp } from '@weir/wire/inet';
 import { compileEbpf, EVENT_COUNT, EVENT_COUNTS, EVENTS, GENERATION } from '../../apps/weir/src/compile/ebpf/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { createMap, type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { CompiledHook, MapNeed } from '../../apps/weir/src/model/ebpf-program.ts';
-import type { Action, Rule } from '../../apps/weir/src/model/rule.ts';
+import type { Rule } from '../../apps/weir/src/model/rule.ts';
 import type { VerdictEvent } from '../../apps/weir/src/model/verdict-event.ts';
 import { decodeVerdictEvent } from '../../apps/weir/src/model/verdict-event-codec.ts';
 import { EVENT_OCTETS } from '../../apps/weir/src/model/verdict-event-layout.ts';
-
-export function rule(ref: string, text: string, action: Action, more: Partial<Rule> = {}): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: new Map() });
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text, ...more });
-}
 
 export function compiled(place: 'xdp' | 'tc', rules: readonly Rule[]): CompiledHook {
   const result = compileEbpf({ hook: place, priority: 0, rules }, { place });

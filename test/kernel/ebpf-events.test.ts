@@ -3,6 +3,7 @@ import { Packet } from '@weir/filter/packet';
 import { parseIp } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { COUNTERS } from '../../apps/weir/src/compile/ebpf/index.ts';
+import { writtenRule as rule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { Action, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { VerdictEvent } from '../../apps/weir/src/model/verdict-event.ts';
 import { packetFields } from '../../apps/weir/src/observe/verdicts/packet-fields.ts';
@@ -10,7 +11,7 @@ import { Hints } from '../agreement/generate/hints.ts';
 import { PacketMaker } from '../agreement/generate/packets.ts';
 import { Random } from '../e2e/random.ts';
 import { keep } from './ebpf-bed.ts';
-import { compiled, type EventBed, eventBed, rule, syn } from './ebpf-events-bed.ts';
+import { compiled, type EventBed, eventBed, syn } from './ebpf-events-bed.ts';
 
 const bed = (place: 'xdp' | 'tc', rules: readonly Rule[], ringOctets?: number): EventBed => keep(eventBed(place, rules, ringOctets));
 

@@ -1,25 +1,14 @@
 import { evaluate } from '@weir/filter/eval';
-import { type Expr, lower } from '@weir/filter/ir';
 import { Packet } from '@weir/filter/packet';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { describe, expect, it } from 'vitest';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
+import { writtenExpression, writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Place } from '../../apps/weir/src/model/ebpf-program.ts';
 
-function expression(text: string): Expr {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: new Map() });
-  if (!expr) throw new Error(text);
-  return expr;
-}
-
 /** The rules that deny, in the kernel: `run` says which of them a frame meets first, from 1; 0 for none. */
 function load(place: Place, texts: readonly string[], mayGoto = true) {
-  const rules = texts.map((text, i) => testRule(`r${i}`, expression(text), { kind: 'deny' }, { text }));
+  const rules = texts.map((text, i) => writtenRule(`r${i}`, text, { kind: 'deny' }));
   const result = compileEbpf({ hook: 'prerouting', priority: 0, rules }, { place, tellRule: true, mayGoto });
   if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
   const loaded = loadHook(result.compiled, { name: 'payloads' });
@@ -103,7 +92,7 @@ describe('IPv6 extension headers', () => {
     const program = load('xdp', [rule]);
     try {
       expect(program.run(chained(headers))).toBe(1);
-      expect(evaluate(expression(rule), Packet.fromEthernet(chained(headers)))).toBe(true);
+      expect(evaluate(writtenExpression(rule), Packet.fromEthernet(chained(headers)))).toBe(true);
     } finally {
       program.close();
     }

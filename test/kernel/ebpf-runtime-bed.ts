@@ -2,27 +2,18 @@ import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type FeatureName, type FeatureReport, PIN_DIRECTORY, PinDirectory, probeFeatures } from '@weir/ebpf/kernel';
-import { lower } from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { type Prefix, prefix } from '@weir/wire/inet';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
-import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
+import { namedSets, writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { clearEbpf, EbpfEngine, type WantedAttachment, type WantedHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { CompiledHook, Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { MemberDelta } from '../../apps/weir/src/model/member-delta.ts';
 import type { Action, HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { type Host, runCommand } from '../lab/index.ts';
 
-const LISTS = new Map(['web', 'bad', 'other'].map((name) => [name, { kind: 'named', type: { kind: 'Ip' } } as const]));
-
 export function rule(ref: string, text: string, action: Action = { kind: 'deny' }, more: Partial<Rule> = {}): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: LISTS });
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text, ...more });
+  return writtenRule(ref, text, action, more, namedSets('web', 'bad', 'other'));
 }
 
 export const allow: Rule = rule('default', 'ip.ttl >= 0 or not ip.ttl >= 0', { kind: 'allow' }, { stage: 'default' });

@@ -7,6 +7,7 @@ import { parseIp } from '@weir/wire/inet';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { compileRules, LOG_GROUP } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
+import { writtenRule as rule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { VerdictEvent } from '../../apps/weir/src/model/verdict-event.ts';
 import { type NamedVerdict, VerdictReader, VerdictStream } from '../../apps/weir/src/observe/verdicts/index.ts';
@@ -14,7 +15,7 @@ import { LogPrefixes, LogSource } from '../../apps/weir/src/observe/verdicts/log
 import { runCommand } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 import { keep } from './ebpf-bed.ts';
-import { eventBed, rule, syn } from './ebpf-events-bed.ts';
+import { eventBed, syn } from './ebpf-events-bed.ts';
 
 const ALL = 'ip.ttl >= 0 or not ip.ttl >= 0';
 

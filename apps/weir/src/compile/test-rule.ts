@@ -20,6 +20,20 @@ export function testRule(ref: string, expression: Expr, action: Action = { kind:
   };
 }
 
+/** An expression as it is written; throws where it has a mistake. */
+export function writtenExpression(text: string, options?: LowerOptions): Expr {
+  const parsed = parse(text, PACKET_SCHEME);
+  if (!('tree' in parsed)) throw new Error(`${text}: ${parsed.problem.message}`);
+  const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, options);
+  if (!expr) throw new Error(`${text}: ${problems.map(({ message }) => message).join('; ')}`);
+  return expr;
+}
+
+/** Named sets of addresses, for expressions that ask for them. */
+export function namedSets(...names: readonly string[]): NonNullable<LowerOptions['lists']> {
+  return new Map(names.map((name) => [name, { kind: 'named', type: { kind: 'Ip' } }]));
+}
+
 /** A rule of an expression as it is written; throws where it has a mistake. */
 export function writtenRule(
   ref: string,
@@ -28,9 +42,5 @@ export function writtenRule(
   more: Partial<Rule> = {},
   lists: LowerOptions['lists'] = new Map(),
 ): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr, problems } = lower(parsed.tree, PACKET_SCHEME, { lists });
-  if (!expr) throw new Error(`${text}: ${problems.map(({ message }) => message).join('; ')}`);
-  return testRule(ref, expr, action, { text, ...more });
+  return testRule(ref, writtenExpression(text, { lists }), action, { text, ...more });
 }

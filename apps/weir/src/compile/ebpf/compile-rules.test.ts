@@ -1,22 +1,11 @@
 import { originAt } from '@weir/ebpf/asm';
-import { lower } from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { describe, expect, test } from 'vitest';
 import type { Place } from '../../model/ebpf-program.ts';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
-import { testRule } from '../test-rule.ts';
+import { namedSets, writtenRule } from '../test-rule.ts';
 import { COUNTERS, compileEbpf } from './index.ts';
 
-const LISTS = new Map([['web', { kind: 'named', type: { kind: 'Ip' } } as const]]);
-
-function rule(ref: string, text: string, action: Action = { kind: 'allow' }): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: LISTS });
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text });
-}
+const rule = (ref: string, text: string, action?: Action): Rule => writtenRule(ref, text, action, {}, namedSets('web'));
 
 const hook = (...rules: readonly Rule[]): HookRules => ({ hook: 'prerouting', priority: 0, rules });
 

@@ -1,19 +1,10 @@
 import { printProgram } from '@weir/ebpf/asm';
-import { lower } from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
 import { describe, expect, test } from 'vitest';
 import type { Action, HookRules, Rule } from '../../../model/rule.ts';
-import { testRule } from '../../test-rule.ts';
+import { writtenRule } from '../../test-rule.ts';
 import { compileEbpf } from '../compile-rules.ts';
 
-function rule(ref: string, text: string, action: Action = { kind: 'allow' }, log = false): Rule {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: new Map() });
-  if (!expr) throw new Error(text);
-  return testRule(ref, expr, action, { text, log });
-}
+const rule = (ref: string, text: string, action?: Action, log = false): Rule => writtenRule(ref, text, action, { log });
 
 const CLASSIFIED = { from: 1, leastUses: 1 };
 

@@ -1,19 +1,16 @@
 import { evaluate } from '@weir/filter/eval';
-import { lower, type Test } from '@weir/filter/ir';
-import { PACKET_SCHEME } from '@weir/filter/scheme';
-import { parse } from '@weir/filter/syntax';
+import type { Test } from '@weir/filter/ir';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { writtenExpression } from '../../test-rule.ts';
 import { AutomataTable, MAX_TABLE } from './automata-table.ts';
 import { accepts, leastLength, MAX_ROWS, mapped, terminated } from './automaton.ts';
 import { automatonFor, type OctetsTest } from './octets-automaton.ts';
 import { askedOctets } from './octets-operand.ts';
 
 function testOf(text: string): Test {
-  const parsed = parse(text, PACKET_SCHEME);
-  if (!('tree' in parsed)) throw new Error(parsed.problem.message);
-  const { expr } = lower(parsed.tree, PACKET_SCHEME, { lists: new Map() });
-  if (expr?.kind !== 'literal') throw new Error(text);
+  const expr = writtenExpression(text);
+  if (expr.kind !== 'literal') throw new Error(text);
   return expr.test;
 }
 
