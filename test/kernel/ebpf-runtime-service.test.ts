@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listInterfaces, PinDirectory, readTcx } from '@weir/ebpf/kernel';
@@ -6,43 +6,37 @@ import { DirectoryLock, PacketSocket } from '@weir/sys';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Config } from '../../apps/weir/src/model/config.ts';
-import type { KernelEvent, KernelPort, KernelStatus } from '../../apps/weir/src/model/kernel-port.ts';
-import { openKernelPort } from '../../apps/weir/src/reconcile/index.ts';
-import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
-import { type Host, Lab, runCommand, waitFor } from '../lab/index.ts';
+import type { KernelPort, KernelStatus } from '../../apps/weir/src/model/kernel-port.ts';
+import { type Host, runCommand, waitFor } from '../lab/index.ts';
 import { udp4 } from './ebpf-limits-bed.ts';
 import { bpfMount, delta, mountBpf } from './ebpf-runtime-bed.ts';
+import { KernelPortBed } from './kernel-port-bed.ts';
 
 mountBpf();
 
-let lab: Lab;
+let bed: KernelPortBed;
 let host: Host;
-let directory: string;
 let pins: string;
 let out: PacketSocket;
-let ports: KernelPort[] = [];
-let events: KernelEvent[] = [];
+const config = (text: string): Config => bed.config(text);
+const open = (): Promise<KernelPort> => bed.open();
 
 beforeEach(async () => {
-  lab = new Lab();
-  host = await lab.host('service');
+  bed = await KernelPortBed.create();
+  host = bed.host;
   await host.ip('link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there');
   for (const name of ['here', 'there']) {
     await host.sysctl(`net.ipv6.conf.${name}.disable_ipv6`, 1);
     await host.ip('link', 'set', name, 'up');
   }
   out = PacketSocket.open({ interface: 'there', netns: host.path });
-  directory = mkdtempSync(join(tmpdir(), 'weir-service-'));
   pins = join(bpfMount(), 'weir');
-  events = [];
 });
 afterEach(async () => {
-  for (const port of ports) await port.close({ clear: false });
-  ports = [];
+  await bed.closePorts();
   clearEbpf(pins, host.path);
   out.close();
-  await lab.dispose();
-  rmSync(directory, { recursive: true, force: true });
+  await bed.close();
 });
 
 const BGP = `
@@ -58,23 +52,6 @@ ebpf: { pin_directory: ${pins}, ${ebpf} }
 default_action: allow
 rules:
 ${rules}`;
-
-/** The configuration, and after a line of `---` its policy. */
-function config(text: string): Config {
-  const [main = '', policy = ''] = text.split('\n---\n');
-  writeFileSync(join(directory, 'policy.yaml'), policy);
-  const path = join(directory, 'weir.yaml');
-  writeFileSync(path, main);
-  const loaded = loadConfig(path);
-  expect(loaded.diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
-  return { ...loaded.config!, stateDirectory: directory, netns: host.path };
-}
-
-async function open(): Promise<KernelPort> {
-  const port = await openKernelPort({ netns: host.path, stateDirectory: directory, events: (event) => events.push(event) });
-  ports.push(port);
-  return port;
-}
 
 const xdpOf = (name: string) => listInterfaces(host.path).find((one) => one.name === name)?.xdp;
 const LISTED = '  - { name: listed, hook: xdp, expression: "ip.src in $bad", action: deny }';
@@ -180,7 +157,7 @@ describe('the kernel worker', () => {
     await host.ip('link', 'add', 'late', 'type', 'veth', 'peer', 'name', 'late-peer');
     await waitFor('the program', async () => (xdpOf('late') ? true : undefined), { intervalMs: 10 });
     await waitFor('no problem', async () => ((await port.status()).problems.length === 0 ? true : undefined), { intervalMs: 10 });
-    expect(events.filter(({ kind }) => kind === 'problem' || kind === 'problem-over').map(({ kind }) => kind)).toEqual([
+    expect(bed.events.filter(({ kind }) => kind === 'problem' || kind === 'problem-over').map(({ kind }) => kind)).toEqual([
       'problem',
       'problem-over',
     ]);

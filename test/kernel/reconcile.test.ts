@@ -1,15 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type Prefix, prefix } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
 import type { Config } from '../../apps/weir/src/model/config.ts';
-import type { KernelEvent, KernelPort } from '../../apps/weir/src/model/kernel-port.ts';
+import type { KernelPort } from '../../apps/weir/src/model/kernel-port.ts';
 import type { MemberDelta } from '../../apps/weir/src/model/member-delta.ts';
-import { openKernelPort, restoreImage } from '../../apps/weir/src/reconcile/index.ts';
-import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
-import { type Host, Lab, waitFor } from '../lab/index.ts';
+import { restoreImage } from '../../apps/weir/src/reconcile/index.ts';
+import { type Host, waitFor } from '../lab/index.ts';
+import { KernelPortBed } from './kernel-port-bed.ts';
 
 const USER = `
 bgp:
@@ -38,38 +35,16 @@ firewall:
     - { name: uplink, from: [eth0], to: [eth1], allow: [{ set: web_allowed, protocol: tcp, ports: [80, 443] }] }
 `;
 
-let lab: Lab;
+let bed: KernelPortBed;
 let host: Host;
-let directory: string;
-let ports: KernelPort[] = [];
-let events: KernelEvent[] = [];
+const config = (text: string): Config => bed.config(text);
+const open = (): Promise<KernelPort> => bed.open();
 
 beforeEach(async () => {
-  lab = new Lab();
-  host = await lab.host('fw');
-  directory = mkdtempSync(join(tmpdir(), 'weir-reconcile-'));
-  events = [];
+  bed = await KernelPortBed.create();
+  host = bed.host;
 });
-afterEach(async () => {
-  for (const port of ports) await port.close({ clear: false });
-  ports = [];
-  await lab.dispose();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-function config(text: string): Config {
-  const path = join(directory, 'weir.yaml');
-  writeFileSync(path, text);
-  const loaded = loadConfig(path);
-  expect(loaded.diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
-  return { ...loaded.config!, stateDirectory: directory, netns: host.path };
-}
-
-async function open(): Promise<KernelPort> {
-  const port = await openKernelPort({ netns: host.path, stateDirectory: directory, events: (event) => events.push(event) });
-  ports.push(port);
-  return port;
-}
+afterEach(() => bed.close());
 
 function delta(wanted: boolean, texts: readonly string[], complete = false, set = 'web_allowed'): MemberDelta[] {
   return ([4, 6] as const).flatMap((family) => {
@@ -189,7 +164,7 @@ describe('sets of the user', () => {
     await port.apply(delta(true, ['203.0.113.5/32', '203.0.113.128/25']));
     await host.nft(script);
     await waitFor('the repair', async () => (await elements('web_v4')).length === 2);
-    await waitFor('its event', async () => events.some((e) => e.kind === 'drift' && e.set === 'web_allowed' && e.repaired));
+    await waitFor('its event', async () => bed.events.some((e) => e.kind === 'drift' && e.set === 'web_allowed' && e.repaired));
   });
 
   it('a missing set is a problem with the text that makes it, and is filled when it comes', async () => {
@@ -259,8 +234,8 @@ describe('the table that Weir owns', () => {
     const body = (text: string): string => text.slice(text.indexOf('comment'));
     const text = body(await rules());
     await port.close({ clear: false });
-    const other = await lab.host('rebooted');
-    const report = restoreImage(new NftBackend({ netns: other.path }), directory);
+    const other = await bed.another('rebooted');
+    const report = restoreImage(new NftBackend({ netns: other.path }), bed.directory);
     expect(report).toMatchObject({ table: 'weir_fw', members: 3, problems: [] });
     expect(body((await other.exec('nft', ['list', 'table', 'inet', 'weir_fw'])).stdout)).toBe(text);
   });
