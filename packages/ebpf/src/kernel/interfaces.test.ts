@@ -16,28 +16,22 @@ test.each([
     input: message(2, name, { type: 43, value: [{ type: 2, value: Uint8Array.of(0) }] }),
     want: { name: 'eth0', index: 2, ethernet: true, xdp: undefined },
   },
-  {
-    name: 'in the driver',
+  ...(
+    [
+      [1, 'native'],
+      [2, 'generic'],
+    ] as const
+  ).map(([attached, mode]) => ({
+    name: `that has ${mode} XDP`,
     input: message(7, name, {
       type: 43,
       value: [
-        { type: 2, value: Uint8Array.of(1) },
+        { type: 2, value: Uint8Array.of(attached) },
         { type: 4, value: u32(99) },
       ],
     }),
-    want: { name: 'eth0', index: 7, ethernet: true, xdp: { mode: 'native', programId: 99 } },
-  },
-  {
-    name: 'after the driver',
-    input: message(7, name, {
-      type: 43,
-      value: [
-        { type: 2, value: Uint8Array.of(2) },
-        { type: 4, value: u32(1) },
-      ],
-    }),
-    want: { name: 'eth0', index: 7, ethernet: true, xdp: { mode: 'generic', programId: 1 } },
-  },
+    want: { name: 'eth0', index: 7, ethernet: true, xdp: { mode, programId: 99 } },
+  })),
   {
     name: 'the loopback',
     input: message(1, name).with(2, 0x04).with(3, 0x03),

@@ -1,5 +1,6 @@
 import { parseIp, prefix } from '@weir/wire/inet';
 import { describe, expect, it, test } from 'vitest';
+import { testEvent } from '../../model/test-event.ts';
 import type { VerdictEvent } from '../../model/verdict-event.ts';
 import { encodeVerdictEvent } from '../../model/verdict-event-codec.ts';
 import { EVENT_OCTETS } from '../../model/verdict-event-layout.ts';
@@ -10,27 +11,9 @@ import type { VerdictFilter } from './verdict-filter.ts';
 import { HISTORY, MAX_SUBSCRIPTIONS, VerdictStream } from './verdict-stream.ts';
 import { MAX_QUEUE } from './verdict-subscription.ts';
 
-const BASE: VerdictEvent = {
-  time: 1n,
-  from: 'ebpf',
-  hook: 'xdp',
-  rule: 0,
-  generation: 1,
-  scope: 0,
-  verdict: 'deny',
-  audit: false,
-  length: 60,
-  source: parseIp('203.0.113.9')!,
-  destination: parseIp('192.0.2.5')!,
-  protocol: 6,
-  sourcePort: 51_000,
-  destinationPort: 22,
-  tcpFlags: 2,
-};
-
 function batch(events: readonly Partial<VerdictEvent>[], more: Partial<VerdictBatch> = {}): VerdictBatch {
   const records = new Uint8Array(events.length * EVENT_OCTETS);
-  for (const [i, event] of events.entries()) encodeVerdictEvent(new DataView(records.buffer), i * EVENT_OCTETS, { ...BASE, ...event });
+  for (const [i, event] of events.entries()) encodeVerdictEvent(new DataView(records.buffer), i * EVENT_OCTETS, testEvent(event));
   return { records, prefixes: [], interfaces: [], ...more };
 }
 
@@ -136,7 +119,7 @@ test.each<{ readonly filter: VerdictFilter; readonly yes: Partial<VerdictEvent>;
   stream.names.setLogged([{ scope: 2, tenant: 'blue', rules: new Map() }]);
   stream.take(batch([yes, no]));
   const [only, ...others] = stream.last(9, filter);
-  expect([only?.event, others]).toEqual([{ ...BASE, ...yes }, []]);
+  expect([only?.event, others]).toEqual([testEvent(yes), []]);
 });
 
 test.each([
