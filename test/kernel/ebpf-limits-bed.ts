@@ -22,7 +22,7 @@ export function limitHook(...rules: readonly Rule[]): HookRules {
   return { hook: 'prerouting', priority: 0, rules: [...rules, everything] };
 }
 
-export function compileLimits(hook: HookRules, place: Place): CompiledHook {
+function compileLimits(hook: HookRules, place: Place): CompiledHook {
   const result = compileEbpf(hook, { place, tellRule: true });
   if (!('compiled' in result)) throw new Error(result.refusals.map(({ message }) => message).join('; '));
   return result.compiled;

@@ -196,11 +196,11 @@ export function toHookRules(tuples: readonly FiveTuple[], hook: HookRules['hook'
   return { hook, priority: 0, rules: [...rules, testRule('default', x.constant(true), { kind: 'deny' })] };
 }
 
-export function isDenied(index: number): boolean {
+function isDenied(index: number): boolean {
   return index % 2 === 1;
 }
 
-export function toExpression({ source, destination, sourcePorts, destinationPorts, protocol }: FiveTuple): Expr {
+function toExpression({ source, destination, sourcePorts, destinationPorts, protocol }: FiveTuple): Expr {
   const name = protocol === TCP ? 'tcp' : protocol === UDP ? 'udp' : undefined;
   const items: Expr[] = [];
   for (const [field, { address, bits }] of [

@@ -18,11 +18,6 @@ export function programOfField(field: string): string | undefined {
   return field.startsWith(PREFIX) ? field.slice(PREFIX.length) : undefined;
 }
 
-/** As people are told of it. */
-export function describeUserProgram(program: UserProgram): string {
-  return program.kind === 'pinned' ? `the program at ${program.path}` : `the program ${program.program} of ${program.file}`;
-}
-
 /** Whether an expression asks a user's program: only the kernel can tell what that says. */
 export function asksUserProgram(expression: Expr): boolean {
   switch (expression.kind) {

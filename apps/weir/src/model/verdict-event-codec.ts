@@ -10,7 +10,7 @@ export function hookNumber(hook: VerdictEvent['hook']): number {
 }
 
 /** The number of a verdict in records. */
-export function verdictNumber(verdict: VerdictEvent['verdict']): number {
+function verdictNumber(verdict: VerdictEvent['verdict']): number {
   return EVENT_VERDICTS.indexOf(verdict) + 1;
 }
 

@@ -6,7 +6,7 @@ import { objectInfo } from './object-info.ts';
 import { eachId, withDescriptor } from './objects.ts';
 
 /** The kernel's own types. */
-export const VMLINUX_BTF = '/sys/kernel/btf/vmlinux';
+const VMLINUX_BTF = '/sys/kernel/btf/vmlinux';
 
 /** A function of the kernel that programs call by its id; `module` is where it is, and undefined for the kernel itself. */
 export interface Kfunc {

@@ -20,7 +20,7 @@ export async function features(options: Pick<ViewOptions, 'output' | 'palette' |
 }
 
 /** A line for each feature, then what is missing that cannot be done without. */
-export function renderFeatures(report: FeatureReport, { bold, red }: ViewOptions['palette']): string {
+function renderFeatures(report: FeatureReport, { bold, red }: ViewOptions['palette']): string {
   const row = (one: Feature): readonly string[] =>
     one.present ? [one.name, 'yes', ''] : [one.name, 'no', `${one.instead} (${one.reason})`];
   const table = renderTable(['FEATURE', 'HERE', 'WITHOUT IT'], report.features.map(row), 'lll', bold);

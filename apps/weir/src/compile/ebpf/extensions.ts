@@ -9,7 +9,7 @@ const AUTHENTICATION = 51;
 const DESTINATION_OPTIONS = 60;
 
 /** So many IPv6 extension headers are stepped over by kernels without may_goto; of a packet with more, what comes after them is missing. */
-export const MAX_EXTENSION_HEADERS = 64;
+const MAX_EXTENSION_HEADERS = 64;
 
 interface Walk {
   /** Where the number of steps is kept on the stack, where steps are counted. */

@@ -46,7 +46,6 @@ export const STACK = {
   end: -448,
 } as const;
 
-export const SCRATCH_OCTETS = 24;
 export const NETWORK_OCTETS = 40;
 export const TRANSPORT_OCTETS = 24;
 

@@ -36,7 +36,7 @@ export function sameTable(a: MapNeed, b: MapNeed): boolean {
 }
 
 /** What a need asks for, but for its contents. */
-export function describeNeed(need: MapNeed): string {
+function describeNeed(need: MapNeed): string {
   return JSON.stringify(need, (key, value: unknown) => (key === 'contents' ? undefined : value));
 }
 

@@ -193,7 +193,7 @@ function filterOptions({ netns, interface: index, direction, priority, handle }:
 }
 
 /** Takes a filter away that was written down, if it is still the one. */
-export function removeFilter(record: FilterRecord, attach: PinDirectory): void {
+function removeFilter(record: FilterRecord, attach: PinDirectory): void {
   const stub = attach.list().directories.includes(record.place) ? attach.at(record.place).program(PIN.stub) : undefined;
   if (!stub) return;
   try {

@@ -10,7 +10,7 @@ export interface OctetsOperand {
 }
 
 /** What an operand that is octets comes from; undefined for others. */
-export function octetsOperand(operand: Operand): OctetsOperand | undefined {
+function octetsOperand(operand: Operand): OctetsOperand | undefined {
   if (operand.kind === 'field') return { field: operand.name, map: undefined };
   if (operand.kind !== 'call' || (operand.name !== 'lower' && operand.name !== 'upper')) return undefined;
   const [first] = operand.args;

@@ -7,7 +7,7 @@ const { slotWords } = SET_LAYOUT;
 /** What a summary says of 256 addresses. */
 export const NONE = 0;
 export const ALL = 1;
-export const SOME = 2;
+const SOME = 2;
 
 /** The first node of an IPv4 network of 16 bits lies behind its summary. */
 export function nodeBehind(summary: number): number {
