@@ -6,7 +6,7 @@ import { testRule, writtenExpression, writtenRule } from '../../apps/weir/src/co
 import type { Peer } from '../../apps/weir/src/model/config.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
 import type { Policy, PolicyFields } from '../../apps/weir/src/model/policy.ts';
-import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
+import type { Action, HookRules, PolicyAction, Rule } from '../../apps/weir/src/model/rule.ts';
 import type { BedHook } from './bed.ts';
 import { printNode } from './generate/expressions.ts';
 import type { CaseList, CaseRule, PolicyCase } from './generate/policy.ts';
@@ -95,6 +95,11 @@ function ruleOf({ ref, node, action, log, audit }: CaseRule, definitions: ListDe
   return writtenRule(ref, printNode(node), action, { log, audit, provenance }, definitions);
 }
 
+function ofPolicies(action: Action): PolicyAction {
+  if (action.kind === 'police' || action.kind === 'dscp') throw new RangeError(`no policy has ${action.kind}`);
+  return action;
+}
+
 /** The rules within the order of judgement, with every entry of the base and one BGP peer. */
 function based({ defaultAction }: PolicyCase, rules: readonly Rule[], sets: readonly NamedSet[], hook: BedHook): HookRules {
   const policy: Policy = {
@@ -109,7 +114,7 @@ function based({ defaultAction }: PolicyCase, rules: readonly Rule[], sets: read
       priority,
       expression: expr,
       text,
-      action,
+      action: ofPolicies(action),
       log,
       audit,
       description: undefined,

@@ -109,12 +109,14 @@ describe('at ten times the rate, what comes through is the rate', () => {
   );
 });
 
+/** Of a burst of 50 at one a second: a slow machine may see some seconds go by. */
+function some(packets: number): boolean {
+  return packets >= 50 && packets < 100;
+}
+
 describe('whose traffic is counted together', () => {
   const few = (per: RateLimit['per'], prefix?: RateLimit['prefix']): LoadedHook =>
     loadLimits(limitHook(limitRule({ unit: 'packets', rate: 1, burst: 50, per, ...(prefix && { prefix }) })));
-  /** A slow machine may see some seconds go by. */
-  const some = (packets: number): boolean => packets >= 50 && packets < 100;
-
   it('a rule', () => {
     const loaded = few('rule');
     expect(some(countUnder(loaded, udp4(1), 200))).toBe(true);
@@ -147,6 +149,20 @@ describe('whose traffic is counted together', () => {
     expect(some(countUnder(loaded, udp6(1, 2, 3, 4, 5, 6), 200))).toBe(true);
     expect(countUnder(loaded, udp6(...same), 200)).toBeLessThan(50);
     if (other) expect(some(countUnder(loaded, udp6(...other), 200))).toBe(true);
+  });
+});
+
+describe('a police', () => {
+  it('leaves what is under its rate to the rules that follow', () => {
+    const limit = { unit: 'packets', rate: 1, burst: 50, per: 'rule' } as const;
+    const police = limitRule(limit, 'police', { action: { kind: 'police', limit }, audit: false });
+    const allow = limitRule(limit, 'allow', { action: { kind: 'allow' }, audit: false });
+    const loaded = loadLimits(limitHook(police, allow));
+    const allowed = (hook: LoadedHook): number => Array.from({ length: 200 }, () => under(hook, udp4(1))).filter(Boolean).length;
+    const first = allowed(loaded);
+    expect(some(first)).toBe(true);
+    expect([counted(loaded, 0), counted(loaded, 1)]).toEqual([200, first]);
+    expect(allowed(loadLimits(limitHook(police)))).toBe(0);
   });
 });
 

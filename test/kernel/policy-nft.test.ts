@@ -113,6 +113,21 @@ function hostRules(count: number): Rule[] {
   });
 }
 
+describe('what flow rules do', () => {
+  it('codepoints and rates list as they are printed', async () => {
+    const random = new Random(7);
+    const actions: readonly Action[] = [0, 10, 63].flatMap((dscp): Action[] => [
+      { kind: 'dscp', dscp },
+      { kind: 'police', limit: { unit: 'bytes', rate: 1000 + dscp, burst: 2000, per: 'rule' } },
+      { kind: 'police', limit: { unit: 'packets', rate: 10 + dscp, burst: 20, per: 'rule' } },
+    ]);
+    const rules = actions.flatMap((action, i) =>
+      [{}, { log: true }, { audit: true }].map((more, k) => testRule(`f${i}-${k}`, randomExpression(random, 0), action, more)),
+    );
+    await expectSame(compiled(rules));
+  });
+});
+
 describe('long lists', () => {
   it('are maps and chains that list as they are printed', async () => {
     const random = new Random(21);

@@ -2,7 +2,7 @@ import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
 import type { UserProgram } from './match-program.ts';
 import type { SourceSpan } from './provenance.ts';
-import type { Action, LogSampling } from './rule.ts';
+import type { LogSampling, PolicyAction } from './rule.ts';
 
 /** The fields of a rule as its file gives them, with the names of the file: what the compiled form prints again (B3). */
 export interface PolicyFields {
@@ -31,7 +31,7 @@ export interface PolicyRule {
   readonly text: string;
   /** A program of the user's that is part of the expression. */
   readonly program?: UserProgram | undefined;
-  readonly action: Action;
+  readonly action: PolicyAction;
   readonly log: boolean;
   /** Which of the packets that it logs are logged; all when absent. */
   readonly sampling?: LogSampling | undefined;

@@ -3,18 +3,25 @@ import type { Hook } from '@weir/filter/scheme';
 import type { UserProgram } from './match-program.ts';
 import type { Provenance } from './provenance.ts';
 
-/** What a rule does with a packet that its expression accepts. `allow`, `deny`, `reject` and `rate-limit` end the judgement of the hook. */
+/** What a rule does with a packet that its expression accepts. `allow`, `deny`, `reject` and `rate-limit` end the judgement of the hook, `police` that of what is over its rate. */
 export type Action =
   | { readonly kind: 'allow' }
   | { readonly kind: 'deny' }
   | { readonly kind: 'reject'; readonly with: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset' }
   /** Under the rate the packet is allowed, over it denied; each ends. */
   | { readonly kind: 'rate-limit'; readonly limit: RateLimit }
+  /** Over the rate the packet is denied, under it later rules judge: it never accepts (traffic-rate of RFC 8955 section 7). */
+  | { readonly kind: 'police'; readonly limit: RateLimit & { readonly per: 'rule' } }
   | { readonly kind: 'log' }
   /** Sets `meta.mark`; later rules see it. */
   | { readonly kind: 'mark'; readonly mark: number }
+  /** Writes a codepoint, 0-63, into the IP header (RFC 2474); later rules see it. */
+  | { readonly kind: 'dscp'; readonly dscp: number }
   /** Goes on at the rule with this ref, which must come later in the same hook; undefined: at the default. */
   | { readonly kind: 'skip'; readonly to: string | undefined };
+
+/** What policies say; the others are of flow rules. */
+export type PolicyAction = Exclude<Action, { readonly kind: 'police' | 'dscp' }>;
 
 export interface RateLimit {
   readonly unit: 'packets' | 'bytes';

@@ -9,6 +9,8 @@ export interface Subject {
   field(name: string): Value | undefined;
   /** `bit_slice`; undefined when the bits are not all there. */
   slice(protocol: string, start: number, end: number): number | undefined;
+  /** The same with another codepoint in its IP header; absent for what has none. */
+  withDscp?(dscp: number): Subject;
 }
 
 /** Membership in the named sets that `$name` refers to. */

@@ -232,6 +232,28 @@ describe('a packet that Scapy made', () => {
   });
 });
 
+describe('another codepoint', () => {
+  it.each([
+    { name: 'IPv4', source: a, destination: b },
+    { name: 'IPv6', source: A, destination: B },
+  ])('leaves the rest of $name as it was', ({ source, destination }) => {
+    const of = (tos: number): Uint8Array =>
+      buildPacket({ source, destination, tos, transport: { kind: 'udp', sourcePort: 1, destinationPort: 2 } });
+    for (const [tos, dscp] of [0, 1, 2, 0x54, 0xff].flatMap((tos) => [0, 1, 10, 46, 63].map((dscp) => [tos, dscp] as const))) {
+      const written = Packet.fromNetwork(of(tos)).withDscp(dscp);
+      expect({ tos, dscp, hex: printHex(written.bytes) }).toEqual({ tos, dscp, hex: printHex(of((dscp << 2) | (tos & 3))) });
+      expect(written.field('ip.dscp')).toBe(dscp);
+    }
+  });
+
+  it('is not written where the header is not whole', () => {
+    const short = Packet.fromNetwork(
+      buildPacket({ source: a, destination: b, transport: { kind: 'udp', sourcePort: 1, destinationPort: 2 } }).subarray(0, 19),
+    );
+    expect(short.withDscp(1)).toBe(short);
+  });
+});
+
 describe('bit_slice', () => {
   const tcp = Packet.fromNetwork(parseHex(rows[0]!.hex));
   const tcp6 = Packet.fromNetwork(parseHex(rows[3]!.hex));

@@ -1,6 +1,7 @@
 import { type Link, readEthernet, readLink, readNetwork } from '@weir/wire/capture';
 import type { Ip } from '@weir/wire/inet';
 import type { Int } from '../scheme/index.ts';
+import { finishChecksum, sumWords } from './checksum.ts';
 import type { PacketContext } from './context.ts';
 import { FIELDS } from './fields.ts';
 import { findHeaders, type Headers } from './headers.ts';
@@ -11,6 +12,7 @@ import { sliceStart } from './slice.ts';
 export type FieldValue = boolean | Int | Ip | Uint8Array;
 
 const NOTHING: PacketContext = {};
+const NO_BYTES = new Uint8Array();
 
 /**
  * A packet as expressions see it (a `Subject`): fields are read from the bytes when they are asked for. It looks at the bytes the way the kernel's nf_tables does at the inet
@@ -48,6 +50,21 @@ export class Packet {
   /** The same octets as something else is known of them. */
   withContext(context: PacketContext): Packet {
     return new Packet(this.bytes, this.link, context);
+  }
+
+  /** A copy with another codepoint (RFC 2474) in its IP header, and a checksum of that header as right as it was; itself where the header is not whole. */
+  withDscp(dscp: number): Packet {
+    const { network, family } = this.link;
+    if (family === undefined || this.bytes.length < network + (family === 4 ? 20 : 40)) return this;
+    const bytes = this.bytes.slice();
+    const view = new DataView(bytes.buffer, bytes.byteOffset + network);
+    const shift = family === 4 ? 2 : 6;
+    const before = view.getUint16(0);
+    const after = (before & ~(0x3f << shift)) | (dscp << shift);
+    view.setUint16(0, after);
+    // RFC 1624, equation 3.
+    if (family === 4) view.setUint16(10, finishChecksum(sumWords(NO_BYTES, (~view.getUint16(10) & 0xffff) + (~before & 0xffff) + after)));
+    return new Packet(bytes, this.link, this.context);
   }
 
   /** Where its headers are; found at the first call. */

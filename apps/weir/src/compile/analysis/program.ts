@@ -167,7 +167,10 @@ function endsJudgement(rule: Rule): boolean {
       return !rule.audit;
     case 'log':
     case 'mark':
+    case 'dscp':
     case 'skip':
+    // What is under the rate, which is all that can be said of a packet by itself, goes on.
+    case 'police':
       return false;
   }
 }
@@ -182,9 +185,12 @@ function outcomeOf({ action, ref }: Rule): string {
     case 'reject':
       return `reject ${action.with}`;
     case 'rate-limit':
-      return `rate-limit ${ref} ${action.limit.unit} ${action.limit.rate} ${action.limit.burst} ${printCounted(action.limit)}`;
+    case 'police':
+      return `${action.kind} ${ref} ${action.limit.unit} ${action.limit.rate} ${action.limit.burst} ${printCounted(action.limit)}`;
     case 'mark':
       return `mark ${action.mark}`;
+    case 'dscp':
+      return `dscp ${action.dscp}`;
     case 'skip':
       return `skip ${action.to ?? ''}`;
   }

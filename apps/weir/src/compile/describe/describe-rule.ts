@@ -11,17 +11,21 @@ export function printAction(action: Action): string {
     case 'reject':
       return `reject with ${action.with}`;
     case 'rate-limit':
-      return printLimit(action.limit);
+      return printLimit('rate limit', action.limit);
+    case 'police':
+      return printLimit('police', action.limit);
     case 'mark':
       return `mark 0x${action.mark.toString(16)}`;
+    case 'dscp':
+      return `dscp ${action.dscp}`;
     case 'skip':
       return `skip to ${action.to ?? 'the default'}`;
   }
 }
 
-function printLimit(limit: RateLimit): string {
+function printLimit(name: string, limit: RateLimit): string {
   const unit = limit.unit === 'packets' ? 'packets/s' : 'bytes/s';
-  return `rate limit ${limit.rate} ${unit} (burst ${limit.burst}) per ${printCounted(limit)}`;
+  return `${name} ${limit.rate} ${unit} (burst ${limit.burst}) per ${printCounted(limit)}`;
 }
 
 /** What a rule does beside its action: `log`, `1 in 100`, `at most 5/s`, `audit`. */

@@ -27,7 +27,7 @@ export const ANSWER_IN = 'r9';
 
 /** Whether a rule does more than its verdict, so that `act` is called for it. */
 export function needsAct({ action, log, audit }: Rule): boolean {
-  return log || audit || action.kind === 'log' || action.kind === 'mark' || action.kind === 'rate-limit';
+  return log || audit || (action.kind !== 'allow' && action.kind !== 'deny' && action.kind !== 'reject' && action.kind !== 'skip');
 }
 
 /** @throws Unsayable for what programs at this place cannot do */
@@ -41,6 +41,7 @@ export function checkAction({ action }: Rule, place: Place): void {
     if (isConnectPlace(place) ? per === 'source' : byCaller) throw refused(`a rate limit per ${per}`);
   }
   if (action.kind === 'mark' && place !== 'tc') throw refused('mark');
+  if (action.kind === 'dscp') throw refused('a codepoint');
 }
 
 /** Calls `act` for the rule whose number is in r3 or given; ANSWER is in r0 after it. r1 to r5 are lost. */
@@ -77,7 +78,7 @@ export function emitAct(asm: RuleAssembler, act: Label, { place, hook, need }: A
   const end = asm.label('answered');
   asm.jump(ANSWER_IN, '!=', ANSWER.goOn, end);
   asm.load('r1', 'u32', ENTRY_AT, ENTRY.index).store('u64', FRAME, STACK.scratch, 'r1');
-  emitCount(asm, end, FRAME);
+  emitCount(asm, hook.rules.length, end, FRAME);
   asm.place(end).mov('r0', ANSWER_IN).exit();
   asm.place(none).mov('r0', ANSWER.goOn).exit();
 }
@@ -91,13 +92,15 @@ function emitAnswer(asm: RuleAssembler): void {
   asm.mov(ANSWER_IN, ANSWER.goOn).place(known);
 }
 
-/** A packet is allowed under the rate and denied over it. */
+/** A packet is denied over the rate; under it a limit allows it, and a police goes on. */
 function emitLimited(asm: RuleAssembler, { place, hook, need }: ActContext): void {
   const maps = limitNeeds(hook);
   if (maps.length === 0) return;
   for (const map of maps) need(map);
   const [under, over, known] = [asm.label('under the rate'), asm.label('over the rate'), asm.label('no limit')];
-  asm.load('r1', 'u8', ENTRY_AT, ENTRY.action).jump('r1', '!=', ACTION_CODE['rate-limit'], known);
+  const limited = asm.label('a limit');
+  asm.load('r1', 'u8', ENTRY_AT, ENTRY.action).jump('r1', '==', ACTION_CODE['rate-limit'], limited);
+  asm.jump('r1', '!=', ACTION_CODE.police, known).place(limited);
   emitLimit(asm, {
     frame: FRAME,
     entry: ENTRY_AT,
@@ -108,7 +111,8 @@ function emitLimited(asm: RuleAssembler, { place, hook, need }: ActContext): voi
     under,
     over,
   });
-  asm.place(under).mov(ANSWER_IN, ANSWER.allow).goto(known);
+  asm.place(under).load('r1', 'u8', ENTRY_AT, ENTRY.action);
+  asm.mov(ANSWER_IN, ANSWER.goOn).jump('r1', '==', ACTION_CODE.police, known).mov(ANSWER_IN, ANSWER.allow).goto(known);
   asm.place(over).mov(ANSWER_IN, ANSWER.deny).place(known);
 }
 

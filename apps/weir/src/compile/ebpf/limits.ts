@@ -1,5 +1,5 @@
 import type { MapNeed } from '../../model/ebpf-program.ts';
-import type { HookRules, RateLimit, Rule } from '../../model/rule.ts';
+import type { Action, HookRules, RateLimit, Rule } from '../../model/rule.ts';
 import { digest } from '../nft/fingerprint.ts';
 import { bucketTimes, refillTime } from './limits-gcra.ts';
 
@@ -36,9 +36,13 @@ export const ROOM = { time: 0, admitted: 8, refused: 16, octets: 24 } as const;
 
 const MAP_NO_PREALLOC = 1;
 
+function limitOf(action: Action): RateLimit | undefined {
+  return action.kind === 'rate-limit' || action.kind === 'police' ? action.limit : undefined;
+}
+
 /** The maps that the limits of a hook need; none where it has none. */
 export function limitNeeds({ rules }: HookRules): readonly MapNeed[] {
-  const limits = rules.flatMap(({ action }) => (action.kind === 'rate-limit' ? [action.limit] : []));
+  const limits = rules.flatMap(({ action }) => limitOf(action) ?? []);
   if (limits.length === 0) return [];
   const shared = { type: 'hash', keySize: 8, valueSize: SHARED_BUCKET.octets, maxEntries: SHARED_ENTRIES, flags: MAP_NO_PREALLOC } as const;
   const needs: MapNeed[] = [{ kind: 'limits', symbol: LIMIT_SHARED, shape: shared }];
@@ -61,8 +65,9 @@ const LEAST_REFILL = 1_000_000_000n;
 export function admission({ rules }: HookRules): Admission | undefined {
   let refill: bigint | undefined;
   for (const { action } of rules) {
-    if (action.kind !== 'rate-limit' || action.limit.per === 'rule') continue;
-    const own = refillTime(action.limit);
+    const limit = limitOf(action);
+    if (!limit || limit.per === 'rule') continue;
+    const own = refillTime(limit);
     refill ??= LEAST_REFILL;
     if (own > refill) refill = own;
   }
@@ -76,7 +81,10 @@ export function limitKey(hook: HookRules['hook'], ref: string, limit: RateLimit)
 
 /** Keys of `limit_shared` that the rules of a hook use: others may be deleted once no program that used them runs. */
 export function limitKeys({ hook, rules }: HookRules): readonly bigint[] {
-  return rules.flatMap(({ action, ref }) => (action.kind === 'rate-limit' ? [limitKey(hook, ref, action.limit)] : []));
+  return rules.flatMap(({ action, ref }) => {
+    const limit = limitOf(action);
+    return limit ? [limitKey(hook, ref, limit)] : [];
+  });
 }
 
 /** The limit of a rule in its entry of the table, as offsets from the first of its octets. Integers in host order. */

@@ -25,7 +25,7 @@ export const ENTRY = {
 
 export const ENTRY_OCTETS: number = ENTRY.limit + LIMIT_ENTRY.octets;
 
-export const ACTION_CODE = { allow: 0, deny: 1, reject: 1, 'rate-limit': 2, log: 3, mark: 4, skip: 5 } as const;
+export const ACTION_CODE = { allow: 0, deny: 1, reject: 1, 'rate-limit': 2, log: 3, mark: 4, skip: 5, police: 6, dscp: 7 } as const;
 
 export const ENTRY_FLAG = { log: 1, audit: 2 } as const;
 
@@ -49,7 +49,7 @@ function writeEntry(entry: DataView, { hook, index, rule }: OneRule): void {
   entry.setUint32(ENTRY.index, index, true);
   entry.setUint8(ENTRY.action, ACTION_CODE[action.kind]);
   entry.setUint8(ENTRY.flags, (log || action.kind === 'log' ? ENTRY_FLAG.log : 0) | (audit ? ENTRY_FLAG.audit : 0));
-  if (action.kind === 'rate-limit') writeLimit(entry, ENTRY.limit, hook, rule, action.limit);
+  if (action.kind === 'rate-limit' || action.kind === 'police') writeLimit(entry, ENTRY.limit, hook, rule, action.limit);
   if (action.kind === 'mark') entry.setUint32(ENTRY.mark, action.mark, true);
   entry.setUint32(ENTRY.sampleEvery, sampling?.every ?? 0, true);
   entry.setUint32(ENTRY.sampleRate, sampling?.perSecond ?? 0, true);

@@ -20,6 +20,8 @@ function verdictOf({ action, audit }: Rule, next: Rule | undefined): Action {
     case 'rate-limit':
       return { kind: 'allow' };
     case 'log':
+    case 'police':
+    case 'dscp':
       return on;
     default:
       return action;

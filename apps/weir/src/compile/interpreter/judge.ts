@@ -38,9 +38,9 @@ export interface JudgeOptions {
   readonly visit?: ((rule: Rule, matches: boolean, subject: Subject) => void) | undefined;
 }
 
-/** The subject with the mark that rules have set. */
+/** The subject with the mark and the codepoint that rules have set. */
 class Marked implements Subject {
-  readonly #subject: Subject;
+  #subject: Subject;
   mark: number | undefined;
   /** The rule that asks. */
   rule: Rule | undefined;
@@ -55,6 +55,10 @@ class Marked implements Subject {
     if (name === 'meta.mark') return this.mark;
     if (this.rule && programOfField(name) !== undefined) throw new UnjudgeableError(this.rule);
     return this.#subject.field(name);
+  }
+
+  set dscp(dscp: number) {
+    this.#subject = this.#subject.withDscp?.(dscp) ?? this.#subject;
   }
 
   slice(protocol: string, start: number, end: number): number | undefined {
@@ -114,6 +118,18 @@ export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): 
         }
         effects.push({ rule, kind: 'limited' }, { rule, kind: 'decided' });
         return end('deny', rule);
+      case 'police':
+        if (!options.limiter || options.limiter.take(rule, action.limit, subject)) break;
+        if (rule.audit) {
+          effects.push({ rule, kind: 'audited' });
+          break;
+        }
+        effects.push({ rule, kind: 'limited' }, { rule, kind: 'decided' });
+        return end('deny', rule);
+      case 'dscp':
+        subject.dscp = action.dscp;
+        effects.push({ rule, kind: 'marked' });
+        break;
     }
   }
   return end('allow', undefined);

@@ -104,18 +104,19 @@ function tcpFlagLines(literals: Literals, collector: Collector): Literals {
   return rest;
 }
 
-function flagMask(test: Test): number | undefined {
+/** The bits of `tcp.flags` of which a test asks for one at least. */
+export function flagMask(test: Test): number | undefined {
   if (!('operand' in test) || test.operand.kind !== 'field') return undefined;
   if (test.kind === 'flag') return TCP_FLAGS[test.operand.name];
   return test.kind === 'bits' && test.operand.name === 'tcp.flags' ? Number(BigInt(test.mask) & 0xffn) : undefined;
 }
 
-function bitsOf(mask: number, span: IrSpan | undefined): number[] {
+export function bitsOf(mask: number, span: IrSpan | undefined): number[] {
   if (mask > 63) throw unsayable('the flags ECE and CWR', span);
   return FLAG_WORDS.map((_, i) => 1 << i).filter((bit) => (mask & bit) !== 0);
 }
 
-function flagOption(mask: number, on: number): Match {
+export function flagOption(mask: number, on: number): Match {
   const words = (bits: number): string => FLAG_WORDS.filter((_, i) => (bits & (1 << i)) !== 0).join(',') || 'NONE';
   return option('tcp', `--tcp-flags ${words(mask)} ${words(on)}`, TCP);
 }
@@ -147,7 +148,7 @@ function icmpLines(literals: Literals, { family }: MatchContext, collector: Coll
   return literals.filter((one) => one !== type && one !== code);
 }
 
-function isField(test: Test, name: string): boolean {
+export function isField(test: Test, name: string): boolean {
   return test.kind !== 'quantified' && test.operand.kind === 'field' && test.operand.name === name;
 }
 

@@ -57,12 +57,22 @@ export function effectOf({ hook }: HookRules, rule: Rule, options: EffectOptions
       return goesOn(log('log'));
     case 'mark':
       return goesOn(...logged('mark'), step(`-j MARK --set-mark 0x${action.mark.toString(16)}`));
+    case 'dscp':
+      // The table mangle alone takes it.
+      if (hook !== 'prerouting') throw unsayable(`a codepoint at ${hook}`, undefined);
+      return goesOn(...logged('dscp'), step(`-j DSCP --set-dscp 0x${action.dscp.toString(16).padStart(2, '0')}`));
     case 'skip':
       return ends(...logged('skip'), step(`-g ${options.skipTo(action.to)}`));
     case 'rate-limit': {
       const under: Step = { ...step('-j ACCEPT', limitMatch(hook, rule.ref, action.limit, options.family)) };
       const limited = rule.log ? { ...under, target: '', inner: [log('allow'), step('-j ACCEPT')] } : under;
       return audit ? goesOn(limited, log('audit deny')) : ends(limited, ...logged('deny'), step('-j DROP'));
+    }
+    case 'police': {
+      const over = hashlimit(hook, rule.ref, action.limit, '--hashlimit-above', options.family);
+      if (audit && rule.sampling) throw unsayable('a sampled audit of a rate', undefined);
+      if (audit) return goesOn({ ...log('audit deny'), match: over });
+      return goesOn(rule.log ? { match: over, target: '', inner: [log('deny'), step('-j DROP')] } : step('-j DROP', over));
     }
   }
 }
@@ -76,7 +86,7 @@ function prefix(hook: string, ref: string, verdict: string): string {
   return `${label(`weir ${hook} ${ref}`, MOST_PREFIX - end.length)}${end}`;
 }
 
-function rejections(how: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset', family: Family): Step[] {
+export function rejections(how: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset', family: Family): Step[] {
   const names = family === 4 ? ['icmp-port-unreachable', 'icmp-admin-prohibited'] : ['icmp6-port-unreachable', 'icmp6-adm-prohibited'];
   const other = step(`-j REJECT --reject-with ${how === 'admin-prohibited' ? names[1] : names[0]}`);
   // Only TCP can be reset.
@@ -84,26 +94,40 @@ function rejections(how: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset', 
 }
 
 /** The packets that a rule logs. */
-function sampleMatch({ every, perSecond }: LogSampling = {}): string {
+export function sampleMatch({ every, perSecond }: LogSampling = {}): string {
   if (perSecond !== undefined && !fits(LIMIT, perSecond, perSecond)) throw unsayable(`log_rate: ${perSecond}`, undefined);
   const nth = every === undefined || every === 1 ? '' : ` -m statistic --mode nth --every ${every} --packet 0`;
   return `${nth}${perSecond === undefined ? '' : ` -m limit --limit ${perSecond}/sec --limit-burst ${perSecond}`}`;
 }
 
-function limitMatch(hook: string, ref: string, limit: RateLimit, family: Family): string {
+/** The packets under a limit. `apart`: where it stands in several lines, which have one bucket together. */
+export function limitMatch(hook: string, ref: string, limit: RateLimit, family: Family, apart = false): string {
   const { unit, rate, burst, per } = limit;
-  // hashlimit rounds bytes up to 16, and its burst is one of whole rates.
+  if (unit === 'packets' && per === 'rule' && !apart && fits(LIMIT, rate, burst))
+    return ` -m limit --limit ${rate}/sec --limit-burst ${burst}`;
+  return hashlimit(hook, ref, limit, '--hashlimit-upto', family);
+}
+
+/** The packets under a limit, or above it. */
+export function hashlimit(
+  hook: string,
+  ref: string,
+  limit: RateLimit,
+  side: '--hashlimit-upto' | '--hashlimit-above',
+  family: Family,
+): string {
+  const { unit, rate, burst, per } = limit;
+  // It rounds bytes up to 16, and its burst is one of whole rates.
   if (unit === 'bytes') throw unsayable('a rate of bytes', undefined);
-  if (per === 'rule' && fits(LIMIT, rate, burst)) return ` -m limit --limit ${rate}/sec --limit-burst ${burst}`;
   if (!fits(HASHLIMIT, rate, burst)) throw unsayable(`a rate of ${rate} packets with a burst of ${burst}`, undefined);
   const name = `weir_${digest(JSON.stringify([hook, ref, limit])).slice(0, 10)}`;
   const idle = Math.min(METER_TIMEOUT.most, Math.max(METER_TIMEOUT.least, Math.ceil(burst / rate)));
   if (per === 'process' || per === 'cgroup') throw unsayable(`a rate limit per ${per}`, undefined);
-  const side = per === 'source' ? 'src' : 'dst';
+  const end = per === 'source' ? 'src' : 'dst';
   const bits = limit.prefix?.[family === 4 ? 'ip4' : 'ip6'];
-  const mask = bits === undefined ? '' : ` --hashlimit-${side}mask ${bits}`;
-  const mode = per === 'rule' ? '' : ` --hashlimit-mode ${side}ip${mask} --hashlimit-htable-max ${METER_SIZE}`;
-  return ` -m hashlimit --hashlimit-upto ${rate}/sec --hashlimit-burst ${burst}${mode} --hashlimit-name ${name} --hashlimit-htable-expire ${idle * 1000}`;
+  const mask = bits === undefined ? '' : ` --hashlimit-${end}mask ${bits}`;
+  const mode = per === 'rule' ? '' : ` --hashlimit-mode ${end}ip${mask} --hashlimit-htable-max ${METER_SIZE}`;
+  return ` -m hashlimit ${side} ${rate}/sec --hashlimit-burst ${burst}${mode} --hashlimit-name ${name} --hashlimit-htable-expire ${idle * 1000}`;
 }
 
 /** A packet costs a whole number of units: rates for which that is wrong by more than one in a thousand are not said. */

@@ -30,7 +30,7 @@ const MOST_PORTS = 15;
 const IFNAMSIZ = 16;
 export const TCP = 6;
 
-const PORTS: Readonly<Record<string, readonly [module: string, end: 's' | 'd']>> = {
+export const PORTS: Readonly<Record<string, readonly [module: string, end: 's' | 'd']>> = {
   'tcp.srcport': ['tcp', 's'],
   'tcp.dstport': ['tcp', 'd'],
   'udp.srcport': ['udp', 's'],
@@ -140,12 +140,17 @@ function bitLines(operand: Operand, mask: bigint, span: IrSpan | undefined): rea
   throw unsayable(`& on ${name}`, span);
 }
 
-/** Of the whole set: lines of up to 15 ports. */
 function portLines(module: string, end: 's' | 'd', set: RangeSet): readonly Match[] {
+  const [only] = set;
+  if (set.length !== 1 || !only) return multiportLines(module, end, set);
+  const { first, last } = only;
+  return [option(module, `--${end}port ${first === last ? first : `${first}:${last}`}`, IP_PROTOCOLS[module])];
+}
+
+/** Of the whole set: lines of up to 15 ports. */
+export function multiportLines(module: string, end: 's' | 'd', set: RangeSet): readonly Match[] {
   const protocol = IP_PROTOCOLS[module];
   const words = set.map(({ first, last }) => (first === last ? `${first}` : `${first}:${last}`));
-  const [only] = words;
-  if (words.length === 1 && only !== undefined) return [option(module, `--${end}port ${only}`, protocol)];
   const groups: string[][] = [];
   let room = 0;
   for (const word of words) {
@@ -210,7 +215,7 @@ function addressLines(test: Extract<Test, { kind: 'ip' }>, family: Family, span:
   });
 }
 
-function addressSide(operand: Operand): 'src' | 'dst' | undefined {
+export function addressSide(operand: Operand): 'src' | 'dst' | undefined {
   if (operand.kind !== 'field') return undefined;
   return operand.name === 'ip.src' ? 'src' : operand.name === 'ip.dst' ? 'dst' : undefined;
 }
@@ -222,7 +227,8 @@ function onePrefix(set: RangeSet, family: Family): string | undefined {
   return prefixes.length === 1 && prefix ? printPrefix(prefix) : undefined;
 }
 
-function interfaceFlag(operand: Operand): '-i' | '-o' | undefined {
+/** The direction of an operand that is the name of an interface. */
+export function interfaceFlag(operand: Operand): '-i' | '-o' | undefined {
   if (operand.kind === 'call') return operand.args[0]?.kind === 'field' ? interfaceFlag(operand.args[0]) : undefined;
   if (operand.kind !== 'field') return undefined;
   return operand.name === 'iif.name' ? '-i' : operand.name === 'oif.name' ? '-o' : undefined;
@@ -241,7 +247,7 @@ function onlyName(test: Test): string | undefined {
 }
 
 /** Names of interfaces as iptables writes them, `eth+` for what begins so; undefined where it cannot. */
-function namesOf(test: Test): readonly string[] | undefined {
+export function namesOf(test: Test): readonly string[] | undefined {
   switch (test.kind) {
     case 'bytes': {
       const names = test.values.map(decode).filter((name) => name !== '' && new TextEncoder().encode(name).length < IFNAMSIZ);
@@ -275,7 +281,7 @@ function isPlain(name: string): boolean {
   return /^[\w.:@-]+$/.test(name) && !name.startsWith('-');
 }
 
-function valuesOf(set: RangeSet, span: IrSpan | undefined): readonly number[] {
+export function valuesOf(set: RangeSet, span: IrSpan | undefined): readonly number[] {
   const out: number[] = [];
   for (const { first, last } of set) {
     if (out.length + Number(last) - Number(first) >= MOST_VALUES) throw unsayable(`more than ${MOST_VALUES} alternatives`, span);

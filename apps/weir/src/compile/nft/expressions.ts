@@ -66,7 +66,7 @@ function limitExpressions(compiler: MatchCompiler, statement: Limiting): void {
     return;
   }
   if (statement.kind === 'limit') {
-    compiler.expressions.push(limitExpression(statement.limit));
+    compiler.expressions.push(limitExpression(statement.limit, statement.over));
     return;
   }
   const { set, family, side, bits, limit } = statement;
@@ -74,8 +74,8 @@ function limitExpressions(compiler: MatchCompiler, statement: Limiting): void {
   compiler.expressions.push({ kind: 'dynset', set, op: 'update', sregKey: REGISTER, expressions: [limitExpression(limit)] });
 }
 
-function limitExpression({ unit, rate, burst }: LimitImage): LimitExpression {
-  return { kind: 'limit', rate: BigInt(rate), unit: 1n, burst, of: unit };
+function limitExpression({ unit, rate, burst }: LimitImage, over = false): LimitExpression {
+  return { kind: 'limit', rate: BigInt(rate), unit: 1n, burst, of: unit, ...(over ? { over } : {}) };
 }
 
 function effect(expressions: Expression[], statement: Exclude<RuleStatement, Limiting>): void {
@@ -84,10 +84,28 @@ function effect(expressions: Expression[], statement: Exclude<RuleStatement, Lim
     expressions.push({ kind: 'log', prefix, group });
     return;
   }
+  if (statement.kind === 'dscp') {
+    expressions.push(...writeDscp(statement.family, statement.dscp));
+    return;
+  }
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, statement.mark, true);
   expressions.push({ kind: 'immediate', dreg: REGISTER, data: { kind: 'value', bytes } });
   expressions.push({ kind: 'meta', key: 'mark', sreg: REGISTER });
+}
+
+/** Octets 0 and 1 of the header with the codepoint: bits 8 to 13 of IPv4, whose checksum follows; 4 to 9 of IPv6. */
+function writeDscp(family: 4 | 6, dscp: number): readonly Expression[] {
+  const shift = family === 4 ? 2 : 6;
+  const keep = 0xffff & ~(0x3f << shift);
+  const place = { kind: 'payload', base: 'network', offset: 0, length: 2 } as const;
+  const checksum = family === 4 ? ({ checksum: 'inet', checksumOffset: 10 } as const) : ({ checksum: 'none', checksumOffset: 0 } as const);
+  const [mask, xor] = [keep, dscp << shift].map((word) => Uint8Array.of(word >> 8, word & 0xff));
+  return [
+    { ...place, dreg: REGISTER },
+    { kind: 'bitwise', op: 'mask-xor', sreg: REGISTER, dreg: REGISTER, length: 2, ...(mask && { mask }), ...(xor && { xor }) },
+    { ...place, sreg: REGISTER, ...checksum },
+  ];
 }
 
 function verdict(expressions: Expression[], wanted: RuleVerdict): void {

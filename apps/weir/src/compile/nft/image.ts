@@ -47,11 +47,11 @@ export interface LimitImage {
   readonly burst: number;
 }
 
-/** What a rule does before its verdict. The first three end the rule for what is over the limit, or left out. */
+/** What a rule does before its verdict. The first three end the rule for what is over the limit (`over`: under it), or left out. */
 export type RuleStatement =
   /** Goes on for one packet in so many. */
   | { readonly kind: 'sample'; readonly every: number }
-  | { readonly kind: 'limit'; readonly limit: LimitImage }
+  | { readonly kind: 'limit'; readonly limit: LimitImage; readonly over?: true }
   /** A limit for each address, or each prefix of `bits` bits. It ends the rule also where the set is full. */
   | {
       readonly kind: 'meter';
@@ -63,7 +63,9 @@ export type RuleStatement =
     }
   /** To an nfnetlink_log group. */
   | { readonly kind: 'log'; readonly group: number; readonly prefix: string }
-  | { readonly kind: 'mark'; readonly mark: number };
+  | { readonly kind: 'mark'; readonly mark: number }
+  /** Writes the codepoint of packets of one family, which the rule has to ask for. */
+  | { readonly kind: 'dscp'; readonly family: Family; readonly dscp: number };
 
 /** `continue`: goes on with the next rule. */
 export type RuleVerdict =

@@ -127,7 +127,7 @@ function printStatement(statement: RuleStatement): string {
     case 'sample':
       return `numgen inc mod ${statement.every} 0`;
     case 'limit':
-      return printLimit(statement.limit);
+      return printLimit(statement.limit, statement.over);
     case 'meter': {
       const { set, limit } = statement;
       return `update @${set} { ${printAddress(statement)} ${printLimit(limit)} }`;
@@ -136,11 +136,14 @@ function printStatement(statement: RuleStatement): string {
       return `log prefix "${statement.prefix}" group ${statement.group}`;
     case 'mark':
       return `meta mark set 0x${statement.mark.toString(16)}`;
+    case 'dscp':
+      return `${statement.family === 4 ? 'ip' : 'ip6'} dscp set 0x${statement.dscp.toString(16).padStart(2, '0')}`;
   }
 }
 
-function printLimit({ unit, rate, burst }: LimitImage): string {
-  return unit === 'packets' ? `limit rate ${rate}/second burst ${burst} packets` : `limit rate ${rate} bytes/second burst ${burst} bytes`;
+function printLimit({ unit, rate, burst }: LimitImage, over = false): string {
+  const word = over ? 'limit rate over' : 'limit rate';
+  return unit === 'packets' ? `${word} ${rate}/second burst ${burst} packets` : `${word} ${rate} bytes/second burst ${burst} bytes`;
 }
 
 function printVerdict(verdict: RuleVerdict): string {

@@ -125,9 +125,12 @@ function ruleLines(rule: Rule, direction: 'in' | 'out', condition: Condition, st
     case 'log':
       return [line('match', true, false, '')];
     case 'rate-limit':
+    case 'police':
       throw unsayable('a rate of packets', undefined);
     case 'mark':
       throw unsayable('a mark', undefined);
+    case 'dscp':
+      throw unsayable('a codepoint', undefined);
     case 'skip':
       throw unsayable('skip', undefined);
   }

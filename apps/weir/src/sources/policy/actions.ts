@@ -1,4 +1,4 @@
-import type { Action, RateLimit } from '../../model/rule.ts';
+import type { PolicyAction, RateLimit } from '../../model/rule.ts';
 import type { Table } from '../yaml/shape.ts';
 import type { Report } from '../yaml/tree.ts';
 import type { ActionWord, RawRule } from './raw.ts';
@@ -7,7 +7,7 @@ import type { ActionWord, RawRule } from './raw.ts';
 const LEAST_BYTES = 65_536;
 
 /** What a rule does; reports what is missing for it and what is said in vain. Undefined when it cannot be told. */
-export function buildAction(rule: Table<RawRule>, report: Report): Action | undefined {
+export function buildAction(rule: Table<RawRule>, report: Report): PolicyAction | undefined {
   const r = rule.get;
   checkVain(rule, report);
   switch (r.action) {

@@ -3,7 +3,7 @@ import { printCounted } from '../../model/counted.ts';
 import type { UserProgram } from '../../model/match-program.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { SourceSpan } from '../../model/provenance.ts';
-import type { Action } from '../../model/rule.ts';
+import type { PolicyAction } from '../../model/rule.ts';
 import type { ActionWord } from './raw.ts';
 
 /** Version of the shape. Keys are only ever added under the same number. */
@@ -86,7 +86,7 @@ function programToJson(program: UserProgram | undefined): Json {
 }
 
 /** The word of policy files for an action. */
-function actionWord(action: Action): ActionWord {
+function actionWord(action: PolicyAction): ActionWord {
   return action.kind === 'rate-limit' ? 'rate_limit' : action.kind;
 }
 

@@ -5,7 +5,7 @@ import { contentName } from '../../compile/nft/content-name.ts';
 import { parseCounted } from '../../model/counted.ts';
 import type { UserProgram } from '../../model/match-program.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
-import type { Action } from '../../model/rule.ts';
+import type { PolicyAction } from '../../model/rule.ts';
 import { userProgramField } from '../../model/user-program.ts';
 import { parseTime } from './leaves.ts';
 import { MAX_POLICY_BYTES, MAX_POLICY_FILES, MAX_RULES } from './load.ts';
@@ -172,7 +172,7 @@ function readExpr(ir: unknown, path: string, program: UserProgram | undefined): 
   }
 }
 
-function readAction(r: JsonRule, path: string): Action {
+function readAction(r: JsonRule, path: string): PolicyAction {
   const needed = (key: string): never => {
     throw new PolicyFormatError(`action ${r.action} needs it`, `${path}.${key}`);
   };

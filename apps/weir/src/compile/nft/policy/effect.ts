@@ -99,6 +99,19 @@ export function effectOf(hook: HookRules, rule: Rule, options: EffectOptions): E
       return one(log('log'), { kind: 'continue' }, false);
     case 'mark':
       return one(logged('mark'), { kind: 'continue' }, false, [{ kind: 'mark', mark: action.mark }]);
+    case 'dscp': {
+      const logs = logged('dscp');
+      const written = ([4, 6] as const).map((family) =>
+        tail([{ kind: 'family', family }], [...always(logs), { kind: 'dscp', family, dscp: action.dscp }], { kind: 'continue' }),
+      );
+      return { tails: [...sampled(logs), ...written], ends: false, meters: [] };
+    }
+    case 'police': {
+      const over = audit ? log('audit deny') : logged('deny');
+      const limit = { kind: 'limit', limit: limitOf(action.limit), over: true } as const;
+      // What is sampled goes to a rule behind the limit, which alone decides: so all of it is logged or none.
+      return { tails: [tail([], [limit, ...always(over)], audit ? { kind: 'continue' } : { kind: 'drop' })], ends: false, meters: [] };
+    }
     case 'skip':
       return one(logged('skip'), { kind: 'return' }, true);
     case 'rate-limit': {
