@@ -383,7 +383,7 @@ describe('refusals', () => {
     expect(problems.map((problem) => tellProblem(problem, hooks[0]))).toEqual([
       {
         kind: 'refused',
-        subject: 'reads-too-far',
+        subject: 'rule reads-too-far',
         message: expect.stringMatching(
           /^policy\.yaml:7:3 reads-too-far: the kernel's verifier refuses it: .*; the rules before stay in force$/,
         ) as string,

@@ -1,6 +1,7 @@
 import { AssemblyError } from '@weir/ebpf/asm';
 import {
   ClassifierMemo,
+  type ClassifierOptions,
   type CompileEbpfOptions,
   type CompileResult,
   compileEbpf,
@@ -13,6 +14,7 @@ import type { AttachPlace, WantedAttachment, WantedHook } from '../kernel/ebpf/i
 import { attaches, type EbpfConfig, type EbpfHook, isEbpfHook } from '../model/ebpf.ts';
 import type { CompiledHook } from '../model/ebpf-program.ts';
 import type { HookRules } from '../model/rule.ts';
+import { standIns } from './ebpf-stand-ins.ts';
 
 /** What is wanted of a hook; where its rules cannot be said there are `refusals` instead of programs, and those before stay. */
 export interface PlannedHook {
@@ -21,26 +23,57 @@ export interface PlannedHook {
   readonly refusals: readonly Refusal[];
 }
 
-/** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. `mayGoto` says whether the kernel has loops. */
-export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], mayGoto = true): readonly PlannedHook[] {
+export interface PlanOptions {
+  /** Whether the kernel has loops; true unless told. */
+  readonly mayGoto?: boolean;
+  /** Of hooks whose rules the kernel refuses: rules that were in force once, with what they are called. */
+  readonly earlier?: { readonly what: string; readonly hooks: readonly HookRules[] } | undefined;
+  /** For tests of what the kernel refuses. */
+  readonly compileHook?: typeof compileEbpf;
+}
+
+/** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. */
+export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], options: PlanOptions = {}): readonly PlannedHook[] {
   const variants = variantsOf(ebpf);
   return hooks.flatMap((rules): PlannedHook[] => {
     const { hook } = rules;
     if (!isEbpfHook(hook) || !attaches(ebpf, hook)) return [];
-    return [
-      planHook(
-        ebpf,
-        rules,
-        variants.filter((variant) => variant.hook === hook),
-        mayGoto,
-      ),
-    ];
+    const own = variants.filter((variant) => variant.hook === hook);
+    return [planHook(ebpf, rules, own, options)];
   });
 }
 
-function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[], mayGoto: boolean): PlannedHook {
+function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[], options: PlanOptions): PlannedHook {
+  const { hook } = rules;
+  const result = compileVariants(ebpf, rules, variants, options);
+  const refusals = 'refusals' in result ? result.refusals : [];
+  const before = options.earlier?.hooks.find((one) => one.hook === hook);
+  const instead = standIns({
+    rules,
+    compile: (some, classifier) => {
+      const made = compileVariants(ebpf, some, variants, options, { classifier });
+      return 'programs' in made ? made.programs : undefined;
+    },
+    unsayable: refusals.map(({ rule }) => rule),
+    earlier: before && options.earlier ? [{ what: options.earlier.what, rules: before }] : [],
+  });
+  // Where rules cannot be said the places are the same, judged by what is there.
+  const programs = 'programs' in result ? result.programs : new Map<string, CompiledHook>();
+  const attachments = variants.map(({ name }): WantedAttachment => ({ place: placeOf(ebpf, hook, name), variant: name }));
+  return { rules, wanted: { hook, programs, attachments, instead }, refusals };
+}
+
+type Compiled = { readonly programs: ReadonlyMap<string, CompiledHook> } | { readonly refusals: readonly Refusal[] };
+
+/** The programs of every variant. `other`: of rules that stand in for the hook's, in this arrangement. */
+function compileVariants(
+  ebpf: EbpfConfig,
+  rules: HookRules,
+  variants: readonly Variant[],
+  { mayGoto = true, compileHook = compileEbpf }: PlanOptions,
+  other?: { readonly classifier: ClassifierOptions | false | undefined },
+): Compiled {
   const programs = new Map<string, CompiledHook>();
-  const attachments: WantedAttachment[] = [];
   // Where rules do not tell interfaces apart, one program serves all.
   const keyOf = programKeys(rules);
   const byKey = new Map<string, CompiledHook>();
@@ -48,16 +81,16 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
     const { name, place, known } = variant;
     const key = keyOf(variant);
     const shared = byKey.get(key);
+    const classifier = other ? other.classifier : { memo: memoOf(rules.hook, name) };
     const result = shared
       ? { compiled: shared }
-      : compile(rules, { place, known, mayGoto, classifier: { memo: memoOf(rules.hook, name) } });
-    if ('refusals' in result) return { rules, wanted: unchanged(ebpf, rules.hook, variants), refusals: result.refusals };
+      : compile(compileHook, rules, { place, known, mayGoto, ...(classifier !== undefined && { classifier }) });
+    if ('refusals' in result) return result;
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
     byKey.set(key, compiled);
     programs.set(name, compiled);
-    attachments.push({ place: placeOf(ebpf, rules.hook, name), variant: name });
   }
-  return { rules, wanted: { hook: rules.hook, programs, attachments }, refusals: [] };
+  return { programs };
 }
 
 /** Tables of long lists of rules that have stayed as they were, by hook and variant: of each what was built last. */
@@ -73,9 +106,9 @@ function memoOf(hook: string, variant: string): ClassifierMemo {
 }
 
 /** A program that becomes too long for its jumps is a refusal of the hook. */
-function compile(rules: HookRules, options: CompileEbpfOptions): CompileResult {
+function compile(compileHook: typeof compileEbpf, rules: HookRules, options: CompileEbpfOptions): CompileResult {
   try {
-    return compileEbpf(rules, options);
+    return compileHook(rules, options);
   } catch (error) {
     if (!(error instanceof AssemblyError)) throw error;
     const refusal = {
@@ -88,12 +121,6 @@ function compile(rules: HookRules, options: CompileEbpfOptions): CompileResult {
     };
     return { refusals: [refusal] };
   }
-}
-
-/** The same places, judged by what is there. */
-function unchanged(ebpf: EbpfConfig, hook: string, variants: readonly Variant[]): WantedHook {
-  const attachments = variants.map(({ name }) => ({ place: placeOf(ebpf, hook, name), variant: name }));
-  return { hook, programs: new Map(), attachments };
 }
 
 function withEventBuffer(compiled: CompiledHook, maxEntries: number): CompiledHook {

@@ -6,6 +6,7 @@ import {
   describePlace,
   EngineBusyError,
   type EngineProblem,
+  type InForce,
   MissingFeatureError,
   RefusedProgramError,
   type WantedHook,
@@ -17,9 +18,30 @@ import type { KernelProblem } from '../model/kernel-port.ts';
 export type Told = Omit<KernelProblem, 'since' | 'tenant'>;
 
 /** What the engine could not do. */
-export function tellProblem({ hook, place, error }: EngineProblem, wanted: WantedHook | undefined): Told {
-  if (error instanceof RefusedProgramError) return tellRefusal(hook, error, wanted?.programs.get(error.variant));
-  return { ...classify(error), subject: place ? describePlace(place) : hook, remedy: undefined };
+export function tellProblem({ hook, place, error, inForce }: EngineProblem, wanted: WantedHook | undefined): Told {
+  const now = tellInForce(inForce);
+  if (error instanceof RefusedProgramError) return tellRefusal(hook, error, wanted?.programs.get(error.variant), now);
+  const { kind, message } = classify(error);
+  return { kind, subject: place ? describePlace(place) : aboutHook(hook), message: message + now, remedy: undefined };
+}
+
+/** What a problem about the rules of a hook, or one of them, is about: what keeps a change from being taken. */
+function aboutHook(hook: string, rule?: string): string {
+  return rule === undefined ? `hook ${hook}` : `rule ${rule}`;
+}
+
+/** What judges while the rules that are wanted do not. */
+function tellInForce(inForce: InForce | undefined): string {
+  switch (inForce?.kind) {
+    case undefined:
+      return '';
+    case 'before':
+      return '; the rules before stay in force';
+    case 'nothing':
+      return '; NOTHING OF WEIR JUDGES THERE, every packet passes it';
+    case 'stand-in':
+      return `; in force until that is mended: ${inForce.what}`;
+  }
 }
 
 /** What kept the engine from being opened. */
@@ -37,13 +59,13 @@ function classify(error: Error): Pick<Told, 'kind' | 'message'> {
   return { kind: 'attach-failed', message };
 }
 
-/** The verifier's refusal, led back to the rule and its line. What was in force before stays. */
-function tellRefusal(hook: string, { cause }: RefusedProgramError, compiled: CompiledHook | undefined): Told {
+/** The verifier's refusal, led back to the rule and its line. */
+function tellRefusal(hook: string, { cause }: RefusedProgramError, compiled: CompiledHook | undefined, now: string): Told {
   const origin = compiled && locateRefusal(cause.report, compiled.program)?.origin;
   const span = origin?.provenance.kind === 'file' ? origin.provenance.span : undefined;
   const place = span ? `${span.file}:${span.line}:${span.column} ` : '';
-  const message = `${place}${origin?.ref ?? hook}: ${refusalText(cause)}; the rules before stay in force`;
-  return { kind: 'refused', subject: origin?.ref ?? hook, message, remedy: undefined };
+  const message = `${place}${origin?.ref ?? hook}: ${refusalText(cause)}${now}`;
+  return { kind: 'refused', subject: aboutHook(hook, origin?.ref), message, remedy: undefined };
 }
 
 function refusalText(error: VerifierError): string {
@@ -54,6 +76,7 @@ function refusalText(error: VerifierError): string {
 }
 
 /** What programs cannot say, which the configuration should not have got past. */
-export function tellUnsayable(refusal: Refusal): Told {
-  return { kind: 'refused', subject: refusal.rule ?? refusal.hook, message: describeRefusal(refusal), remedy: undefined };
+export function tellUnsayable(refusal: Refusal, inForce: InForce | undefined): Told {
+  const message = describeRefusal(refusal) + tellInForce(inForce);
+  return { kind: 'refused', subject: aboutHook(refusal.hook, refusal.rule), message, remedy: undefined };
 }

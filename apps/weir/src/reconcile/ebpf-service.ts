@@ -1,5 +1,5 @@
 import { BpfError, type FeatureReport, probeFeatures } from '@weir/ebpf/kernel';
-import { judgement } from '../compile/judgement/index.ts';
+import { type JudgementSource, judgement } from '../compile/judgement/index.ts';
 import {
   clearEbpf,
   describePlace,
@@ -16,7 +16,7 @@ import type { EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
 import { type ProgramsEvent, programsInForce } from './ebpf-events.ts';
-import { detachedOnExit, type PlannedHook, planHooks } from './ebpf-hooks.ts';
+import { detachedOnExit, type PlannedHook, type PlanOptions, planHooks } from './ebpf-hooks.ts';
 import { clearLimits, LimitWatch } from './ebpf-limits.ts';
 import { type Told, tellFailure, tellProblem, tellUnsayable } from './ebpf-problems.ts';
 import { ebpfLimits, ebpfRules, ebpfStatus } from './ebpf-status.ts';
@@ -34,6 +34,15 @@ export interface EbpfServiceOptions {
   readonly now: () => number;
   /** What the kernel has; found out when it is first asked for, unless given. */
   readonly features?: FeatureReport;
+  /** For tests of what the kernel refuses. */
+  readonly compileHook?: PlanOptions['compileHook'];
+}
+
+/** Rules that were in force once, of hooks whose own are refused. */
+export interface EarlierRules {
+  /** What they are called: `the rules of generation 7`. */
+  readonly what: string;
+  readonly config: JudgementSource;
 }
 
 /**
@@ -69,17 +78,22 @@ export class EbpfService {
   }
 
   /**
-   * Takes a (new) configuration. `known` gives members that have been heard of already; where `awaitMembers` programs wait a moment for those of other new lists. Returns what lists had before
+   * Takes a (new) configuration. `earlier`: what judges where the kernel refuses its rules and nothing was in force. `known` gives members that have been heard of already; where `awaitMembers` programs wait a moment for those of other new lists. Returns what lists had before
    * this process knew of them.
    */
   configure(
     config: Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>,
     known: KnownMembers,
     awaitMembers: boolean,
+    earlier?: EarlierRules,
   ): readonly MemberColumns[] {
     const { ebpf } = config;
-    const hooks = judgement(config, Date.now());
-    this.#planned = planHooks(ebpf, hooks);
+    const now = Date.now();
+    const hooks = judgement(config, now);
+    const before = earlier && { what: earlier.what, hooks: judgement(earlier.config, now) };
+    const { compileHook } = this.#options;
+    const options: PlanOptions = { earlier: before, ...(compileHook && { compileHook }) };
+    this.#planned = planHooks(ebpf, hooks, options);
     this.#known = known;
     if (this.#planned.length === 0 && (this.#engine || this.#before !== undefined)) this.#leave();
     else if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#move();
@@ -88,7 +102,7 @@ export class EbpfService {
     this.#awaited = undefined;
     if (this.#engine) this.#lookAtFeatures(this.#engine);
     const found = this.#engine ? [] : this.#open();
-    if (this.#features?.has('may-goto') === false) this.#planned = planHooks(ebpf, hooks, false);
+    if (this.#features?.has('may-goto') === false) this.#planned = planHooks(ebpf, hooks, { ...options, mayGoto: false });
     this.#settle(() => this.#begin(awaitMembers));
     return found;
   }
@@ -179,11 +193,13 @@ export class EbpfService {
   /** Runs a step, and tells what it could not do. */
   #settle(step: () => readonly EngineProblem[]): void {
     const told = new Map<string, Told>();
-    for (const { refusals } of this.#planned)
-      for (const refusal of refusals) told.set(`refusal ${refusal.hook} ${refusal.rule}`, tellUnsayable(refusal));
     const wanted = this.#wanted();
     let failed = false;
-    for (const problem of step()) {
+    const found = step();
+    for (const { refusals } of this.#planned)
+      for (const refusal of refusals)
+        told.set(`refusal ${refusal.hook} ${refusal.rule}`, tellUnsayable(refusal, this.#engine?.inForce(refusal.hook)));
+    for (const problem of found) {
       failed = true;
       told.set(
         problem.key,

@@ -9,7 +9,8 @@ export function needsConnectionTracking(hooks: readonly HookRules[]): boolean {
   return hooks.some(({ hook, rules }) => isEbpfHook(hook) && rules.some(({ expression }) => asksState(expression)));
 }
 
-function asksState(expression: Expr): boolean {
+/** Whether an expression asks for the state of connections. */
+export function asksState(expression: Expr): boolean {
   switch (expression.kind) {
     case 'constant':
       return false;

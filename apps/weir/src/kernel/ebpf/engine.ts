@@ -3,7 +3,7 @@ import { DirectoryLock } from '@weir/sys';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import { cgroupId, type Surroundings } from './attachment.ts';
 import { EngineBusyError, RefusedProgramError } from './engine-error.ts';
-import type { HookPrograms } from './generation.ts';
+import { type HookPrograms, usesOf } from './generation.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
 import { writeInterfaceNames } from './interface-names.ts';
 import type { ListChange } from './kernel-list.ts';
@@ -13,37 +13,11 @@ import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './p
 import { asError, type HeldPlace, type PlaceProblem, Places } from './places.ts';
 import { requireForPrograms } from './required-features.ts';
 import type { CountColumns } from './rule-counts.ts';
+import { type InForce, ProgramChoices } from './stand-in.ts';
 import { InterfaceWatch } from './surroundings.ts';
+import type { EngineProblem, Settled, WantedHook } from './wanted-hook.ts';
 
-/** A stub at a place that calls the program of a variant. */
-export interface WantedAttachment {
-  readonly place: AttachPlace;
-  readonly variant: string;
-}
-
-/** The rules of a hook and where they are to judge. */
-export interface WantedHook {
-  readonly hook: string;
-  /** None: those that are in force stay. */
-  readonly programs: HookPrograms;
-  readonly attachments: readonly WantedAttachment[];
-}
-
-/** What is not as it is wanted. `error` is what the kernel or this engine said. */
-export interface EngineProblem {
-  /** The same as long as it is about the same. */
-  readonly key: string;
-  readonly hook: string;
-  /** Undefined: about the programs of the hook. */
-  readonly place: AttachPlace | undefined;
-  readonly error: Error;
-}
-
-export interface Settled {
-  readonly problems: readonly EngineProblem[];
-  /** Places that something else took the stub from, and that have it again. */
-  readonly repaired: readonly AttachPlace[];
-}
+export type { EngineProblem, Settled, WantedAttachment, WantedHook } from './wanted-hook.ts';
 
 export interface EngineOptions {
   readonly directory: string;
@@ -101,10 +75,10 @@ export class EbpfEngine {
   #features: FeatureReport;
   /** Those that are wanted, by path, as they were at the last look: nobody tells when they come and go. */
   #cgroups: ReadonlyMap<string, bigint | undefined> = new Map();
-  /** What the verifier has refused, by hook: it would say the same again, after seconds. */
-  readonly #refused = new Map<string, { readonly programs: HookPrograms; readonly error: RefusedProgramError }>();
+  readonly #choices = new ProgramChoices((error) => error instanceof RefusedProgramError && LASTING.has(error.cause.errno));
   /** Hooks whose programs look into maps that lists have moved out of. */
   readonly #unbound = new Set<string>();
+  #known: KnownMembers = () => undefined;
   /** Other versions of the layout have been taken over. */
   #alone = false;
   #closed = false;
@@ -156,7 +130,7 @@ export class EbpfEngine {
   /** Takes what was found out about the system since: `settle` then does what that allows. */
   learn(features: FeatureReport): void {
     this.#features = features;
-    this.#refused.clear();
+    this.#choices.clear();
     this.#places.learn(features);
   }
 
@@ -169,7 +143,8 @@ export class EbpfEngine {
    * Opens the lists that programs will look into, and fills those that are new with what is known. Returns those whose members are not known: programs that are put into force
    * before `apply` brings them find them empty.
    */
-  openLists(hooks: readonly WantedHook[], known: KnownMembers): readonly string[] {
+  openLists(hooks: readonly Pick<WantedHook, 'programs'>[], known: KnownMembers): readonly string[] {
+    this.#known = known;
     const missing: string[] = [];
     for (const { programs } of hooks)
       for (const { maps } of programs.values())
@@ -214,19 +189,32 @@ export class EbpfEngine {
     return { problems, repaired: settled.repaired };
   }
 
-  #load({ hook, programs }: WantedHook, problems: EngineProblem[]): void {
-    if (programs.size === 0) return;
+  /** A place that is judged by what stands in for its rules is no problem where that judges as they do. */
+  #load(wanted: WantedHook, problems: EngineProblem[]): void {
+    const { hook, programs, instead } = wanted;
+    if (programs.size === 0 && !instead) return;
+    const runtime = this.#runtime(hook);
+    const error = this.#choices.load(wanted, runtime, (some) => this.#tryToLoad(hook, runtime, some));
+    const inForce = error && this.inForce(hook);
+    if (!error || (inForce?.kind === 'stand-in' && !inForce.lacks)) return;
+    problems.push({ key: `hook ${hook}`, hook, place: undefined, error, ...(inForce && { inForce }) });
+  }
+
+  #tryToLoad(hook: string, runtime: HookRuntime, programs: HookPrograms): Error | undefined {
     try {
-      const refused = this.#refused.get(hook);
-      if (refused?.programs === programs) throw refused.error;
       requireForPrograms(this.#features, hook, programs.values());
-      this.#runtime(hook).load(programs, this.#options.now(), this.#unbound.has(hook));
+      this.openLists([{ programs }], this.#known);
+      runtime.load(programs, this.#options.now(), this.#unbound.has(hook));
       this.#unbound.delete(hook);
-      this.#refused.delete(hook);
+      return undefined;
     } catch (error) {
-      if (error instanceof RefusedProgramError && LASTING.has(error.cause.errno)) this.#refused.set(hook, { programs, error });
-      problems.push({ key: `hook ${hook}`, hook, place: undefined, error: asError(error) });
+      return asError(error);
     }
+  }
+
+  /** What judges at a hook whose programs were refused, or could not be made; undefined where they are in force. */
+  inForce(hook: string): InForce | undefined {
+    return this.#choices.inForce(hook, this.#hooks.get(hook));
   }
 
   /** Puts the programs of a hook into force. */
@@ -252,12 +240,14 @@ export class EbpfEngine {
   #sweep(): void {
     for (const [name, runtime] of this.#hooks) {
       if (this.#wanted.some(({ hook }) => hook === name)) continue;
-      this.#refused.delete(name);
+      this.#choices.forget(name);
       runtime.remove();
       this.#hooks.delete(name);
     }
     const uses = [...this.#hooks.values()].flatMap((runtime) => runtime.uses());
-    this.#lists.keep(uses.flatMap(({ lists }) => lists));
+    // What programs look into that were refused is filled all the same: they may come later.
+    const asked = this.#wanted.map(({ programs }) => usesOf(programs));
+    this.#lists.keep([...uses, ...asked].flatMap(({ lists }) => lists));
     this.#common.keep(new Set(uses.flatMap(({ common }) => common)));
   }
 
@@ -330,7 +320,7 @@ export class EbpfEngine {
           hook,
           place,
           generation: this.#hooks.get(hook)?.generation,
-          ...this.#places.status(place, this.#around),
+          ...this.#placeStatus(hook, place),
         })),
       ),
       lists: this.#lists.status(),
@@ -341,6 +331,13 @@ export class EbpfEngine {
         counts: (symbol) => runtime.counts(symbol),
       })),
     };
+  }
+
+  #placeStatus(hook: string, place: AttachPlace): HeldPlace {
+    const { way, why } = this.#places.status(place, this.#around);
+    const judges = this.inForce(hook);
+    const notes = [why, judges?.kind === 'stand-in' ? judges.what : undefined].filter((one) => one !== undefined);
+    return { way, why: way === undefined || notes.length === 0 ? why : notes.join('; ') };
   }
 
   /** A map that outlives generations, by the symbol that programs know it by: of a hook, or of all. */

@@ -1,10 +1,11 @@
 import type { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
 import type { MapNeed } from '../../model/ebpf-program.ts';
+import { pinText, readText } from './blob.ts';
 import { Generation, type HookPrograms, type Uses, usesOf } from './generation.ts';
 import type { ListStore } from './list-store.ts';
 import { createMap } from './load-hook.ts';
 import { MapStore } from './map-store.ts';
-import { generationDirectory, generationOf } from './pin-layout.ts';
+import { generationDirectory, generationOf, PIN } from './pin-layout.ts';
 import { type CountColumns, carryCounts } from './rule-counts.ts';
 import { waitForPrograms } from './sets/wait-for-programs.ts';
 
@@ -31,6 +32,8 @@ export class HookRuntime {
   /** Of the programs that were last to be loaded: they may have been refused, and come again. */
   #asked: Uses = NONE;
   #sealed = true;
+  /** What the generation in force is where it is not all that was wanted. */
+  #standIn: string | undefined;
 
   /** Takes over what an earlier process pinned: the newest generation that is whole. */
   constructor(parts: HookParts) {
@@ -47,6 +50,21 @@ export class HookRuntime {
       } else parts.directory.at(generationDirectory(number)).remove();
     }
     for (const { list, family } of this.#current?.uses.lists ?? []) parts.lists.adopt(list, family);
+    this.#standIn = readStandIn(parts.directory, this.#current?.number);
+  }
+
+  /** What is in force in the place of the rules that were wanted, as it was noted by this process or one before it. */
+  get standIn(): string | undefined {
+    return this.#standIn;
+  }
+
+  /** Notes what the generation in force is where it is not all that was wanted. */
+  noteStandIn(what: string | undefined): void {
+    const { directory } = this.#parts;
+    if (what === undefined && this.#standIn !== undefined) directory.unpin(PIN.standIn);
+    // The number tells whether it is about the generation that is found.
+    else if (what !== undefined && this.#current) pinText(directory, PIN.standIn, `${this.#current.number} ${what}`);
+    this.#standIn = what;
   }
 
   get generation(): number | undefined {
@@ -180,6 +198,11 @@ export class HookRuntime {
     this.#maps.close();
     this.#parts.directory.remove();
   }
+}
+
+function readStandIn(directory: PinDirectory, number: number | undefined): string | undefined {
+  const [, of, what] = /^(\d+) (.*)$/s.exec(readText(directory, PIN.standIn) ?? '') ?? [];
+  return number !== undefined && Number(of) === number ? what : undefined;
 }
 
 /** The numbers of the generations that are pinned for a hook. */

@@ -7,6 +7,7 @@ import type { Direction } from '@weir/ebpf/kernel';
  *   - `state`: what the names do not tell, see state-record.ts
  *   - `attach/PLACE`: `link` (but with clsact), `programs` (a program array; its slot 0 judges), `stub` (attached for good, it calls slot 0)
  *   - `hooks/HOOK/gN`: a generation of a hook's rules: `program-VARIANT`, `counters-SYMBOL`, `base-SYMBOL` (what rules counted in generations before), `info` (pinned last), `digest`
+ *   - `hooks/HOOK/stand-in`: what the generation in force is, where it is not all that was wanted
  *   - `hooks/HOOK/kept`: maps that outlive generations
  *   - `lists`: members of named sets
  *   - `kept`: maps that all hooks have in common
@@ -24,6 +25,7 @@ export const PIN = {
   base: 'base-',
   info: 'info',
   digest: 'digest',
+  standIn: 'stand-in',
   program: 'program-',
   kept: 'kept',
   lists: 'lists',
