@@ -1,10 +1,10 @@
-import { type BpfMap, sumCpus, VerifierError } from '@weir/ebpf/kernel';
+import { type BpfMap, VerifierError } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet, type PacketContext } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import { type ClassifierOptions, COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
-import { type LoadedHook, loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import { type LoadedHook, loadHook, readCounts } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { fillList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
 import type { CompiledHook, MapNeed, Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
@@ -184,8 +184,9 @@ function compare({ program, maps }: LoadedHook, { hook, built, frames, place, co
     if (run.differences.length >= MOST_DIFFERENCES) return;
   }
   const counters = maps.get(COUNTERS);
+  const counts = counters ? readCounts(counters, 2, counted.length).counts : new BigUint64Array();
   for (const [index, want] of counted.entries()) {
-    const sums = sumCpus(counters?.lookup(new Uint8Array(Uint32Array.of(index).buffer)) ?? new Uint8Array(0), 16);
+    const sums = counts.subarray(2 * index, 2 * index + 2);
     if (sums[0] === BigInt(want.packets) && sums[1] === BigInt(want.octets)) continue;
     const rule = hook.rules[index];
     run.differences.push(

@@ -107,6 +107,29 @@ describe('the engine', () => {
     expect(counts(one, 'xdp')).toEqual({ bad: 4, default: 2 });
   });
 
+  it('counts of a list of thousands go on, whatever comes before its rules', async () => {
+    const one = engine(pinDirectory(host.path), host);
+    const others = (count: number) =>
+      Array.from({ length: count }, (_, i) => rule(`other-${i}`, `ip.src == 10.1.${i >> 8}.${i & 255}`, { kind: 'deny' }));
+    const place = xdp('here');
+    const told = (): Record<string, number> => {
+      const { bad, default: rest } = counts(one, 'xdp');
+      return { bad, default: rest } as Record<string, number>;
+    };
+    one.configure([wanted('xdp', [...others(2050), denyBad, allow], place)]);
+    await send(BAD, 3, one, 'xdp', 3);
+    await send(GOOD, 2, one, 'xdp', 5);
+    expect(told()).toEqual({ bad: 3, default: 2 });
+    one.configure([wanted('xdp', [...others(1100), denyBad, ...others(2060).slice(1100), allow], place)]);
+    expect(told()).toEqual({ bad: 3, default: 2 });
+    await send(BAD, 1, one, 'xdp', 6);
+    expect(told()).toEqual({ bad: 4, default: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    one.poll();
+    one.configure([wanted('xdp', [denyBad, allow], place)]);
+    expect(told()).toEqual({ bad: 4, default: 2 });
+  });
+
   it('changes nothing for the same rules', () => {
     const one = engine(pinDirectory(host.path), host);
     const hooks = [wanted('xdp', [denyBad, allow], xdp('here'))];

@@ -21,8 +21,11 @@ interface Need {
 
 /** A map that a program needs. The kind says what becomes of it when the rules change. */
 export type MapNeed =
-  /** A per-CPU array with { packets u64 · octets u64 } for each rule in order: made anew; counts of rules that stay are carried over by their refs. */
-  | (Need & { readonly kind: 'counters' })
+  /**
+   * A per-CPU array with { packets u64 · octets u64 }, `words` numbers, for each rule in order, a value for one rule or for several: made anew; counts of rules that stay are carried over by
+   * their refs.
+   */
+  | (Need & { readonly kind: 'counters'; readonly words: number })
   /** What the compiler worked out: the values of an array one after the other. Made anew unless it is the same. */
   | (Need & { readonly kind: 'table'; readonly contents: Uint8Array })
   /** The members of one family of a named set: one map for all programs, kept for as long as one needs it. */
@@ -34,7 +37,7 @@ export type MapNeed =
   /** The ring buffer of verdict events: one for all programs, which one reader empties. Its shape is that of a new one. */
   | (Need & { readonly kind: 'events' })
   /** A per-CPU array with what became of the events of each rule: as `counters`. */
-  | (Need & { readonly kind: 'event-counts' })
+  | (Need & { readonly kind: 'event-counts'; readonly words: number })
   /** How many events each rule has given in this second: made anew, empty. */
   | (Need & { readonly kind: 'event-rates' })
   /** An array of one u32: the number of the program, by which readers know the rules that its events are of. Made anew for each program. */

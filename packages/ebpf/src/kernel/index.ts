@@ -16,7 +16,7 @@ export { attachNetfilter, type NetfilterOptions } from './link-netfilter.ts';
 export { attachTcx, type Direction, readTcx, type TcxOptions, type TcxPosition, type TcxState } from './link-tcx.ts';
 export { attachXdp, type XdpAttachment, type XdpOptions } from './link-xdp.ts';
 export { BpfMap, type MapSpec, type UpdateMode } from './map.ts';
-export { BatchError, deleteBatch, readEntries, updateBatch } from './map-batch.ts';
+export { BatchError, deleteBatch, readEntries, readValues, updateBatch } from './map-batch.ts';
 export type { MapInfo } from './map-info.ts';
 export { MAP_FLAG, type MapType } from './map-type.ts';
 export { mapArrayValues } from './mapped-array.ts';

@@ -99,6 +99,33 @@ function oneByOne(map: BpfMap, operation: string, from: number, count: number, o
  * after it. Maps without batch operations are walked key by key, at most twice as far as they have entries. BpfError.
  */
 export function readEntries(map: BpfMap, visit: (key: Uint8Array, value: Uint8Array) => void): void {
+  const whole = readChunks(map, ({ keys, values, count }) => {
+    for (let i = 0; i < count; i++) visit(slice(keys, i, map.keySize), slice(values, i, map.valueBytes));
+  });
+  if (!whole) walkKeys(map, visit);
+}
+
+/** The values of an array, one after the other by their indices; of a per-CPU array each as `lookup` gives it. BpfError. */
+export function readValues(map: BpfMap): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(map.maxEntries * map.valueBytes);
+  let read = 0;
+  const whole = readChunks(map, ({ values, count }) => {
+    const octets = values.subarray(0, count * map.valueBytes);
+    out.set(octets, read);
+    read += octets.length;
+  });
+  if (!whole) walkKeys(map, (key, value) => out.set(value, new DataView(key.buffer, key.byteOffset, 4).getUint32(0, true) * value.length));
+  return out;
+}
+
+interface Chunk {
+  readonly keys: Uint8Array;
+  readonly values: Uint8Array;
+  readonly count: number;
+}
+
+/** Calls for one chunk after the other, whose arrays are used again; false where the map has no batch operations. */
+function readChunks(map: BpfMap, visit: (chunk: Chunk) => void): boolean {
   const entryBytes = map.keySize + map.valueBytes;
   let chunk = Math.max(1, Math.min(FIRST_CHUNK, map.maxEntries, Math.floor(MAX_CHUNK_BYTES / entryBytes)));
   // The kernel's own position: a key in tries and arrays, a bucket in hashes.
@@ -112,10 +139,7 @@ export function readEntries(map: BpfMap, visit: (key: Uint8Array, value: Uint8Ar
     const attribute = new Attribute().pointer(8, next).pointer(16, keys).pointer(24, values).u32(32, chunk).u32(36, map.fd);
     if (started) attribute.pointer(0, position);
     const errno = errnoOf(() => attribute.call(COMMAND.mapLookupBatch));
-    if (errno === ENOTSUPP && !started) {
-      walkKeys(map, visit);
-      return;
-    }
+    if (errno === ENOTSUPP && !started) return false;
     if (errno === ENOSPC && chunk * 2 * entryBytes <= MAX_CHUNK_BYTES) {
       // One bucket has more entries than fit.
       chunk *= 2;
@@ -126,9 +150,8 @@ export function readEntries(map: BpfMap, visit: (key: Uint8Array, value: Uint8Ar
     if ((errno === EINTR || errno === EAGAIN) && interrupted++ < MAX_INTERRUPTED) continue;
     if (errno !== 0 && errno !== ENOENT)
       throw new BpfError({ operation: 'read', object: `map ${map.name}`, ...elementReason(map, errno) }, errno);
-    const count = Math.min(attribute.getU32(32), chunk);
-    for (let i = 0; i < count; i++) visit(slice(keys, i, map.keySize), slice(values, i, map.valueBytes));
-    if (errno === ENOENT) return;
+    visit({ keys, values, count: Math.min(attribute.getU32(32), chunk) });
+    if (errno === ENOENT) return true;
     started = true;
     interrupted = 0;
     position.set(next);

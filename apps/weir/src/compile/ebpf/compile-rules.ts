@@ -176,8 +176,9 @@ function emitProgram(asm: RuleAssembler, hook: HookRules, { context, prologue, t
     const symbols = needClassifier(hook, classifier, context.need);
     emitClassified(asm, hook, classifier, { symbols, verdicts, context });
   } else emitInOrder(asm, hook, verdicts, context);
-  emitVerdict(asm, 'allow', verdicts.allow, { place, tellRule });
-  emitVerdict(asm, 'deny', verdicts.deny, { place, tellRule });
+  const rules = hook.rules.length;
+  emitVerdict(asm, 'allow', verdicts.allow, { place, tellRule, rules });
+  emitVerdict(asm, 'deny', verdicts.deny, { place, tellRule, rules });
   asm.place(impossible).mov('r0', VERDICTS[place].deny).exit();
 }
 
@@ -186,12 +187,12 @@ function emitVerdict(
   asm: RuleAssembler,
   verdict: 'allow' | 'deny',
   label: Label,
-  { place, tellRule }: { readonly place: Place; readonly tellRule: boolean },
+  { place, tellRule, rules }: { readonly place: Place; readonly tellRule: boolean; readonly rules: number },
 ): void {
   const done = asm.label('counted');
   asm.place(label).jump(RULE, '==', 0, done);
   asm.mov('r1', RULE).alu('r1', '-=', 1).store('u64', 'r10', STACK.scratch, 'r1');
-  emitCount(asm, done);
+  emitCount(asm, rules, done);
   asm.place(done);
   if (tellRule)
     asm

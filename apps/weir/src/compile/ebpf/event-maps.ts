@@ -30,6 +30,7 @@ export function eventMaps({ rules }: HookRules): readonly MapNeed[] {
     {
       kind: 'event-counts',
       symbol: EVENT_COUNTS,
+      words: EVENT_COUNT_OCTETS / 8,
       shape: { type: 'percpu_array', keySize: 4, valueSize: EVENT_COUNT_OCTETS, maxEntries: entries },
     },
     { kind: 'event-rates', symbol: EVENT_RATES, shape: { type: 'array', keySize: 4, valueSize: 8, maxEntries: entries } },

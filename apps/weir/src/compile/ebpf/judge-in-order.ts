@@ -16,7 +16,7 @@ export function emitInOrder(asm: RuleAssembler, hook: HookRules, verdicts: Verdi
     if (start === undefined) continue;
     asm.place(start);
     const skipped = rule.action.kind === 'skip' ? (starts[skipTarget(hook, rule.action.to)] ?? end) : next;
-    context.attempt(asm, rule, () => emitRule(asm, { rule, index, next, skipped, verdicts }, context));
+    context.attempt(asm, rule, () => emitRule(asm, { rule, index, next, skipped, verdicts, rules: hook.rules.length }, context));
   }
   asm.place(end).mov(RULE, 0).goto(verdicts.allow);
 }
@@ -33,9 +33,11 @@ interface OneRule {
   /** Where it goes on when it neither allows nor denies. */
   readonly skipped: Label;
   readonly verdicts: Verdicts;
+  /** How many there are. */
+  readonly rules: number;
 }
 
-function emitRule(asm: RuleAssembler, { rule, index, next, skipped, verdicts }: OneRule, context: JudgeContext): void {
+function emitRule(asm: RuleAssembler, { rule, index, next, skipped, verdicts, rules }: OneRule, context: JudgeContext): void {
   const { action } = rule;
   checkAction(rule, context.place);
   const hit = asm.label('it matches');
@@ -55,6 +57,6 @@ function emitRule(asm: RuleAssembler, { rule, index, next, skipped, verdicts }: 
   const missing = asm.label('no counter');
   // All eight octets, so that the verifier forgets what was there.
   asm.store('u64', 'r10', STACK.scratch, index);
-  emitCount(asm, missing);
+  emitCount(asm, rules, missing);
   asm.place(missing).goto(skipped);
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 
 /** Whether two programs do the same with the same maps, whatever their rules are called in files. */
@@ -21,13 +21,57 @@ export function sameHook(a: CompiledHook, b: CompiledHook): boolean {
 
 /** The same for programs of different processes: a digest over all that `sameHook` compares. */
 export function digestHooks(hooks: ReadonlyMap<string, CompiledHook>): string {
-  const hash = createHash('sha256');
-  for (const [variant, { place, program, maps, rules }] of hooks) {
-    hash.update(JSON.stringify([variant, place, program.symbols, maps.map(describeNeed), rules.map(({ ref }) => ref)]));
-    for (const words of [program.words, program.references.slots, program.references.symbols]) hash.update(octetsOf(words));
-    for (const need of maps) hash.update(contentsOf(need));
+  const digest = new HooksDigest(hooks);
+  for (;;) {
+    const done = digest.step();
+    if (done !== undefined) return done;
   }
-  return hash.digest('hex');
+}
+
+/** Octets of tables that one step takes: a few milliseconds. */
+const STEP_OCTETS = 1024 * 1024;
+
+/** The digests of tables that have been seen: most tables stay when rules change. */
+const DIGESTS = new WeakMap<Uint8Array, Buffer>();
+
+/** `digestHooks` in steps. */
+export class HooksDigest {
+  readonly #hash = createHash('sha256');
+  readonly #tables: Uint8Array[];
+  #table: { readonly hash: Hash; at: number } | undefined;
+
+  constructor(hooks: ReadonlyMap<string, CompiledHook>) {
+    for (const [variant, { place, program, maps, rules }] of hooks) {
+      this.#hash.update(JSON.stringify([variant, place, program.symbols, maps.map(describeNeed), rules.map(({ ref }) => ref)]));
+      for (const words of [program.words, program.references.slots, program.references.symbols]) this.#hash.update(octetsOf(words));
+    }
+    this.#tables = [...hooks.values()].flatMap(({ maps }) => maps.map(contentsOf));
+  }
+
+  /** Goes on; the digest when it is done. */
+  step(): string | undefined {
+    let room = STEP_OCTETS;
+    for (;;) {
+      const [table] = this.#tables;
+      if (!table) return this.#hash.digest('hex');
+      let known = DIGESTS.get(table);
+      if (!known) {
+        if (room === 0) return undefined;
+        this.#table ??= { hash: createHash('sha256'), at: 0 };
+        const { hash, at } = this.#table;
+        const slice = table.subarray(at, at + room);
+        hash.update(slice);
+        this.#table.at += slice.length;
+        room -= slice.length;
+        if (this.#table.at < table.length) return undefined;
+        known = hash.digest();
+        DIGESTS.set(table, known);
+        this.#table = undefined;
+      }
+      this.#hash.update(known);
+      this.#tables.shift();
+    }
+  }
 }
 
 /** Whether a map that was made for one need can serve another, as far as its shape and contents go. */
@@ -51,5 +95,5 @@ function octetsOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
 }
 
 function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
+  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0);
 }

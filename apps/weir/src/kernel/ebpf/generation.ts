@@ -2,7 +2,7 @@ import { type BpfMap, type BpfProgram, type PinDirectory, VerifierError } from '
 import { z } from 'zod';
 import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 import { pinText, readText } from './blob.ts';
-import { digestHooks, sameHook } from './compare-hook.ts';
+import { digestHooks, HooksDigest, sameHook } from './compare-hook.ts';
 import { RefusedProgramError } from './engine-error.ts';
 import { createMap, type LoadedHook, type LoadHookOptions, loadHook } from './load-hook.ts';
 import { generationDirectory, PIN, pinName } from './pin-layout.ts';
@@ -11,10 +11,10 @@ import { addCounts, type CountColumns, carryCounts, createBase, noCounts, writeC
 /** The programs of one hook by variant: they have the same rules. */
 export type HookPrograms = ReadonlyMap<string, CompiledHook>;
 
-/** The kinds of maps whose counts are carried over. */
-type CountedKind = 'counters' | 'event-counts';
+/** What rules count in, which is carried over. */
+type CountedNeed = Extract<MapNeed, { kind: 'counters' | 'event-counts' }>;
 
-export function isCounted(need: MapNeed): need is Extract<MapNeed, { kind: CountedKind }> {
+function isCounted(need: MapNeed): need is CountedNeed {
   return need.kind === 'counters' || need.kind === 'event-counts';
 }
 
@@ -71,6 +71,7 @@ export class Generation {
   readonly #directory: PinDirectory;
   readonly #counted: ReadonlyMap<string, Counted>;
   readonly #hooks: HookPrograms | undefined;
+  #digest: HooksDigest | undefined;
   #closed = false;
 
   private constructor(
@@ -153,7 +154,7 @@ export class Generation {
     for (const symbol of info.counted) {
       const map = directory.map(PIN.counters + pinName(symbol));
       const base = directory.map(PIN.base + pinName(symbol));
-      if (map && base) counted.set(symbol, { map, base, words: map.valueSize / 8 });
+      if (map && base) counted.set(symbol, { map, base, words: base.valueSize / 8 });
       else for (const one of [map, base]) one?.close();
     }
     if (programs.size === info.variants.length && counted.size === info.counted.length) return generation;
@@ -173,9 +174,14 @@ export class Generation {
     );
   }
 
-  /** Notes for the next process what these programs are. It takes a while where there are large tables. */
-  seal(): void {
-    if (this.#hooks) pinText(this.#directory, PIN.digest, digestHooks(this.#hooks));
+  /** Notes for the next process what these programs are, in steps of a few milliseconds: whether it is done. */
+  seal(): boolean {
+    if (!this.#hooks) return true;
+    this.#digest ??= new HooksDigest(this.#hooks);
+    const digest = this.#digest.step();
+    if (digest === undefined) return false;
+    pinText(this.#directory, PIN.digest, digest);
+    return true;
   }
 
   /** The map that rules are counted in, as programs name it. */
@@ -233,13 +239,12 @@ function pinAgain(directory: PinDirectory, twin: string, variant: string, progra
 }
 
 /** The map for what rules count in a program, one for all variants. */
-function countIn(counted: Map<string, Counted>, need: MapNeed, rules: number): BpfMap {
+function countIn(counted: Map<string, Counted>, need: CountedNeed, rules: number): BpfMap {
   const known = counted.get(need.symbol);
   if (known) return known.map;
   const map = createMap(need);
-  const words = map.valueSize / 8;
   try {
-    counted.set(need.symbol, { map, base: createBase(words, rules), words });
+    counted.set(need.symbol, { map, base: createBase(need.words, rules), words: need.words });
   } catch (error) {
     map.close();
     throw error;

@@ -152,7 +152,10 @@ export class HookRuntime {
     return this.#maps.find(symbol);
   }
 
-  /** Takes over what the generation before counted, once nothing counts there any more, and removes it; `atOnce` without waiting. Also notes what the programs are. */
+  /**
+   * Takes over what the generation before counted, once nothing counts there any more, and removes it; `atOnce` without waiting, and nothing else. After that it notes what the programs are,
+   * which takes several calls.
+   */
   takeCounts(now: number, atOnce = false): void {
     const retired = this.#retired;
     const settled = retired !== undefined && now - retired.at >= SETTLE_MS;
@@ -161,11 +164,7 @@ export class HookRuntime {
       this.#retired = undefined;
       this.#current?.inherit(retired.generation);
       retired.generation.remove();
-    }
-    if (!this.#sealed && !this.#retired) {
-      this.#sealed = true;
-      this.#current?.seal();
-    }
+    } else if (!retired && !this.#sealed && !atOnce) this.#sealed = this.#current?.seal() ?? true;
   }
 
   /** Milliseconds until `takeCounts` has something to do; undefined when it has not. */
@@ -187,6 +186,7 @@ export class HookRuntime {
   /** Gives the descriptors back; what is pinned goes on. */
   close(now: number): void {
     this.takeCounts(now, true);
+    while (!this.#sealed) this.#sealed = this.#current?.seal() ?? true;
     this.#current?.close();
     this.#maps.close();
   }

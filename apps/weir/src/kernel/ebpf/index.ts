@@ -15,4 +15,5 @@ export {
 export { EngineBusyError, MissingFeatureError, RefusedProgramError } from './engine-error.ts';
 export { createMap, type LoadedHook, type LoadHookOptions, loadHook, PROGRAM_TYPES } from './load-hook.ts';
 export { type AttachPlace, describePlace, layoutDirectory, PIN, pinName } from './pin-layout.ts';
+export { type CountColumns, readCounts } from './rule-counts.ts';
 export type { InForce, Refused, StandIn, StandIns } from './stand-in.ts';

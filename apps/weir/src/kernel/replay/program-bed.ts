@@ -1,7 +1,8 @@
 import { Assembler, bindProgram } from '@weir/ebpf/asm';
-import { attachTc, attachXdp, type BpfLink, BpfMap, BpfProgram, readEntries, sumCpus, type TcAttachment } from '@weir/ebpf/kernel';
+import { attachTc, attachXdp, type BpfLink, BpfMap, BpfProgram, sumCpus, type TcAttachment } from '@weir/ebpf/kernel';
 import { NetworkNamespace, PacketSocket, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
+import { readCounts } from '../ebpf/index.ts';
 import { buildNetwork, RECEIVER } from './network.ts';
 import { RouteSocket } from './route-socket.ts';
 
@@ -28,7 +29,8 @@ const ETHERTYPES: Readonly<Record<Family, number>> = { 4: 0x0800, 6: 0x86dd };
 /** TCX_NEXT (TC_ACT_UNSPEC). */
 const NEXT = -1;
 /** { packets u64 · octets u64 }. */
-const COUNTER = 16;
+/** Numbers by rule. */
+const WORDS = 2;
 /** How long a packet may be on its way through the pair: looks, and microseconds between them. */
 const LOOKS = 2000;
 const PAUSE_MS = 0.05;
@@ -54,7 +56,7 @@ export class ProgramBed {
       return one;
     };
     this.#counters = counters;
-    this.#counted = new Float64Array(counters.maxEntries);
+    this.#counted = new Float64Array((counters.maxEntries * counters.valueSize) / 8 / WORDS);
     try {
       const { path } = keep(NetworkNamespace.make());
       const routes = keep(new RouteSocket(path));
@@ -98,12 +100,12 @@ export class ProgramBed {
 
   #lastCounted(): number | undefined {
     let last: number | undefined;
-    readEntries(this.#counters, (key, value) => {
-      const index = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
-      const packets = Number(sumCpus(value, COUNTER)[0] ?? 0n);
-      if (packets !== this.#counted[index] && (last === undefined || index > last)) last = index;
+    const { counts } = readCounts(this.#counters, WORDS, this.#counted.length);
+    for (const [index, before] of this.#counted.entries()) {
+      const packets = Number(counts[index * WORDS] ?? 0n);
+      if (packets !== before) last = index;
       this.#counted[index] = packets;
-    });
+    }
     return last;
   }
 

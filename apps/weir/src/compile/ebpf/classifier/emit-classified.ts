@@ -186,7 +186,7 @@ function emitDecision({ asm, hook, parts, verdicts, context }: Decision, loop: S
   if (kinds.has('skip')) {
     const missing = asm.label('no counter');
     asm.place(skip).load('r1', 'u32', 'r0', RECORD.rule).alu('r1', '-=', 1).store('u64', 'r10', STACK.scratch, 'r1');
-    emitCount(asm, missing);
+    emitCount(asm, hook.rules.length, missing);
     asm.place(missing).goto(loop.seek);
   }
   return kinds.has('act') || kinds.has('skip');
