@@ -434,6 +434,65 @@ test('a kernel that refuses ends the start and leaves no socket', async () => {
   await expect(ControlClient.connect(join(directory, 'weir.sock'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
+test('rules of programs that the kernel refuses are a refused change, and what was is put back', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const file = write(port);
+  const asked: number[] = [];
+  const { client } = await start(kernel, file, {
+    openKernel: async (_config, events) => {
+      const open = kernel.open(events);
+      let sets = 0;
+      return {
+        ...open,
+        configure: (config) => {
+          sets = config.sets.length;
+          asked.push(sets);
+          return open.configure(config);
+        },
+        status: async () => {
+          const problem = { kind: 'refused', subject: 'hook xdp', message: 'too long', remedy: undefined, since: 0 } as const;
+          return { ...(await open.status()), problems: sets > 1 ? [problem] : [] };
+        },
+      };
+    },
+  });
+  write(port, SECOND);
+  await expect(client.call('apply', {})).rejects.toMatchObject({
+    code: 'refused',
+    message: 'the kernel refuses hook xdp: too long',
+  });
+  expect(asked).toEqual([1, 2, 1]);
+  expect(await client.call('history', {})).toMatchObject({ in_force: 1, generations: [{ number: 1 }] });
+});
+
+test('where the kernel refuses rules at the start and none were in force, those that were confirmed last are offered', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const file = write(port);
+  const offered: (string | undefined)[] = [];
+  const empty = { directory: '', places: [], lists: [], limits: [], waits: false };
+  const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
+  const loaded = loadDaemonConfig(file, overrides);
+  const earlier = { what: 'the rules of generation 1', config: loaded.config! };
+  const { daemon } = await start(kernel, file, {
+    choose: () => ({ loaded, store: GenerationStore.open(join(directory, 'state')), earlier: () => earlier }),
+    openKernel: async (_config, events) => {
+      const open = kernel.open(events);
+      return {
+        ...open,
+        configure: (config, before) => {
+          offered.push(before?.what);
+          return open.configure(config);
+        },
+        status: async () => ({ ...(await open.status()), ebpf: { ...empty, lacking: ['xdp'] } }),
+      };
+    },
+  });
+  expect(offered).toEqual([undefined, 'the rules of generation 1']);
+  await daemon.close({ clear: false, message: 'over' });
+});
+
 const SECOND = '  more: { kind: deny, communities: "64512:80", nft: { table: core_fw, ipv4: more4 } }\n';
 
 test('a change that nobody confirms is taken back, and the files that it came from are not taken at the next start', async () => {

@@ -5,7 +5,7 @@ import { nextExpiry } from '../compile/judgement/index.ts';
 import { makeDirectory } from '../files/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
-import type { KernelEvent, KernelPort } from '../model/kernel-port.ts';
+import type { EarlierRules, KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
@@ -23,6 +23,7 @@ import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import type { Notifier } from './notifier.ts';
+import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
 import { originOf, Verdicts } from './verdicts.ts';
 
@@ -61,6 +62,8 @@ export interface DaemonOptions {
     readonly store: GenerationStore;
     /** Why the files are not what it starts with: they are told of until a reload takes others. */
     readonly mistakes?: readonly string[];
+    /** What was confirmed last, where that is something else: for what the kernel refuses. */
+    readonly earlier?: () => EarlierRules | undefined;
   };
   readonly reload: () => DaemonConfig;
   readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
@@ -125,7 +128,7 @@ export class Daemon {
     let kernel: KernelPort | undefined;
     let opened: Verdicts | undefined;
     try {
-      const { loaded, store, mistakes = [] } = options.choose();
+      const { loaded, store, mistakes = [], earlier } = options.choose();
       const config = loaded.config ?? options.config;
       const unfit = unfitForSessions(config);
       if (unfit) throw unfit;
@@ -144,7 +147,10 @@ export class Daemon {
         if (event.kind === 'tenant' && event.state === 'opened') verdicts.reopen(event.tenant);
       });
       const since = Date.now();
-      const ledger = await kernel.configure(config);
+      let ledger = await kernel.configure(config);
+      const { lacking = [] } = (await kernel.status()).ebpf ?? {};
+      const before = lacking.length > 0 ? earlier?.() : undefined;
+      if (before) ledger = [...ledger, ...(await kernel.configure(config, before))];
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
       daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger });
@@ -290,10 +296,10 @@ export class Daemon {
     this.#fillOpened();
     this.#expiry.wait(since);
     await this.#scheduling.idle();
-    const { problems, ownedTable } = await this.#kernel.status();
+    const { problems, ownedTable } = await settledStatus(this.#kernel);
     const table = config.firewall?.table ?? ownedTable?.name;
     const refused = problems.find(
-      ({ kind, subject, tenant }) => tenant === undefined && kind !== 'drift' && (subject.startsWith('rule ') || subject === table),
+      ({ kind, subject, tenant }) => tenant === undefined && kind !== 'drift' && (/^(?:rule|hook) /.test(subject) || subject === table),
     );
     if (refused) throw new ApiError('refused', `the kernel refuses ${refused.subject}: ${refused.message}`);
   }

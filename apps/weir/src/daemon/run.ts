@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { ApiError } from '../api/index.ts';
 import { EXIT, type ExitCode, type Io, type RunOptions } from '../cli/index.ts';
 import { version } from '../cli/version.ts';
+import type { EarlierRules } from '../model/kernel-port.ts';
 import { type Log, openLog } from '../observe/index.ts';
 import type { Texts } from '../sources/config/index.ts';
 import { chooseStart } from './choose-start.ts';
@@ -58,6 +59,7 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
         loaded: keepFaulty(loaded, earlierConfigs(store, readTexts, loaded === first ? undefined : loaded.digest)),
         store,
         mistakes: first.config ? [] : first.errors,
+        earlier: () => confirmedBefore(store, loaded.digest, readTexts),
       };
     };
     const daemon = await Daemon.start({ version: version(), config, choose, reload: read, readTexts, log, notifier, onFatal, ...parts });
@@ -75,6 +77,18 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     log.close();
     return code;
   }
+}
+
+/** What was confirmed last, where that is not what the daemon starts with, and can be read still. */
+function confirmedBefore(
+  store: GenerationStore,
+  digest: string,
+  readTexts: (file: string, texts: Texts) => DaemonConfig,
+): EarlierRules | undefined {
+  const { current } = store;
+  if (!current || current.digest === digest) return undefined;
+  const { config } = readTexts(current.file, store.texts(current.number));
+  return config && { what: `the rules of generation ${current.number}`, config };
 }
 
 /** A history that is damaged is moved away, and begins anew. */

@@ -139,6 +139,13 @@ export interface EbpfLimits {
   readonly refused: number;
 }
 
+/** Rules that were in force once. */
+export interface EarlierRules {
+  /** What they are called: `the rules of generation 7`. */
+  readonly what: string;
+  readonly config: Config;
+}
+
 /** The eBPF side of the kernel. */
 export interface EbpfStatus {
   /** Where its programs, maps and links are pinned. */
@@ -146,6 +153,10 @@ export interface EbpfStatus {
   readonly places: readonly EbpfPlace[];
   readonly lists: readonly EbpfList[];
   readonly limits: readonly EbpfLimits[];
+  /** Hooks whose rules the kernel refuses although no others were in force: nothing judges there, or less than is wanted. */
+  readonly lacking: readonly string[];
+  /** Rules wait for the members of new sets, for a second at most. */
+  readonly waits: boolean;
   /** Absent where no rule gives events. */
   readonly events?: EbpfEvents;
 }
@@ -209,8 +220,9 @@ export interface KernelPort {
   /**
    * Takes a (new) configuration: checks the targets, writes the owned table by difference, forgets targets that no set has any more (removing
    * what Weir added there). Returns the ledger's members that the kernel still has in sets that were not managed before this call.
+   * `earlier`: what judges at hooks of eBPF programs that the kernel refuses, where nothing was in force.
    */
-  configure(config: Config): Promise<readonly MemberColumns[]>;
+  configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]>;
   /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport>;
   status(): Promise<KernelStatus>;

@@ -1,5 +1,5 @@
 import { BpfError, type FeatureReport, probeFeatures } from '@weir/ebpf/kernel';
-import { type JudgementSource, judgement } from '../compile/judgement/index.ts';
+import { judgement } from '../compile/judgement/index.ts';
 import {
   clearEbpf,
   describePlace,
@@ -12,7 +12,7 @@ import {
 } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
-import type { EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
+import type { EarlierRules, EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
 import { type ProgramsEvent, programsInForce } from './ebpf-events.ts';
@@ -36,13 +36,6 @@ export interface EbpfServiceOptions {
   readonly features?: FeatureReport;
   /** For tests of what the kernel refuses. */
   readonly compileHook?: PlanOptions['compileHook'];
-}
-
-/** Rules that were in force once, of hooks whose own are refused. */
-export interface EarlierRules {
-  /** What they are called: `the rules of generation 7`. */
-  readonly what: string;
-  readonly config: JudgementSource;
 }
 
 /**
@@ -302,7 +295,7 @@ export class EbpfService {
   }
 
   status(): EbpfStatus | undefined {
-    return this.#engine && ebpfStatus(this.#engine, this.#planned);
+    return this.#engine && { ...ebpfStatus(this.#engine, this.#planned), waits: this.#awaited !== undefined };
   }
 
   rules(): readonly RuleCount[] {

@@ -52,7 +52,7 @@ function* candidates({ rules, compile, unsayable, earlier }: StandInParts, first
   }
   for (const one of earlier) {
     const programs = compile(one.rules);
-    if (programs) refused = yield { programs, what: one.what, lacks: true };
+    if (programs) refused = yield { programs, what: one.what, lacks: true, earlier: true };
   }
   // What the kernel says of other rules says nothing of these.
   if (earlier.length > 0) refused = first;
@@ -145,6 +145,6 @@ function describeLess({ rules: all, ...hook }: HookRules, { rules: left }: HookR
   const names =
     gone.length <= MOST_NAMED ? gone.join(', ') : `${gone.slice(0, MOST_NAMED).join(', ')} and ${gone.length - MOST_NAMED} more`;
   const rest =
-    defaultOf({ ...hook, rules: all }) === 'deny' ? 'what they would let through is denied' : 'what they would deny is let through';
+    defaultOf({ ...hook, rules: all }) === 'deny' ? 'what only they let through is denied' : 'what only they deny is let through';
   return `the rules without ${names}, and ${rest}`;
 }

@@ -4,7 +4,7 @@ import type { EbpfLimits, EbpfStatus, RuleCount } from '../model/kernel-port.ts'
 import { eventSums } from './ebpf-events.ts';
 import type { PlannedHook } from './ebpf-hooks.ts';
 
-export function ebpfStatus(engine: EbpfEngine, planned: readonly PlannedHook[]): EbpfStatus {
+export function ebpfStatus(engine: EbpfEngine, planned: readonly PlannedHook[]): Omit<EbpfStatus, 'waits'> {
   const { directory, places, lists } = engine.status();
   const events = eventSums(engine);
   return {
@@ -12,8 +12,14 @@ export function ebpfStatus(engine: EbpfEngine, planned: readonly PlannedHook[]):
     places: places.map(({ hook, place, way, why, generation }) => ({ hook, place: describePlace(place), way, why, generation })),
     lists,
     limits: ebpfLimits(engine, planned),
+    lacking: planned.flatMap(({ rules: { hook } }) => (lacks(engine, hook) ? [hook] : [])),
     ...(events && { events }),
   };
+}
+
+function lacks(engine: EbpfEngine, hook: string): boolean {
+  const now = engine.inForce(hook);
+  return now?.kind === 'nothing' || (now?.kind === 'stand-in' && now.lacks);
 }
 
 /** How full the buckets of hooks are that have some. */

@@ -7,7 +7,7 @@ import type { KernelBackend } from '../kernel/backend.ts';
 import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
-import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
+import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { EbpfService } from './ebpf-service.ts';
 import { flushStates } from './flush.ts';
@@ -48,14 +48,14 @@ export class KernelService implements KernelPort {
   }
 
   /** See KernelPort; `awaitMembers`: every member is sent after it. */
-  async configure(config: Config, awaitMembers = false): Promise<readonly MemberColumns[]> {
+  async configure(config: Config, earlier?: EarlierRules, awaitMembers = false): Promise<readonly MemberColumns[]> {
     const running = awaitMembers || this.#config !== undefined;
     const before = new Set((this.#config ?? config).sets.map(({ name }) => name));
     const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo), awaitMembers);
     // The members of a set that is new to a running daemon come after this.
     const known: KnownMembers = (set, family) =>
       awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));
-    const there = this.#ebpf?.configure(config, known, running) ?? [];
+    const there = this.#ebpf?.configure(config, known, running, earlier) ?? [];
     this.#config = config;
     this.#loop ??= this.#watch();
     return [...found, ...there];

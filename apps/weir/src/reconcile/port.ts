@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
-import type { CommitReport, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
+import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { type Answer, type Call, type Results, revivedError, type WorkerData, withoutSecrets } from './worker-protocol.ts';
 
@@ -80,8 +80,9 @@ class WorkerPort implements KernelPort {
     });
   }
 
-  configure(config: Config): Promise<readonly MemberColumns[]> {
-    return this.#call<'configure'>({ kind: 'configure', config: withoutSecrets(config) });
+  configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]> {
+    const before = earlier && { ...earlier, config: withoutSecrets(earlier.config) };
+    return this.#call<'configure'>({ kind: 'configure', config: withoutSecrets(config), earlier: before });
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

@@ -58,7 +58,7 @@ export class TenantService {
       const fresh = this.#service === undefined;
       const service = this.#service ?? this.#open(config, late);
       if (!service) return [];
-      const found = await service.configure(config, fresh && late);
+      const found = await service.configure(config, undefined, fresh && late);
       if (fresh) this.#options.emit({ kind: 'tenant', tenant: this.name, state: 'opened' });
       this.#retry = undefined;
       this.#over();

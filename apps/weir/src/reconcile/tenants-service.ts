@@ -1,7 +1,7 @@
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
-import type { CommitReport, KernelEvent, KernelPort, KernelStatus, TenantStatus } from '../model/kernel-port.ts';
+import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus, TenantStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { hostConfig, qualifiedName, splitName, tenantConfig } from '../model/scopes.ts';
 import type { EbpfService } from './ebpf-service.ts';
@@ -52,9 +52,10 @@ export class TenantsService implements KernelPort {
     return result;
   }
 
-  configure(config: Config): Promise<readonly MemberColumns[]> {
+  configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]> {
     return this.#alone(async () => {
-      const found = [...(await this.#host.configure(hostConfig(config)))];
+      const before = earlier && { ...earlier, config: hostConfig(earlier.config) };
+      const found = [...(await this.#host.configure(hostConfig(config), before))];
       this.#wanted = new Map(config.tenants.map(({ name, netns }) => [name, netns]));
       const kept = new Set([...config.tenants, ...config.faultyTenants].map(({ name }) => name));
       for (const [name, service] of this.#tenants) if (!kept.has(name)) await this.#retire(name, service);

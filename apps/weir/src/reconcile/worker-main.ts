@@ -15,7 +15,7 @@ const post = (answer: Answer): void => port.postMessage(answer);
 function answer(service: TenantsService, call: Call): Promise<Results[keyof Results]> {
   switch (call.kind) {
     case 'configure':
-      return service.configure(call.config);
+      return service.configure(call.config, call.earlier);
     case 'apply':
       return service.apply(call.deltas);
     case 'status':

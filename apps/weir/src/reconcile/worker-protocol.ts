@@ -1,6 +1,6 @@
 import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
-import type { CommitReport, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
+import type { CommitReport, EarlierRules, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 
 /** What the kernel worker is started with. */
@@ -13,7 +13,7 @@ export interface WorkerData {
 
 /** From the main thread. Calls are answered in order, by their number. */
 export type Call =
-  | { readonly id: number; readonly kind: 'configure'; readonly config: Config }
+  | { readonly id: number; readonly kind: 'configure'; readonly config: Config; readonly earlier: EarlierRules | undefined }
   | { readonly id: number; readonly kind: 'apply'; readonly deltas: readonly MemberDelta[] }
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'flush'; readonly lifelines: readonly Lifeline[] }
