@@ -1,0 +1,139 @@
+import { type Box, type Expr, familySet, toBoxes, packetExpr as x } from '@weir/filter/ir';
+import type { Family } from '@weir/wire/inet';
+import { isEbpfHook } from '../../model/ebpf.ts';
+import type { HookRules, Rule } from '../../model/rule.ts';
+import { type Match, printMatch } from '../iptables/match.ts';
+import { label } from '../nft/policy/effect.ts';
+import { type Refusal, Unsayable } from '../refusal.ts';
+import { disjointBoxes } from './disjoint.ts';
+import { type FlatStep, flatEffect } from './effect.ts';
+import { hardwareObstacle } from './hardware.ts';
+import { joinLines } from './join.ts';
+import { type LineContext, linesOfBox } from './lines.ts';
+import { type MembersOf, withMembers } from './members.ts';
+import type { CumulusOptions } from './options.ts';
+import { unsayable } from './unsayable.ts';
+import { asksFor, withoutSkips, writtenFields } from './without-skips.ts';
+
+export interface CumulusText {
+  /** The sections of an ACL file. Without the rules that `refusals` are about: not to be used when there is one. */
+  readonly text: string;
+  readonly refusals: readonly Refusal[];
+  /** Lines of each family. */
+  readonly lines: Readonly<Record<Family, number>>;
+}
+
+/** Conjunctions that one rule may be. */
+const MOST_BOXES = 256;
+const MOST_COMMENT = 255;
+const FAMILIES: readonly Family[] = [4, 6];
+const SECTIONS: Readonly<Record<Family, string>> = { 4: '[iptables]', 6: '[ip6tables]' };
+/** Where a hook's rules go, at its priority. */
+const CHAINS: Readonly<Record<string, { readonly chain: string; readonly priority: number }>> = {
+  prerouting: { chain: '-t mangle -A PREROUTING', priority: -150 },
+  input: { chain: '-A INPUT', priority: 0 },
+  forward: { chain: '-A FORWARD', priority: 0 },
+  output: { chain: '-A OUTPUT', priority: 0 },
+};
+/** Has fragments put together before the rules; it has no target, so that it only counts. */
+const DEFRAGMENT = ' -m conntrack --ctstate INVALID';
+
+/**
+ * Rules in the order of judgement as an ACL file of Cumulus Linux: lines of the built-in chains, of which the first that matches decides; nothing leads from one to
+ * another. Deterministic.
+ */
+export function compileCumulus(hooks: readonly HookRules[], options: CumulusOptions, members: MembersOf): CumulusText {
+  const refusals: Refusal[] = [];
+  const sections: Record<Family, string[]> = { 4: [], 6: [] };
+  const lines: Record<Family, number> = { 4: 0, 6: 0 };
+  for (const hook of hooks) {
+    if (isEbpfHook(hook.hook) || !options.hooks.includes(hook.hook)) continue;
+    const place = CHAINS[hook.hook];
+    if (!place || place.priority !== hook.priority) {
+      const message = `an ACL file has no chain for ${hook.hook} of priority ${hook.priority}`;
+      refusals.push({ hook: hook.hook, rule: undefined, construct: hook.hook, message, span: undefined, provenance: undefined });
+      continue;
+    }
+    if (options.state) for (const family of FAMILIES) sections[family].push(`${place.chain}${DEFRAGMENT}`);
+    const reached = withoutSkips(hook.rules, (rule) => withMembers(readable(rule), members));
+    for (const { rule, expression } of reached) {
+      try {
+        if (expression instanceof Error) throw expression;
+        const made = linesOfRule(hook, rule, expression, options);
+        for (const family of FAMILIES) {
+          if (made[family].length === 0) continue;
+          lines[family] += made[family].length;
+          if (lines[family] > options.maxRules) throw unsayable(`more than ${options.maxRules} lines (\`max_rules\`)`);
+          sections[family].push(`# ${comment(rule)}`, ...made[family].map((line) => `${place.chain}${line}`));
+        }
+      } catch (error) {
+        if (!(error instanceof Unsayable)) throw error;
+        const { construct, message, span } = error;
+        refusals.push({ hook: hook.hook, rule: rule.ref, construct, message, span, provenance: rule.provenance });
+      }
+    }
+  }
+  const text = FAMILIES.map((family) => [SECTIONS[family], ...sections[family], ''].join('\n')).join('\n');
+  return { text, refusals, lines };
+}
+
+function readable(rule: Rule): Expr {
+  if (rule.program) throw unsayable('an eBPF program');
+  return rule.expression;
+}
+
+/** A name and where it is written, in one line without what cl-acltool reads anything into. */
+function comment({ name, provenance }: Rule): string {
+  const place = provenance.kind === 'file' ? ` (${provenance.span.file}:${provenance.span.line})` : '';
+  return label(`${name}${place}`, MOST_COMMENT).replace(/[^\p{L}\p{N} _.:()<>/#@+,-]/gu, '_');
+}
+
+function linesOfRule(hook: HookRules, rule: Rule, expression: Expr, options: CumulusOptions): Readonly<Record<Family, readonly string[]>> {
+  const of = (family: Family): readonly string[] => {
+    const context: LineContext = { family, hook: hook.hook, options };
+    if (flatEffect(hook, rule, family, 1).steps.length === 0) return [];
+    let boxes = boxesOf(x.and([x.ip('ip.src', familySet(family)), expression]));
+    if (boxes.length === 0) return [];
+    // Packets that go on come to the lines after the one that they matched.
+    if (boxes.length > 1 && !flatEffect(hook, rule, family, boxes.length).ends) boxes = apart(boxes);
+    const matches = boxes.flatMap((box) => linesOfBox(box, context));
+    if (matches.length === 0) return [];
+    if (matches.length > 1 && asksFor(expression, writtenFields(rule.action)))
+      throw unsayable(`several lines that ask for what they change (${writtenFields(rule.action).join(', ')})`, expression.span);
+    const { steps } = flatEffect(hook, rule, family, matches.length);
+    const out = matches.flatMap((match) => steps.flatMap((step) => printLine(match, step) ?? []));
+    if (options.matches === 'hardware') {
+      for (const line of out) {
+        const obstacle = hardwareObstacle(hook.hook, line);
+        if (obstacle !== undefined) throw unsayable(obstacle, expression.span);
+      }
+    }
+    return out;
+  };
+  const made: Record<Family, readonly string[]> = { 4: of(4), 6: of(6) };
+  const { action } = rule;
+  if (made[4].length > 0 && made[6].length > 0 && (action.kind === 'rate-limit' || action.kind === 'police') && action.limit.per === 'rule')
+    throw unsayable(
+      'a rate that IPv4 and IPv6 have together: iptables and ip6tables count by themselves (one rule for each family)',
+      expression.span,
+    );
+  return made;
+}
+
+function boxesOf(expression: Expr): readonly Box[] {
+  const boxes = toBoxes(expression, MOST_BOXES);
+  if (!boxes) throw unsayable(`more than ${MOST_BOXES} alternatives`, expression.span);
+  return boxes;
+}
+
+function apart(boxes: readonly Box[]): readonly Box[] {
+  const out = disjointBoxes(boxes, MOST_BOXES);
+  if (!out) throw unsayable(`more than ${MOST_BOXES} alternatives that have no packet in common`);
+  return out;
+}
+
+/** One line without its chain; undefined where no packet is asked for. Throws Unsayable. */
+function printLine(match: Match, { also, match: more, target }: FlatStep): string | undefined {
+  const whole = also ? joinLines(match, also, undefined) : match;
+  return whole && `${printMatch(whole)}${more} ${target}`;
+}
