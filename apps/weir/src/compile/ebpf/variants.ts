@@ -46,6 +46,16 @@ function tcVariant(direction: 'ingress' | 'egress', name: string): Variant {
   };
 }
 
+/** What is known on an interface, by it: the same object each time, for what is kept of the rules that it was asked about. */
+const ON_INTERFACE = new Map<string, Known>();
+const MOST_KEPT = 1024;
+
 function onInterface(context: { readonly iif?: string; readonly oif?: string }): Known {
-  return { fields: INTERFACES, subject: Packet.fromNetwork(new Uint8Array(0), context) };
+  const key = JSON.stringify(context);
+  const kept = ON_INTERFACE.get(key);
+  if (kept) return kept;
+  if (ON_INTERFACE.size >= MOST_KEPT) ON_INTERFACE.clear();
+  const known = { fields: INTERFACES, subject: Packet.fromNetwork(new Uint8Array(0), context) };
+  ON_INTERFACE.set(key, known);
+  return known;
 }

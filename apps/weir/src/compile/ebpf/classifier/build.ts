@@ -4,7 +4,7 @@ import { classesOf } from './classes.ts';
 import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
-import { type ClassifierPlan, type PlanOptions, planClassifier, type Residual } from './plan.ts';
+import { type ClassifierPlan, PlanMemo, type PlanOptions, planClassifier, type Residual } from './plan.ts';
 import { TooLarge } from './too-large.ts';
 
 /** A policy as a classifier: which tables, and what is at each position of their vectors. */
@@ -25,6 +25,7 @@ export interface BuildOptions extends PlanOptions {
 
 /** The tables that were built last, by dimension, with what they were built from. One for each list of rules that changes. */
 export class ClassifierMemo {
+  readonly plan: PlanMemo = new PlanMemo();
   readonly #built = new Map<string, Built>();
 
   /** The tables of a dimension for these regions, by entry; built anew where anything is different. */
@@ -72,7 +73,7 @@ export const MOST_RESIDUALS = 63;
  * @throws TooLarge
  */
 export function buildClassifier(rules: readonly Rule[], options: BuildOptions = {}): Classifier | undefined {
-  const plan = planClassifier(rules, options);
+  const plan = planClassifier(rules, options, options.memo?.plan);
   const { entries, residuals } = plan;
   if (plan.dimensions.length === 0 || residuals.length > MOST_RESIDUALS || marksAndAsks(rules, residuals)) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);

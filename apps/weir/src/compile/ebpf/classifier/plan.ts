@@ -40,32 +40,56 @@ export interface PlanOptions {
 const MOST_DIMENSIONS = 8;
 const LEAST_USES = 16;
 
-/** What rules ask of packets, as boxes of dimensions and code. */
-export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}): ClassifierPlan {
-  const { known } = options;
+/** A box among the dimensions of a plan. */
+interface PlacedBox {
+  readonly regions: readonly (Region | undefined)[];
+  /** What code has to ask, with a text that is the same for boxes that ask the same. */
+  readonly code: { readonly expression: Expr; readonly key: string } | undefined;
+}
+
+interface Planned {
+  readonly leastUses: number;
+  readonly boxes: readonly (readonly RuleBox[])[];
+  readonly uses: ReadonlyMap<Dimension, number>;
+  /** By box, as long as the dimensions are the same. */
+  readonly placed: WeakMap<RuleBox, PlacedBox>;
+  /** By entry. */
+  readonly places: readonly PlacedBox[];
+  readonly plan: ClassifierPlan;
+}
+
+/** What was planned last: what a list of rules has in common with the one before at its beginning and at its end is taken over. */
+export class PlanMemo {
+  last: Planned | undefined;
+}
+
+/** What rules ask of packets, as boxes of dimensions and code. With a memo rules that stay have the same arrays of regions, and the same entries where their numbers stay. */
+export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}, memo: PlanMemo = new PlanMemo()): ClassifierPlan {
+  const { known, leastUses = LEAST_USES } = options;
+  const boxes = boxesOfRules(rules, known);
+  const before = memo.last?.leastUses === leastUses ? memo.last : undefined;
+  const same = before ? sameEnds(before.boxes, boxes) : NOTHING_SAME;
+  const uses = countUses(before, boxes, same);
+  const chosen = chooseDimensions(uses, leastUses);
+  const stays = before !== undefined && equalLists(before.plan.dimensions, chosen);
+  const dimensions = stays ? before.plan.dimensions : chosen;
+  const placed = stays ? before.placed : new WeakMap<RuleBox, PlacedBox>();
+  const { entries, places, starts } = placeBoxes(rules, boxes, { dimensions, placed, before: stays ? before : undefined, same });
+  const residuals = numberCode(entries, places);
+  const plan: ClassifierPlan = { dimensions, entries, residuals, starts };
+  memo.last = { leastUses, boxes, uses, placed, places, plan };
+  return plan;
+}
+
+function boxesOfRules(rules: readonly Rule[], known: Known | undefined): readonly (readonly RuleBox[])[] {
   const cache = boxesFor(known);
-  const boxes = rules.map(({ expression }) => {
+  return rules.map(({ expression }) => {
     const before = cache.get(expression);
     if (before) return before;
     const made = boxesOf(expression, known);
     cache.set(expression, made);
     return made;
   });
-  const dimensions = chooseDimensions(boxes, options.leastUses ?? LEAST_USES);
-  const placeOf = new Map(dimensions.map((dimension, place) => [dimension, place]));
-  const residuals = new Residuals();
-  const entries: Entry[] = [];
-  const starts = new Int32Array(rules.length + 1);
-  for (const [rule, of] of boxes.entries()) {
-    starts[rule] = entries.length;
-    for (const box of of) {
-      const regions = new Array<Region | undefined>(dimensions.length).fill(undefined);
-      const rest = inDimensions(box, placeOf, regions, rules[rule]);
-      entries.push({ rule, regions, residual: residuals.place(rest, rule) });
-    }
-  }
-  starts[rules.length] = entries.length;
-  return { dimensions, entries, residuals: residuals.list, starts };
 }
 
 /** Boxes of expressions that have been seen before, by what was known: rules that stay keep their expressions. */
@@ -82,20 +106,118 @@ function boxesFor(known: Known | undefined): WeakMap<Expr, readonly RuleBox[]> {
   return boxes;
 }
 
-/** The dimensions that are asked for most, in an order that does not depend on that of the rules. */
-function chooseDimensions(boxes: readonly (readonly RuleBox[])[], leastUses: number): readonly Dimension[] {
-  const uses = new Map<Dimension, number>();
-  for (const of of boxes) {
-    for (const { parts } of of) {
-      for (const { dimension } of parts) uses.set(dimension, (uses.get(dimension) ?? 0) + 1);
+/** So many items are the same at the beginning and, besides, at the end. */
+interface SameEnds {
+  readonly first: number;
+  readonly last: number;
+}
+
+const NOTHING_SAME: SameEnds = { first: 0, last: 0 };
+
+function sameEnds<T>(a: readonly T[], b: readonly T[]): SameEnds {
+  const most = Math.min(a.length, b.length);
+  let first = 0;
+  while (first < most && a[first] === b[first]) first++;
+  let last = 0;
+  while (last < most - first && a[a.length - 1 - last] === b[b.length - 1 - last]) last++;
+  return { first, last };
+}
+
+function equalLists<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((item, i) => item === b[i]);
+}
+
+/** How many boxes ask for each dimension. */
+function countUses(
+  before: Planned | undefined,
+  boxes: readonly (readonly RuleBox[])[],
+  { first, last }: SameEnds,
+): ReadonlyMap<Dimension, number> {
+  const uses = new Map(before?.uses);
+  const count = (all: readonly (readonly RuleBox[])[], by: number): void => {
+    for (let rule = first; rule < all.length - last; rule++) {
+      for (const { parts } of all[rule] ?? []) {
+        for (const { dimension } of parts) uses.set(dimension, (uses.get(dimension) ?? 0) + by);
+      }
     }
-  }
+  };
+  if (before) count(before.boxes, -1);
+  count(boxes, 1);
+  return uses;
+}
+
+/** The dimensions that are asked for most, in an order that does not depend on that of the rules. */
+function chooseDimensions(uses: ReadonlyMap<Dimension, number>, leastUses: number): readonly Dimension[] {
   return [...uses]
     .filter(([, count]) => count >= leastUses)
     .sort(([a, countA], [b, countB]) => countB - countA || (a.name < b.name ? -1 : 1))
     .slice(0, MOST_DIMENSIONS)
     .map(([dimension]) => dimension)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+interface PlaceOptions {
+  readonly dimensions: readonly Dimension[];
+  readonly placed: WeakMap<RuleBox, PlacedBox>;
+  /** With these dimensions. */
+  readonly before: Planned | undefined;
+  readonly same: SameEnds;
+}
+
+interface PlacedRules {
+  readonly entries: Entry[];
+  readonly places: readonly PlacedBox[];
+  readonly starts: Int32Array;
+}
+
+/** Entries without the numbers of their code, or with those that they had. */
+function placeBoxes(
+  rules: readonly Rule[],
+  boxes: readonly (readonly RuleBox[])[],
+  { dimensions, placed, before, same }: PlaceOptions,
+): PlacedRules {
+  const numbers = new Map(dimensions.map((dimension, place) => [dimension, place]));
+  const entries: Entry[] = [];
+  const places: PlacedBox[] = [];
+  const starts = new Int32Array(rules.length + 1);
+  const end = rules.length - same.last;
+  const moved = before ? rules.length - before.boxes.length : 0;
+  for (const [rule, of] of boxes.entries()) {
+    starts[rule] = entries.length;
+    if (before && (rule < same.first || rule >= end)) {
+      const was = rule < same.first ? rule : rule - moved;
+      const { plan } = before;
+      for (let at = plan.starts[was] ?? 0; at < (plan.starts[was + 1] ?? 0); at++) {
+        const [entry, place] = [plan.entries[at], before.places[at]];
+        if (!entry || !place) continue;
+        entries.push(was === rule ? entry : { rule, regions: entry.regions, residual: entry.residual });
+        places.push(place);
+      }
+      continue;
+    }
+    for (const box of of) {
+      let place = placed.get(box);
+      if (!place) {
+        place = placeBox(box, numbers, rules[rule]);
+        placed.set(box, place);
+      }
+      entries.push({ rule, regions: place.regions, residual: -1 });
+      places.push(place);
+    }
+  }
+  starts[rules.length] = entries.length;
+  return { entries, places, starts };
+}
+
+/** The regions of a box, and what code has to ask. */
+function placeBox(box: RuleBox, numbers: ReadonlyMap<Dimension, number>, rule: Rule | undefined): PlacedBox {
+  const regions = new Array<Region | undefined>(numbers.size).fill(undefined);
+  const rest = inDimensions(box, numbers, regions, rule);
+  const [only] = rest;
+  if (!only) return { regions, code: undefined };
+  const expression = rest.length === 1 ? only : packetExpr.and(rest);
+  const key = JSON.stringify(encodeExpr(expression), (name, value: unknown) => (name === 'span' ? undefined : value));
+  return { regions, code: { expression, key } };
 }
 
 /** Sets the regions of a box; what code has to ask comes back. */
@@ -120,21 +242,21 @@ function inDimensions(
   return code ?? rest;
 }
 
-class Residuals {
-  readonly list: { readonly expression: Expr; readonly users: { readonly rule: number; readonly expression: Expr }[] }[] = [];
-  readonly #places = new Map<string, number>();
-
-  place(rest: readonly Expr[], rule: number): number {
-    if (rest.length === 0) return -1;
-    const only = rest[0];
-    const expression = rest.length === 1 && only ? only : packetExpr.and(rest);
-    const key = JSON.stringify(encodeExpr(expression), (name, value: unknown) => (name === 'span' ? undefined : value));
-    const known = this.#places.get(key);
-    if (known !== undefined) {
-      this.list[known]?.users.push({ rule, expression });
-      return known;
-    }
-    this.#places.set(key, this.list.length);
-    return this.list.push({ expression, users: [{ rule, expression }] }) - 1;
+/** Gives code that is the same one number, in the order of the entries. */
+function numberCode(entries: Entry[], places: readonly PlacedBox[]): readonly Residual[] {
+  const list: { readonly expression: Expr; readonly users: { readonly rule: number; readonly expression: Expr }[] }[] = [];
+  const numbers = new Map<string, number>();
+  for (const [index, { code }] of places.entries()) {
+    const entry = entries[index];
+    if (!code || !entry) continue;
+    const { expression, key } = code;
+    const user = { rule: entry.rule, expression };
+    let residual = numbers.get(key);
+    if (residual === undefined) {
+      residual = list.push({ expression, users: [user] }) - 1;
+      numbers.set(key, residual);
+    } else list[residual]?.users.push(user);
+    if (entry.residual !== residual) entries[index] = { ...entry, residual };
   }
+  return list;
 }
