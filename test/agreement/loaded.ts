@@ -4,8 +4,9 @@ import { bitsOf, type Family, type Prefix } from '@weir/wire/inet';
 import type { TableImage } from '../../apps/weir/src/compile/nft/image.ts';
 import { type CompiledRules, compileRules, type NftProblem, type ProgramUse } from '../../apps/weir/src/compile/nft/policy/index.ts';
 import { ownedSetNames } from '../../apps/weir/src/compile/nft/set-names.ts';
-import type { Operation } from '../../apps/weir/src/kernel/backend.ts';
+import type { Operation, ProgramBindings } from '../../apps/weir/src/kernel/backend.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import type { MapEntry } from '../../apps/weir/src/model/kernel-map.ts';
 import type { PrefixColumns } from '../../apps/weir/src/model/member-delta.ts';
 import { planTable } from '../../apps/weir/src/reconcile/owned-table.ts';
 import type { Built } from './built.ts';
@@ -28,6 +29,8 @@ export class Loader {
 
   /** Programs that were loaded for rules to ask. */
   programs = 0;
+  /** Those of them that look into lists. */
+  lists = 0;
   readonly #programs: ProgramUse;
 
   /** `programs`: which tests are asked by programs although nf_tables could. */
@@ -44,7 +47,8 @@ export class Loader {
 
   /** Replaces what was loaded before, as a whole. Throws when the kernel refuses. */
   load(built: Built): EffectRules {
-    const plan = planTable(ADDRESS, this.#table(built), undefined, false);
+    const table = this.#table(built);
+    const plan = planTable(ADDRESS, table, undefined, false, () => [], this.#bind(table, built));
     const gone: Operation[] = this.#loaded ? [{ kind: 'delete-table', address: ADDRESS }] : [];
     this.#commit([...gone, ...plan.prepare, ...fill(built, new Set()), ...plan.enforce]);
     this.#loaded = true;
@@ -55,10 +59,24 @@ export class Loader {
   change(built: Built): EffectRules {
     const now = this.#backend.readTable(ADDRESS);
     if (!now) throw new Error('nothing is loaded');
-    const plan = planTable(ADDRESS, this.#table(built), now, false, (set) => this.#backend.readMap({ ...ADDRESS, set }));
+    const table = this.#table(built);
+    const readMap = (set: string): readonly MapEntry[] => this.#backend.readMap({ ...ADDRESS, set });
+    const plan = planTable(ADDRESS, table, now, false, readMap, this.#bind(table, built));
     const full = new Set(plan.fresh ? [] : now.sets.map((set) => set.set));
     this.#commit([...plan.prepare, ...fill(built, full), ...plan.enforce]);
     return this.#effects();
+  }
+
+  /** Lists that programs look into are filled before they do. */
+  #bind({ programs = [] }: TableImage, built: Built): ProgramBindings {
+    this.lists += programs.filter((one) => one.kind === 'code' && one.lists !== undefined).length;
+    return this.#backend.bindPrograms(ADDRESS, { programs, paths: [] }, (set, family) => {
+      const prefixes = ipSetPrefixes(built.members.get(set) ?? { v4: [], v6: [] });
+      return columns(
+        family,
+        prefixes.filter((one) => one.family === family),
+      );
+    });
   }
 
   #table(built: Built): TableImage {

@@ -1,112 +1,33 @@
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { listPrograms, PinDirectory } from '@weir/ebpf/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CompileMemo } from '../../apps/weir/src/compile/nft/policy/index.ts';
-import { compileKernelPlan } from '../../apps/weir/src/compile/nft/targets.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
 import { restoreImage } from '../../apps/weir/src/reconcile/index.ts';
-import { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
-import { loadConfig } from '../../apps/weir/src/sources/config/index.ts';
-import { type Host, Lab, runCommand, type UdpSocket } from '../lab/index.ts';
+import type { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
+import type { Host } from '../lab/index.ts';
+import { MatchBed } from './bpf-match-bed.ts';
 import { compileC, ENDS_WITH_X, UNCHECKED } from './c-program.ts';
 import { keep, load, returning } from './ebpf-bed.ts';
 
-const [INSIDE, OUTSIDE] = ['198.51.100.1', '198.51.100.2'];
-const PORT = 5000;
-
-let lab: Lab;
+let bed: MatchBed;
 let inside: Host;
-let outside: Host;
 let directory: string;
 let mounted: string;
-let server: UdpSocket;
-let client: UdpSocket;
-let open: Reconciler[];
-/** What is kept of the last compilation, as in the daemon. */
-const memos = new WeakMap<Reconciler, CompileMemo>();
 
 beforeEach(async () => {
-  lab = new Lab();
-  [inside, outside] = [await lab.host('inside'), await lab.host('outside')];
-  await lab.link({ host: inside, addresses: [`${INSIDE}/24`] }, { host: outside, addresses: [`${OUTSIDE}/24`] });
-  server = await inside.udpSocket(INSIDE, PORT);
-  client = await outside.udpSocket(OUTSIDE, 0);
-  directory = mkdtempSync(join(tmpdir(), 'weir-matches-'));
-  mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
-  await runCommand('mount', ['-t', 'bpf', 'bpf', mounted]);
-  open = [];
+  bed = await MatchBed.create();
+  ({ inside, directory, mounted } = bed);
 });
-afterEach(async () => {
-  for (const one of open) one.close();
-  await lab.dispose();
-  await runCommand('umount', [mounted]);
-  rmdirSync(mounted);
-  rmSync(directory, { recursive: true });
-});
+afterEach(() => bed.dispose());
 
-/** As a daemon that starts. */
-function start(): Reconciler {
-  const reconciler = new Reconciler({
-    backend: new NftBackend({ netns: inside.path }),
-    stateDirectory: directory,
-    emit: () => undefined,
-    now: () => performance.now(),
-  });
-  open.push(reconciler);
-  return reconciler;
-}
-
-/** As one that ends. */
-function end(reconciler: Reconciler): void {
-  reconciler.close();
-  open = open.filter((one) => one !== reconciler);
-}
-
-/** UDP to the port is only let in by the rule. */
-function configure(reconciler: Reconciler, rule: string, pins = join(mounted, 'weir')): readonly string[] {
-  return configureRules(reconciler, `  - { name: mine, protocol: udp, action: allow, ${rule} }`, pins);
-}
-
-/** The problems that the rules have. */
-function configureRules(reconciler: Reconciler, rules: string, pins = join(mounted, 'weir')): readonly string[] {
-  writeFileSync(join(directory, 'policy.yaml'), `default_action: deny\nrules:\n${rules}\n`);
-  const path = join(directory, 'weir.yaml');
-  writeFileSync(path, `bgp: { as: 64512, router_id: 192.0.2.1 }\nebpf: { pin_directory: ${pins} }\npolicy: policy.yaml\n`);
-  const { config, diagnostics } = loadConfig(path);
-  if (!config) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
-  const memo = memos.get(reconciler) ?? new CompileMemo();
-  memos.set(reconciler, memo);
-  reconciler.configure(compileKernelPlan(config, Date.now(), memo));
-  return reconciler.status().problems.map(({ message }) => message);
-}
-
-function pinned(): readonly string[] {
-  const root = join(mounted, 'weir', 'matches');
-  return existsSync(root) ? readdirSync(root).flatMap((table) => readdirSync(join(root, table))) : [];
-}
-
-/** Whether a datagram gets in. */
-async function gets(text: string): Promise<boolean> {
-  await client.send(INSIDE, PORT, text);
-  return (await server.receive(200)) !== undefined;
-}
-
-async function table(): Promise<string> {
-  return await inside
-    .exec('nft', ['-a', 'list', 'table', 'inet', 'weir'])
-    .then(({ stdout }) => stdout.replaceAll(/packets \d+ bytes \d+/g, ''));
-}
-
-/** Programs whose names are those of matches. */
-function loaded(): readonly number[] {
-  const names = new Set(pinned().map((name) => `weir_${name.slice(0, 10)}`));
-  return listPrograms()
-    .filter(({ name }) => names.has(name))
-    .map(({ id }) => id);
-}
-
+const start = (): Reconciler => bed.start();
+const end = (reconciler: Reconciler): void => bed.end(reconciler);
+const configure = (...of: Parameters<MatchBed['configure']>): readonly string[] => bed.configure(...of);
+const pinned = (): readonly string[] => bed.pinned();
+const gets = (text: string): Promise<boolean> => bed.gets(text);
+const table = (): Promise<string> => bed.table();
+const loaded = (): readonly number[] => bed.loaded();
 const endsWith = (text: string): string => `expression: 'ends_with(udp.payload, "${text}")'`;
 
 describe('programs that rules ask', () => {
@@ -180,13 +101,12 @@ describe('programs that rules ask', () => {
     let sent = 0;
     for (let i = 1; i <= 40; i++) {
       // In flight while the rule is exchanged.
-      const sending = Array.from({ length: 10 }, (_, k) => client.send(INSIDE, PORT, k % 2 === 0 ? 'a good one' : 'a bad one'));
+      const sending = Array.from({ length: 10 }, (_, k) => bed.send(k % 2 === 0 ? 'a good one' : 'a bad one'));
       expect(configure(reconciler, rule(i))).toEqual([]);
       await Promise.all(sending);
       sent += 5;
     }
-    const heard: string[] = [];
-    for (let one = await server.receive(300); one; one = await server.receive(300)) heard.push(one.text);
+    const heard = await bed.heard();
     expect(heard.filter((text) => text !== 'a good one')).toEqual([]);
     expect(heard).toHaveLength(sent);
     expect(pinned()).toHaveLength(1);
@@ -201,9 +121,9 @@ describe('many programs', () => {
         { length: count },
         (_, i) => `  - { name: r${i}, protocol: udp, action: allow, expression: 'udp.payload contains "word ${i};"' }`,
       ).join('\n');
-    expect(configureRules(reconciler, rules(1000))).toEqual([]);
+    expect(bed.configureRules(reconciler, rules(1000))).toEqual([]);
     const before = loaded();
-    expect(configureRules(reconciler, rules(1001))).toEqual([]);
+    expect(bed.configureRules(reconciler, rules(1001))).toEqual([]);
     expect(pinned()).toHaveLength(1001);
     // None of the others was loaded again.
     const after = loaded();

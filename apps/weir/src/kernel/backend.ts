@@ -4,7 +4,8 @@ import type { Family, Ip } from '@weir/wire/inet';
 import type { MapEntry, MapSpec } from '../model/kernel-map.ts';
 import type { ForeignChain } from '../model/kernel-port.ts';
 import type { MatchProgram } from '../model/match-program.ts';
-import type { PrefixColumns } from '../model/member-delta.ts';
+import type { MemberDelta, PrefixColumns } from '../model/member-delta.ts';
+import type { KnownMembers } from './ebpf/engine.ts';
 
 /** Families of tables that Weir fills or writes. */
 export type TableFamily = 'inet' | 'ip' | 'ip6';
@@ -161,6 +162,27 @@ export type Operation =
       readonly elements: PrefixColumns;
     };
 
+/**
+ * What programs that rules ask are bound to besides what they say, by the name or path that rules ask them by: the maps of their lists, or which program is pinned at the user's path. A rule
+ * whose program is bound to something else is put in anew. Empty text: it cannot be told.
+ */
+export type ProgramBindings = ReadonlyMap<string, string>;
+
+/** The programs that the rules of a table ask. */
+export interface AskedPrograms {
+  readonly programs: readonly MatchProgram[];
+  /** Where the user's are pinned. */
+  readonly paths: readonly string[];
+}
+
+/** Members of a list that programs of rules look into and that there was no room for. */
+export interface FullList {
+  readonly set: string;
+  readonly family: Family;
+  readonly members: number;
+  readonly leftOut: number;
+}
+
 /** What the kernel refused: which step, and which of its elements, where it says so. */
 export interface Refusal {
   readonly operation: number | undefined;
@@ -257,6 +279,15 @@ export interface KernelBackend {
   openRoutes(): KernelRoutes;
   /** Where programs that rules ask are pinned from now on; the usual place when undefined. */
   pinAt(directory: string | undefined): void;
+  /**
+   * Opens the lists that the programs of a table look into, and fills those that are new with the members that are known; says what the programs are bound to now. What cannot be opened is said when a
+   * rule that asks it is added.
+   */
+  bindPrograms(address: TableAddress, asked: AskedPrograms, known: KnownMembers): ProgramBindings;
+  /** Members of lists that programs of rules look into; true when programs have to be bound again (`bindPrograms`). */
+  applyMembers(deltas: readonly MemberDelta[]): boolean;
+  /** Lists that are full. */
+  fullLists(): readonly FullList[];
   /** The table asks no other programs than these any more; says why what is left over could not be removed. */
   keepPrograms(address: TableAddress, names: ReadonlySet<string>): string | undefined;
   /** Calling it again does nothing. */

@@ -28,8 +28,10 @@ export type MapNeed =
   | (Need & { readonly kind: 'counters'; readonly words: number })
   /** What the compiler worked out: the values of an array one after the other. Made anew unless it is the same. */
   | (Need & { readonly kind: 'table'; readonly contents: Uint8Array })
-  /** The members of one family of a named set: one map for all programs, kept for as long as one needs it. */
-  | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6 })
+  /**
+   * The members of one family of a named set: one map for all programs, kept for as long as one needs it. `members`: of a constant list, which is named by what is in it (`MatchList`).
+   */
+  | (Need & { readonly kind: 'list'; readonly list: string; readonly family: 4 | 6; readonly members?: Uint8Array })
   /** By index (u32) the name of each interface of the namespace, filled up with zeros: one map for all programs, kept true as interfaces come, go and are renamed. */
   | (Need & { readonly kind: 'interfaces' })
   /** Buckets of rate limits (compile/ebpf/limits.ts): one map for all generations of a hook, kept for as long as one needs it. */

@@ -5,6 +5,7 @@ import {
   type ChainInfo,
   mapLayout,
   type Operation,
+  type ProgramBindings,
   type RuleInfo,
   type RuleSpec,
   type TableAddress,
@@ -12,6 +13,7 @@ import {
 } from '../kernel/backend.ts';
 import type { MapEntry } from '../model/kernel-map.ts';
 import type { MatchProgram } from '../model/match-program.ts';
+import { boundPrint, isWritten, NO_BINDINGS } from './rule-bindings.ts';
 
 /** What brings a table to its image, in two parts: the table with its sets, and what makes it judge packets. */
 export interface TablePlan {
@@ -36,12 +38,14 @@ export function planTable(
   now: TableInfo | undefined,
   ownership: boolean,
   readMap: ReadMap = () => [],
+  bindings: ProgramBindings = NO_BINDINGS,
 ): TablePlan {
   const put: Operation = { kind: 'put-table', address, comment: TABLE_COMMENT, owned: ownership };
-  if (!now) return build([put], address, image);
+  if (!now) return build([put], address, image, bindings);
   // Flags of the kernel's own making cannot be changed on a table that is there.
   const flagsFixed = now.persist !== ownership;
-  if (flagsFixed || mustReplace(image, now)) return build([...takeOver(put, now), { kind: 'delete-table', address }, put], address, image);
+  if (flagsFixed || mustReplace(image, now))
+    return build([...takeOver(put, now), { kind: 'delete-table', address }, put], address, image, bindings);
   const prepare: Operation[] = [...takeOver(put, now)];
   const enforce: Operation[] = [];
   const chains = new Map(now.chains.map((chain) => [chain.name, chain]));
@@ -53,7 +57,7 @@ export function planTable(
   for (const map of maps) if (!sets.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
   // What is led to is there before what leads to it, and goes after it.
   for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
-  const programs = programsOf(image);
+  const programs = { images: programsOf(image), bindings };
   for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? [], programs));
   for (const map of maps) enforce.push(...changeEntries(address, map, sets.has(map.name) ? readMap(map.name) : []));
   const [chainNames, setNames] = [now.chains.map((chain) => chain.name), now.sets.map((set) => set.set)];
@@ -66,9 +70,14 @@ export function mapsOf({ maps = [], lookups = [] }: TableImage): readonly (MapIm
   return [...maps, ...lookups];
 }
 
-export type ProgramsByName = ReadonlyMap<string, MatchProgram>;
+/** The programs that rules ask. */
+export interface AskedPrograms {
+  /** By name. */
+  readonly images: ReadonlyMap<string, MatchProgram>;
+  readonly bindings: ProgramBindings;
+}
 
-export function programsOf({ programs = [] }: TableImage): ProgramsByName {
+export function programsOf({ programs = [] }: TableImage): ReadonlyMap<string, MatchProgram> {
   return new Map(programs.map((program) => [program.name, program]));
 }
 
@@ -117,10 +126,10 @@ function isOtherHook(chain: ChainImage, now: ChainInfo | undefined): boolean {
   );
 }
 
-function build(before: readonly Operation[], address: TableAddress, image: TableImage): TablePlan {
+function build(before: readonly Operation[], address: TableAddress, image: TableImage, bindings: ProgramBindings): TablePlan {
   const { meters = [] } = image;
   const maps = mapsOf(image);
-  const programs = programsOf(image);
+  const programs = { images: programsOf(image), bindings };
   return {
     prepare: [
       ...before,
@@ -139,22 +148,22 @@ function build(before: readonly Operation[], address: TableAddress, image: Table
 }
 
 /** The rules at the beginning and at the end that are the same stay; what is between is replaced. */
-export function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[], programs: ProgramsByName): Operation[] {
+export function changeRules(address: TableAddress, chain: ChainImage, now: readonly RuleInfo[], programs: AskedPrograms): Operation[] {
   const wanted = chain.rules;
-  const prints = wanted.map(ruleFingerprint);
+  const prints = wanted.map((rule) => boundPrint(rule, ruleFingerprint(rule), programs.bindings));
   let head = 0;
-  while (head < wanted.length && head < now.length && prints[head] === now[head]?.fingerprint) head++;
+  while (head < wanted.length && head < now.length && isWritten(prints[head], now[head]?.fingerprint)) head++;
   let tail = 0;
   while (
     tail < wanted.length - head &&
     tail < now.length - head &&
-    prints[wanted.length - 1 - tail] === now[now.length - 1 - tail]?.fingerprint
+    isWritten(prints[wanted.length - 1 - tail], now[now.length - 1 - tail]?.fingerprint)
   )
     tail++;
   const before = now[now.length - tail]?.handle;
   return [
     ...wanted.slice(head, wanted.length - tail).map((rule, i): Operation => {
-      return { kind: 'add-rule', address, chain: chain.name, rule: ruleSpec(rule, prints[head + i], programs), before };
+      return { kind: 'add-rule', address, chain: chain.name, rule: ruleSpec(rule, prints[head + i], programs.images), before };
     }),
     ...now
       .slice(head, now.length - tail)
@@ -163,7 +172,7 @@ export function changeRules(address: TableAddress, chain: ChainImage, now: reado
 }
 
 /** A rule with the programs that it asks. */
-function ruleSpec(rule: RuleImage, print: string | undefined, programs: ProgramsByName): RuleSpec {
+function ruleSpec(rule: RuleImage, print: string | undefined, programs: AskedPrograms['images']): RuleSpec {
   const compiled = compileRule(rule, print);
   if (compiled.programs.length === 0) return { ...compiled, programs: [] };
   return { ...compiled, programs: compiled.programs.flatMap((name) => programs.get(name) ?? []) };

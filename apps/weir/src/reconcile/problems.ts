@@ -31,6 +31,11 @@ export class Problems {
   }
 
   keep(keys: ReadonlySet<string>): void {
-    for (const key of [...this.#open.keys()]) if (!keys.has(key)) this.over(key);
+    this.keepOf('', keys);
+  }
+
+  /** Of those whose keys begin so. */
+  keepOf(start: string, keys: ReadonlySet<string>): void {
+    for (const key of [...this.#open.keys()]) if (key.startsWith(start) && !keys.has(key)) this.over(key);
   }
 }

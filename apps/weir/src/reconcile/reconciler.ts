@@ -63,7 +63,7 @@ export class Reconciler {
     this.#emit = emit;
     this.#now = now;
     this.#problems = new Problems(emit);
-    this.#table = new TableKeeper(backend, this.#problems);
+    this.#table = new TableKeeper(backend, this.#problems, (set) => this.membersOf(set));
     this.#files = new SetFiles(stateDirectory, now, (set) => this.membersOf(set));
     this.#committer = new Committer({
       backend,
@@ -224,6 +224,7 @@ export class Reconciler {
       }
       this.#files.touch(delta.set);
     }
+    if (this.#backend.applyMembers(deltas)) this.#table.rebind();
     return this.#commit(Number.isFinite(oldest) ? oldest : undefined);
   }
 
@@ -234,7 +235,7 @@ export class Reconciler {
     for (const event of this.#drift.take(sum.ok)) this.#emit(event);
     cutConnections(this.#backend, removals, (target) => this.#targets.get(target.key)?.slots ?? []);
     this.#sweepRetired();
-    for (const target of this.#targets.values()) reportLeftOut(this.#problems, target);
+    reportLeftOut(this.#problems, this.#targets.values(), this.#backend.fullLists());
     return report;
   }
 
@@ -246,10 +247,9 @@ export class Reconciler {
       this.#leftOutAt = now;
       for (const { slot } of this.#slots.values()) slot.retryLeftOut();
     }
-    for (const { target, slots } of [...this.#targets.values()]) {
-      for (const slot of slots) this.#look(slot, target, now);
-    }
+    for (const { target, slots } of [...this.#targets.values()]) for (const slot of slots) this.#look(slot, target, now);
     for (const key of this.#fights.settle(now)) this.#problems.over(key);
+    this.#table.look(now);
     this.#commit(undefined);
     this.#files.poll();
   }
@@ -349,16 +349,15 @@ export class Reconciler {
 
   /** Milliseconds until `poll` has something to do by itself; undefined when nothing is open. */
   nextDue(): number | undefined {
-    const times = [...this.#slots.values()].flatMap(({ slot }) => [slot.retry?.at, slot.repairAt].filter((at) => at !== undefined));
-    if (this.#table.dueAt !== undefined) times.push(this.#table.dueAt);
+    const own = [...this.#slots.values()].flatMap(({ slot }) => [slot.retry?.at, slot.repairAt]);
+    const times = [...own, this.#table.dueAt].filter((at) => at !== undefined);
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now());
   }
 
   /** What a set should have. */
   membersOf(set: string): readonly PrefixColumns[] {
-    return [...this.#targets.values()]
-      .filter(({ target, retired }) => !retired && target.set === set)
-      .flatMap(({ slots }) => slots.map((slot) => slot.view.wantedColumns()));
+    const mine = [...this.#targets.values()].filter(({ target, retired }) => !retired && target.set === set);
+    return mine.flatMap(({ slots }) => slots.map((slot) => slot.view.wantedColumns()));
   }
 
   /** Whether an address is a member of a set that Weir fills. */

@@ -1,18 +1,31 @@
 import { ruleFingerprint } from '../compile/nft/expressions.ts';
 import type { ChainImage, LookupImage, MapImage, SetImage, TableImage } from '../compile/nft/image.ts';
 import { mapEntries, mapSpec, meterSpec } from '../compile/nft/map-entries.ts';
-import { mapLayout, type Operation, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
+import { mapLayout, type Operation, type ProgramBindings, type RuleInfo, type TableAddress } from '../kernel/backend.ts';
 import type { MapEntry } from '../model/kernel-map.ts';
 import { addChain, changeRules, mapsOf, programsOf, removals, type TablePlan } from './owned-table.ts';
+import { asksOneOf, NO_BINDINGS, rebound } from './rule-bindings.ts';
 
 /** The rules of a chain of the table that is there, for their handles. */
 type ReadRules = (chain: string) => readonly RuleInfo[];
+
+/** What programs are bound to, and what those of the rules that are there. */
+export interface BindingChange {
+  readonly now: ProgramBindings;
+  readonly before: ProgramBindings;
+}
 
 /**
  * The difference between a table that is exactly as one image says and another image: what `planTable` would find, without reading the table. Undefined where the table has to be
  * replaced. Parts of the two images that are the same objects cost next to nothing.
  */
-export function planChange(address: TableAddress, image: TableImage, now: TableImage, readRules: ReadRules): TablePlan | undefined {
+export function planChange(
+  address: TableAddress,
+  image: TableImage,
+  now: TableImage,
+  readRules: ReadRules,
+  bindings: BindingChange = { now: NO_BINDINGS, before: NO_BINDINGS },
+): TablePlan | undefined {
   const chains = byName(now.chains);
   const sets = byName(now.sets);
   const meters = byName(now.meters ?? []);
@@ -28,10 +41,11 @@ export function planChange(address: TableAddress, image: TableImage, now: TableI
     if (!meters.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
   for (const map of mapsOf(image)) if (!maps.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
   for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
-  const programs = programsOf(image);
+  const programs = { images: programsOf(image), bindings: bindings.now };
+  const changed = rebound(bindings.before, bindings.now);
   for (const chain of image.chains) {
     const before = chains.get(chain.name);
-    if (before && isSame(before, chain)) continue;
+    if (before && isSame(before, chain) && !chain.rules.some((rule) => asksOneOf(rule, changed))) continue;
     enforce.push(...changeRules(address, chain, before ? readRules(chain.name) : [], programs));
   }
   for (const map of mapsOf(image)) enforce.push(...changeElements(address, map, maps.get(map.name)));

@@ -1,13 +1,18 @@
 import { TABLE_COMMENT, type TableImage } from '../compile/nft/image.ts';
-import type { KernelBackend, Operation, Refusal, TableAddress, TableInfo } from '../kernel/backend.ts';
+import type { KernelBackend, Operation, ProgramBindings, Refusal, TableAddress, TableInfo } from '../kernel/backend.ts';
+import type { PrefixColumns } from '../model/member-delta.ts';
 import { isDue, nextRetry } from './backoff.ts';
+import { joinColumns } from './join-columns.ts';
 import { planTable, programsOf, type TablePlan } from './owned-table.ts';
 import type { Problems } from './problems.ts';
+import { NO_BINDINGS, rebound } from './rule-bindings.ts';
 import type { Retry } from './slot.ts';
 import { planChange } from './table-change.ts';
 
 const PROBLEM = 'table';
 const PROGRAMS = 'programs';
+/** Milliseconds between two looks at what the user has pinned: nobody tells when that is another program. */
+const LOOK = 5_000;
 const NOTHING: TablePlan = { prepare: [], enforce: [], fresh: false, building: false };
 
 /** The table that Weir owns, and those of earlier configurations that are to go. */
@@ -21,10 +26,17 @@ export class TableKeeper {
   #retry: Retry | undefined;
   /** What the kernel's table is like, as long as nobody else changes it: what was committed last. */
   #installed: TableImage | undefined;
+  readonly #membersOf: (set: string) => readonly PrefixColumns[];
+  /** What programs were bound to when the last plan was made, and what those are that the rules have. */
+  #bindings = NO_BINDINGS;
+  #installedBindings = NO_BINDINGS;
+  #looked = 0;
 
-  constructor(backend: KernelBackend, problems: Problems) {
+  /** `membersOf`: what sets should have, for programs that look into them. */
+  constructor(backend: KernelBackend, problems: Problems, membersOf: (set: string) => readonly PrefixColumns[] = () => []) {
     this.#backend = backend;
     this.#problems = problems;
+    this.#membersOf = membersOf;
   }
 
   get image(): TableImage | undefined {
@@ -66,6 +78,26 @@ export class TableKeeper {
     this.#change();
   }
 
+  /** Programs may be bound to something else now. */
+  rebind(): void {
+    if (!this.#image || this.#dirty) return;
+    if (rebound(this.#installedBindings, this.#bind({ family: 'inet', table: this.#image.name }, this.#image)).size > 0) this.#change();
+  }
+
+  /** Looks at what may have been exchanged unnoticed, when it is time to. */
+  look(now: number): void {
+    if (this.#installedBindings.size === 0 || now - this.#looked < LOOK) return;
+    this.#looked = now;
+    this.rebind();
+  }
+
+  #bind(address: TableAddress, image: TableImage): ProgramBindings {
+    const { programs = [] } = image;
+    const paths = userPaths(image);
+    if (paths.length === 0 && programs.length === 0 && this.#installedBindings.size === 0) return NO_BINDINGS;
+    return this.#backend.bindPrograms(address, { programs, paths }, (set, family) => joinColumns(family, this.#membersOf(set)));
+  }
+
   #change(): void {
     this.#dirty = this.#image !== undefined || this.#retired.size > 0;
   }
@@ -104,11 +136,13 @@ export class TableKeeper {
     const removals = [...this.#retired].flatMap((name) => this.#removal(name));
     if (!this.#image) return { ...NOTHING, prepare: removals };
     const address: TableAddress = { family: 'inet', table: this.#image.name };
+    this.#bindings = this.#bind(address, this.#image);
     const change = this.#planChange(address, this.#image);
     if (change) return { ...change, prepare: [...removals, ...change.prepare] };
     const found = this.#backend.readTable(address);
     if (found && this.#refuse(found, now)) return { ...NOTHING, prepare: removals };
-    const plan = planTable(address, this.#image, found, this.#backend.ownership, (set) => this.#backend.readMap({ ...address, set }));
+    const readMap = (set: string): ReturnType<KernelBackend['readMap']> => this.#backend.readMap({ ...address, set });
+    const plan = planTable(address, this.#image, found, this.#backend.ownership, readMap, this.#bindings);
     return { ...plan, prepare: [...removals, ...plan.prepare] };
   }
 
@@ -117,7 +151,8 @@ export class TableKeeper {
     const installed = this.#installed;
     this.#installed = undefined;
     if (installed?.name !== image.name || !this.#backend.isCaughtUp()) return undefined;
-    return planChange(address, image, installed, (chain) => this.#backend.readRules(address, chain));
+    const bindings = { now: this.#bindings, before: this.#installedBindings };
+    return planChange(address, image, installed, (chain) => this.#backend.readRules(address, chain), bindings);
   }
 
   #removal(name: string): Operation[] {
@@ -150,6 +185,7 @@ export class TableKeeper {
     if (!isDue(this.#retry, now)) return;
     this.#dirty = false;
     this.#installed = this.#image;
+    this.#installedBindings = this.#image ? this.#bindings : NO_BINDINGS;
     this.#retry = undefined;
     this.#keepPrograms();
     this.#retired.clear();
@@ -178,4 +214,13 @@ export class TableKeeper {
     });
     this.#retry = nextRetry(this.#retry, now);
   }
+}
+
+/** Where the user's programs are pinned that rules ask. */
+function userPaths({ chains }: TableImage): readonly string[] {
+  const paths = new Set<string>();
+  for (const { rules } of chains)
+    for (const { matches } of rules)
+      for (const match of matches) if (match.kind === 'program' && match.program.startsWith('/')) paths.add(match.program);
+  return [...paths];
 }

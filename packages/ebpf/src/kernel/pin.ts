@@ -7,6 +7,7 @@ import { BpfLink } from './link.ts';
 import { BpfMap } from './map.ts';
 import { type ObjectKind, objectKind } from './object-kind.ts';
 import { BpfProgram } from './program.ts';
+import { type ProgramInfo, readProgramInfo } from './program-info.ts';
 
 /** Where Weir's objects are pinned unless told otherwise. */
 export const PIN_DIRECTORY = '/sys/fs/bpf/weir';
@@ -149,6 +150,27 @@ export class PinDirectory {
   #failure(operation: string, name: string): BpfFailure {
     const path = name === '' || name.startsWith('/') ? name || this.path : join(this.path, name);
     return { operation, object: path, needs: ['CAP_BPF', 'CAP_DAC_OVERRIDE'] };
+  }
+}
+
+/**
+ * What the kernel says of the program that is pinned at a path, whoever pinned it; undefined where there is none.
+ * @throws BpfError
+ */
+export function readPinnedProgram(path: string): ProgramInfo | undefined {
+  let fd: number;
+  try {
+    fd = attempt({ operation: 'open', object: path, needs: ['CAP_BPF', 'CAP_DAC_OVERRIDE'] }, () =>
+      new Attribute().text(0, path).call(COMMAND.open),
+    );
+  } catch (error) {
+    if (error instanceof BpfError && error.reason === 'absent') return undefined;
+    throw error;
+  }
+  try {
+    return objectKind(fd) === 'program' ? readProgramInfo(fd) : undefined;
+  } finally {
+    closeFd(fd);
   }
 }
 

@@ -2,6 +2,7 @@ import { type AssembledProgram, Assembler } from '@weir/ebpf/asm';
 import type { Expr } from '@weir/filter/ir';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import type { Rule } from '../../model/rule.ts';
+import { slotMaskSymbol } from '../../model/set-layout.ts';
 import { Unsayable } from '../refusal.ts';
 import { emitExpression } from './expression.ts';
 import { Facts } from './facts.ts';
@@ -53,14 +54,15 @@ function emitPrologue(asm: RuleAssembler, facts: Facts, impossible: ReturnType<R
 }
 
 /**
- * A program that has all that it needs with it: tables that the compiler made, but no set whose members come and go, nothing that is told while it runs, and no function of a kernel.
+ * A program that asks for nothing but tables that the compiler made and members of sets: nothing that is told while it runs, and no function of a kernel.
  * @throws Unsayable
  */
 export function selfContained(match: CompiledMatch, span: Expr['span']): CompiledMatch {
   const target = 'an eBPF program inside nf_tables';
-  const map = match.maps.find(({ kind }) => kind !== 'table');
-  if (map) throw new Unsayable(target, map.kind === 'list' ? `$${map.list}` : map.kind, span);
-  const symbol = match.program.symbols.find(({ kind }) => kind !== 'map');
+  const map = match.maps.find(({ kind }) => kind !== 'table' && kind !== 'list');
+  if (map) throw new Unsayable(target, map.kind, span);
+  const masks = new Set(match.maps.map(({ symbol }) => slotMaskSymbol(symbol)));
+  const symbol = match.program.symbols.find(({ kind, name }) => kind !== 'map' && !(kind === 'constant' && masks.has(name)));
   if (symbol) throw new Unsayable(target, symbol.name, span);
   return match;
 }

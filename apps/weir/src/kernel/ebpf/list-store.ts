@@ -22,27 +22,47 @@ interface Entry {
   readonly need: ListKey;
   readonly list: KernelList;
   leftOut: number;
+  /** Nobody has put members into it. */
+  fresh: boolean;
 }
 
-/** The lists that programs look into: one for a set and family, whatever hooks and generations use it. BpfError. */
-export class ListStore {
-  readonly #directory: PinDirectory;
-  readonly #lists = new Map<string, Entry>();
+/** Where maps are pinned. */
+type Pins = Pick<PinDirectory, 'map' | 'pin' | 'unpin' | 'list'>;
 
-  constructor(parent: PinDirectory) {
-    this.#directory = parent.at(PIN.lists);
+/** For lists that are gone with whatever holds them. */
+const NOWHERE: Pins = {
+  map: () => undefined,
+  pin: () => undefined,
+  unpin: () => false,
+  list: () => ({ pinned: [], directories: [] }),
+};
+
+const HOOKS = 'hooks';
+
+/** The lists that programs look into: one for a set and family, whatever hooks, generations and rules use it. BpfError. */
+export class ListStore {
+  readonly #directory: Pins;
+  readonly #lists = new Map<string, Entry>();
+  /** What deltas did: hooks and rules bring the same one, and each is told what it did. */
+  readonly #taken = new WeakMap<MemberDelta, ListChange>();
+  /** The lists that each of those needs who use the store. */
+  readonly #needed = new Map<string, ReadonlySet<string>>();
+
+  /** Without a directory nothing is pinned: lists live on in the programs that look into them. */
+  constructor(parent: PinDirectory | undefined) {
+    this.#directory = parent?.at(PIN.lists) ?? NOWHERE;
   }
 
   /** The list of a need; `fresh` where nobody had put members into it. */
   open(need: ListNeed): { readonly map: BpfMap; readonly fresh: boolean } {
     const key = listName(need);
     const known = this.#lists.get(key);
-    if (known?.list.fits(need)) return { map: known.list.map, fresh: false };
+    if (known?.list.fits(need)) return { map: known.list.map, fresh: known.fresh };
     const before = known?.list.members();
     known?.list.close();
     const fresh = known === undefined && !this.#directory.list().pinned.includes(key);
     const list = TrieList.open(need, this.#directory, key);
-    this.#lists.set(key, { need, list, leftOut: 0 });
+    this.#lists.set(key, { need, list, leftOut: 0, fresh });
     if (before) list.apply(asDelta(need.list, before));
     return { map: list.map, fresh };
   }
@@ -52,7 +72,7 @@ export class ListStore {
     const key = nameOf(set, family);
     if (this.#lists.has(key)) return true;
     const list = TrieList.adopt(family, this.#directory, key);
-    if (list) this.#lists.set(key, { need: { list: set, family }, list, leftOut: 0 });
+    if (list) this.#lists.set(key, { need: { list: set, family }, list, leftOut: 0, fresh: false });
     return list !== undefined;
   }
 
@@ -73,8 +93,12 @@ export class ListStore {
   apply(delta: MemberDelta): ListChange | undefined {
     const entry = this.#lists.get(nameOf(delta.set, delta.family));
     if (!entry) return undefined;
+    const taken = this.#taken.get(delta);
+    if (taken) return taken;
     const change = entry.list.apply(delta);
     entry.leftOut = delta.complete ? change.leftOut : entry.leftOut + change.leftOut;
+    entry.fresh = false;
+    this.#taken.set(delta, change);
     return change;
   }
 
@@ -93,9 +117,10 @@ export class ListStore {
     }));
   }
 
-  /** Removes every list but these, also what other processes pinned. */
-  keep(needs: Iterable<ListKey>): void {
-    const kept = new Set([...needs].map(listName));
+  /** Removes every list but these and those that others who use the store need (`user`), also what other processes pinned. */
+  keep(needs: Iterable<ListKey>, user: string = HOOKS): void {
+    this.#needed.set(user, new Set([...needs].map(listName)));
+    const kept = new Set([...this.#needed.values()].flatMap((names) => [...names]));
     for (const [key, { list }] of this.#lists) {
       if (kept.has(key)) continue;
       list.close();

@@ -1,6 +1,7 @@
 import { BpfMap, BpfProgram } from '@weir/ebpf/kernel';
 import { BpfObject, ObjectError } from '@weir/ebpf/object';
-import type { MatchProgram } from '../../model/match-program.ts';
+import type { MatchList, MatchProgram } from '../../model/match-program.ts';
+import { slotMask } from '../../model/set-layout.ts';
 import { fillTable } from './fill-table.ts';
 
 /** A program by an open descriptor. */
@@ -14,12 +15,15 @@ const TYPE = 'socket_filter';
 const SLOT = 8;
 const IMMEDIATE = 4;
 
+/** The map of a list, which stays the caller's. */
+export type OpenList = (list: MatchList) => BpfMap;
+
 /**
  * Loads a program that rules of nf_tables ask.
  * @throws BpfError, VerifierError; ObjectError for an ELF object that cannot be used
  */
-export function loadMatch(program: MatchProgram): LoadedMatch {
-  return program.kind === 'code' ? loadCode(program) : loadObject(program);
+export function loadMatch(program: MatchProgram, openList: OpenList): LoadedMatch {
+  return program.kind === 'code' ? loadCode(program, openList) : loadObject(program);
 }
 
 function loadObject({ object, program, file }: Extract<MatchProgram, { kind: 'object' }>): LoadedMatch {
@@ -39,7 +43,7 @@ function loadObject({ object, program, file }: Extract<MatchProgram, { kind: 'ob
   }
 }
 
-function loadCode({ name, instructions, tables }: Extract<MatchProgram, { kind: 'code' }>): LoadedMatch {
+function loadCode({ name, instructions, tables, lists = [] }: Extract<MatchProgram, { kind: 'code' }>, openList: OpenList): LoadedMatch {
   const octets = new Uint8Array(Buffer.from(instructions, 'base64'));
   const view = new DataView(octets.buffer);
   const maps: BpfMap[] = [];
@@ -49,6 +53,15 @@ function loadCode({ name, instructions, tables }: Extract<MatchProgram, { kind: 
       maps.push(map);
       fillTable(map, new Uint8Array(Buffer.from(contents, 'base64')));
       for (const slot of slots) view.setInt32(slot * SLOT + IMMEDIATE, map.fd, true);
+    }
+    for (const list of lists) {
+      const { fd, valueSize } = openList(list);
+      for (const slot of list.slots) view.setInt32(slot * SLOT + IMMEDIATE, fd, true);
+      const mask = slotMask(valueSize);
+      for (const slot of list.masks) {
+        view.setInt32(slot * SLOT + IMMEDIATE, Number(BigInt.asIntN(32, mask)), true);
+        view.setInt32((slot + 1) * SLOT + IMMEDIATE, Number(BigInt.asIntN(32, mask >> 32n)), true);
+      }
     }
     // The program holds its maps.
     return BpfProgram.load({ name: matchName(name), type: TYPE, instructions: octets });

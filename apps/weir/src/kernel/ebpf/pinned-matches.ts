@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isOnBpfFileSystem, PIN_DIRECTORY, PinDirectory } from '@weir/ebpf/kernel';
+import { BpfError, isOnBpfFileSystem, PIN_DIRECTORY, PinDirectory, readPinnedProgram, readProgramInfo } from '@weir/ebpf/kernel';
 import type { MatchProgram } from '../../model/match-program.ts';
+import type { MemberDelta } from '../../model/member-delta.ts';
+import type { AskedPrograms, ProgramBindings } from '../backend.ts';
+import type { KnownMembers } from './engine.ts';
+import type { ListState, ListStore } from './list-store.ts';
 import { type LoadedMatch, loadMatch } from './load-match.ts';
+import { listsOf, MatchLists } from './match-lists.ts';
 
 /** Where a rule of nf_tables finds a program: pinned, or for as long as this process has it open. */
 export type MatchPlace = { readonly kind: 'pinned'; readonly path: string } | { readonly kind: 'descriptor'; readonly fd: number };
@@ -22,6 +27,8 @@ export class PinnedMatches {
   readonly #scope: string;
   /** Without a BPF file system: by table and name. */
   readonly #open = new Map<string, Map<string, LoadedMatch>>();
+  readonly #lists = new Map<string, MatchLists>();
+  #shared: () => ListStore | undefined = () => undefined;
 
   /** `scope` tells the network namespace from others of this machine. */
   constructor(scope: string) {
@@ -30,9 +37,60 @@ export class PinnedMatches {
 
   /** Another pin directory; Weir's own when undefined. */
   pinAt(directory: string = PIN_DIRECTORY): void {
+    const root = join(directory, DIRECTORY);
+    if (root === this.#root) return;
     this.#earlier.add(this.#root);
-    this.#root = join(directory, DIRECTORY);
-    this.#earlier.delete(this.#root);
+    this.#root = root;
+    this.#earlier.delete(root);
+    for (const lists of this.#lists.values()) lists.close();
+    this.#lists.clear();
+  }
+
+  /** The lists of the hooks of programs, where there are such. */
+  shareLists(shared: () => ListStore | undefined): void {
+    this.#shared = shared;
+  }
+
+  /** See KernelBackend.bindPrograms. */
+  bind(table: string, { programs, paths }: AskedPrograms, known: KnownMembers): ProgramBindings {
+    const lists = this.#listsOf(table);
+    lists.want(programs, known);
+    const bound = new Map<string, string>();
+    for (const program of programs)
+      if (listsOf(program).length > 0)
+        bound.set(
+          program.name,
+          tell(() =>
+            listsOf(program)
+              .map((list) => lists.open(list).info().id)
+              .join(),
+          ),
+        );
+    for (const path of paths)
+      bound.set(
+        path,
+        tell(() => String(readPinnedProgram(path)?.id ?? '')),
+      );
+    return bound;
+  }
+
+  /** Members of lists that programs look into; true when programs have to be bound again. */
+  apply(deltas: readonly MemberDelta[]): boolean {
+    let grown = false;
+    for (const lists of this.#lists.values()) grown = lists.apply(deltas) || grown;
+    return grown;
+  }
+
+  lists(): readonly ListState[] {
+    return [...this.#lists.values()].flatMap((lists) => lists.status());
+  }
+
+  #listsOf(table: string): MatchLists {
+    const known = this.#lists.get(table);
+    if (known) return known;
+    const made = new MatchLists({ directory: this.#directory(table), user: this.#name(table), shared: () => this.#shared() });
+    this.#lists.set(table, made);
+    return made;
   }
 
   /**
@@ -42,9 +100,9 @@ export class PinnedMatches {
   use(table: string, program: MatchProgram): MatchPlace {
     if (!isOnBpfFileSystem(this.#root)) return this.#useOpen(table, program);
     const path = join(this.#directory(table), program.name);
-    if (existsSync(path)) return { kind: 'pinned', path };
+    if (existsSync(path) && this.#isBound(table, program, readPinnedProgram(path)?.mapIds)) return { kind: 'pinned', path };
     const directory = PinDirectory.open(this.#directory(table));
-    const loaded = loadMatch(program);
+    const loaded = this.#load(table, program);
     try {
       directory.pin(loaded, program.name);
     } finally {
@@ -53,10 +111,23 @@ export class PinnedMatches {
     return { kind: 'pinned', path };
   }
 
+  #load(table: string, program: MatchProgram): LoadedMatch {
+    return loadMatch(program, (list) => this.#listsOf(table).open(list));
+  }
+
+  /** Whether a program that is there looks into the maps that its lists are in now. */
+  #isBound(table: string, program: MatchProgram, mapIds: readonly number[] | undefined): boolean {
+    return listsOf(program).every((list) => mapIds?.includes(this.#listsOf(table).open(list).info().id) ?? false);
+  }
+
   #useOpen(table: string, program: MatchProgram): MatchPlace {
     const programs = this.#open.get(table) ?? new Map<string, LoadedMatch>();
     this.#open.set(table, programs);
-    const loaded = programs.get(program.name) ?? loadMatch(program);
+    const known = programs.get(program.name);
+    if (known && this.#isBound(table, program, readProgramInfo(known.fd).mapIds)) return { kind: 'descriptor', fd: known.fd };
+    programs.delete(program.name);
+    known?.close();
+    const loaded = this.#load(table, program);
     programs.set(program.name, loaded);
     return { kind: 'descriptor', fd: loaded.fd };
   }
@@ -65,6 +136,8 @@ export class PinnedMatches {
   keep(table: string, names: ReadonlySet<string>): void {
     for (const loaded of this.#open.get(table)?.values() ?? []) loaded.close();
     this.#open.delete(table);
+    this.#listsOf(table).keep(names);
+    if (names.size === 0) this.#lists.delete(table);
     keepPinned(this.#root, this.#name(table), names);
     for (const root of this.#earlier) keepPinned(root, this.#name(table), new Set());
   }
@@ -82,6 +155,18 @@ export class PinnedMatches {
   close(): void {
     for (const programs of this.#open.values()) for (const loaded of programs.values()) loaded.close();
     this.#open.clear();
+    for (const lists of this.#lists.values()) lists.close();
+    this.#lists.clear();
+  }
+}
+
+/** What cannot be told now is told when a rule needs it. */
+function tell(binding: () => string): string {
+  try {
+    return binding();
+  } catch (error) {
+    if (error instanceof BpfError) return '';
+    throw error;
   }
 }
 

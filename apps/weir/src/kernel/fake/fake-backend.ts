@@ -5,11 +5,13 @@ import type { PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
   ForeignCommit,
+  FullList,
   KernelBackend,
   KernelRoutes,
   Operation,
   Outcome,
   PollOutcome,
+  ProgramBindings,
   RuleInfo,
   SetAddress,
   SetInfo,
@@ -113,6 +115,18 @@ export class FakeBackend implements KernelBackend {
 
   keepPrograms(): string | undefined {
     return undefined;
+  }
+
+  bindPrograms(): ProgramBindings {
+    return new Map();
+  }
+
+  applyMembers(): boolean {
+    return false;
+  }
+
+  fullLists(): readonly FullList[] {
+    return [];
   }
 
   commit(operations: readonly Operation[]): Outcome {

@@ -1,29 +1,22 @@
 import { readFileSync, statSync } from 'node:fs';
-import {
-  decodeNotification,
-  NFT_MSG,
-  NftClient,
-  type NftSet,
-  NftTransaction,
-  nftType,
-  type Rule,
-  setType,
-  type Table,
-} from '@weir/netlink/nftables';
+import { decodeNotification, NFT_MSG, NftClient, type NftSet, NftTransaction, nftType, setType, type Table } from '@weir/netlink/nftables';
 import { type CommitResult, NetfilterMonitor, NFNLGRP_NFTABLES } from '@weir/netlink/socket';
 import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
 import type { MapEntry } from '../../model/kernel-map.ts';
 import type { ForeignChain } from '../../model/kernel-port.ts';
-import type { PrefixColumns } from '../../model/member-delta.ts';
+import type { MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
+  AskedPrograms,
   ForeignCommit,
+  FullList,
   KernelBackend,
   KernelRoutes,
   Operation,
   Outcome,
   PollOutcome,
+  ProgramBindings,
   RuleInfo,
   SetAddress,
   SetInfo,
@@ -31,6 +24,8 @@ import type {
   TableInfo,
   TrackedConnection,
 } from '../backend.ts';
+import type { KnownMembers } from '../ebpf/engine.ts';
+import type { ListStore } from '../ebpf/list-store.ts';
 import { PinnedMatches } from '../ebpf/pinned-matches.ts';
 import { RouteTable } from '../routes/index.ts';
 import { outcomeOf } from './commit-outcome.ts';
@@ -38,7 +33,7 @@ import { elementColumns, rangeColumns } from './element-shapes.ts';
 import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { entriesOf } from './range-elements.ts';
-import { RuleMark } from './rule-mark.ts';
+import { byChain, ruleInfo } from './rule-info.ts';
 import { deletedTables, keepPrograms, ruleProgramPlaces, sayWhatIsMissing } from './rule-programs.ts';
 import { TrackedConnections } from './tracked-connections.ts';
 
@@ -311,6 +306,23 @@ export class NftBackend implements KernelBackend {
     this.#programs.pinAt(directory);
   }
 
+  bindPrograms({ table }: TableAddress, asked: AskedPrograms, known: KnownMembers): ProgramBindings {
+    return this.#programs.bind(table, asked, known);
+  }
+
+  applyMembers(deltas: readonly MemberDelta[]): boolean {
+    return this.#programs.apply(deltas);
+  }
+
+  fullLists(): readonly FullList[] {
+    return this.#programs.lists().filter(({ leftOut }) => leftOut > 0);
+  }
+
+  /** Programs of rules look into the lists of the hooks of programs, where there are such. */
+  shareLists(shared: () => ListStore | undefined): void {
+    this.#programs.shareLists(shared);
+  }
+
   keepPrograms({ table }: TableAddress, names: ReadonlySet<string>): string | undefined {
     return keepPrograms(this.#programs, table, names);
   }
@@ -343,27 +355,6 @@ export class NftBackend implements KernelBackend {
     this.#programs.close();
     this.#client.close();
   }
-}
-
-function ruleInfo(rule: Rule): RuleInfo {
-  const counter = rule.expressions.find((e) => e.kind === 'counter');
-  return {
-    handle: rule.handle ?? 0n,
-    ...RuleMark.read(rule),
-    counts: counter !== undefined,
-    packets: counter?.kind === 'counter' ? Number(counter.packets) : 0,
-    bytes: counter?.kind === 'counter' ? Number(counter.bytes) : 0,
-  };
-}
-
-function byChain(rules: readonly Rule[]): ReadonlyMap<string, readonly Rule[]> {
-  const out = new Map<string, Rule[]>();
-  for (const rule of rules) {
-    const list = out.get(rule.chain);
-    if (list) list.push(rule);
-    else out.set(rule.chain, [rule]);
-  }
-  return out;
 }
 
 function keyFamily(set: NftSet): Family | undefined {

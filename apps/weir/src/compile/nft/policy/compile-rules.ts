@@ -50,7 +50,8 @@ const DEFRAGMENTATION = -400;
  */
 export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const { memo } = options;
-  const book = memo?.begin(JSON.stringify([ownedNames(sets), options.logGroup])) ?? new ChainBook();
+  const names = sets.map((set) => set.name);
+  const book = memo?.begin(JSON.stringify([ownedNames(sets), names, options.logGroup])) ?? new ChainBook();
   const compiled = compileInto(book, hooks, sets, options);
   memo?.end();
   return compiled;
@@ -62,7 +63,7 @@ function ownedNames(sets: readonly NamedSet[]): readonly string[] {
 
 function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const owned = sets.filter((set) => set.target.kind === 'owned');
-  const names = new Set(ownedNames(sets));
+  const names = { owned: new Set(ownedNames(sets)), all: new Set(sets.map((set) => set.name)) };
   const { memo } = options;
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
@@ -72,7 +73,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
     return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
   };
-  const programs = new Programs(book, (list) => names.has(list), options.programs ?? 'needed', options.onlyCheck);
+  const programs = new Programs(book, names, options.programs ?? 'needed', options.onlyCheck);
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;

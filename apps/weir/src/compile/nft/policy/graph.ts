@@ -169,6 +169,12 @@ export class Graph {
     return whole ? [conditionForm(whole)] : parts.map((part) => conditionForm(this.#programs.match(part)));
   }
 
+  /** Whether one program is to ask all of it. */
+  #isForProgram(expr: Expr): boolean {
+    const programs = this.#programs;
+    return programs.needs(expr) && !programs.asksSets(expr) && programs.tryMatch(expr) !== undefined;
+  }
+
   split(items: readonly Item[]): Split {
     let product = EVERYTHING;
     const rest: Item[] = [];
@@ -192,7 +198,7 @@ export class Graph {
         continue;
       }
       if (one?.kind !== 'literal') {
-        if (item.kind !== 'form' && this.#programs.needs(item) && this.#programs.tryMatch(item)) programmed.push(item);
+        if (item.kind !== 'form' && this.#isForProgram(item)) programmed.push(item);
         else rest.push(item);
         continue;
       }

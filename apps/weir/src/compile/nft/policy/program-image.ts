@@ -1,17 +1,24 @@
-import type { MatchProgram, MatchTable } from '../../../model/match-program.ts';
+import type { MatchList, MatchProgram, MatchTable } from '../../../model/match-program.ts';
+import { slotMaskSymbol } from '../../../model/set-layout.ts';
 import type { CompiledMatch } from '../../ebpf/index.ts';
 import { contentName } from '../content-name.ts';
 
 /** A compiled expression as plain data, named by what is in it. */
 export function programImage({ program, maps }: CompiledMatch): Extract<MatchProgram, { kind: 'code' }> {
   const { words, references, symbols } = program;
-  const tables = maps.flatMap((need): MatchTable[] => {
-    if (need.kind !== 'table') return [];
-    const slots = [...references.slots].filter((_, i) => symbols[references.symbols[i] ?? -1]?.name === need.symbol);
-    return [{ symbol: need.symbol, shape: need.shape, slots, contents: base64(need.contents) }];
+  const slotsOf = (name: string): number[] => [...references.slots].filter((_, i) => symbols[references.symbols[i] ?? -1]?.name === name);
+  const tables = maps.flatMap((need): MatchTable[] =>
+    need.kind === 'table' ? [{ symbol: need.symbol, shape: need.shape, slots: slotsOf(need.symbol), contents: base64(need.contents) }] : [],
+  );
+  const lists = maps.flatMap((need): MatchList[] => {
+    if (need.kind !== 'list') return [];
+    const { symbol, list, family, members } = need;
+    const masks = slotsOf(slotMaskSymbol(symbol));
+    return [{ symbol, list, family, slots: slotsOf(symbol), masks, ...(members && { members: base64(members) }) }];
   });
   const instructions = base64(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-  return { kind: 'code', name: contentName(instructions, JSON.stringify(tables)), instructions, tables };
+  const name = contentName(instructions, JSON.stringify(tables), ...(lists.length === 0 ? [] : [JSON.stringify(lists)]));
+  return { kind: 'code', name, instructions, tables, ...(lists.length === 0 ? {} : { lists }) };
 }
 
 function base64(bytes: Uint8Array): string {

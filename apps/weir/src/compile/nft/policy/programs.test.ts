@@ -1,4 +1,4 @@
-import { type Expr, ipSetOfPrefixes, rangeSet, packetExpr as x } from '@weir/filter/ir';
+import { type Expr, ipSetOfPrefixes, type Operand, rangeSet, packetExpr as x } from '@weir/filter/ir';
 import { prefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import type { NamedSet } from '../../../model/named-set.ts';
@@ -12,6 +12,15 @@ import { type CompiledRules, CompileMemo, checkRules, compileRules } from './ind
 const WEB = { name: 'web', target: { kind: 'owned' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
 const int = (field: string, first: number, last = first): Expr => x.int(field, rangeSet([{ first, last }]));
 const from = (network: string): Expr => x.ip('ip.src', ipSetOfPrefixes([prefix(network)]));
+const FIRST_BITS: Operand = {
+  kind: 'call',
+  name: 'cidr',
+  args: [
+    { kind: 'field', name: 'ip.src' },
+    { kind: 'int', value: 24 },
+    { kind: 'int', value: 64 },
+  ],
+};
 /** nf_tables has no way to say it: of IPv6 packets the field is 40 less. */
 const odd: Expr = x.test({ kind: 'bits', operand: { kind: 'field', name: 'ip.len' }, mask: 1 });
 const third: Expr = x.test({ kind: 'bits', operand: { kind: 'field', name: 'ip.len' }, mask: 6 });
@@ -63,6 +72,24 @@ describe('what nf_tables cannot say is asked of programs', () => {
   it('what takes more chains than there can be', () => {
     const parts = Array.from({ length: 14 }, (_, i) => x.or([x.not(int('tcp.dstport', i)), x.not(int('udp.dstport', i + 100))]));
     expect(asked(compile(x.and([x.flag('ct.new'), ...parts])))).toEqual([['connection', 'program']]);
+  });
+
+  it('members of a set in a way that nf_tables cannot say, of the set’s own map', () => {
+    const compiled = compile(x.or([x.test({ kind: 'list', operand: FIRST_BITS, list: 'web' }), odd]));
+    expect(asked(compiled)).toEqual([['program']]);
+    const [program] = compiled.table.programs ?? [];
+    const lists = program?.kind === 'code' ? program.lists : undefined;
+    expect(lists?.map(({ list, family, members }) => [list, family, members])).toEqual([
+      ['web', 4, undefined],
+      ['web', 6, undefined],
+    ]);
+    expect(lists?.every(({ slots, masks }) => slots.length > 0 && masks.length > 0)).toBe(true);
+  });
+
+  it('members of a set of the user’s own table', () => {
+    const other = { name: 'other', target: { kind: 'user' }, guard: { maxMembers: 1000 } } as unknown as NamedSet;
+    const rules = [rule('one', x.not(x.list('ip.src', 'other')), { kind: 'deny' })];
+    expect(asked(compileRules([{ hook: 'input', priority: 0, rules }], [WEB, other], { table: 'weir' }))).toEqual([['program']]);
   });
 
   it('limits, logs and marks stay as they are', () => {

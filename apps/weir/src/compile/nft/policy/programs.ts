@@ -23,15 +23,22 @@ const NETWORK = /^(ip|ip6|meta)\./;
 export class Programs {
   readonly #book: ChainBook;
   readonly #hasList: ListNames;
+  readonly #hasSet: ListNames;
   readonly #use: ProgramUse;
   readonly #onlyCheck: boolean;
   /** The user's programs that rules ask, by name. */
   readonly #known = new Map<string, MatchProgram>();
 
-  /** `onlyCheck`: whether there are problems is all that is asked; programs are not kept. */
-  constructor(book: ChainBook, hasList: ListNames, use: ProgramUse, onlyCheck = false) {
+  /** `lists`: the sets of the table, and all that there are. `onlyCheck`: whether there are problems is all that is asked; programs are not kept. */
+  constructor(
+    book: ChainBook,
+    lists: { readonly owned: ReadonlySet<string>; readonly all: ReadonlySet<string> },
+    use: ProgramUse,
+    onlyCheck = false,
+  ) {
     this.#book = book;
-    this.#hasList = hasList;
+    this.#hasList = (name) => lists.owned.has(name);
+    this.#hasSet = (name) => lists.all.has(name);
     this.#use = use;
     this.#onlyCheck = onlyCheck;
   }
@@ -78,6 +85,12 @@ export class Programs {
     }
   }
 
+  /** Whether it asks for members of a set where nf_tables can: what it has in the kernel anyway needs no map beside it. */
+  asksSets(expression: Expr): boolean {
+    if (expression.kind === 'literal') return expression.test.kind === 'list' && this.nativeForm(expression) !== undefined;
+    return 'items' in expression && expression.items.some((item) => this.asksSets(item));
+  }
+
   /** The condition that the whole expression holds; undefined where programs cannot ask all of it. */
   tryMatch(expression: Expr): Match | undefined {
     return this.#use === 'never' ? undefined : this.#tryMatch(expression);
@@ -119,6 +132,8 @@ export class Programs {
   }
 
   #compile(expression: Expr): Match {
+    const strange = strangeList(expression, this.#hasSet);
+    if (strange) throw new Unsayable('an eBPF program inside nf_tables', `$${strange.list}`, strange.span);
     const program = this.#onlyCheck ? check(expression) : this.#keep(expression);
     return { kind: 'program', program, ...(isOfNetwork(expression) ? {} : { transport: true }) };
   }
@@ -143,6 +158,20 @@ function check(expression: Expr): string {
 /** The name or the path of the user's program that a test asks. */
 function userProgram(test: Test): string | undefined {
   return test.kind === 'flag' && test.operand.kind === 'field' ? programOfField(test.operand.name) : undefined;
+}
+
+/** A list that is not there. */
+function strangeList(expression: Expr, has: ListNames): { readonly list: string; readonly span: IrSpan | undefined } | undefined {
+  if (expression.kind === 'literal') {
+    const { test, span } = expression;
+    return test.kind === 'list' && !has(test.list) ? { list: test.list, span } : undefined;
+  }
+  if (!('items' in expression)) return undefined;
+  for (const item of expression.items) {
+    const found = strangeList(item, has);
+    if (found) return found;
+  }
+  return undefined;
 }
 
 /** Whether it asks for nothing behind the IP header. */

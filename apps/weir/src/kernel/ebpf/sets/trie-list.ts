@@ -7,6 +7,9 @@ import { SetMemory } from './set-memory.ts';
 import type { Added } from './set-trie.ts';
 import { waitForPrograms } from './wait-for-programs.ts';
 
+/** Where a list's map is pinned. */
+type Pins = Pick<PinDirectory, 'map' | 'pin'>;
+
 /** Why there is no room: it has the size that a map may have, or the kernel has no memory for a larger one. */
 export type FullReason = 'limit' | 'memory';
 
@@ -32,13 +35,13 @@ const LEAST_RECLAIMED = 8;
  */
 export class TrieList implements KernelList {
   readonly #family: Family;
-  readonly #directory: PinDirectory;
+  readonly #directory: Pins;
   readonly #name: string;
   readonly #mostOctets: number;
   #memory: SetMemory;
   #full: FullReason | undefined;
 
-  private constructor(family: Family, directory: PinDirectory, name: string, memory: SetMemory, mostOctets: number) {
+  private constructor(family: Family, directory: Pins, name: string, memory: SetMemory, mostOctets: number) {
     this.#family = family;
     this.#directory = directory;
     this.#name = name;
@@ -47,12 +50,7 @@ export class TrieList implements KernelList {
   }
 
   /** The list that is pinned under a name, or a new one; what was pinned there and is no list of this kind is left behind. `mostOctets` bounds its map. */
-  static open(
-    { family }: Pick<ListNeed, 'family'>,
-    directory: PinDirectory,
-    name: string,
-    mostOctets: number = SET_LAYOUT.mostOctets,
-  ): TrieList {
+  static open({ family }: Pick<ListNeed, 'family'>, directory: Pins, name: string, mostOctets: number = SET_LAYOUT.mostOctets): TrieList {
     const found = TrieList.adopt(family, directory, name, mostOctets);
     if (found) return found;
     const memory = SetMemory.create(family, SET_LAYOUT.leastOctets);
@@ -66,7 +64,7 @@ export class TrieList implements KernelList {
   }
 
   /** The list that is pinned under a name, with its members; undefined where there is none, or what is there is not whole. */
-  static adopt(family: Family, directory: PinDirectory, name: string, mostOctets: number = SET_LAYOUT.mostOctets): TrieList | undefined {
+  static adopt(family: Family, directory: Pins, name: string, mostOctets: number = SET_LAYOUT.mostOctets): TrieList | undefined {
     const map = directory.map(name);
     const memory = map && SetMemory.adopt(map, family);
     return memory && new TrieList(family, directory, name, memory, mostOctets);

@@ -1,0 +1,114 @@
+import { listMaps } from '@weir/ebpf/kernel';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
+import { MatchBed } from './bpf-match-bed.ts';
+import { delta } from './ebpf-runtime-bed.ts';
+
+let bed: MatchBed;
+beforeEach(async () => {
+  bed = await MatchBed.create();
+});
+afterEach(() => bed.dispose());
+
+/** nf_tables cannot look a part of an address up: whoever is in the network of a member, or says so. */
+const RULE = `expression: 'cidr(ip.src, 24, 64) in $web or udp.payload contains "please"'`;
+/** The network that datagrams come from. */
+const HOME = '198.51.100.0/24';
+
+/** Everything with a handle, which elements have not. */
+async function rules(): Promise<readonly string[]> {
+  return (await bed.table()).split('\n').filter((line) => line.includes('# handle'));
+}
+
+/** A daemon whose routes have come: the set has these members. */
+function started(members: readonly string[], rule = RULE, pins = bed.pins): Reconciler {
+  const reconciler = bed.start();
+  expect(bed.configure(reconciler, rule, pins)).toEqual([]);
+  reconciler.apply([delta('web', members, true)]);
+  return reconciler;
+}
+
+describe('members of a set in programs that rules ask', () => {
+  it('come and go without a rule or a program being touched', async () => {
+    const reconciler = started([]);
+    const [before, programs] = [await rules(), bed.loaded()];
+    expect(bed.lists()).toEqual(['web-4', 'web-6']);
+    expect([await bed.gets('a'), await bed.gets('please')]).toEqual([false, true]);
+    reconciler.apply([delta('web', [HOME, '203.0.113.0/24'])]);
+    expect(await bed.gets('a')).toBe(true);
+    reconciler.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+    expect([await rules(), bed.loaded()]).toEqual([before, programs]);
+  });
+
+  it('are there when the rule comes later, and their map goes with the rule', async () => {
+    const reconciler = bed.start();
+    bed.configure(reconciler, 'destination_ports: 5001');
+    reconciler.apply([delta('web', [HOME], true)]);
+    expect(bed.lists()).toEqual([]);
+    expect(bed.configure(reconciler, RULE)).toEqual([]);
+    expect(await bed.gets('a')).toBe(true);
+    bed.configure(reconciler, 'destination_ports: 5001');
+    expect([bed.lists(), bed.pinned()]).toEqual([[], []]);
+  });
+
+  it('a restart finds them, with rules and programs as they were', async () => {
+    const first = started([HOME]);
+    const [before, programs] = [await bed.table(), bed.loaded()];
+    bed.end(first);
+    expect(await bed.gets('a')).toBe(true);
+    const second = bed.start();
+    expect(bed.configure(second, RULE)).toEqual([]);
+    expect([await bed.table(), bed.loaded()]).toEqual([before, programs]);
+    second.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+  });
+
+  it('a map that somebody unpinned is made anew, and the rules are bound to it', async () => {
+    const first = started([HOME]);
+    bed.end(first);
+    bed.unpinLists();
+    const second = bed.start();
+    expect(bed.configure(second, RULE)).toEqual([]);
+    expect(await bed.gets('a')).toBe(true);
+    second.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+  });
+
+  it('a map that is full moves to a larger one, and rules go with it, without a packet between', async () => {
+    const reconciler = started([HOME]);
+    const before = await rules();
+    const sending: Promise<void>[] = [];
+    for (let round = 0; round < 40; round++) {
+      // Many in each network of 16 bits, so that they take nodes.
+      const many = Array.from({ length: 500 }, (_, i) => `${10 + (i >> 8)}.${i & 255}.${round * 5}.${round}/32`);
+      sending.push(bed.send('a'), bed.send('b'));
+      reconciler.apply([delta('web', many)]);
+    }
+    await Promise.all(sending);
+    expect(await bed.heard()).toHaveLength(80);
+    expect(reconciler.status().problems).toEqual([]);
+    const octets = listMaps().flatMap(({ name, valueSize }) => (name === 'weir_set' ? [valueSize] : []));
+    expect(Math.max(...octets)).toBeGreaterThan(0x8_0000);
+    expect(await rules()).not.toEqual(before);
+    expect(bed.loaded()).toHaveLength(1);
+    reconciler.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+  });
+
+  it('without a BPF file system the programs hold the map, and a restart binds them to another', async () => {
+    const nowhere = `${bed.directory}/nowhere`;
+    const first = started([HOME], RULE, nowhere);
+    expect(await bed.gets('a')).toBe(true);
+    first.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+    first.apply([delta('web', [HOME])]);
+    bed.end(first);
+    expect(await bed.gets('a')).toBe(true);
+    const second = bed.start();
+    expect(bed.configure(second, RULE, nowhere)).toEqual([]);
+    expect(await bed.gets('a')).toBe(true);
+    second.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+  });
+});
