@@ -188,6 +188,40 @@ describe("the user's own programs", () => {
     expect(pins.list().pinned).toEqual(['all']);
   });
 
+  it('another one that is pinned in its place is taken, also when nothing ran meanwhile', async () => {
+    const pins = PinDirectory.open(join(mounted, 'mine'));
+    const pin = (result: number): void => pins.pin(keep(load({ name: 'mine', type: 'socket_filter' }, returning(result))), 'all');
+    pin(1);
+    let time = performance.now();
+    bed.now = () => time;
+    const first = start();
+    const rule = `bpf: ${pins.path}/all`;
+    expect(configure(first, rule)).toEqual([]);
+    const before = await table();
+    first.poll();
+    expect(await table()).toBe(before);
+    pin(0);
+    first.poll();
+    expect(await gets('not looked at yet')).toBe(true);
+    time += 5_000;
+    first.poll();
+    expect(await gets('exchanged')).toBe(false);
+    end(first);
+    pin(1);
+    const second = start();
+    expect(configure(second, rule)).toEqual([]);
+    expect(await gets('exchanged while nothing ran')).toBe(true);
+    // Rules hold their programs: what is gone changes nothing for them.
+    const now = await table();
+    pins.unpin('all');
+    time += 5_000;
+    second.poll();
+    expect([await table(), second.status().problems]).toEqual([now, []]);
+    end(second);
+    expect(configure(start(), rule)).toEqual([]);
+    expect(await table()).toBe(now);
+  });
+
   it('one with a bug is refused with what the verifier says, and what was in force stays', async () => {
     writeFileSync(join(directory, 'bad.o'), await compileC(UNCHECKED));
     const reconciler = start();
