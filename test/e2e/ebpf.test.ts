@@ -266,3 +266,38 @@ test('a change that nobody confirms is taken back when the daemon is gone, progr
   await waitFor('every attachment', async () => (await places(weir)).filter((one) => one.endsWith('yes')).length === 7);
   expect(await internet.tcpConnect(at.border.v4, 22)).toBe('connected');
 });
+
+test('weir restore attaches what was in force at the boot before, with the members of its sets, and the daemon takes it over', async () => {
+  const { internet, peer, weir, core, caller } = await start('boot', (text) =>
+    text.replace('interfaces: [eth0] }', 'interfaces: [eth0, late0], on_exit: detach }'),
+  );
+  await weir.established(1);
+  peer.announce([`${at.internet.v4}/32`], [BLACKHOLE]);
+  await becomes(internet, 22, 'timeout');
+  await weir.stop();
+  // What a machine loses when it goes down.
+  await weir.clear('--ebpf');
+  await becomes(internet, 22, 'connected');
+
+  const restored = await weir.restore();
+  expect(restored.stdout).toMatch(/^attached xdp of eth0 \((?:native|generic)\)$/m);
+  expect(restored.stdout).toMatch(/^attached connect4 of .* \(cgroup\)$/m);
+  expect(restored.stderr).toContain('xdp of late0: there is no interface late0: weir run attaches it when it can');
+  expect(await internet.tcpConnect(at.border.v4, 22, 300)).toBe('timeout');
+  expect(await caller.connect(at.internet.v4, 25)).toBe('EPERM');
+  const programs = async () => (await core.exec('ip', ['-d', 'link', 'show', 'eth0'])).stdout.match(/prog\/xdp id \d+/)?.[0];
+  const before = await programs();
+  expect(before).toBeDefined();
+  // Again changes nothing.
+  await weir.restore();
+  expect(await programs()).toBe(before);
+
+  await weir.start();
+  expect(await programs()).toBe(before);
+  expect(await internet.tcpConnect(at.border.v4, 22, 300)).toBe('timeout');
+  expect((await weir.status()).kernel.problems.map(({ kind }) => kind)).toEqual(['place-missing']);
+  await core.ip('link', 'add', 'late0', 'type', 'veth', 'peer', 'name', 'late1');
+  await waitFor('the late interface', async () => (await places(weir)).includes('xdp of late0: yes'));
+  // Beside a daemon there is nothing to restore.
+  await expect(weir.restore()).rejects.toThrow('manages the eBPF programs in');
+});

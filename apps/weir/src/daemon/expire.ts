@@ -3,12 +3,12 @@ import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
 import { EXIT } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
-import { holdImages, restoreImage, restoreTenants } from '../reconcile/index.ts';
+import { holdImages, restoreImage, restoreTenants, savedMembers } from '../reconcile/index.ts';
 import { bootTime } from './boot-time.ts';
 import { GenerationStore } from './generations/index.ts';
 import { loadGeneration } from './load-daemon-config.ts';
-import { renewer } from './renewal.ts';
-import { takeBackPrograms } from './take-back-programs.ts';
+import { putPrograms } from './put-programs.ts';
+import { confirmedConfig, renewer } from './renewal.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
 const GRACE_MS = 1000;
@@ -58,7 +58,11 @@ async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
 function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, io: Io): boolean {
   try {
     const overrides = { socket, stateDirectory, netns };
-    const renew = renewer(stateDirectory, overrides, Date.now(), (text) => io.err(`weir: ${text}\n`));
+    const renew = renewer(
+      () => confirmedConfig(stateDirectory, overrides),
+      Date.now(),
+      (text) => io.err(`weir: ${text}\n`),
+    );
     const backend = new NftBackend({ netns });
     let refused: boolean;
     try {
@@ -75,7 +79,7 @@ function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, 
     const before = store.index.pending && store.find(store.index.pending.previous);
     const config = before && loadGeneration(before.file, store.texts(before.number), overrides).config;
     // Another process has the pins where a daemon has started meanwhile.
-    if (config) refused ||= takeBackPrograms(config).some(isRefusal);
+    if (config) refused ||= putPrograms(config, savedMembers(stateDirectory)).problems.some(isRefusal);
     if (refused) return false;
     // A daemon that has started meanwhile has done it itself.
     if (store.index.pending?.generation !== generation) return true;

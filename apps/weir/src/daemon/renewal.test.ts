@@ -7,7 +7,7 @@ import { scopes } from '../model/scopes.ts';
 import type { Texts } from '../sources/config/index.ts';
 import { GenerationStore } from './generations/index.ts';
 import { loadGeneration } from './load-daemon-config.ts';
-import { renewer } from './renewal.ts';
+import { confirmedConfig, renewer } from './renewal.ts';
 
 const overrides = { socket: undefined, stateDirectory: undefined, netns: undefined };
 const SAVED = Date.parse('2026-01-01T00:00:00Z');
@@ -51,7 +51,11 @@ function saved(port: number, tenant?: string): KernelPlan {
 
 function renewed(plan: KernelPlan, now: number, tenant?: string): { text: string; told: string[] } {
   const told: string[] = [];
-  const renew = renewer(directory, overrides, now, (text) => told.push(text));
+  const renew = renewer(
+    () => confirmedConfig(directory, overrides),
+    now,
+    (text) => told.push(text),
+  );
   return { text: JSON.stringify(renew(tenant)(plan)), told };
 }
 

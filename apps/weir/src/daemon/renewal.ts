@@ -8,17 +8,22 @@ import { loadGeneration, type Overrides } from './load-daemon-config.ts';
 /** For the daemon's own rules, or a tenant's. */
 export type Renewer = (tenant?: string) => Renew;
 
+/** The configuration that was in force last and that nobody has to confirm; undefined where none is written down, or it cannot be taken any more. HistoryError, SystemError. */
+export function confirmedConfig(stateDirectory: string, overrides: Overrides): Config | undefined {
+  const store = GenerationStore.open(stateDirectory);
+  const { pending, inForce } = store.index;
+  const record = store.find(pending ? pending.previous : inForce);
+  return record && loadGeneration(record.file, store.texts(record.number), overrides).config;
+}
+
 /**
  * Leaves rules whose time has ended out of what a boot loads, by the configuration that was in force last and that nobody has to confirm. Where that cannot be read the saved
  * plan is loaded as it is: `tell` says so, and what else a person should know.
  */
-export function renewer(stateDirectory: string, overrides: Overrides, now: number, tell: (text: string) => void): Renewer {
+export function renewer(confirmed: () => Config | undefined, now: number, tell: (text: string) => void): Renewer {
   let config: Config | undefined;
   try {
-    const store = GenerationStore.open(stateDirectory);
-    const { pending, inForce } = store.index;
-    const record = store.find(pending ? pending.previous : inForce);
-    config = record && loadGeneration(record.file, store.texts(record.number), overrides).config;
+    config = confirmed();
   } catch (error) {
     tell(`rules whose time is over stay until weir run starts: ${error instanceof Error ? error.message : String(error)}`);
   }

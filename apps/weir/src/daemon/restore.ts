@@ -2,10 +2,12 @@ import { EXIT, type ExitCode, type Io, type RestoreOptions } from '../cli/index.
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import type { Config } from '../model/config.ts';
 import { isEbpfHook } from '../model/ebpf.ts';
-import { type Renew, type RestoreReport, restoreImage, restoreTenants, type TenantRestore } from '../reconcile/index.ts';
+import type { KernelProblem } from '../model/kernel-port.ts';
+import { type Renew, type RestoreReport, restoreImage, restoreTenants, savedMembers, type TenantRestore } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
-import { renewer } from './renewal.ts';
+import { putPrograms } from './put-programs.ts';
+import { confirmedConfig, renewer } from './renewal.ts';
 import { likelyStateDirectory } from './state-place.ts';
 
 /**
@@ -17,7 +19,12 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
   const { config, errors, texts } = loadDaemonConfig(options.config, overrides);
   for (const line of errors) io.err(`${line}\n`);
   const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
-  const renew = renewer(stateDirectory, overrides, Date.now(), (text) => io.err(`${text}\n`));
+  let last: Config | undefined;
+  const confirmed = (): Config | undefined => {
+    last = confirmedConfig(stateDirectory, overrides);
+    return last;
+  };
+  const renew = renewer(confirmed, Date.now(), (text) => io.err(`${text}\n`));
   let report: RestoreReport | undefined;
   let code: ExitCode = EXIT.ok;
   try {
@@ -29,8 +36,12 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
     code = failure.code;
   }
   const tenants = restoreTenants(stateDirectory, (netns) => new NftBackend({ netns }), { clear: false, renew });
-  if (config && hasPrograms(config))
-    io.err('rules at xdp, tc and connect are not restored: eBPF programs are attached again when weir run starts\n');
+  const programs = last ? await restorePrograms(last, stateDirectory, io) : EXIT.ok;
+  if (code === EXIT.ok) code = programs;
+  if (!last && config && hasPrograms(config))
+    io.err(
+      'rules at xdp, tc and connect are not restored, since no configuration that was in force is written down: weir run attaches them\n',
+    );
   if (!report && code === EXIT.ok && tenants.length === 0) {
     io.err(`nothing to restore: ${stateDirectory} holds no image; weir run writes one\n`);
     return EXIT.ok;
@@ -42,7 +53,24 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
   return code;
 }
 
-/** Programs do not outlive the system that they are in. */
+/** What waits for an interface or a cgroup is no failure at boot: the daemon attaches it when that comes. */
+async function restorePrograms(config: Config, stateDirectory: string, io: Io): Promise<ExitCode> {
+  try {
+    const { places, problems } = putPrograms(config, savedMembers(stateDirectory));
+    for (const { place, way } of places) if (way !== undefined) await io.out(`attached ${place} (${way})\n`);
+    for (const { kind, subject, message } of problems)
+      io.err(`${subject}: ${message}${LATER.has(kind) ? ': weir run attaches it when it can' : ''}\n`);
+    if (problems.some(({ kind }) => kind === 'not-permitted' || kind === 'feature-missing')) return EXIT.unsupported;
+    return problems.every(({ kind }) => LATER.has(kind)) ? EXIT.ok : EXIT.error;
+  } catch (error) {
+    const failure = explainFailure(error);
+    io.err(`error: eBPF programs: ${failure.message}\n`);
+    return failure.code;
+  }
+}
+
+const LATER: ReadonlySet<KernelProblem['kind']> = new Set(['place-missing', 'engine-busy']);
+
 function hasPrograms({ policy }: Config): boolean {
   return policy?.rules.some(({ hooks }) => hooks.some(isEbpfHook)) ?? false;
 }

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
+import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 import type { MemberDelta } from '../model/member-delta.ts';
 import { loadConfirmedImage } from './image-file.ts';
+import { joinColumns } from './join-columns.ts';
 import { Ledger } from './ledger.ts';
 import { Reconciler } from './reconciler.ts';
 import { slotKeys } from './slot.ts';
@@ -25,10 +27,10 @@ export type Renew = (saved: KernelPlan) => KernelPlan;
  * before links come up; what is there already stays, so a second run sends nothing.
  */
 export function restoreImage(backend: KernelBackend, stateDirectory: string, renew: Renew = (saved) => saved): RestoreReport | undefined {
-  const { plan: saved, fault } = loadConfirmedImage(stateDirectory);
-  if (!saved) return undefined;
-  const plan = fault === undefined ? renew(saved) : saved;
-  const wanted = plan.targets.flatMap((target) => savedMembers(stateDirectory, target));
+  const { plan: last, fault } = loadConfirmedImage(stateDirectory);
+  if (!last) return undefined;
+  const plan = fault === undefined ? renew(last) : last;
+  const wanted = plan.targets.flatMap((target) => saved(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
   try {
     reconciler.restore(plan, wanted);
@@ -39,14 +41,24 @@ export function restoreImage(backend: KernelBackend, stateDirectory: string, ren
   }
 }
 
+/** The members of sets that were in the kernel last, whichever kernel set that was. An Error where the saved plan cannot be read. */
+export function savedMembers(stateDirectory: string): KnownMembers {
+  const targets = loadConfirmedImage(stateDirectory).plan?.targets ?? [];
+  return (set, family) =>
+    joinColumns(
+      family,
+      targets.filter((target) => target.set === set && target.family === family).flatMap((target) => saved(stateDirectory, target)),
+    );
+}
+
 /** The members that the ledger had last, whichever kernel set that was: a boot makes new ones. */
-function savedMembers(stateDirectory: string, target: KernelTarget): MemberDelta[] {
+function saved(stateDirectory: string, target: KernelTarget): MemberDelta[] {
   return slotKeys(target).flatMap(({ key }) => {
     const ledger = Ledger.open(join(stateDirectory, 'ledger'), key);
-    const saved = ledger.takeSaved();
+    const members = ledger.takeSaved();
     ledger.close();
-    if (saved.count === 0) return [];
-    const wanted = new Uint8Array(saved.count).fill(1);
-    return [{ set: target.set, complete: false, wanted, oldest: Number.POSITIVE_INFINITY, ...saved }];
+    if (members.count === 0) return [];
+    const wanted = new Uint8Array(members.count).fill(1);
+    return [{ set: target.set, complete: false, wanted, oldest: Number.POSITIVE_INFINITY, ...members }];
   });
 }
