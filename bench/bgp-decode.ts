@@ -7,11 +7,11 @@ import {
   decodeHeader,
   decodeMessage,
   encodeUpdate,
-  type FamilyName,
   MessageFramer,
   nlriRun,
   type PathAttributes,
   sessionContext,
+  type UnicastFamily,
 } from '@weir/bgp/codec';
 import { Writer } from '@weir/wire/bytes';
 import { asn, ip4, ip6, makePrefix, type Prefix } from '@weir/wire/inet';
@@ -47,7 +47,7 @@ const net24 = (i: number): Prefix => makePrefix(ip4((0x0a000000 + i * 256) >>> 0
 const net48 = (i: number): Prefix => makePrefix(ip6(0x20010db8, (i << 16) >>> 0, 0, 0), 48);
 
 /** `count` prefixes of one family with the same attributes. */
-function packed(what: string, family: FamilyName, prefix: (i: number) => Prefix, count: number): Workload {
+function packed(what: string, family: UnicastFamily, prefix: (i: number) => Prefix, count: number): Workload {
   const run = nlriRun(
     family,
     Array.from({ length: count }, (_, i) => prefix(i)),

@@ -4,7 +4,6 @@ import {
   encodeKeepalive,
   encodeOpen,
   encodeUpdate,
-  type FamilyName,
   MessageFramer,
   nlriRun,
   type PathAttributes,
@@ -139,7 +138,7 @@ function open(routerId: Ip): Uint8Array {
 }
 
 const context = sessionContext({ peerKind: 'ebgp', localAs: asn(SENDER_AS), peerAs: asn(LOCAL_AS), families: ['ipv4 unicast'] });
-const family: FamilyName = 'ipv4 unicast';
+const family = 'ipv4 unicast';
 
 /** UPDATEs of at most 4,096 octets that announce IPv4 prefixes with the community 64512:80. */
 export function announcements(prefixes: readonly Prefix[], nextHop: Ip): readonly Uint8Array[] {

@@ -1,12 +1,12 @@
 import {
   type AsPathSegment,
   type Capability,
-  type FamilyName,
   nlriRun,
   type OpenMessage,
   type PathAttributes,
   type SessionContext,
   sessionContext,
+  type UnicastFamily,
   type UpdateMessage,
 } from '@weir/bgp/codec';
 import { asn, type Ip, ip4, ip6, makePrefix } from '@weir/wire/inet';
@@ -81,7 +81,7 @@ function attributesFor(context: SessionContext): fc.Arbitrary<PathAttributes> {
 const prefix4 = fc.tuple(u32, fc.nat(32)).map(([w, length]) => makePrefix(ip4(w), length));
 const prefix6 = fc.tuple(any6, fc.nat(128)).map(([ip, length]) => makePrefix(ip, length));
 
-function run(name: FamilyName, context: SessionContext, minLength = 1): fc.Arbitrary<ReturnType<typeof nlriRun>> {
+function run(name: UnicastFamily, context: SessionContext, minLength = 1): fc.Arbitrary<ReturnType<typeof nlriRun>> {
   const addPath = context.addPath.includes(name);
   return fc.array(fc.tuple(name === 'ipv4 unicast' ? prefix4 : prefix6, u32), { minLength, maxLength: 40 }).map((rows) =>
     nlriRun(
@@ -92,7 +92,7 @@ function run(name: FamilyName, context: SessionContext, minLength = 1): fc.Arbit
   );
 }
 
-const families: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
+const families: readonly UnicastFamily[] = ['ipv4 unicast', 'ipv6 unicast'];
 
 const contexts: fc.Arbitrary<SessionContext> = fc
   .record({
@@ -126,6 +126,8 @@ export const updates: fc.Arbitrary<{ readonly message: UpdateMessage; readonly c
           ...(classic && attributes.nextHop ? [{ nextHop: { address: attributes.nextHop }, run: classic }] : []),
           { nextHop: reachHop, run: reach },
         ],
+        withdrawFlows: [],
+        announceFlows: [],
         attributes,
         rawAttributes: new Uint8Array(0),
         endOfRib: undefined,

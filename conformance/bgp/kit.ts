@@ -1,4 +1,13 @@
-import { BgpError, decodeMessage, encodeMessage, type Message, type NlriRun, prefixAt, type SessionContext } from '@weir/bgp/codec';
+import {
+  BgpError,
+  decodeMessage,
+  encodeMessage,
+  type FlowRun,
+  type Message,
+  type NlriRun,
+  prefixAt,
+  type SessionContext,
+} from '@weir/bgp/codec';
 import { DecodeError, parseHex, printHex, Writer } from '@weir/wire/bytes';
 import { printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
@@ -26,14 +35,20 @@ function prefixesOf(run: NlriRun): readonly string[] {
   return Array.from({ length: run.count }, (_, i) => `${run.pathIds ? `${run.pathIds[i]}@` : ''}${printPrefix(prefixAt(run, i))}`);
 }
 
+function flowsOf(run: FlowRun): readonly string[] {
+  return run.routes.map(({ rule, pathId }) => `${pathId === undefined ? '' : `${pathId}@`}${rule.key}`);
+}
+
 /** A message with its routes as text and without what depends on how its bytes were laid out, for comparison. */
 export function normal(message: Message): unknown {
   if (message.kind !== 'update') return message;
-  const { rawAttributes: _raw, withdraw, announce, errors: _errors, ...rest } = message;
+  const { rawAttributes: _raw, withdraw, announce, withdrawFlows, announceFlows, errors: _errors, ...rest } = message;
   return {
     ...rest,
     withdraw: withdraw.flatMap((run) => prefixesOf(run).map((p) => `${run.family} ${p}`)).sort(),
     announce: announce.map((a) => ({ nextHop: a.nextHop, family: a.run.family, prefixes: prefixesOf(a.run) })),
+    withdrawFlows: withdrawFlows.flatMap(flowsOf).sort(),
+    announceFlows: announceFlows.map((a) => ({ nextHop: a.nextHop, flows: flowsOf(a.run) })),
   };
 }
 

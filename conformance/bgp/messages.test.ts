@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { decodeMessage, describeMessage, encodeMessage, type FamilyName, type Message, sessionContext } from '@weir/bgp/codec';
+import {
+  decodeMessage,
+  describeMessage,
+  encodeMessage,
+  FAMILY_NAMES,
+  type FamilyName,
+  type Message,
+  sessionContext,
+} from '@weir/bgp/codec';
 import { parseHex, printHex, Writer } from '@weir/wire/bytes';
 import { ip6 } from '@weir/wire/inet';
 import fc from 'fast-check';
@@ -9,6 +17,7 @@ import { messageBytes, updateBytes } from './build.ts';
 import { decodesOrResets, encoded, messageSuite, normal, type Vector } from './kit.ts';
 
 const context = sessionContext();
+const everyFamily = sessionContext({ families: FAMILY_NAMES });
 const plain = fc.constant(context);
 
 /** A message of a type with its length filled in. */
@@ -143,12 +152,10 @@ describe('messages that ExaBGP 4.2.21 and 5.0.13 were shown', () => {
   it.each(captured.map((c) => [c.name, c.hex] as const))('%s', (name, hex) => {
     const bytes = parseHex(hex);
     const json = describeMessage(bytes);
-    const foreign = name.startsWith('flow');
-    expect(json.outcome).toBe(foreign ? 'afi-safi-disable' : 'accept');
-    if (foreign) expect({ announce: json.announce, withdraw: json.withdraw }).toEqual({ announce: [], withdraw: [] });
-    const message = decodeMessage(bytes, context);
-    if (foreign || name.startsWith('EOR flow')) return;
-    expect(normal(decodeMessage(encoded(message, context), context))).toEqual(normal(message));
+    expect(json.outcome).toBe(/bad order|unknown component|rate nan/.test(name) ? 'treat-as-withdraw' : 'accept');
+    const message = decodeMessage(bytes, everyFamily);
+    if (message.kind === 'update' && message.rawAttributes.length > 0 && json.outcome !== 'accept') return;
+    expect(normal(decodeMessage(encoded(message, everyFamily), everyFamily))).toEqual(normal(message));
   });
 
   it('says what ExaBGP says of the first one', () => {

@@ -7,7 +7,8 @@ function judge(row: Row, session: 'ebgp' | 'ibgp'): ReturnType<typeof describeMe
   return describeMessage(updateBytes(row), { session, as4: row.as4 ?? true });
 }
 
-const prefixes = (routes: readonly { readonly prefix: string }[]): readonly string[] => routes.map((r) => r.prefix);
+const prefixes = (routes: readonly { readonly prefix?: string | undefined }[]): readonly (string | undefined)[] =>
+  routes.map((r) => r.prefix);
 
 describe.each(['ebgp', 'ibgp'] as const)('RFC 7606, %s', (session) => {
   it.each(ROWS.map((row) => [row.name, row] as const))('%s', (_name, row) => {

@@ -1,12 +1,4 @@
-import {
-  encodeAttributes,
-  type FamilyName,
-  type NlriRun,
-  nlriRun,
-  type PathAttributes,
-  sessionContext,
-  type UpdateMessage,
-} from '@weir/bgp/codec';
+import { encodeAttributes, type NlriRun, nlriRun, type PathAttributes, sessionContext, type UpdateMessage } from '@weir/bgp/codec';
 import { Writer } from '@weir/wire/bytes';
 import { asn, type Prefix, parseIp, prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
 import type { Config, Peer } from '../model/config.ts';
@@ -152,6 +144,8 @@ export function update(said: Said): UpdateMessage {
     kind: 'update',
     withdraw: runs(said.withdraw ?? [], said.paths),
     announce: runs(said.announce ?? [], said.paths).map((run) => ({ nextHop: undefined, run })),
+    withdrawFlows: [],
+    announceFlows: [],
     attributes,
     rawAttributes: writer.finish(),
     endOfRib: undefined,
@@ -165,7 +159,7 @@ function community(text: string): number {
 }
 
 function runs(texts: readonly string[], paths: readonly number[] | undefined): NlriRun[] {
-  const families: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
+  const families = ['ipv4 unicast', 'ipv6 unicast'] as const;
   return families.flatMap((name) => {
     const own = texts
       .map((text, i) => ({ p: prefix(text), path: paths?.[i] ?? 0 }))

@@ -1,4 +1,4 @@
-import { MessageType, type OpenMessage, type SessionContext, sessionContext } from '../codec/index.ts';
+import { FAMILY_NAMES, MessageType, type OpenMessage, type SessionContext, sessionContext } from '../codec/index.ts';
 import { agreedContext, tryOpen } from './agreement.ts';
 import type { CaptureEntry, Endpoint } from './entry.ts';
 import { type Cut, MessageStream } from './message-stream.ts';
@@ -91,7 +91,7 @@ export class Conversation {
     const context =
       here.open && there.open
         ? agreedContext(here.open, there.open, this.#defaults)
-        : sessionContext({ extendedNextHop: true, ...this.#defaults, extendedMessage: true });
+        : sessionContext({ families: FAMILY_NAMES, extendedNextHop: true, ...this.#defaults, extendedMessage: true });
     return { kind: 'message', time, offset, source: here.source, destination: here.destination, bytes, context, synthetic: false };
   }
 }

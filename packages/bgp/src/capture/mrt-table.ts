@@ -1,6 +1,6 @@
 import { DecodeError, type Reader, Writer } from '@weir/wire/bytes';
 import { asn, decodeIp, type Ip, ip4 } from '@weir/wire/inet';
-import { AttributeFlag, type FamilyName, type SessionContext, sessionContext } from '../codec/index.ts';
+import { AttributeFlag, type SessionContext, sessionContext, type UnicastFamily } from '../codec/index.ts';
 import type { CaptureEntry, Endpoint } from './entry.ts';
 
 const PEER_INDEX_TABLE = 1;
@@ -9,7 +9,7 @@ const MP_REACH_NLRI = 14;
 const MAX_UPDATE = 65535;
 
 interface RouteSubtype {
-  readonly family: FamilyName;
+  readonly family: UnicastFamily;
   readonly addPath: boolean;
 }
 
@@ -97,7 +97,7 @@ export class MrtTable {
 }
 
 /** An UPDATE that announces one route with these attributes; undefined when it would be too long. */
-function updateOf(attributes: Reader, family: FamilyName, nlri: Uint8Array): Uint8Array | undefined {
+function updateOf(attributes: Reader, family: UnicastFamily, nlri: Uint8Array): Uint8Array | undefined {
   const w = new Writer(256);
   for (let i = 0; i < 4; i++) w.u32(0xffffffff);
   w.u16(0).u8(2).u16(0).u16(0);
@@ -131,7 +131,7 @@ function nextHopOf(value: Uint8Array): Uint8Array {
   return value.subarray(4, 4 + (value[3] ?? 0));
 }
 
-function writeReach(w: Writer, family: FamilyName, hop: Uint8Array, nlri: Uint8Array): void {
+function writeReach(w: Writer, family: UnicastFamily, hop: Uint8Array, nlri: Uint8Array): void {
   w.u8(AttributeFlag.optional | AttributeFlag.extendedLength)
     .u8(MP_REACH_NLRI)
     .u16(5 + hop.length + nlri.length)

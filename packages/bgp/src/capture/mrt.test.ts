@@ -3,7 +3,7 @@ import { parseHex, printHex, Writer } from '@weir/wire/bytes';
 import { printIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeMessage } from '../codec/index.ts';
+import { describeMessage, FAMILY_NAMES } from '../codec/index.ts';
 import type { CaptureEntry } from './entry.ts';
 import { readMrt } from './mrt.ts';
 
@@ -86,10 +86,26 @@ describe('BGP4MP', () => {
     { name: 'MESSAGE_AS4', subtype: 4, ends: ENDS4, as4: true, addPath: 0, from: '192.0.2.1', session: 'ebgp' },
     { name: 'MESSAGE_LOCAL', subtype: 6, ends: ENDS2, as4: false, addPath: 0, from: '192.0.2.2', session: 'ebgp' },
     { name: 'MESSAGE_AS4_LOCAL', subtype: 7, ends: ENDS4, as4: true, addPath: 0, from: '192.0.2.2', session: 'ebgp' },
-    { name: 'MESSAGE_ADDPATH', subtype: 8, ends: ENDS2, as4: false, addPath: 2, from: '192.0.2.1', session: 'ebgp' },
-    { name: 'MESSAGE_AS4_ADDPATH', subtype: 9, ends: ENDS4, as4: true, addPath: 2, from: '192.0.2.1', session: 'ebgp' },
-    { name: 'MESSAGE_LOCAL_ADDPATH', subtype: 10, ends: ENDS2, as4: false, addPath: 2, from: '192.0.2.2', session: 'ebgp' },
-    { name: 'MESSAGE_AS4_LOCAL_ADDPATH', subtype: 11, ends: ENDS4, as4: true, addPath: 2, from: '192.0.2.2', session: 'ebgp' },
+    { name: 'MESSAGE_ADDPATH', subtype: 8, ends: ENDS2, as4: false, addPath: FAMILY_NAMES.length, from: '192.0.2.1', session: 'ebgp' },
+    { name: 'MESSAGE_AS4_ADDPATH', subtype: 9, ends: ENDS4, as4: true, addPath: FAMILY_NAMES.length, from: '192.0.2.1', session: 'ebgp' },
+    {
+      name: 'MESSAGE_LOCAL_ADDPATH',
+      subtype: 10,
+      ends: ENDS2,
+      as4: false,
+      addPath: FAMILY_NAMES.length,
+      from: '192.0.2.2',
+      session: 'ebgp',
+    },
+    {
+      name: 'MESSAGE_AS4_LOCAL_ADDPATH',
+      subtype: 11,
+      ends: ENDS4,
+      as4: true,
+      addPath: FAMILY_NAMES.length,
+      from: '192.0.2.2',
+      session: 'ebgp',
+    },
     { name: 'MESSAGE_AS4, IPv6, internal', subtype: 4, ends: ENDS6, as4: true, addPath: 0, from: '2001:db8::1', session: 'ibgp' },
   ])('$name', ({ subtype, ends, as4, addPath, from, session }) => {
     for (const [type, extra, time] of [

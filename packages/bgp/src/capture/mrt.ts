@@ -1,6 +1,6 @@
 import { DecodeError, Reader } from '@weir/wire/bytes';
 import { asn, decodeIp, type Family, printIp } from '@weir/wire/inet';
-import { type FamilyName, HEADER_SIZE, MessageType, type SessionContext, sessionContext } from '../codec/index.ts';
+import { FAMILY_NAMES, type FamilyName, HEADER_SIZE, MessageType, type SessionContext, sessionContext } from '../codec/index.ts';
 import { sentPathIds, tryOpen } from './agreement.ts';
 import type { CaptureEntry, CaptureOptions, Endpoint } from './entry.ts';
 import { MrtTable } from './mrt-table.ts';
@@ -15,8 +15,6 @@ const MAX_RECORD = 16 * 1024 * 1024;
 
 /** Speakers whose OPEN is remembered. */
 const MAX_PEERS = 4096;
-
-const ALL_FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
 
 interface MessageSubtype {
   readonly as4: boolean;
@@ -96,6 +94,7 @@ function readBgp4mp(r: Reader, subtype: number, time: number, offset: number, op
   const bytes = r.rest();
   opens.note(source, bytes);
   const context: SessionContext = sessionContext({
+    families: FAMILY_NAMES,
     extendedNextHop: true,
     ...options.defaults,
     extendedMessage: true,
@@ -127,7 +126,7 @@ class PeerOpens {
   }
 
   addPath(source: Endpoint): readonly FamilyName[] {
-    return this.#offers.get(endpointKey(source)) ?? ALL_FAMILIES;
+    return this.#offers.get(endpointKey(source)) ?? FAMILY_NAMES;
   }
 }
 

@@ -3,7 +3,7 @@ import { DecodeError, printHex, Writer } from '@weir/wire/bytes';
 import { encodeIp, type Ip, ip4, ip6, printIp } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeMessage, encodeKeepalive, notificationBytes, sessionContext } from '../codec/index.ts';
+import { describeMessage, encodeKeepalive, FAMILY_NAMES, notificationBytes, sessionContext } from '../codec/index.ts';
 import type { CaptureEntry } from './entry.ts';
 import { readPcap } from './pcap.ts';
 
@@ -281,6 +281,8 @@ describe('TCP', () => {
 
   it('defaults are for what no OPEN says', () => {
     const [entry] = messagesOf(readPcap(pcap(one), { defaults: { peerKind: 'ibgp', fourOctetAs: false } }));
-    expect(entry?.context).toEqual(sessionContext({ peerKind: 'ibgp', fourOctetAs: false, extendedMessage: true, extendedNextHop: true }));
+    expect(entry?.context).toEqual(
+      sessionContext({ families: FAMILY_NAMES, peerKind: 'ibgp', fourOctetAs: false, extendedMessage: true, extendedNextHop: true }),
+    );
   });
 });

@@ -23,7 +23,20 @@ export {
   printAdministrator,
   printExtendedCommunity,
 } from './extended-community.ts';
-export { FAMILIES, type FamilyDescriptor, family, familyOf, parseFamily, printFamily } from './family.ts';
+export {
+  FAMILIES,
+  FAMILY_NAMES,
+  type FamilyDescriptor,
+  type FlowDescriptor,
+  family,
+  familyOf,
+  isUnicast,
+  parseFamily,
+  printFamily,
+  type UnicastDescriptor,
+} from './family.ts';
+export { type FlowRoute, type FlowRun, flowRun } from './flowspec/nlri.ts';
+export type { FlowFamily, FlowRule } from './flowspec/rule.ts';
 export { MessageFramer } from './framer.ts';
 export {
   decodeHeader,
@@ -68,7 +81,10 @@ export {
   type DescribeOptions,
   describeMessage,
   type ErrorJson,
+  type FlowRouteJson,
+  flowsToJson,
   type NotificationJson,
+  type PrefixRouteJson,
   type RouteJson,
   routesToJson,
 } from './to-json.ts';
@@ -81,6 +97,7 @@ export type {
   ErrorAction,
   ExtendedCommunity,
   FamilyName,
+  FlowAnnouncement,
   Ipv6ExtendedCommunity,
   KeepaliveMessage,
   LargeCommunity,
@@ -94,6 +111,7 @@ export type {
   PathAttributes,
   RouteRefreshMessage,
   SessionContext,
+  UnicastFamily,
   UnknownAttribute,
   UpdateMessage,
 } from './types.ts';

@@ -1,6 +1,6 @@
 import { DecodeError, type Writer } from '@weir/wire/bytes';
 import { type Prefix, prefixFromWords } from '@weir/wire/inet';
-import type { FamilyName, NlriRun } from './types.ts';
+import type { NlriRun, UnicastFamily } from './types.ts';
 
 /** NLRI that cannot be parsed to the end (RFC 7606 section 5.3); `offset` as in the buffer that was given. */
 export class NlriError extends DecodeError {
@@ -41,7 +41,7 @@ function word(bytes: Uint8Array, at: number): number {
 }
 
 /** IPv4 prefixes in [start, end) into columns; host bits that are set are cleared. Throws NlriError. */
-export function decodePrefixes4(bytes: Uint8Array, start: number, end: number, addPath: boolean, family: FamilyName): NlriRun {
+export function decodePrefixes4(bytes: Uint8Array, start: number, end: number, addPath: boolean, family: UnicastFamily): NlriRun {
   const count = countPrefixes(bytes, start, end, 32, addPath);
   const words = new Uint32Array(count);
   const lengths = new Uint8Array(count);
@@ -74,7 +74,7 @@ export function decodePrefixes4(bytes: Uint8Array, start: number, end: number, a
 }
 
 /** IPv6 prefixes in [start, end) into columns of four words; host bits that are set are cleared. Throws NlriError. */
-export function decodePrefixes6(bytes: Uint8Array, start: number, end: number, addPath: boolean, family: FamilyName): NlriRun {
+export function decodePrefixes6(bytes: Uint8Array, start: number, end: number, addPath: boolean, family: UnicastFamily): NlriRun {
   const count = countPrefixes(bytes, start, end, 128, addPath);
   const words = new Uint32Array(count * 4);
   const lengths = new Uint8Array(count);

@@ -1,6 +1,6 @@
 import { mask32, type Prefix } from '@weir/wire/inet';
 import { family } from './family.ts';
-import type { FamilyName, NlriRun } from './types.ts';
+import type { NlriRun, UnicastFamily } from './types.ts';
 
 /** Prefix `index` as a value. Makes an object: for display and small runs, not for full tables. */
 export function prefixAt(run: NlriRun, index: number): Prefix {
@@ -9,7 +9,7 @@ export function prefixAt(run: NlriRun, index: number): Prefix {
 }
 
 /** A run from prefixes, with their path identifiers where add-path is on. RangeError when a prefix is of the other address family. */
-export function nlriRun(name: FamilyName, prefixes: readonly Prefix[], pathIds?: readonly number[]): NlriRun {
+export function nlriRun(name: UnicastFamily, prefixes: readonly Prefix[], pathIds?: readonly number[]): NlriRun {
   const { address, stride } = family(name);
   const words = new Uint32Array(prefixes.length * stride);
   const lengths = new Uint8Array(prefixes.length);
@@ -23,7 +23,7 @@ export function nlriRun(name: FamilyName, prefixes: readonly Prefix[], pathIds?:
 }
 
 /** Runs of one family as one; path identifiers are kept where any run has them. */
-export function concatRuns(name: FamilyName, runs: readonly NlriRun[]): NlriRun {
+export function concatRuns(name: UnicastFamily, runs: readonly NlriRun[]): NlriRun {
   const [only] = runs;
   if (runs.length === 1 && only) return only;
   const { stride } = family(name);

@@ -5,7 +5,9 @@ import { ATTRIBUTES } from './attribute/table.ts';
 import { trueAs } from './capability.ts';
 import { sessionContext } from './context.ts';
 import { BgpError } from './error.ts';
-import { family, printFamily } from './family.ts';
+import { FAMILY_NAMES, family, printFamily } from './family.ts';
+import type { FlowRun } from './flowspec/nlri.ts';
+import { type FlowJson, flowToJson } from './flowspec/to-json.ts';
 import { HEADER_SIZE, messageKind } from './header.ts';
 import { decodeMessage } from './message.ts';
 import { describeNotification, ErrorCode, HeaderSubcode } from './notification.ts';
@@ -34,18 +36,29 @@ export interface DescribeOptions {
   readonly extendedMessage?: boolean;
 }
 
-export interface RouteJson {
+export interface PrefixRouteJson {
   readonly family: string;
   readonly prefix: string;
   readonly pathId?: number;
 }
 
-export interface AnnouncementJson extends RouteJson {
+/** A flow specification; with `flow-vpn` it has a route distinguisher. */
+export interface FlowRouteJson extends FlowJson {
+  readonly family: string;
+  readonly rd?: string;
+  readonly prefix?: undefined;
+  readonly pathId?: number;
+}
+
+/** A route of either kind: a prefix or a flow specification. */
+export type RouteJson = PrefixRouteJson | FlowRouteJson;
+
+export type AnnouncementJson = RouteJson & {
   /** Null where there is none to name. */
   readonly nextHop: string | null;
   /** The second address of an IPv6 next hop (RFC 2545). */
   readonly linkLocal?: string;
-}
+};
 
 export interface ErrorJson {
   readonly offset: number;
@@ -110,6 +123,7 @@ function contextOf(o: DescribeOptions): SessionContext {
   return sessionContext({
     peerKind: o.session ?? 'ebgp',
     fourOctetAs: o.as4 ?? true,
+    families: FAMILY_NAMES,
     addPath: o.addPath ?? [],
     extendedMessage: o.extendedMessage ?? false,
     extendedNextHop: true,
@@ -139,8 +153,16 @@ function contents(message: Message): Omit<DecodedMessageJson, 'type' | 'length'>
       return {
         outcome: strongest ?? 'accept',
         notification: null,
-        announce: message.announce.flatMap((a) => routesToJson(a.run).map((route) => ({ ...route, ...nextHopToJson(a.nextHop) }))),
-        withdraw: message.withdraw.flatMap(routesToJson),
+        announce: [
+          ...message.announce.flatMap((a) => routesToJson(a.run).map((route) => ({ ...route, ...nextHopToJson(a.nextHop) }))),
+          ...message.announceFlows.flatMap((a) =>
+            flowsToJson(a.run, message.attributes).map((route) => ({ ...route, ...nextHopToJson(a.nextHop) })),
+          ),
+        ],
+        withdraw: [
+          ...message.withdraw.flatMap(routesToJson),
+          ...message.withdrawFlows.flatMap((run) => flowsToJson(run, message.attributes)),
+        ],
         eor: message.endOfRib ?? null,
         attributes: attributesToJson(message.attributes),
         errors: message.errors.map(errorToJson),
@@ -176,12 +198,21 @@ function notificationToJson(n: Notification): NotificationJson {
 }
 
 /** The prefixes of a run, one object each. */
-export function routesToJson(run: NlriRun): readonly RouteJson[] {
+export function routesToJson(run: NlriRun): readonly PrefixRouteJson[] {
   const { printNlri } = family(run.family);
   return Array.from({ length: run.count }, (_, i) => {
     const pathId = run.pathIds?.[i];
     return { family: run.family, prefix: printNlri(run, i), ...(pathId === undefined ? {} : { pathId }) };
   });
+}
+
+/** The rules of a run, one object each, with the actions of the message. */
+export function flowsToJson({ family: name, routes }: FlowRun, attributes: PathAttributes): readonly FlowRouteJson[] {
+  return routes.map(({ rule, pathId }) => ({
+    family: name,
+    ...flowToJson(rule, attributes),
+    ...(pathId === undefined ? {} : { pathId }),
+  }));
 }
 
 function nextHopToJson(nextHop: NextHop | undefined): { readonly nextHop: string | null; readonly linkLocal?: string } {

@@ -1,7 +1,12 @@
 import type { Asn, Ip } from '@weir/wire/inet';
+import type { FlowRun } from './flowspec/nlri.ts';
+import type { FlowFamily } from './flowspec/rule.ts';
 
 /** An address family and subsequent address family that Weir names (RFC 4760); others are kept as numbers in capabilities. */
-export type FamilyName = 'ipv4 unicast' | 'ipv6 unicast';
+export type FamilyName = UnicastFamily | FlowFamily;
+
+/** Families whose NLRI are prefixes. */
+export type UnicastFamily = 'ipv4 unicast' | 'ipv6 unicast';
 
 /** AFI and SAFI as on the wire. */
 export interface AfiSafi {
@@ -16,7 +21,7 @@ export interface AfiSafi {
  * The arrays may be longer than `count`.
  */
 export interface NlriRun {
-  readonly family: FamilyName;
+  readonly family: UnicastFamily;
   readonly count: number;
   readonly words: Uint32Array;
   readonly lengths: Uint8Array;
@@ -120,6 +125,12 @@ export interface Announcement {
   readonly run: NlriRun;
 }
 
+/** Flow rules; their next hop is most often none (RFC 8955 section 4) and means something to redirect-to-IP actions alone. */
+export interface FlowAnnouncement {
+  readonly nextHop: NextHop | undefined;
+  readonly run: FlowRun;
+}
+
 /**
  * An UPDATE after RFC 7606: with `treat-as-withdraw` what it announced is already in `withdraw` and `announce` is empty; discarded
  * attributes are absent. `rawAttributes` are the surviving path attributes as received, without MP_REACH_NLRI and MP_UNREACH_NLRI,
@@ -129,6 +140,8 @@ export interface UpdateMessage {
   readonly kind: 'update';
   readonly withdraw: readonly NlriRun[];
   readonly announce: readonly Announcement[];
+  readonly withdrawFlows: readonly FlowRun[];
+  readonly announceFlows: readonly FlowAnnouncement[];
   readonly attributes: PathAttributes;
   readonly rawAttributes: Uint8Array;
   /** Set when the message is the End-of-RIB of a family (RFC 4724 section 2). */

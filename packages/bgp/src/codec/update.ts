@@ -3,21 +3,39 @@ import { attributeName, MP_REACH_NLRI, MP_UNREACH_NLRI } from './attribute/table
 import type { AttributeCache } from './attribute-cache.ts';
 import { type AttributeScan, type AttributeSpan, type DecodedAttributes, decodeAttributes, scanAttributes } from './attribute-list.ts';
 import { family } from './family.ts';
+import { flowActions, isMalformedAction } from './flowspec/action.ts';
+import { printFlowAction } from './flowspec/action-text.ts';
+import type { FlowError } from './flowspec/error.ts';
+import type { FlowRun } from './flowspec/nlri.ts';
 import { HEADER_SIZE } from './header.ts';
 import { NlriError } from './nlri.ts';
 import { UpdateSubcode } from './notification.ts';
-import { Problems } from './problems.ts';
-import { afiSafiAt, decodeMpReach, decodeMpUnreach, type IgnoredFamily, MpError, negotiated } from './reach.ts';
-import type { Announcement, FamilyName, NlriRun, PathAttributes, SessionContext, UpdateMessage } from './types.ts';
+import { type Problem, Problems } from './problems.ts';
+import {
+  afiSafiAt,
+  type DecodedReach,
+  type DecodedUnreach,
+  decodeMpReach,
+  decodeMpUnreach,
+  type IgnoredFamily,
+  MpError,
+  negotiated,
+} from './reach.ts';
+import type { Announcement, FamilyName, FlowAnnouncement, NlriRun, PathAttributes, SessionContext, UpdateMessage } from './types.ts';
 
 const IPV4 = 'ipv4 unicast';
+const EXTENDED_COMMUNITIES = 16;
 const NO_RANGES: readonly number[] = [];
+const NO_FLOWS: readonly FlowRun[] = [];
+const NO_FLOW_ANNOUNCEMENTS: readonly FlowAnnouncement[] = [];
 
 /**
  * A whole UPDATE, header included (RFC 4271 section 4.3), with RFC 7606 applied. Throws BgpError for what ends the session and nothing else; all that is weaker is in
  * `errors` and has been acted upon. Where this codec chooses between what the RFCs allow:
  *
  * - a malformed MP_REACH_NLRI or MP_UNREACH_NLRI whose family is known and in use asks for `afi-safi-disable`, any other for a session reset (RFC 7606 section 7.11);
+ * - a flow specification that is malformed but whose end is known asks for `treat-as-withdraw` (RFC 8955 sections 4.2 and 10): as an opaque key it was never a route, the others of its message are withdrawn.
+ *   One whose length leads beyond the attribute asks for `afi-safi-disable`, as any NLRI does that cannot be walked;
  * - routes of a family that is not in use are not looked at, and an `afi-safi-disable` says so; an End-of-RIB of one is passed over in silence;
  * - an unknown attribute that is optional is kept, transitive or not; one that is not optional ends the session (RFC 4271 section 6.3);
  * - LOCAL_PREF may be missing on an internal session: it is required there, but is not a well-known mandatory attribute;
@@ -44,8 +62,9 @@ export function decodeUpdate(bytes: Uint8Array, context: SessionContext, cache?:
   const nlri = decodeField(bytes, attributesEnd, end, 'NLRI', useIpv4, context, problems);
 
   const { attributes } = decoded;
-  const reachRun = reach && 'run' in reach && reach.run.count > 0 ? reach : undefined;
-  if (nlri || reachRun) checkMandatory(attributesAt, decoded.seen, nlri !== undefined, problems);
+  const announced = reach && reach.kind !== 'ignored' && routesIn(reach) > 0 ? reach : undefined;
+  if (nlri || announced) checkMandatory(attributesAt, decoded.seen, nlri !== undefined, problems);
+  if (announced?.kind === 'flows') checkActions(attributesAt, attributes, problems);
   const encodesReachable = attributesEnd < end || (scan.reach !== undefined && !isEmpty(reach));
   if (problems.strongest && !encodesReachable && (scan.ranges.length > 0 || scan.reach || !scan.whole)) {
     throw problems.reset(problems.strongest, 'RFC 7606 section 5.2');
@@ -53,19 +72,24 @@ export function decodeUpdate(bytes: Uint8Array, context: SessionContext, cache?:
 
   const withdraw: NlriRun[] = [];
   const announce: Announcement[] = [];
+  const flows = announced?.kind === 'flows' ? announced : undefined;
+  const prefixes = announced?.kind === 'prefixes' ? announced : undefined;
   if (withdrawn) withdraw.push(withdrawn);
-  if (unreach && 'count' in unreach && unreach.count > 0) withdraw.push(unreach);
+  if (unreach?.kind === 'prefixes' && unreach.run.count > 0) withdraw.push(unreach.run);
+  const withdrawFlows = unreach?.kind === 'flows' && unreach.run.routes.length > 0 ? [unreach.run] : NO_FLOWS;
   if (problems.withdraw) {
     if (nlri) withdraw.push(nlri);
-    if (reachRun) withdraw.push(reachRun.run);
+    if (prefixes) withdraw.push(prefixes.run);
   } else {
     if (nlri) announce.push({ nextHop: nextHopOf(attributes), run: nlri });
-    if (reachRun) announce.push(reachRun);
+    if (prefixes) announce.push({ nextHop: prefixes.nextHop, run: prefixes.run });
   }
   return {
     kind: 'update',
     withdraw,
     announce,
+    withdrawFlows: problems.withdraw && flows ? [...withdrawFlows, flows.run] : withdrawFlows,
+    announceFlows: problems.withdraw || !flows ? NO_FLOW_ANNOUNCEMENTS : [{ nextHop: flows.nextHop, run: flows.run }],
     attributes,
     rawAttributes: decoded.raw,
     endOfRib: end === HEADER_SIZE + 4 ? (useIpv4 ? IPV4 : undefined) : endOfRibOf(bytes, scan, context),
@@ -137,7 +161,7 @@ function decodeField(
   }
 }
 
-function notInUse(ignored: IgnoredFamily, field: string, offset: number, attribute: number | undefined): Parameters<Problems['add']>[0] {
+function notInUse(ignored: IgnoredFamily, field: string, offset: number, attribute: number | undefined): Problem {
   return {
     action: 'afi-safi-disable',
     subcode: UpdateSubcode.optionalAttribute,
@@ -155,7 +179,7 @@ function decodeReach(
   span: AttributeSpan,
   context: SessionContext,
   problems: Problems,
-): Announcement | IgnoredFamily | undefined {
+): DecodedReach | IgnoredFamily | undefined {
   return guarded(bytes, span, MP_REACH_NLRI, context, problems, decodeMpReach);
 }
 
@@ -164,12 +188,12 @@ function decodeUnreach(
   span: AttributeSpan,
   context: SessionContext,
   problems: Problems,
-): NlriRun | IgnoredFamily | undefined {
+): DecodedUnreach | IgnoredFamily | undefined {
   return guarded(bytes, span, MP_UNREACH_NLRI, context, problems, decodeMpUnreach);
 }
 
 /** Runs one of the two decoders; undefined when the attribute is malformed, which goes to `problems`. */
-function guarded<T extends object>(
+function guarded<T extends DecodedUnreach>(
   bytes: Uint8Array,
   span: AttributeSpan,
   type: number,
@@ -199,7 +223,8 @@ function guarded<T extends object>(
   }
   try {
     const value = decode(bytes, start, end, context);
-    if ('empty' in value && !value.empty) problems.add(notInUse(value, attributeName(type), from, type));
+    if (value.kind === 'ignored' && !value.empty) problems.add(notInUse(value, attributeName(type), from, type));
+    if (value.kind === 'flows') for (const error of value.malformed) problems.add(malformedFlow(error, span, type));
     return value;
   } catch (error) {
     if (error instanceof MpError) return bad(error.message, error.offset, UpdateSubcode.optionalAttribute, error.rfc);
@@ -208,10 +233,29 @@ function guarded<T extends object>(
   }
 }
 
+function malformedFlow({ message, offset, rfc }: FlowError, { from, end }: AttributeSpan, attribute: number): Problem {
+  const subcode = UpdateSubcode.optionalAttribute;
+  return {
+    action: 'treat-as-withdraw',
+    subcode,
+    message: `${attributeName(attribute)}: ${message}`,
+    rfc,
+    offset,
+    attribute,
+    from,
+    to: end,
+  };
+}
+
+function routesIn(routes: DecodedUnreach): number {
+  return routes.kind === 'flows' ? routes.run.routes.length : routes.run.count;
+}
+
 /** Whether MP_REACH_NLRI was understood and carries no route. */
-function isEmpty(reach: Announcement | IgnoredFamily | undefined): boolean {
+function isEmpty(reach: DecodedReach | IgnoredFamily | undefined): boolean {
   if (reach === undefined) return false;
-  return 'run' in reach ? reach.run.count === 0 : reach.empty;
+  if (reach.kind === 'ignored') return reach.empty;
+  return routesIn(reach) === 0 && (reach.kind === 'prefixes' || reach.malformed.length === 0);
 }
 
 const MANDATORY: readonly (readonly [type: number, onlyClassic: boolean])[] = [
@@ -231,6 +275,21 @@ function checkMandatory(offset: number, seen: number, classic: boolean, problems
       rfc: 'RFC 7606 section 3 (d)',
       offset,
       attribute: type,
+    });
+  }
+}
+
+/** Actions on flows that cannot be decoded as RFC 8955 section 7 has them. */
+function checkActions(offset: number, attributes: PathAttributes, problems: Problems): void {
+  for (const action of flowActions(attributes)) {
+    if (!isMalformedAction(action)) continue;
+    problems.add({
+      action: 'treat-as-withdraw',
+      subcode: UpdateSubcode.optionalAttribute,
+      message: `EXTENDED COMMUNITIES: ${printFlowAction(action)}`,
+      rfc: 'RFC 8955 section 10',
+      offset,
+      attribute: EXTENDED_COMMUNITIES,
     });
   }
 }

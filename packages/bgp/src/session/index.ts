@@ -11,6 +11,7 @@ export {
   type SpeakerConfig,
 } from './config.ts';
 export type { SessionEvent } from './event.ts';
+export { PrefixCounts, type PrefixLevel } from './prefix-limit.ts';
 export { BgpSpeaker, type ListenStatus, type StopOptions } from './speaker.ts';
 export { type RouteOptions, StaticRoutes } from './static-routes.ts';
-export type { LastError, MessageCounts, PeerStatus } from './stats.ts';
+export { type LastError, type MessageCounts, PeerCounters, type PeerStatus } from './stats.ts';

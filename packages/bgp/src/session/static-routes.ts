@@ -10,6 +10,7 @@ import {
   type PathAttributes,
   type SessionContext,
   sessionContext,
+  type UnicastFamily,
 } from '../codec/index.ts';
 import type { Announcer, OutgoingSession } from './announcer.ts';
 import { endOfRibBytes, refreshBytes } from './message-bytes.ts';
@@ -166,8 +167,8 @@ export class StaticRoutes implements Announcer {
 
   #encodePending(outbox: Outbox): void {
     const { session, pending, told } = outbox;
-    const withdraw: Record<FamilyName, Prefix[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
-    const announce = new Map<RouteOptions, Record<FamilyName, Prefix[]>>();
+    const withdraw: Record<UnicastFamily, Prefix[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+    const announce = new Map<RouteOptions, Record<UnicastFamily, Prefix[]>>();
     let taken = 0;
     for (const key of pending) {
       if (++taken > BATCH) break;
@@ -176,7 +177,7 @@ export class StaticRoutes implements Announcer {
       const gone = told.get(key);
       if (route && this.#wants(session, route)) {
         told.set(key, route.prefix);
-        const group: Record<FamilyName, Prefix[]> = announce.get(route.options) ?? { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+        const group: Record<UnicastFamily, Prefix[]> = announce.get(route.options) ?? { 'ipv4 unicast': [], 'ipv6 unicast': [] };
         announce.set(route.options, group);
         group[familyOfPrefix(route.prefix)].push(route.prefix);
       } else if (gone) {
@@ -184,12 +185,12 @@ export class StaticRoutes implements Announcer {
         withdraw[familyOfPrefix(gone)].push(gone);
       }
     }
-    for (const name of FAMILY_NAMES) {
+    for (const name of PREFIX_FAMILIES) {
       if (withdraw[name].length > 0)
         outbox.backlog.push(...encodeUpdate({ withdraw: [run(session, name, withdraw[name])] }, session.context));
     }
     for (const [options, group] of announce) {
-      for (const name of FAMILY_NAMES) {
+      for (const name of PREFIX_FAMILIES) {
         const nextHop = group[name].length > 0 ? nextHopOf(session, name, options) : undefined;
         if (!nextHop) continue;
         const batch = {
@@ -211,18 +212,18 @@ export class StaticRoutes implements Announcer {
   }
 }
 
-const FAMILY_NAMES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast'];
+const PREFIX_FAMILIES: readonly UnicastFamily[] = ['ipv4 unicast', 'ipv6 unicast'];
 
-function familyOfPrefix(prefix: Prefix): FamilyName {
+function familyOfPrefix(prefix: Prefix): UnicastFamily {
   return prefix.family === 4 ? 'ipv4 unicast' : 'ipv6 unicast';
 }
 
-function run(session: OutgoingSession, name: FamilyName, prefixes: readonly Prefix[]): ReturnType<typeof nlriRun> {
+function run(session: OutgoingSession, name: UnicastFamily, prefixes: readonly Prefix[]): ReturnType<typeof nlriRun> {
   // With add-path every prefix has one path, so one identifier does for all (RFC 7911 section 3).
   return nlriRun(name, prefixes, session.context.addPath.includes(name) ? prefixes.map(() => 1) : undefined);
 }
 
-function nextHopOf(session: OutgoingSession, name: FamilyName, options: RouteOptions): NextHop | undefined {
+function nextHopOf(session: OutgoingSession, name: UnicastFamily, options: RouteOptions): NextHop | undefined {
   const own: Ip | undefined = options.nextHop ? undefined : socketAddress(session.localAddress);
   const nextHop = options.nextHop ?? (own && { address: own });
   if (!nextHop) return undefined;
