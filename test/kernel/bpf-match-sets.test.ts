@@ -1,14 +1,14 @@
-import { listMaps } from '@weir/ebpf/kernel';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { listMaps, PinDirectory, readPinnedProgram } from '@weir/ebpf/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import type { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
 import { MatchBed } from './bpf-match-bed.ts';
-import { delta } from './ebpf-runtime-bed.ts';
+import { bpfMount, delta, mountBpf } from './ebpf-runtime-bed.ts';
+import { KernelPortBed } from './kernel-port-bed.ts';
 
 let bed: MatchBed;
-beforeEach(async () => {
-  bed = await MatchBed.create();
-});
-afterEach(() => bed.dispose());
 
 /** nf_tables cannot look a part of an address up: whoever is in the network of a member, or says so. */
 const RULE = `expression: 'cidr(ip.src, 24, 64) in $web or udp.payload contains "please"'`;
@@ -29,6 +29,11 @@ function started(members: readonly string[], rule = RULE, pins = bed.pins): Reco
 }
 
 describe('members of a set in programs that rules ask', () => {
+  beforeEach(async () => {
+    bed = await MatchBed.create();
+  });
+  afterEach(() => bed.dispose());
+
   it('come and go without a rule or a program being touched', async () => {
     const reconciler = started([]);
     const [before, programs] = [await rules(), bed.loaded()];
@@ -110,5 +115,76 @@ describe('members of a set in programs that rules ask', () => {
     expect(await bed.gets('a')).toBe(true);
     second.apply([delta('web', [`-${HOME}`])]);
     expect(await bed.gets('a')).toBe(false);
+  });
+});
+
+describe('beside programs at hooks', () => {
+  mountBpf();
+  let ports: KernelPortBed;
+  beforeEach(async () => {
+    ports = await KernelPortBed.create();
+    await ports.host.ip('link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there');
+  });
+  afterEach(async () => {
+    await ports.closePorts();
+    clearEbpf(join(bpfMount(), 'weir'), ports.host.path);
+    await ports.close();
+  });
+
+  const text = (rules: string): string => `
+bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.2, as: 64512 }] }
+sets:
+  bad: { kind: deny, communities: ["64512:666"], guard: { peers: [core], prefixes: [192.0.2.0/24] }, on_session_loss: hold forever }
+policy: policy.yaml
+ebpf: { pin_directory: ${join(bpfMount(), 'weir')}, xdp: { interfaces: [here], on_exit: detach } }
+---
+default_action: allow
+rules:
+${rules}`;
+  const INPUT = `  - { name: near, expression: 'cidr(ip.src, 24, 64) in $bad or udp.payload contains "please"', action: deny }`;
+  const XDP = '  - { name: listed, hook: xdp, expression: "ip.src in $bad", action: deny }';
+
+  /** The lists that the pinned program of the rule looks into, by their pins' ids, and what else is pinned of lists. */
+  function bound(): { readonly maps: readonly number[]; readonly shared: readonly number[]; readonly own: readonly number[] } {
+    const root = join(bpfMount(), 'weir');
+    const [table = ''] = readdirSync(join(root, 'matches'));
+    const directory = PinDirectory.open(join(root, 'matches', table));
+    const [name = ''] = directory.list().pinned;
+    const idsIn = (path: string): readonly number[] =>
+      existsSync(path) ? ['bad-4', 'bad-6'].flatMap((list) => mapId(PinDirectory.open(path), list) ?? []) : [];
+    return {
+      maps: readPinnedProgram(join(directory.path, name))?.mapIds ?? [],
+      shared: idsIn(join(root, 'v1', 'lists')),
+      own: idsIn(join(directory.path, 'lists')),
+    };
+  }
+
+  function mapId(directory: PinDirectory, name: string): number | undefined {
+    const map = directory.map(name);
+    const id = map?.info().id;
+    map?.close();
+    return id;
+  }
+
+  it('a set is there once for all of them, and the rules have lists of their own when these are gone', async () => {
+    const port = await ports.open();
+    await port.configure(ports.config(text(`${INPUT}\n${XDP}`)));
+    await port.apply([delta('bad', ['192.0.2.0/24'], true)]);
+    expect((await port.status()).problems).toEqual([]);
+    const together = bound();
+    expect(together.shared).toHaveLength(2);
+    expect([together.own, together.maps]).toEqual([[], expect.arrayContaining([...together.shared])]);
+    await port.configure(ports.config(text(INPUT)));
+    const alone = bound();
+    expect((await port.status()).problems).toEqual([]);
+    expect(alone.shared).toEqual([]);
+    expect([alone.own.length, alone.maps]).toEqual([2, expect.arrayContaining([...alone.own])]);
+    await port.configure(ports.config(text(`${INPUT}\n${XDP}`)));
+    await port.close({ clear: false });
+    const before = bound();
+    const again = await ports.open();
+    await again.configure(ports.config(text(`${INPUT}\n${XDP}`)));
+    expect(bound()).toEqual(before);
+    expect((await again.status()).problems).toEqual([]);
   });
 });

@@ -8,18 +8,21 @@ import {
   type EngineProblem,
   hasEnginePins,
   type KnownMembers,
+  type ListStore,
   type WantedHook,
 } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
 import type { EarlierRules, EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { HookRules } from '../model/rule.ts';
 import { isDue, nextRetry } from './backoff.ts';
 import { type ProgramsEvent, programsInForce } from './ebpf-events.ts';
-import { detachedOnExit, type PlannedHook, type PlanOptions, planHooks } from './ebpf-hooks.ts';
+import { detachedOnExit, type PlannedHook, type PlanOptions, planHooks, planInSteps } from './ebpf-hooks.ts';
 import { clearLimits, LimitWatch } from './ebpf-limits.ts';
 import { type Told, tellFailure, tellProblem, tellUnsayable } from './ebpf-problems.ts';
 import { ebpfLimits, ebpfRules, ebpfStatus } from './ebpf-status.ts';
+import { atOnce } from './in-steps.ts';
 import { Problems } from './problems.ts';
 import type { Retry } from './slot.ts';
 
@@ -36,6 +39,15 @@ export interface EbpfServiceOptions {
   readonly features?: FeatureReport;
   /** For tests of what the kernel refuses. */
   readonly compileHook?: PlanOptions['compileHook'];
+}
+
+type EbpfInput = Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>;
+
+/** What a configuration comes to. */
+interface ProgramPlan {
+  readonly hooks: readonly HookRules[];
+  readonly options: PlanOptions;
+  readonly planned: readonly PlannedHook[];
 }
 
 /**
@@ -63,6 +75,8 @@ export class EbpfService {
   /** Limits of rules that are gone are cleared away when the programs before have ended. */
   #limitsDue = false;
   readonly #limits = new LimitWatch();
+  /** The configuration that `prepare` took last, and what the lists had then. */
+  #prepared: { readonly config: EbpfInput; readonly found: readonly MemberColumns[] } | undefined;
 
   constructor(options: EbpfServiceOptions) {
     this.#options = options;
@@ -70,34 +84,50 @@ export class EbpfService {
     this.#problems = new Problems(options.emit);
   }
 
-  /**
-   * Takes a (new) configuration. `earlier`: what judges where the kernel refuses its rules and nothing was in force. `known` gives members that have been heard of already; where `awaitMembers` programs wait a moment for those of other new lists. Returns what lists had before
-   * this process knew of them.
-   */
-  configure(
-    config: Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>,
-    known: KnownMembers,
-    awaitMembers: boolean,
-    earlier?: EarlierRules,
-  ): readonly MemberColumns[] {
-    const { ebpf } = config;
+  /** The programs of a configuration, in steps that change nothing: for `prepare`. `earlier`: what judges where the kernel refuses its rules and nothing was in force. */
+  *plan(config: EbpfInput, earlier?: EarlierRules): Generator<undefined, ProgramPlan> {
     const now = Date.now();
     const hooks = judgement(config, now);
+    yield;
     const before = earlier && { what: earlier.what, hooks: judgement(earlier.config, now) };
     const { compileHook } = this.#options;
-    const options: PlanOptions = { earlier: before, ...(compileHook && { compileHook }) };
-    this.#planned = planHooks(ebpf, hooks, options);
-    this.#known = known;
+    const mayGoto = this.#features?.has('may-goto') !== false;
+    const options: PlanOptions = { mayGoto, earlier: before, ...(compileHook && { compileHook }) };
+    return { hooks, options, planned: yield* planInSteps(config.ebpf, hooks, options) };
+  }
+
+  /** Takes the pin directory of a (new) configuration, or leaves it: `lists` are then those that programs of rules can share. `configure` does the rest. */
+  prepare(config: EbpfInput, { hooks, options, planned }: ProgramPlan): void {
+    const { ebpf } = config;
+    this.#planned = planned;
     if (this.#planned.length === 0 && (this.#engine || this.#before !== undefined)) this.#leave();
     else if (this.#ebpf.pinDirectory !== ebpf.pinDirectory && this.#engine) this.#move();
     this.#ebpf = ebpf;
     this.#retry = undefined;
     this.#awaited = undefined;
     if (this.#engine) this.#lookAtFeatures(this.#engine);
-    const found = this.#engine ? [] : this.#open();
-    if (this.#features?.has('may-goto') === false) this.#planned = planHooks(ebpf, hooks, { ...options, mayGoto: false });
+    this.#prepared = { config, found: this.#engine ? [] : this.#open() };
+    if (this.#planned.length === 0 && this.#engine) this.#leave();
+    if (options.mayGoto && this.#features?.has('may-goto') === false)
+      this.#planned = planHooks(ebpf, hooks, { ...options, mayGoto: false });
+  }
+
+  /**
+   * Takes a (new) configuration. `earlier`: what judges where the kernel refuses its rules and nothing was in force. `known` gives members that have been heard of already; where `awaitMembers` programs wait a moment for those of other new lists. Returns what lists had before
+   * this process knew of them.
+   */
+  configure(config: EbpfInput, known: KnownMembers, awaitMembers: boolean, earlier?: EarlierRules): readonly MemberColumns[] {
+    if (this.#prepared?.config !== config) this.prepare(config, atOnce(this.plan(config, earlier)));
+    const found = this.#prepared?.found ?? [];
+    this.#prepared = undefined;
+    this.#known = known;
     this.#settle(() => this.#begin(awaitMembers));
     return found;
+  }
+
+  /** The lists that programs of hooks look into; undefined where there are no such programs. */
+  get lists(): ListStore | undefined {
+    return this.#engine?.lists;
   }
 
   /** What was missing may be there now: a file system is mounted, a module of the kernel is loaded. */

@@ -11,6 +11,7 @@ import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus 
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { EbpfService } from './ebpf-service.ts';
 import { flushStates } from './flush.ts';
+import { bitByBit } from './in-steps.ts';
 import { joinColumns } from './join-columns.ts';
 import { Reconciler } from './reconciler.ts';
 
@@ -51,7 +52,11 @@ export class KernelService implements KernelPort {
   async configure(config: Config, earlier?: EarlierRules, awaitMembers = false): Promise<readonly MemberColumns[]> {
     const running = awaitMembers || this.#config !== undefined;
     const before = new Set((this.#config ?? config).sets.map(({ name }) => name));
-    const found = this.#reconciler.configure(compileKernelPlan(config, Date.now(), this.#memo), awaitMembers);
+    const plan = compileKernelPlan(config, Date.now(), this.#memo);
+    const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(config, earlier)));
+    // From here on nothing is awaited: members that come belong to the one configuration or to the other. Programs of rules share the lists of programs at hooks, where there are such.
+    if (programs) this.#ebpf?.prepare(config, programs);
+    const found = this.#reconciler.configure(plan, awaitMembers);
     // The members of a set that is new to a running daemon come after this.
     const known: KnownMembers = (set, family) =>
       awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));

@@ -30,9 +30,11 @@ function answer(service: TenantsService, call: Call): Promise<Results[keyof Resu
 try {
   const backend = new NftBackend({ netns, heldSocket });
   const emit = (event: KernelEvent): void => post({ kind: 'event', event });
+  const ebpf = new EbpfService({ netns, emit, now: () => performance.now() });
+  backend.shareLists(() => ebpf.lists);
   const service = new TenantsService({
     backend,
-    ebpf: new EbpfService({ netns, emit, now: () => performance.now() }),
+    ebpf,
     netns,
     stateDirectory,
     open: (namespace) => new NftBackend({ netns: namespace }),

@@ -134,6 +134,11 @@ export class EbpfEngine {
     this.#places.learn(features);
   }
 
+  /** What programs look into; rules of nf_tables can share it. */
+  get lists(): ListStore {
+    return this.#lists;
+  }
+
   /** What the lists have: put there by this process, or by one before it. */
   members(): readonly MemberColumns[] {
     return this.#lists.members();

@@ -13,6 +13,7 @@ export {
   type WantedHook,
 } from './engine.ts';
 export { EngineBusyError, MissingFeatureError, RefusedProgramError } from './engine-error.ts';
+export type { ListStore } from './list-store.ts';
 export { createMap, type LoadedHook, type LoadHookOptions, loadHook, PROGRAM_TYPES } from './load-hook.ts';
 export { type AttachPlace, describePlace, layoutDirectory, PIN, pinName } from './pin-layout.ts';
 export { type CountColumns, readCounts } from './rule-counts.ts';

@@ -65,9 +65,9 @@ export class MatchLists {
   /** True when programs have to be bound again. */
   apply(deltas: readonly MemberDelta[]): boolean {
     // Also of rules that are in force still although others are wanted.
-    const store = this.#options.shared() ?? this.#own;
     let grown = false;
-    for (const delta of deltas) grown = (store?.apply(delta)?.grown ?? false) || grown;
+    for (const store of [this.#options.shared(), this.#own])
+      for (const delta of deltas) grown = (store?.apply(delta)?.grown ?? false) || grown;
     return grown;
   }
 
