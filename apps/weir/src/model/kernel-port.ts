@@ -220,7 +220,7 @@ export interface KernelPort {
   /**
    * Takes a (new) configuration: checks the targets, writes the owned table by difference, forgets targets that no set has any more (removing
    * what Weir added there). Returns the ledger's members that the kernel still has in sets that were not managed before this call.
-   * `earlier`: what judges at hooks of eBPF programs that the kernel refuses, where nothing was in force.
+   * `earlier`: what judges at hooks of eBPF programs that the kernel refuses, where nothing was in force. Until it resolves, members that are applied are those of the configuration before.
    */
   configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]>;
   /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */

@@ -5,6 +5,7 @@ import {
   type CompileEbpfOptions,
   type CompileResult,
   compileEbpf,
+  prepareRules,
   type Variant,
   variantsOf,
 } from '../compile/ebpf/index.ts';
@@ -15,6 +16,7 @@ import { attaches, type EbpfConfig, type EbpfHook, isEbpfHook } from '../model/e
 import type { CompiledHook } from '../model/ebpf-program.ts';
 import type { HookRules } from '../model/rule.ts';
 import { standIns } from './ebpf-stand-ins.ts';
+import { atOnce } from './in-steps.ts';
 
 /** What is wanted of a hook; where its rules cannot be said there are `refusals` instead of programs, and those before stay. */
 export interface PlannedHook {
@@ -34,24 +36,40 @@ export interface PlanOptions {
 
 /** What a configuration wants of eBPF: for each hook that is attached to something and has rules, its programs and their places. */
 export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], options: PlanOptions = {}): readonly PlannedHook[] {
-  const variants = variantsOf(ebpf);
-  return hooks.flatMap((rules): PlannedHook[] => {
-    const { hook } = rules;
-    if (!isEbpfHook(hook) || !attaches(ebpf, hook)) return [];
-    const own = variants.filter((variant) => variant.hook === hook);
-    return [planHook(ebpf, rules, own, options)];
-  });
+  return atOnce(planInSteps(ebpf, hooks, options));
 }
 
-function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant[], options: PlanOptions): PlannedHook {
+/** `planHooks` in steps: a program is one, and a few rules of a long list before. */
+export function* planInSteps(
+  ebpf: EbpfConfig,
+  hooks: readonly HookRules[],
+  options: PlanOptions = {},
+): Generator<undefined, readonly PlannedHook[]> {
+  const variants = variantsOf(ebpf);
+  const planned: PlannedHook[] = [];
+  for (const rules of hooks) {
+    const { hook } = rules;
+    if (!isEbpfHook(hook) || !attaches(ebpf, hook)) continue;
+    const own = variants.filter((variant) => variant.hook === hook);
+    planned.push(yield* planHook(ebpf, rules, own, options));
+  }
+  return planned;
+}
+
+function* planHook(
+  ebpf: EbpfConfig,
+  rules: HookRules,
+  variants: readonly Variant[],
+  options: PlanOptions,
+): Generator<undefined, PlannedHook> {
   const { hook } = rules;
-  const result = compileVariants(ebpf, rules, variants, options);
+  const result = yield* compileVariants(ebpf, rules, variants, options);
   const refusals = 'refusals' in result ? result.refusals : [];
   const before = options.earlier?.hooks.find((one) => one.hook === hook);
   const instead = standIns({
     rules,
     compile: (some, classifier) => {
-      const made = compileVariants(ebpf, some, variants, options, { classifier });
+      const made = atOnce(compileVariants(ebpf, some, variants, options, { classifier }));
       return 'programs' in made ? made.programs : undefined;
     },
     unsayable: refusals.map(({ rule }) => rule),
@@ -66,13 +84,13 @@ function planHook(ebpf: EbpfConfig, rules: HookRules, variants: readonly Variant
 type Compiled = { readonly programs: ReadonlyMap<string, CompiledHook> } | { readonly refusals: readonly Refusal[] };
 
 /** The programs of every variant. `other`: of rules that stand in for the hook's, in this arrangement. */
-function compileVariants(
+function* compileVariants(
   ebpf: EbpfConfig,
   rules: HookRules,
   variants: readonly Variant[],
   { mayGoto = true, compileHook = compileEbpf }: PlanOptions,
   other?: { readonly classifier: ClassifierOptions | false | undefined },
-): Compiled {
+): Generator<undefined, Compiled> {
   const programs = new Map<string, CompiledHook>();
   // Where rules do not tell interfaces apart, one program serves all.
   const keyOf = programKeys(rules);
@@ -81,6 +99,7 @@ function compileVariants(
     const { name, place, known } = variant;
     const key = keyOf(variant);
     const shared = byKey.get(key);
+    if (!shared) yield* prepare(rules, known);
     const classifier = other ? other.classifier : { memo: memoOf(rules.hook, name) };
     const result = shared
       ? { compiled: shared }
@@ -89,8 +108,22 @@ function compileVariants(
     const compiled = shared ?? withEventBuffer(result.compiled, ebpf.eventBuffer);
     byKey.set(key, compiled);
     programs.set(name, compiled);
+    if (!shared) yield;
   }
   return { programs };
+}
+
+/** What is planned at once. */
+const LONG_LIST = 256;
+/** Rules that are looked at in one step. */
+const RULES_A_STEP = 64;
+
+function* prepare({ rules }: HookRules, known: Variant['known']): Generator<undefined, void> {
+  if (rules.length < LONG_LIST) return;
+  for (let from = 0; from < rules.length; from += RULES_A_STEP) {
+    prepareRules(rules.slice(from, from + RULES_A_STEP), known);
+    yield;
+  }
 }
 
 /** Tables of long lists of rules that have stayed as they were, by hook and variant: of each what was built last. */

@@ -124,16 +124,18 @@ export class TenantsService implements KernelPort {
     });
   }
 
+  /** Members of the daemon's own sets alone go before what else waits: a configuration that is being compiled is not begun. */
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {
+    const byTenant = new Map<string, MemberDelta[]>();
+    const own: MemberDelta[] = [];
+    for (const delta of deltas) {
+      const { tenant, set } = splitName(delta.set);
+      const list = tenant === undefined ? own : (byTenant.get(tenant) ?? []);
+      list.push(tenant === undefined ? delta : { ...delta, set });
+      if (tenant !== undefined) byTenant.set(tenant, list);
+    }
+    if (byTenant.size === 0 && this.#late && !this.#closing) return this.#host.apply(own);
     return this.#alone(async () => {
-      const byTenant = new Map<string, MemberDelta[]>();
-      const own: MemberDelta[] = [];
-      for (const delta of deltas) {
-        const { tenant, set } = splitName(delta.set);
-        const list = tenant === undefined ? own : (byTenant.get(tenant) ?? []);
-        list.push(tenant === undefined ? delta : { ...delta, set });
-        if (tenant !== undefined) byTenant.set(tenant, list);
-      }
       let report: CommitReport = { added: 0, removed: 0, kernelMs: 0, latencyMs: undefined, ok: true };
       for (const [name, some] of byTenant) report = sum(report, await this.#tenants.get(name)?.apply(some));
       // Last, since it may fail: then everything is sent again.

@@ -2,4 +2,5 @@
 export { buildClassifier, type Classifier, ClassifierMemo, type ClassifierOptions, MOST_POSITIONS } from './build.ts';
 export { emitClassified } from './emit-classified.ts';
 export { needClassifier } from './needs.ts';
+export { prepareRules } from './plan.ts';
 export { TooLarge } from './too-large.ts';

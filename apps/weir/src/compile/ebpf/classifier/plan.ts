@@ -63,6 +63,11 @@ export class PlanMemo {
   last: Planned | undefined;
 }
 
+/** Does beforehand what takes longest where expressions are new; for lists that are planned in pieces. */
+export function prepareRules(rules: readonly Rule[], known: Known | undefined): void {
+  boxesOfRules(rules, known);
+}
+
 /** What rules ask of packets, as boxes of dimensions and code. With a memo rules that stay have the same arrays of regions, and the same entries where their numbers stay. */
 export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}, memo: PlanMemo = new PlanMemo()): ClassifierPlan {
   const { known, leastUses = LEAST_USES } = options;
