@@ -8,6 +8,8 @@ export interface StandIn {
   readonly what: string;
   /** False: it judges as the rules say. True: it does not, and so takes the place of no rules that were in force. */
   readonly lacks: boolean;
+  /** Rules that were in force once: from then on they are what was in force before. */
+  readonly earlier?: boolean;
 }
 
 /** What was tried last, and what the kernel said of it; without an error the rules could not be said in programs. */
@@ -67,7 +69,7 @@ export class ProgramChoices {
     }
     const taken = this.#again(same, attempt) ?? this.#choose(wanted, error, runtime, attempt);
     this.#choices.set(hook, { programs, error, taken, lasting: error !== undefined && this.#isLasting(error) });
-    if (taken) runtime.noteStandIn(taken.lacks ? taken.what : undefined);
+    if (taken) runtime.noteStandIn(taken.lacks && taken.earlier !== true ? taken.what : undefined);
     return error;
   }
 
