@@ -46,6 +46,7 @@ const config: Config = {
         role: undefined,
         roleStrict: false,
         maxPrefixes: undefined,
+        flowValidation: 'off',
         keepAll: false,
         span,
       },

@@ -59,6 +59,7 @@ const PEER: Peer = {
   role: undefined,
   roleStrict: false,
   maxPrefixes: undefined,
+  flowValidation: 'off',
   keepAll: false,
   span: NOWHERE,
 };

@@ -8,7 +8,7 @@ import { type CompileOptions, compileRules } from '../../apps/weir/src/compile/n
 import { printTable } from '../../apps/weir/src/compile/nft/print.ts';
 import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
-import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
+import type { Action, HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { planTable } from '../../apps/weir/src/reconcile/owned-table.ts';
 import { type Host, Lab } from '../lab/index.ts';
 import { Random, randomAction, randomExpression, randomLiteral, randomRun, testRule } from './policy-rules.ts';

@@ -35,6 +35,8 @@ export interface StatusAnswer extends Versioned {
     readonly established: number;
     readonly converged: number;
   };
+  /** Where a peer is ExaBGP's. */
+  readonly exabgp?: ExabgpSummary;
   readonly sets: readonly SetSummary[];
   readonly routes: {
     readonly kept: number;
@@ -57,9 +59,26 @@ export interface StatusAnswer extends Versioned {
   /** In the order of the configuration; what is wrong with them is among the problems. */
   readonly tenants: readonly TenantSummary[];
   readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };
+  /** Absent where no ACL file of a switch is kept. */
+  readonly cumulus?: CumulusSummary;
   /** Absent where no rule gives verdict events. */
   readonly events?: EventCounts;
   readonly memory: { readonly rss: number; readonly heap: number };
+}
+
+/** The ACL file of a switch. What is wrong with it is among the problems. */
+export interface CumulusSummary {
+  readonly file: string;
+  /** Of the file that is wanted; absent before the first. */
+  readonly lines?: { readonly ipv4: number; readonly ipv6: number };
+  readonly written?: string;
+  readonly committed?: string;
+  readonly commits: number;
+  readonly failed_commits: number;
+  /** What is wanted is not on disk, or not committed. */
+  readonly pending: boolean;
+  /** Of the commit command that failed last, until one does not; absent where it did not end by itself. */
+  readonly exit_code?: number;
 }
 
 /** What eBPF programs are attached to, and what they look into. */
@@ -138,12 +157,27 @@ export interface LongLivedSummary {
   readonly forwarding_preserved: boolean;
 }
 
+/** What ExaBGP has handed over since the daemon started. */
+export interface ExabgpSummary {
+  /** That are heard now. */
+  readonly processes: number;
+  readonly lines: number;
+  readonly updates: number;
+  readonly bad_lines: number;
+  readonly unknown_neighbours: number;
+  readonly refused_commands: number;
+  /** The last bad lines, newest first, each by its beginning. */
+  readonly quoted: readonly { readonly at: string; readonly message: string; readonly line: string }[];
+}
+
 export interface PeerSummary {
   readonly name: string;
   readonly address: string;
   readonly port: number;
   readonly as: number;
   readonly local_as: number;
+  /** Who holds the session where it is not Weir. */
+  readonly via?: 'exabgp';
   readonly state: string;
   /** When the state was entered. */
   readonly since: string;
@@ -204,7 +238,7 @@ export interface RoutesAnswer extends Versioned {
 
 /** A reason why a member is there. */
 export interface WhySummary {
-  readonly kind: 'route' | 'ledger' | 'file' | 'builtin' | 'api';
+  readonly kind: 'route' | 'flow' | 'ledger' | 'file' | 'builtin' | 'api';
   readonly peer?: string;
   readonly prefix?: string;
   readonly path_id?: number;

@@ -111,6 +111,7 @@ export function summarizePeer(
     port: peer.port,
     as: peer.as,
     local_as: peer.localAs,
+    ...(peer.via === undefined ? {} : { via: peer.via }),
     state: status.state,
     since: iso(status.since),
     converged,
@@ -123,7 +124,8 @@ export function summarizePeer(
     holds: holds.map((h) => ({ set: h.set, routes: h.routes, ...(h.endsAt === undefined ? {} : { ends: iso(h.endsAt) }) })),
     not_kept: { unneeded: counts?.unneeded ?? 0, blocked: counts?.blocked ?? 0, overflow: counts?.overflow ?? 0 },
     leaked: counts?.leaked ?? 0,
-    ...(negotiated ? { hold_time: negotiated.holdTime, router_id: printIp(negotiated.peerRouterId) } : {}),
+    // Of a session that ExaBGP holds neither is known for certain.
+    ...(negotiated && peer.via === undefined ? { hold_time: negotiated.holdTime, router_id: printIp(negotiated.peerRouterId) } : {}),
     ...(status.localAddress === undefined ? {} : { local_address: status.localAddress }),
     capabilities: negotiated?.peerOpen.capabilities.map(printCapability) ?? [],
     messages: { received: sum(status.received), sent: sum(status.sent) },
@@ -209,6 +211,16 @@ function summarizeWhy(why: Provenance): WhySummary {
         ...(why.pathId === undefined ? {} : { path_id: why.pathId }),
         as_path: why.asPath,
         communities: why.communities,
+        since: iso(why.since),
+        stale: why.stale,
+      };
+    case 'flow':
+      return {
+        kind: 'flow',
+        peer: why.peer,
+        text: why.flow,
+        ...(why.pathId === undefined ? {} : { path_id: why.pathId }),
+        as_path: why.asPath,
         since: iso(why.since),
         stale: why.stale,
       };

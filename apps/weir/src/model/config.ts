@@ -1,7 +1,9 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { CumulusConfig } from './cumulus.ts';
 import type { EbpfConfig } from './ebpf.ts';
 import type { Firewall } from './firewall.ts';
+import type { FlowConfig, FlowValidation } from './flow.ts';
 import type { NamedSet } from './named-set.ts';
 import type { Policy } from './policy.ts';
 import type { SourceSpan } from './provenance.ts';
@@ -48,8 +50,12 @@ export interface Peer {
   readonly role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
   readonly roleStrict: boolean;
   readonly maxPrefixes: MaxPrefixes | undefined;
+  /** How its flow rules have to be founded on unicast routes. */
+  readonly flowValidation: FlowValidation;
   /** Keep every route for display, not only those that a set asks for. */
   readonly keepAll: boolean;
+  /** Who holds the session: Weir itself when absent. */
+  readonly via?: 'exabgp' | undefined;
   readonly span: SourceSpan;
 }
 
@@ -59,6 +65,16 @@ export interface BgpConfig {
   readonly hostname: string | undefined;
   readonly listen: readonly Listen[];
   readonly peers: readonly Peer[];
+}
+
+/** How ExaBGP hands over what its peers say. */
+export interface ExabgpConfig {
+  /** A socket for that alone; undefined when it has none of its own. */
+  readonly socket: string | undefined;
+  /** User that may hand over, by name or number, besides root and the daemon's own. */
+  readonly user: string | undefined;
+  /** What is done about a session that was up before Weir, whose peer does not send its routes again: it is ended, so that it does, or left alone. */
+  readonly onNoRefresh: 'reset' | 'wait';
 }
 
 /** DESIGN: session loss and convergence. All in milliseconds. */
@@ -87,6 +103,10 @@ export interface Config {
   readonly firewall: Firewall | undefined;
   /** What the rules of the eBPF hooks are attached to, in the namespace `netns`. */
   readonly ebpf: EbpfConfig;
+  /** The ACL file of a switch that the rules are written to as well. */
+  readonly cumulus?: CumulusConfig | undefined;
+  /** What becomes of flow rules; undefined enforces none. */
+  readonly flowspec?: FlowConfig | undefined;
   /** The rules of the policy files; undefined when none are named. */
   readonly policy: Policy | undefined;
   /** Deny sets never cover these. */
@@ -98,6 +118,8 @@ export interface Config {
   readonly netns: string | undefined;
   /** As if it were { nflog: true, logGroup: 64 } when absent. */
   readonly observe?: ObserveConfig | undefined;
+  /** As if nothing of it were given when absent. */
+  readonly exabgp?: ExabgpConfig | undefined;
   readonly tenants: readonly Tenant[];
   /** Tenants that the files name and that are not among `tenants`, or are there as an earlier configuration had them. */
   readonly faultyTenants: readonly FaultyTenant[];

@@ -24,6 +24,17 @@ export type Provenance =
       /** Held after session loss or while refreshing: not heard since. */
       readonly stale: boolean;
     }
+  /** A flow rule that a peer has announced. */
+  | {
+      readonly kind: 'flow';
+      readonly peer: string;
+      /** The rule as BIRD writes it. */
+      readonly flow: string;
+      readonly pathId: number | undefined;
+      readonly asPath: readonly Asn[];
+      readonly since: number;
+      readonly stale: boolean;
+    }
   | { readonly kind: 'ledger'; readonly prefix: Prefix }
   | { readonly kind: 'file'; readonly span: SourceSpan }
   /** Part of the base that every default-deny chain starts with. */

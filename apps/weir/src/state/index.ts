@@ -10,6 +10,9 @@ export {
   type PeerConvergence,
   stepConvergence,
 } from './convergence.ts';
+export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
+export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
+export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';
 export { NEVER_MEMBERS } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
 export type { Refusal, RefusalReason } from './refusals.ts';

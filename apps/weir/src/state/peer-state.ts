@@ -36,7 +36,7 @@ export function familyName(index: FamilyIndex): FamilyName {
 }
 
 /** When the routes of a loss stop to give to a set; infinite for a set that holds forever. */
-export function holdEnd(set: NamedSet, { lostAt, times }: Pick<Epoch, 'lostAt' | 'times'>): number {
+export function holdEnd(set: Pick<NamedSet, 'onSessionLoss'>, { lostAt, times }: Pick<Epoch, 'lostAt' | 'times'>): number {
   switch (set.onSessionLoss.kind) {
     case 'withdraw':
       return lostAt;

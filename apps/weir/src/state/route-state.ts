@@ -7,6 +7,7 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { allSets } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
+import { UnicastFoundation } from './flows/unicast-foundation.ts';
 import { LedgerMembers } from './ledger-members.ts';
 import { memberEvent } from './member-event.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
@@ -70,6 +71,8 @@ export class RouteState {
   readonly #rib: Rib;
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
+  /** What flow rules are validated by. */
+  readonly unicast: UnicastFoundation;
   #config: Config | undefined;
   /** The peer that was last asked for: messages come in runs. */
   #lastPeer: PeerState | undefined;
@@ -87,6 +90,7 @@ export class RouteState {
       options.events,
     );
     this.#ledger = new LedgerMembers(this.#rib);
+    this.unicast = new UnicastFoundation(this.#rib);
   }
 
   /** Takes the first or a further configuration and applies the difference; see `ConfigureResult`. */
@@ -107,6 +111,7 @@ export class RouteState {
       for (const name of request.families) if (peer) peer.learned[familyIndex(name)] = false;
     }
     this.#rib.timersChanged = true;
+    this.unicast.changed();
     this.#advance();
     this.#finish();
     return { refresh, changedSets: changed };
@@ -150,6 +155,7 @@ export class RouteState {
       this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, otc);
       if (state.blocked > before) blocked.push(announcement.run.family);
     }
+    this.unicast.updated(message);
     this.#finish();
     return blocked.length === 0 ? NOTHING_BLOCKED : { blocked };
   }
@@ -167,6 +173,7 @@ export class RouteState {
     state.up = false;
     if (loss.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
     else makeStale(this.#rib, state, loss);
+    this.unicast.changed();
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();
@@ -330,6 +337,7 @@ export class RouteState {
     this.#rib.forEachRow(peer, (row) => {
       if (this.#rib.familyOf(row) === f && goes(row)) this.#rib.removeRow(row);
     });
+    this.unicast.changed();
     this.#advance();
     this.#finish();
   }

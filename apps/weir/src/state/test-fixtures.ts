@@ -66,6 +66,7 @@ export function testPeer(name: string, last: number, given: Partial<Peer> = {}):
     role: undefined,
     roleStrict: false,
     maxPrefixes: undefined,
+    flowValidation: 'off',
     keepAll: false,
     span,
     ...given,

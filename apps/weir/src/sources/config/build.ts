@@ -5,7 +5,9 @@ import type { NamedSet, SetTarget } from '../../model/named-set.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
+import { buildCumulus } from './build-cumulus.ts';
 import { buildEbpf } from './build-ebpf.ts';
+import { buildFlowspec } from './build-flowspec.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
@@ -27,7 +29,12 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     bgp,
     ...scope,
     ebpf: buildEbpf(raw.ebpf?.get),
+    ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
+    ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
+    ...(raw.exabgp
+      ? { exabgp: { socket: raw.exabgp.get.socket, user: raw.exabgp.get.user, onNoRefresh: raw.exabgp.get.on_no_refresh } }
+      : {}),
     protected: values(raw.protected),
     convergence: { settle: c.settle, settleWithoutRestart: c.settle_without_restart, startupHold: c.startup_hold },
     stateDirectory: raw.state_directory,
@@ -82,7 +89,9 @@ function buildPeer(item: Item<Table<RawPeer>>, globalAs: Peer['as'] | undefined,
     roleStrict: p.role_strict,
     maxPrefixes:
       max?.limit === undefined ? undefined : { limit: max.limit, warnAt: max.warn_at, action: max.action, restartAfter: max.restart_after },
+    flowValidation: p.flow_validation ?? (p.as === localAs ? 'off' : 'strict'),
     keepAll: p.keep_all,
+    ...(p.via === 'exabgp' ? { via: p.via } : {}),
     span: spanOf(item.value.label),
   };
 }

@@ -6,7 +6,9 @@ import type { Place } from '../yaml/source-text.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
+import { checkCumulus } from './build-cumulus.ts';
 import { checkEbpf } from './check-ebpf.ts';
+import { checkFlowspec } from './check-flowspec.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
 
 /**
@@ -16,6 +18,8 @@ import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './ra
 export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
   if (raw.ebpf) checkEbpf(raw.ebpf, report);
+  if (raw.flowspec) checkFlowspec(raw.flowspec, raw, report);
+  if (raw.cumulus) checkCumulus(raw.cumulus, report);
   checkScope(raw, raw, policy, report);
 }
 
@@ -57,6 +61,10 @@ function checkPeers(bgp: Table<RawBgp>, report: Report): void {
 
 function checkPeer(bgp: Table<RawBgp>, peer: Table<RawPeer>, report: Report): void {
   const p = peer.get;
+  if (p.via === 'exabgp') {
+    checkExabgpPeer(peer, report);
+    return;
+  }
   if (p.hold_time === 1 || p.hold_time === 2) {
     report('E010', peer.place('hold_time'), `hold_time must be 0 or 3-65535, not ${p.hold_time} (RFC 4271 section 4.2)`);
   }
@@ -85,6 +93,38 @@ function checkPeer(bgp: Table<RawBgp>, peer: Table<RawPeer>, report: Report): vo
   if (p.role_strict && p.role === undefined && !peer.has('role')) {
     report('E012', peer.place('role_strict'), 'role is required because role_strict is true');
   }
+}
+
+/** What only a session of Weir's own can have. */
+const OWN_SESSION = [
+  'port',
+  'hold_time',
+  'passive',
+  'interface',
+  'password_file',
+  'ttl_security',
+  'multihop',
+  'add_path',
+  'extended_message',
+  'role_strict',
+] as const;
+
+function checkExabgpPeer(peer: Table<RawPeer>, report: Report): void {
+  for (const key of OWN_SESSION) {
+    if (peer.has(key))
+      report('E026', peer.place(key), `${key} is for sessions of Weir's own; ExaBGP holds this one`, "give it in ExaBGP's configuration");
+  }
+  const max = peer.get.max_prefixes?.get;
+  if (max?.action === 'restart') {
+    report(
+      'E026',
+      peer.get.max_prefixes?.place('action') ?? peer.label,
+      "restart is for sessions of Weir's own; ExaBGP holds this one",
+      'write warn or block',
+    );
+  }
+  const { address } = peer.get;
+  if (address && !isUnicast(address)) report('E013', peer.place('address'), `${printIp(address)} is not the address of one host`);
 }
 
 /** Neither unspecified nor multicast nor broadcast. */

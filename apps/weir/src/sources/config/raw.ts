@@ -1,11 +1,14 @@
 import type { FamilyName } from '@weir/bgp/codec';
+import type { Hook } from '@weir/filter/scheme';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
 import type { Listen } from '../../model/config.ts';
 import type { OnExit, XdpAttachment } from '../../model/ebpf.ts';
 import type { PortRange } from '../../model/firewall.ts';
+import type { FlowValidation } from '../../model/flow.ts';
 import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import type { ConfigNode } from '../yaml/tree.ts';
+import type { RawFlowspec } from './raw-flowspec.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {
@@ -14,7 +17,10 @@ export interface RawFile {
   sets: readonly Named<Table<RawSet>>[];
   firewall: Table<RawFirewall> | undefined;
   ebpf: Table<RawEbpf> | undefined;
+  flowspec: Table<RawFlowspec> | undefined;
+  cumulus: Table<RawCumulus> | undefined;
   observe: Table<RawObserve> | undefined;
+  exabgp: Table<RawExabgp> | undefined;
   policy: readonly Item<string>[] | undefined;
   protected: readonly Item<Prefix>[];
   convergence: Table<RawConvergence> | undefined;
@@ -28,6 +34,12 @@ export interface RawFile {
 export interface RawObserve {
   nflog: boolean;
   log_group: number;
+}
+
+export interface RawExabgp {
+  socket: string | undefined;
+  user: string | undefined;
+  on_no_refresh: 'reset' | 'wait';
 }
 
 /** What has rules and sets of its own: the configuration itself, and each tenant. */
@@ -67,7 +79,9 @@ export interface RawPeer {
   role: 'provider' | 'rs' | 'rs-client' | 'customer' | 'peer' | undefined;
   role_strict: boolean;
   max_prefixes: Table<RawMaxPrefixes> | undefined;
+  flow_validation: FlowValidation | undefined;
   keep_all: boolean;
+  via: 'weir' | 'exabgp';
 }
 
 export interface RawGracefulRestart {
@@ -154,6 +168,21 @@ export interface RawEbpf {
   connect: Table<RawConnect> | undefined;
   pin_directory: string;
   event_buffer: number;
+}
+
+export interface RawCumulus {
+  directory: string;
+  number: number;
+  name: string;
+  hooks: readonly Item<Hook>[];
+  in_interfaces: readonly Item<string>[];
+  out_interfaces: readonly Item<string>[];
+  state: boolean;
+  matches: 'iptables' | 'hardware';
+  max_rules: number;
+  commit: readonly Item<string>[];
+  commit_timeout: number;
+  batch: number;
 }
 
 export interface RawXdp {

@@ -23,6 +23,7 @@ import {
   type RawBorder,
   type RawChurn,
   type RawConvergence,
+  type RawExabgp,
   type RawFile,
   type RawFirewall,
   type RawGracefulRestart,
@@ -35,7 +36,9 @@ import {
   type RawSet,
   type RawTenant,
 } from './raw.ts';
+import { cumulusShape } from './schema-cumulus.ts';
 import { ebpfShape } from './schema-ebpf.ts';
+import { flowspecShape } from './schema-flowspec.ts';
 
 const DAY = 86_400_000;
 /** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
@@ -80,7 +83,7 @@ const peer = table<RawPeer>('a peer', {
   port: defaulted(integer('port', 1, 65535), 179, '179', 'The TCP port of the peer.'),
   local_as: optional(asNumber(), 'The AS number that Weir shows to this peer.', 'bgp.as'),
   families: defaulted(
-    list(word<FamilyName>('an address family', ['ipv4 unicast', 'ipv6 unicast'])),
+    list(word<FamilyName>('an address family', ['ipv4 unicast', 'ipv6 unicast', 'ipv4 flow', 'ipv6 flow'])),
     [],
     '[ipv4 unicast, ipv6 unicast]',
     'What is exchanged over the session, whichever address it runs over.',
@@ -113,7 +116,18 @@ const peer = table<RawPeer>('a peer', {
   role: optional(word('a role', ['provider', 'rs', 'rs-client', 'customer', 'peer']), 'The role of this side (RFC 9234).', 'none'),
   role_strict: defaulted(boolean(), false, 'false', 'Refuse a peer that does not state its role.'),
   max_prefixes: optional(maxPrefixes, 'How much the peer may announce.', 'no limit'),
+  flow_validation: optional(
+    word('how flow rules are validated', ['strict', 'origin', 'off']),
+    'How flow rules have to be founded on unicast routes (RFC 8955 section 6, RFC 9117). `strict`: the best route to the destination is from who announces the rule, both begin with the same AS, and no longer prefix is from another AS. `origin`: the first of these. The unicast routes of all peers are kept then.',
+    '`strict` for eBGP, `off` for iBGP',
+  ),
   keep_all: defaulted(boolean(), false, 'false', 'Keep every route for `weir routes`, not only those that a set asks for. Costs memory.'),
+  via: defaulted(
+    word('a speaker', ['weir', 'exabgp']),
+    'weir',
+    'weir',
+    'Who holds the session: Weir, or an ExaBGP that hands over what the peer says (docs/exabgp.md).',
+  ),
 });
 
 const bgp = table<RawBgp>('bgp', {
@@ -275,6 +289,25 @@ const observe = table<RawObserve>('observe', {
   log_group: defaulted(integer('log_group', 0, 65535), 64, '64', 'The nfnetlink_log group that rules of nf_tables log to.'),
 });
 
+const exabgp = table<RawExabgp>('exabgp', {
+  socket: optional(
+    text('a path', 4096),
+    'A socket on which `weir exabgp` may hand over what it hears, and nothing else. It belongs to `user`.',
+    'none',
+  ),
+  user: optional(
+    name('a user', /^[a-z_0-9][a-z0-9_-]*\$?$/, 'the name of a user, or its number', 32),
+    "The user that ExaBGP's processes run as, who may hand over besides root and the user of the daemon.",
+    'nobody else',
+  ),
+  on_no_refresh: defaulted(
+    word('what can be done', ['reset', 'wait']),
+    'reset',
+    'reset',
+    'A session that was up before Weir listened and whose peer does not send its routes again when it is asked (RFC 7313): end it once, so that it does (`reset`), or go without until its next session (`wait`).',
+  ),
+});
+
 const netns = (): Shape<string> => text('a network namespace', 4096);
 
 const tenant = table<RawTenant>('a tenant', {
@@ -322,7 +355,14 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   bgp: required(bgp, 'The BGP speaker.'),
   ...scope,
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
+  flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec.md).', 'none are enforced'),
+  cumulus: optional(
+    cumulusShape,
+    'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',
+    'none',
+  ),
   observe: optional(observe, 'Packets that rules of nf_tables log (docs/observing.md).', 'read from group 64'),
+  exabgp: optional(exabgp, 'Peers with `via: exabgp` (docs/exabgp.md).', 'as with nothing in it'),
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
   convergence: optional(convergence, 'When what a peer has not announced again is taken out.'),
   state_directory: defaulted(text('a directory', 4096), '/var/lib/weir', '/var/lib/weir', 'Where the ledger and saved sets are kept.'),

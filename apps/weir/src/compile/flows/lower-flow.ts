@@ -1,0 +1,99 @@
+import { type FlowTreatment, printFlow, printFlowAction } from '@weir/bgp/flowspec';
+import { printExpr } from '@weir/filter/ir';
+import { type ActiveFlow, FLOW_REF, type FlowConfig } from '../../model/flow.ts';
+import type { Action, Rule } from '../../model/rule.ts';
+import { Unsayable } from '../refusal.ts';
+import { flowExpr } from './flow-expr.ts';
+
+/** The ref of the rule behind all flow rules: where those that end their evaluation go on. */
+export const FLOWS_END: string = `${FLOW_REF}end`;
+
+/** A flow rule as rules, or why it cannot be enforced as it is meant. */
+export type LoweredFlow =
+  | { readonly kind: 'rules'; readonly rules: readonly Rule[] }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** What lowering takes from the configuration. */
+export type FlowOptions = Pick<FlowConfig, 'redirects' | 'firstMark' | 'sampleRate'>;
+
+/** A rate is enforced over a tenth of a second, and at least so much may come at once. */
+const BURST = { seconds: 0.1, bytes: 15_000, packets: 10 } as const;
+/** Faster than any link: not limited. */
+const MOST_RATE = 1e12;
+
+const REDIRECT_RT = 'redirect rt:';
+
+/** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
+const MOST_NAME = 127;
+
+/**
+ * The rules that do what a flow rule asks for, in order: sample, mark, redirect, then the rates. Each of them looks at the same packets. A flow rule never accepts: what is left goes on at the next
+ * one where the rule is not terminal, or behind all of them (RFC 8955 section 7.3).
+ */
+export function lowerFlow({ rule: flow, treatment, provenance }: ActiveFlow, options: FlowOptions): LoweredFlow {
+  try {
+    const expression = flowExpr(flow);
+    const text = printExpr(expression);
+    const printed = printFlow(flow);
+    const name = printed.length <= MOST_NAME ? printed : `${printed.slice(0, MOST_NAME - 3)}...`;
+    const rules = stepsOf(treatment, options).map(({ what, action, sampled }): Rule => {
+      const ref = `${FLOW_REF}${flow.key}${what}`;
+      const sampling = sampled ? { sampling: { perSecond: options.sampleRate } } : {};
+      return {
+        ref,
+        name,
+        stage: 'deny',
+        priority: 0,
+        expression,
+        text,
+        action,
+        log: sampled === true,
+        ...sampling,
+        audit: false,
+        provenance,
+      };
+    });
+    return { kind: 'rules', rules };
+  } catch (error) {
+    if (error instanceof Unsayable) return { kind: 'refused', reason: error.message };
+    throw error;
+  }
+}
+
+interface Step {
+  /** Behind the key of the rule: what it does of several things. */
+  readonly what: string;
+  readonly action: Action;
+  readonly sampled?: true;
+}
+
+function stepsOf(treatment: FlowTreatment, options: FlowOptions): Step[] {
+  const { rateBytes, ratePackets, sample, terminal, mark, redirect } = treatment;
+  if (rateBytes === 0 || ratePackets === 0) return [{ what: '', action: { kind: 'deny' }, ...(sample ? { sampled: true } : {}) }];
+  const steps: Step[] = [];
+  if (sample) steps.push({ what: ' sample', action: { kind: 'log' }, sampled: true });
+  if (mark !== undefined) steps.push({ what: ' mark', action: { kind: 'dscp', dscp: mark } });
+  if (redirect) steps.push({ what: ' redirect', action: { kind: 'mark', mark: markOf(redirect, options) } });
+  for (const [unit, rate] of [
+    ['bytes', rateBytes],
+    ['packets', ratePackets],
+  ] as const) {
+    if (rate === undefined || rate >= MOST_RATE) continue;
+    // Rates are integers here: less than one a second cannot be told from none.
+    if (rate < 1) throw new Unsayable('a flow rule', `a rate of ${rate} ${unit} a second`);
+    const whole = Math.floor(rate);
+    const burst = Math.max(BURST[unit], Math.ceil(whole * BURST.seconds));
+    steps.push({ what: ` ${unit}`, action: { kind: 'police', limit: { unit, rate: whole, burst, per: 'rule' } } });
+  }
+  if (terminal) steps.push({ what: '', action: { kind: 'skip', to: FLOWS_END } });
+  return steps;
+}
+
+/** The mark by which the routing policy knows where packets of a redirect go. */
+function markOf(redirect: NonNullable<FlowTreatment['redirect']>, { redirects, firstMark }: FlowOptions): number {
+  if (redirect.kind === 'ip') throw new Unsayable('a flow rule', 'a redirect to an address');
+  const target = printFlowAction({ ...redirect, kind: 'redirect-rt' }).slice(REDIRECT_RT.length);
+  const index = redirects.findIndex((one) => one.target === target);
+  if (index < 0) throw new Unsayable('the configuration (flowspec.redirects)', `a redirect to ${target}`);
+  return firstMark + index;
+}

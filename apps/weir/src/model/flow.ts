@@ -1,0 +1,88 @@
+import type { FlowRule, FlowTreatment } from '@weir/bgp/flowspec';
+import type { Prefix } from '@weir/wire/inet';
+import type { SessionLoss } from './named-set.ts';
+import type { Provenance, SourceSpan } from './provenance.ts';
+
+/**
+ * How an announced flow rule has to be founded on unicast routes (RFC 8955 section 6 with RFC 9117): `strict` all of it, `origin` that who announces it is the neighbour (or AS) that the best
+ * route to its destination is from, `off` nothing.
+ */
+export type FlowValidation = 'strict' | 'origin' | 'off';
+
+/** What a flow rule may ask for. `rate` is a rate above 0, of octets or packets. */
+export const FLOW_ACTIONS = ['discard', 'rate', 'sample', 'mark', 'redirect'] as const;
+export type FlowActionKind = (typeof FLOW_ACTIONS)[number];
+
+/** Who may have which flow rules enforced. */
+export interface FlowGuard {
+  /** Names of peers; nobody else. */
+  readonly peers: readonly string[];
+  /** The destination of a rule lies in one of these; undefined: anywhere. */
+  readonly destinations: readonly Prefix[] | undefined;
+  /** Bits of a destination at least, by family; 0 also takes rules without a destination. */
+  readonly minLength: { readonly 4: number; readonly 6: number };
+  readonly actions: readonly FlowActionKind[];
+  /** Rules of one peer, of both families together. When reached, what is enforced wins. */
+  readonly maxRules: number;
+  /** Changes a second that one peer may cause, with a burst; what exceeds it waits. */
+  readonly churn: { readonly rate: number; readonly burst: number };
+  readonly span: SourceSpan;
+}
+
+/** Where packets of a redirect go: a route target to a routing table, by a mark and a rule of the routing policy. */
+export interface FlowRedirect {
+  /** As in route targets: `64512:80`, `192.0.2.1:80`. */
+  readonly target: string;
+  readonly table: number;
+  readonly span: SourceSpan;
+}
+
+/** `flowspec:` of a configuration. */
+export interface FlowConfig {
+  /** Which engine enforces: nf_tables before packets are put together, or the programs that are attached at these hooks. */
+  readonly at: 'prerouting' | 'xdp' | 'tc';
+  /** No flow rule touches packets from or to these. */
+  readonly protected: readonly Prefix[];
+  /** Nor these packets. */
+  readonly protectedFlows: readonly FlowRule[];
+  readonly guards: readonly FlowGuard[];
+  readonly redirects: readonly FlowRedirect[];
+  /** Bits of `meta.mark` by which redirected packets are told apart: the first is that of the first redirect. */
+  readonly firstMark: number;
+  readonly onSessionLoss: SessionLoss;
+  /** Events a second of one rule that samples. */
+  readonly sampleRate: number;
+  readonly span: SourceSpan;
+}
+
+/** What `flowspec:` has where it says nothing else. */
+export const DEFAULT_FLOWSPEC: Pick<FlowConfig, 'at' | 'firstMark' | 'onSessionLoss' | 'sampleRate'> & {
+  readonly guard: Omit<FlowGuard, 'peers' | 'destinations' | 'span'>;
+} = {
+  at: 'prerouting',
+  firstMark: 0x0f10_0000,
+  onSessionLoss: { kind: 'hold', ms: 300_000 },
+  sampleRate: 100,
+  guard: { minLength: { 4: 24, 6: 48 }, actions: ['discard', 'rate'], maxRules: 1000, churn: { rate: 100, burst: 1000 } },
+};
+
+/** Names of rules of flow rules begin with it. */
+export const FLOW_REF = 'flow:';
+
+/** A flow rule that somebody who may asks for. Plain data: it crosses threads. */
+export interface ActiveFlow {
+  readonly rule: FlowRule;
+  /** By which rules are sorted, as texts with `<` (`flowOrderKey`). */
+  readonly order: string;
+  readonly treatment: FlowTreatment;
+  readonly provenance: Provenance;
+}
+
+/** A change of the flow rules in force. */
+export interface FlowDelta {
+  /** Everything that was there before is gone. */
+  readonly reset: boolean;
+  readonly gone: readonly string[];
+  /** New, or in the place of one with the same key. */
+  readonly put: readonly ActiveFlow[];
+}

@@ -1,0 +1,39 @@
+import { Seen } from '../yaml/seen.ts';
+import { quote, type Table } from '../yaml/shape.ts';
+import { suggest } from '../yaml/suggest.ts';
+import type { Report } from '../yaml/tree.ts';
+import type { RawFile } from './raw.ts';
+import type { RawFlowspec } from './raw-flowspec.ts';
+
+/** What can only be seen by looking at `flowspec:` and the rest of the file together. */
+export function checkFlowspec(flowspec: Table<RawFlowspec>, { bgp, ebpf }: Pick<RawFile, 'bgp' | 'ebpf'>, report: Report): void {
+  const { guards, redirects, at } = flowspec.get;
+  const peers = new Map(
+    (bgp?.get.peers ?? []).flatMap(({ value }) => (value.get.name === undefined ? [] : [[value.get.name, value] as const])),
+  );
+  const guarded = new Seen();
+  for (const { value } of guards) {
+    for (const { value: name, place } of value.get.peers ?? []) {
+      const peer = peers.get(name);
+      if (!peer) report('E023', place, `there is no peer ${quote(name)}`, suggest(name, [...peers.keys()]));
+      const first = guarded.add(name, place);
+      if (first) report('E020', place, `${name} already has a guard ${first}`);
+      const families = peer?.get.families.map(({ value: family }) => family) ?? [];
+      if (peer && !families.some((family) => family.endsWith(' flow')))
+        report(
+          'E026',
+          place,
+          `no flow rules come from ${name}: its families are ${families.join(', ') || 'ipv4 unicast, ipv6 unicast'}`,
+          'add ipv4 flow or ipv6 flow to its families',
+        );
+    }
+  }
+  const targets = new Seen();
+  for (const { value } of redirects) {
+    const { target } = value.get;
+    const first = target === undefined ? undefined : targets.add(target, value.place('target'));
+    if (first) report('E020', value.place('target'), `${target} is already redirected ${first}`);
+  }
+  const attached = at === 'xdp' ? ebpf?.get.xdp : at === 'tc' ? ebpf?.get.tc : true;
+  if (!attached) report('E012', flowspec.place('at'), `ebpf.${at} is required: the interfaces whose packets flow rules judge`);
+}

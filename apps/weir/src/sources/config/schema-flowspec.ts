@@ -1,0 +1,114 @@
+import { type FlowRule, parseFlow } from '@weir/bgp/flowspec';
+import { DEFAULT_FLOWSPEC, FLOW_ACTIONS, type FlowActionKind } from '../../model/flow.ts';
+import { integer, name, prefixShape, word } from '../yaml/leaves.ts';
+import { defaulted, leaf, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
+import { sessionLoss } from './leaves.ts';
+import type { RawChurn, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+
+const MOST_TABLE = 0xffffffff;
+
+/** A flow rule as BIRD writes it. */
+function flowText(): Shape<FlowRule> {
+  return leaf('flow rule', (written, _value, place, report) => {
+    const result = parseFlow(written);
+    if (result.ok) return result.rule;
+    report('E017', place, `not a flow rule: ${quote(written)}`, `${result.problem.message}, at character ${result.problem.offset + 1}`);
+    return undefined;
+  });
+}
+
+const { guard: GUARD } = DEFAULT_FLOWSPEC;
+
+const guard = table<RawFlowGuard>('a guard', {
+  peers: required(
+    list(name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64), { alone: true, atLeastOne: true }),
+    'The peers that it is for. A peer has one guard; of a peer without one nothing is enforced.',
+  ),
+  destinations: optional(list(prefixShape(), { atLeastOne: true }), 'The destination of a rule lies in one of these.', 'anywhere'),
+  min_length: optional(
+    table<RawMinLength>('min_length', {
+      ipv4: defaulted(
+        integer('ipv4', 0, 32),
+        GUARD.minLength[4],
+        String(GUARD.minLength[4]),
+        'Bits of an IPv4 destination at least; 0 also takes rules without one.',
+      ),
+      ipv6: defaulted(integer('ipv6', 0, 128), GUARD.minLength[6], String(GUARD.minLength[6]), 'The same of IPv6.'),
+    }),
+    'How much of the network one rule may be about.',
+  ),
+  actions: defaulted(
+    list(word<FlowActionKind>('an action', FLOW_ACTIONS), { alone: true, atLeastOne: true }),
+    [],
+    '[discard, rate]',
+    'What rules may do: `discard`, `rate` (of octets or packets), `sample`, `mark` (the DSCP), `redirect`.',
+  ),
+  max_rules: defaulted(
+    integer('max_rules', 1, 50_000),
+    GUARD.maxRules,
+    String(GUARD.maxRules),
+    'Rules of one peer, of both families. When there are so many, those in force stay and what comes is refused.',
+  ),
+  churn: optional(
+    table<RawChurn>('churn', {
+      rate: defaulted(
+        integer('rate', 1, 1_000_000),
+        GUARD.churn.rate,
+        String(GUARD.churn.rate),
+        'New or changed rules a second; what exceeds it waits.',
+      ),
+      burst: defaulted(
+        integer('burst', 1, 1_000_000),
+        GUARD.churn.burst,
+        String(GUARD.churn.burst),
+        'New or changed rules that may come at once.',
+      ),
+    }),
+    'How fast one peer may add rules. Withdrawals never wait.',
+  ),
+});
+
+const redirect = table<RawFlowRedirect>('a redirect', {
+  target: required(
+    name('a route target', /^(?:\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]+$/, '64512:80, 192.0.2.1:80 or [2001:db8::1]:80', 64),
+    'The route target that rules name.',
+  ),
+  table: required(integer('table', 1, MOST_TABLE), 'The number of the routing table that routes their packets.'),
+});
+
+/** What becomes of flow rules. */
+export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flowspec', {
+  at: defaulted(
+    word('where flow rules are enforced', ['prerouting', 'xdp', 'tc']),
+    DEFAULT_FLOWSPEC.at,
+    DEFAULT_FLOWSPEC.at,
+    '`prerouting`: nf_tables, in a chain of its own before fragments are put together and connections tracked. `xdp`, `tc`: the programs attached to the interfaces of `ebpf.xdp` or `ebpf.tc`.',
+  ),
+  guards: defaulted(list(guard), [], '[]', 'Which peers may have which rules enforced.'),
+  protected: defaulted(
+    list(prefixShape()),
+    [],
+    '[]',
+    'No flow rule touches packets from or to these, nor from or to what `protected` names.',
+  ),
+  protected_flows: defaulted(
+    list(flowText(), { alone: true }),
+    [],
+    '[]',
+    'No flow rule touches these packets: `flow4 { dst 192.0.2.1/32; proto = 6; dport = 22; }`.',
+  ),
+  redirects: defaulted(list(redirect), [], '[]', 'Where packets go that a rule redirects to a route target.'),
+  first_mark: defaulted(
+    integer('first_mark', 1, 0xffff_ff00),
+    DEFAULT_FLOWSPEC.firstMark,
+    `0x${DEFAULT_FLOWSPEC.firstMark.toString(16)}`,
+    'Redirected packets get this mark; those of the second redirect the next one, and so on.',
+  ),
+  on_session_loss: optional(sessionLoss(), 'What the loss of a session does to its rules, as for sets.', 'hold 5m'),
+  sample_rate: defaulted(
+    integer('sample_rate', 1, 1_000_000),
+    DEFAULT_FLOWSPEC.sampleRate,
+    String(DEFAULT_FLOWSPEC.sampleRate),
+    'Events a second, at most, of one rule that samples.',
+  ),
+});

@@ -1,0 +1,67 @@
+import type { PathAttributes } from '@weir/bgp/codec';
+import { type FlowRule, type FlowTreatment, flowComponent, printFlow } from '@weir/bgp/flowspec';
+import type { Prefix } from '@weir/wire/inet';
+import type { ActiveFlow } from '../../model/flow.ts';
+import type { StaleTimes } from '../peer-state.ts';
+import type { FlowRefusal } from './flow-guard.ts';
+import { compareRanks, type PathRank } from './path-rank.ts';
+
+const SHOWN_AS_PATH = 16;
+
+/** Whether an entry may be enforced; `waiting` for the churn limit of its peer. */
+export type EntryStatus =
+  | { readonly kind: 'new' }
+  | { readonly kind: 'admitted' }
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'refused'; readonly refusal: FlowRefusal };
+
+/** One announcement of a flow rule: of a peer, over one path. */
+export interface FlowEntry {
+  readonly peer: string;
+  readonly pathId: number | undefined;
+  readonly rule: FlowRule;
+  readonly order: string;
+  readonly attributes: PathAttributes;
+  readonly treatment: FlowTreatment;
+  readonly rank: PathRank;
+  readonly destination: Prefix | undefined;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** Not heard again since a refresh began. */
+  refreshing: boolean;
+  /** When its session was lost, and how long graceful restart lets it be kept; undefined while it is fresh. */
+  lost: { readonly at: number; readonly times: StaleTimes } | undefined;
+  status: EntryStatus;
+}
+
+/** The prefix that a rule's destination lies in, for guards and validation. With an offset only the bits before it, which are none. */
+export function destinationOf(rule: FlowRule): Prefix | undefined {
+  const component = flowComponent(rule, 'destination');
+  return component && component.offset === 0 ? component.prefix : undefined;
+}
+
+/** Names an entry among those of all peers. */
+export function entryKey(peer: string, rule: FlowRule, pathId: number | undefined): string {
+  return `${peer}\n${pathId ?? ''}\n${rule.key}`;
+}
+
+/** The entry that decides what its rule does: of those that may the best, a fresh one before one of a lost session. */
+export function bestEntry(entries: Iterable<FlowEntry>): FlowEntry | undefined {
+  let best: FlowEntry | undefined;
+  for (const entry of entries) {
+    if (entry.status.kind !== 'admitted') continue;
+    if (!best || compare(entry, best) < 0) best = entry;
+  }
+  return best;
+}
+
+function compare(a: FlowEntry, b: FlowEntry): number {
+  return Number(a.lost !== undefined) - Number(b.lost !== undefined) || compareRanks(a.rank, b.rank);
+}
+
+/** An entry as what enforces it takes it. */
+export function activeFlow({ rule, order, treatment, peer, pathId, attributes, since, lost, refreshing }: FlowEntry): ActiveFlow {
+  const asPath = (attributes.asPath ?? []).flatMap(({ asns }) => asns).slice(0, SHOWN_AS_PATH);
+  const provenance = { kind: 'flow', peer, flow: printFlow(rule), pathId, asPath, since, stale: lost !== undefined || refreshing } as const;
+  return { rule, order, treatment, provenance };
+}

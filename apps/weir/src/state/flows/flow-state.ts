@@ -1,0 +1,391 @@
+import type { FamilyName, NextHop, PathAttributes, UpdateMessage } from '@weir/bgp/codec';
+import { type FlowRoute, flowActions, flowOrderKey, flowTreatment } from '@weir/bgp/flowspec';
+import { equalIp } from '@weir/wire/inet';
+import type { Config } from '../../model/config.ts';
+import type { ActiveFlow, FlowConfig, FlowDelta } from '../../model/flow.ts';
+import { holdEnd, NO_STALE_TIMES } from '../peer-state.ts';
+import { type RefreshRequest, sameDefinition, samePeer } from '../reconfigure.ts';
+import type { StateClock } from '../route-state-options.ts';
+import type { SessionDown } from '../session-loss.ts';
+import { TokenBucket } from '../token-bucket.ts';
+import { activeFlow, bestEntry, destinationOf, type EntryStatus, entryKey, type FlowEntry } from './flow-entry.ts';
+import { FlowFoundations } from './flow-foundations.ts';
+import { type FlowRefusal, guardRefusal } from './flow-guard.ts';
+import { countFlows, type FlowPeer, type FlowPeerCounts, type FlowView, isFlowFamily, listFlows } from './flow-view.ts';
+import { rankOf } from './path-rank.ts';
+import type { UnicastFoundation } from './unicast-foundation.ts';
+import { validateFlow } from './validate.ts';
+
+/** Flow rules of all peers and of one, whether enforced or not: what comes beyond is counted and forgotten. */
+const MOST_ENTRIES = 200_000;
+const MOST_OF_PEER = 50_000;
+
+export interface FlowStateOptions {
+  readonly clock: StateClock;
+  readonly unicast: UnicastFoundation;
+  /** Why what enforces cannot do what a rule asks for; undefined where it can. */
+  readonly unenforceable: (flow: ActiveFlow) => string | undefined;
+}
+
+/**
+ * Flow rules from peers: who announced them, whether they may (guards, validation by unicast routes), and which of several announcements of one rule counts. A rule is enforced exactly while an
+ * announcement that may asks for it, heard or held after the loss of its session.
+ *
+ * Bounds: 200,000 announcements, 50,000 of one peer. No method throws for what a peer sends.
+ */
+export class FlowState {
+  readonly #options: FlowStateOptions;
+  readonly #peers = new Map<string, FlowPeer>();
+  readonly #byRule = new Map<string, Set<FlowEntry>>();
+  /** What the kernel side was told to enforce. */
+  readonly #enforced = new Map<string, ActiveFlow>();
+  readonly #pending = new Set<string>();
+  readonly #listeners = new Set<() => void>();
+  readonly #foundations: FlowFoundations;
+  #config: FlowConfig | undefined;
+  #router: Config['bgp'] | undefined;
+  #size = 0;
+  #reset = true;
+  #told = false;
+  #timer: { cancel(): void } | undefined;
+
+  constructor(options: FlowStateOptions) {
+    this.#options = options;
+    this.#foundations = new FlowFoundations(options.clock, options.unicast, () => {
+      this.#judgeAll();
+      this.#finish();
+    });
+  }
+
+  /** Takes the first or a further configuration; gives whom to ask again because something is allowed now that was forgotten. */
+  configure(config: Config): readonly RefreshRequest[] {
+    const before = this.#config;
+    this.#config = config.flowspec;
+    this.#router = config.bgp;
+    const refresh: RefreshRequest[] = [];
+    let validationChanged = false;
+    for (const [name, peer] of this.#peers) {
+      const next = config.bgp.peers.find((one) => one.name === name);
+      if (next && samePeer(next, peer.definition)) continue;
+      this.#removeWhere(name, () => true);
+      this.#peers.delete(name);
+    }
+    for (const definition of config.bgp.peers) {
+      const peer = this.#peers.get(definition.name);
+      const churn = this.#guardOf(definition.name)?.churn ?? { rate: 0, burst: 0 };
+      if (!peer) {
+        this.#peers.set(definition.name, {
+          definition,
+          entries: new Map(),
+          churn: new TokenBucket(churn, this.#now()),
+          queue: new Set(),
+          admitted: 0,
+          overflow: 0,
+          holds: false,
+          full: false,
+        });
+        continue;
+      }
+      validationChanged ||= definition.flowValidation !== peer.definition.flowValidation;
+      peer.definition = definition;
+      peer.churn.change(churn, this.#now());
+      this.#removeWhere(definition.name, (entry) => !definition.families.includes(entry.rule.family));
+      if (peer.overflow > 0) refresh.push({ peer: definition.name, families: definition.families.filter(isFlowFamily) });
+      peer.overflow = 0;
+    }
+    this.#foundations.enabled = config.bgp.peers.some(
+      ({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily),
+    );
+    if (!sameDefinition(before, config.flowspec) || validationChanged) this.#judgeAll();
+    this.#finish();
+    return refresh;
+  }
+
+  update(name: string, message: UpdateMessage): void {
+    const peer = this.#peers.get(name);
+    if (!peer || (message.withdrawFlows.length === 0 && message.announceFlows.length === 0)) return;
+    for (const { routes } of message.withdrawFlows) for (const { rule, pathId } of routes) this.#remove(peer, entryKey(name, rule, pathId));
+    this.#fill(peer);
+    const { originatorId } = message.attributes;
+    // RFC 4456 section 8: what comes back to its originator is ignored.
+    const own = originatorId !== undefined && this.#router !== undefined && equalIp(originatorId, this.#router.routerId);
+    for (const { nextHop, run } of message.announceFlows)
+      for (const route of run.routes) {
+        if (own) this.#remove(peer, entryKey(name, route.rule, route.pathId));
+        else this.#put(peer, route, message.attributes, nextHop);
+      }
+    this.#finish();
+  }
+
+  /** The session is lost: rules are held as `on_session_loss` says. */
+  sessionDown(name: string, loss: SessionDown): void {
+    const peer = this.#peers.get(name);
+    if (!peer) return;
+    if (loss.hard) this.#removeWhere(name, () => true);
+    else {
+      for (const entry of peer.entries.values()) {
+        entry.refreshing = false;
+        const times = loss.retained?.find(({ family }) => family === entry.rule.family) ?? NO_STALE_TIMES;
+        entry.lost ??= { at: this.#now(), times };
+      }
+      peer.holds = true;
+    }
+    this.#advance();
+    this.#finish();
+  }
+
+  /** The peer has said all that it has in this family: what it did not say again goes. */
+  converged(name: string, family: FamilyName): void {
+    this.#removeWhere(name, (entry) => entry.rule.family === family && entry.lost !== undefined);
+    this.#finish();
+  }
+
+  dropFamily(name: string, family: FamilyName): void {
+    this.#removeWhere(name, (entry) => entry.rule.family === family);
+    this.#finish();
+  }
+
+  /** RFC 7313 section 4. */
+  beginRefresh(name: string, family: FamilyName): void {
+    this.#refreshing(name, family, true);
+  }
+
+  cancelRefresh(name: string, family: FamilyName): void {
+    this.#refreshing(name, family, false);
+  }
+
+  endRefresh(name: string, family: FamilyName): void {
+    this.#removeWhere(name, (entry) => entry.rule.family === family && entry.refreshing);
+    this.#finish();
+  }
+
+  /** What is to be enforced that was not, and the other way round, since the last drain. */
+  drain(): FlowDelta {
+    const gone: string[] = [];
+    const put: ActiveFlow[] = [];
+    for (const key of this.#reset ? this.#byRule.keys() : this.#pending) {
+      const best = bestEntry(this.#byRule.get(key) ?? []);
+      const before = this.#enforced.get(key);
+      if (best) {
+        const flow = activeFlow(best);
+        this.#enforced.set(key, flow);
+        put.push(flow);
+      } else if (before) {
+        this.#enforced.delete(key);
+        gone.push(key);
+      }
+    }
+    const reset = this.#reset;
+    this.#reset = false;
+    this.#told = false;
+    this.#pending.clear();
+    return { reset, gone: reset ? [] : gone, put };
+  }
+
+  /** Everything goes out again with the next drain. */
+  resync(): void {
+    this.#reset = true;
+    this.#finish();
+  }
+
+  get isDirty(): boolean {
+    return this.#reset || this.#pending.size > 0;
+  }
+
+  /** Calls back when there is something to drain; again only after the next drain. */
+  onDirty(callback: () => void): () => void {
+    this.#listeners.add(callback);
+    return () => this.#listeners.delete(callback);
+  }
+
+  /** Every announcement, in the order in which rules are judged. */
+  list(): readonly FlowView[] {
+    return listFlows(this.#byRule.values());
+  }
+
+  counts(): readonly FlowPeerCounts[] {
+    return [...this.#peers.values()]
+      .filter(({ definition }) => definition.families.some(isFlowFamily))
+      .map((peer) => countFlows(peer, (entry) => bestEntry(this.#byRule.get(entry.rule.key) ?? []) === entry));
+  }
+
+  /** Rules of a peer's present session in a family. */
+  announced(name: string, family: FamilyName): number {
+    let count = 0;
+    for (const { rule, lost } of this.#peers.get(name)?.entries.values() ?? []) if (rule.family === family && !lost) count++;
+    return count;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#foundations.close();
+    this.#listeners.clear();
+  }
+
+  #now(): number {
+    return this.#options.clock.now();
+  }
+
+  #guardOf(peer: string): FlowConfig['guards'][number] | undefined {
+    return this.#config?.guards.find(({ peers }) => peers.includes(peer));
+  }
+
+  #put(peer: FlowPeer, { rule, pathId }: FlowRoute, attributes: PathAttributes, nextHop: NextHop | undefined): void {
+    const { name, address, as, localAs } = peer.definition;
+    const key = entryKey(name, rule, pathId);
+    const before = peer.entries.get(key);
+    if (!before && (this.#size >= MOST_ENTRIES || peer.entries.size >= MOST_OF_PEER)) {
+      peer.overflow++;
+      return;
+    }
+    const treatment = flowTreatment(flowActions(attributes), nextHop?.address);
+    const same = before !== undefined && sameDefinition([before.treatment, before.attributes], [treatment, attributes]);
+    if (before && same && !before.lost) {
+      before.refreshing = false;
+      return;
+    }
+    const entry: FlowEntry = {
+      peer: name,
+      pathId,
+      rule,
+      order: before?.order ?? flowOrderKey(rule),
+      attributes,
+      treatment,
+      rank: rankOf(attributes, { address, external: as !== localAs, identifier: this.#options.unicast.identifierOf(name) }),
+      destination: destinationOf(rule),
+      since: this.#now(),
+      refreshing: false,
+      lost: undefined,
+      status: { kind: 'new' },
+    };
+    // What is said again as it was, after a lost session, is no change and keeps its room.
+    const known = before?.status.kind === 'admitted' && same;
+    if (before) this.#remove(peer, key);
+    peer.entries.set(key, entry);
+    this.#size++;
+    if (entry.destination) this.#foundations.use(entry.destination);
+    const entries = this.#byRule.get(rule.key) ?? new Set();
+    this.#byRule.set(rule.key, entries.add(entry));
+    this.#judge(peer, entry, known);
+  }
+
+  #remove(peer: FlowPeer, key: string): void {
+    const entry = peer.entries.get(key);
+    if (!entry) return;
+    this.#setStatus(peer, entry, { kind: 'new' });
+    peer.entries.delete(key);
+    this.#size--;
+    if (entry.destination) this.#foundations.unuse(entry.destination);
+    const entries = this.#byRule.get(entry.rule.key);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#byRule.delete(entry.rule.key);
+  }
+
+  #removeWhere(name: string, goes: (entry: FlowEntry) => boolean): void {
+    const peer = this.#peers.get(name);
+    if (!peer) return;
+    for (const [key, entry] of peer.entries) {
+      if (!goes(entry)) continue;
+      this.#remove(peer, key);
+    }
+    this.#fill(peer);
+  }
+
+  #setStatus(peer: FlowPeer, entry: FlowEntry, status: EntryStatus): void {
+    if (entry.status.kind === 'admitted') peer.admitted--;
+    if (status.kind === 'admitted') peer.admitted++;
+    if (status.kind === 'waiting') peer.queue.add(entry);
+    else peer.queue.delete(entry);
+    entry.status = status;
+    this.#pending.add(entry.rule.key);
+  }
+
+  /** Decides about an entry; `known` says that it was enforced as it is a moment ago. */
+  #judge(peer: FlowPeer, entry: FlowEntry, known: boolean): void {
+    const was = entry.status.kind;
+    const refusal = this.#refusalOf(peer, entry);
+    if (refusal?.reason === 'full') peer.full = true;
+    if (refusal) this.#setStatus(peer, entry, { kind: 'refused', refusal });
+    else if (was === 'admitted') return;
+    else if (known || peer.churn.take(this.#now())) this.#setStatus(peer, entry, { kind: 'admitted' });
+    else this.#setStatus(peer, entry, { kind: 'waiting' });
+  }
+
+  #refusalOf(peer: FlowPeer, entry: FlowEntry): FlowRefusal | undefined {
+    const { rule, destination, treatment } = entry;
+    const guard = this.#guardOf(peer.definition.name);
+    const refused = guardRefusal(guard, rule, destination, treatment);
+    if (refused || !guard) return refused;
+    const mode = peer.definition.flowValidation;
+    const foundation = destination && mode !== 'off' ? this.#foundations.of(destination) : undefined;
+    const invalid = validateFlow(entry, mode, foundation);
+    if (invalid !== undefined) return { reason: 'invalid', message: invalid };
+    const unenforceable = this.#options.unenforceable(activeFlow(entry));
+    if (unenforceable !== undefined) return { reason: 'unenforceable', message: unenforceable };
+    const room = guard.maxRules - peer.admitted + (entry.status.kind === 'admitted' ? 1 : 0);
+    return room > 0 ? undefined : { reason: 'full', message: `the peer has ${guard.maxRules} rules in force (max_rules)` };
+  }
+
+  /** Those that were refused because there was no room. */
+  #fill(peer: FlowPeer): void {
+    if (!peer.full) return;
+    peer.full = false;
+    for (const entry of peer.entries.values())
+      if (entry.status.kind === 'refused' && entry.status.refusal.reason === 'full') this.#judge(peer, entry, false);
+  }
+
+  #judgeAll(): void {
+    for (const peer of this.#peers.values()) {
+      for (const entry of peer.entries.values()) this.#judge(peer, entry, false);
+      this.#fill(peer);
+    }
+  }
+
+  #refreshing(name: string, family: FamilyName, begins: boolean): void {
+    for (const entry of this.#peers.get(name)?.entries.values() ?? [])
+      if (entry.rule.family === family && !entry.lost) entry.refreshing = begins;
+  }
+
+  /** Ends holds that are over and lets in what waits. */
+  #advance(): void {
+    const now = this.#now();
+    for (const peer of this.#peers.values()) {
+      if (peer.holds) {
+        this.#removeWhere(peer.definition.name, ({ lost }) => lost !== undefined && this.#lossEnd(lost) <= now);
+        peer.holds = [...peer.entries.values()].some(({ lost }) => lost !== undefined);
+      }
+      for (const entry of peer.queue) {
+        if (!peer.churn.take(now)) break;
+        this.#setStatus(peer, entry, { kind: 'admitted' });
+      }
+    }
+  }
+
+  #lossEnd(lost: NonNullable<FlowEntry['lost']>): number {
+    return holdEnd({ onSessionLoss: this.#config?.onSessionLoss ?? { kind: 'withdraw' } }, { lostAt: lost.at, times: lost.times });
+  }
+
+  #deadline(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { entries, queue, churn, holds } of this.#peers.values()) {
+      if (queue.size > 0) first = Math.min(first, churn.readyAt(1, this.#now()));
+      if (holds) for (const { lost } of entries.values()) if (lost) first = Math.min(first, this.#lossEnd(lost));
+    }
+    return first;
+  }
+
+  /** The end of every change: sets the timer for what comes next, and tells of what is to be drained. */
+  #finish(): void {
+    this.#timer?.cancel();
+    const deadline = this.#deadline();
+    this.#timer = Number.isFinite(deadline)
+      ? this.#options.clock.setTimer(Math.max(0, deadline - this.#now()), () => {
+          this.#advance();
+          this.#finish();
+        })
+      : undefined;
+    if (this.#told || !this.isDirty) return;
+    this.#told = true;
+    for (const listener of this.#listeners) listener();
+  }
+}
