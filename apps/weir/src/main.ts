@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import type { Entrypoints } from './cli/entrypoints.ts';
 import { processIo } from './cli/io.ts';
 import { runProgram } from './cli/program.ts';
+import type { RunParts } from './daemon/run.ts';
 
 const interrupted = new AbortController();
 const io = processIo(interrupted.signal);
@@ -13,22 +14,25 @@ const interrupt = (): void => {
 };
 process.on('SIGINT', interrupt);
 
+/** What a daemon is made of, in this process. */
+async function parts(): Promise<RunParts> {
+  const [{ startTimer }, { holdImages, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
+    import('./daemon/start-timer.ts'),
+    import('./reconcile/index.ts'),
+  ]);
+  const heldSocket = takeHeldSocket(process.env, process.pid);
+  return {
+    openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
+    schedule: (given) => new Scheduler(given),
+    startTimer,
+    holdImage: holdImages,
+  };
+}
+
 /** What needs the whole program is loaded when it is asked for: the other commands start fast. */
 const entrypoints: Entrypoints = {
-  run: async (options, i) => {
-    const [{ runDaemon }, { startTimer }, { holdImages, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
-      import('./daemon/run.ts'),
-      import('./daemon/start-timer.ts'),
-      import('./reconcile/index.ts'),
-    ]);
-    const heldSocket = takeHeldSocket(process.env, process.pid);
-    return runDaemon(options, i, {
-      openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
-      schedule: (parts) => new Scheduler(parts),
-      startTimer,
-      holdImage: holdImages,
-    });
-  },
+  run: async (options, i) => (await import('./daemon/run.ts')).runDaemon(options, i, await parts()),
+  exabgp: async (options, i) => (await import('./daemon/run-exabgp.ts')).runExabgp(options, i, parts),
   restore: async (options, i) => (await import('./daemon/restore.ts')).runRestore(options, i),
   clear: async (options, i) => (await import('./daemon/clear.ts')).runClear(options, i),
   expire: async (options, i) => (await import('./daemon/expire.ts')).runExpire(options, i),

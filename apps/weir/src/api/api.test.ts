@@ -48,6 +48,7 @@ function stubBackend(bus = new EventBus()): Backend {
     history: async () => ({ format_version: 1, generations: [] }),
     generation: never,
     observe: never,
+    feed: () => Promise.reject(new ApiError('refused', 'nothing is taken')),
     watch: (params) => bus.subscribe((event) => params.kinds?.includes(event.kind) ?? true),
   };
 }

@@ -57,6 +57,14 @@ export interface Backend {
   /** Events from now on; undefined when there are too many watchers. */
   watch(params: Params<'watch'>): Watch | undefined;
   observe(params: Params<'observe'>): Promise<Observation>;
+  /** Begins to hear a process of ExaBGP's, for a user (as the kernel says) that may hand over. `send` gives it commands; the first of them comes at once. */
+  feed(uid: number | undefined, send: (command: string) => void): Promise<Feed>;
+}
+
+/** What is handed over, wherever it is cut. */
+export interface Feed {
+  push(chunk: Uint8Array): void;
+  close(why: string): void;
 }
 
 /** Verdicts that were, and a stream of those to come where it was asked for. */

@@ -5,6 +5,7 @@ export type {
   EbpfSummary,
   EventSummary,
   EventsAnswer,
+  ExabgpSummary,
   GenerationAnswer,
   GenerationSummary,
   HistoryAnswer,
@@ -28,9 +29,10 @@ export type {
   Versioned,
   WhySummary,
 } from './answers.ts';
-export { ApiError, type Backend, type Caller, type Observation, type VerdictWatch, type Watch } from './backend.ts';
+export { ApiError, type Backend, type Caller, type Feed, type Observation, type VerdictWatch, type Watch } from './backend.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
+export { FeedClient, type FeedClientOptions } from './feed-client.ts';
 export { LineSplitter } from './line-splitter.ts';
 export {
   type ApiErrorBody,

@@ -80,6 +80,8 @@ export interface MethodParams {
     readonly last?: number | undefined;
     readonly follow?: boolean | undefined;
   };
+  /** Everything that the client sends after the first answer is what ExaBGP prints; answers carry commands for it. Ends with the connection. */
+  readonly exabgp: None;
   readonly cancel: { readonly request: number };
 }
 
@@ -143,6 +145,7 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     last: z.optional(z.int().check(z.minimum(0), z.maximum(MAX_PAGE))),
     follow: z.optional(z.boolean()),
   }),
+  exabgp: none,
   cancel: z.strictObject({ request: z.int() }),
 };
 

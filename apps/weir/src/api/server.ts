@@ -1,12 +1,12 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { peerCredentials, socketFd } from '@weir/sys';
 import { makeDirectory } from '../files/index.ts';
-import { ApiError, type Backend, type Caller } from './backend.ts';
+import { ApiError, type Backend, type Caller, type Feed } from './backend.ts';
 import { summarizeEvent } from './event-summary.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { type ApiErrorBody, FORMAT_VERSION, parseRequest, type Request, type Response } from './schema.ts';
+import { type ApiErrorBody, FORMAT_VERSION, type Method, parseRequest, type Request, type Response } from './schema.ts';
 
 /** Bounds of the socket: clients at a time, bytes of one request, requests of one client in flight, bytes that wait for a slow client. */
 export const MAX_CLIENTS = 32;
@@ -30,6 +30,8 @@ class SocketError extends Error {
 export interface ControlServerOptions {
   readonly path: string;
   readonly backend: Backend;
+  /** The one method that is answered, and the user whom the socket is for; everything, and whoever may open it, when absent. */
+  readonly only?: { readonly method: Method; readonly user: number };
   /** Told of errors that are nobody's answer. */
   readonly onError: (error: Error) => void;
 }
@@ -39,6 +41,7 @@ export class ControlServer {
   readonly #server: Server;
   readonly #backend: Backend;
   readonly #onError: (error: Error) => void;
+  readonly #only: Method | undefined;
   readonly #clients = new Set<Client>();
   /** Connections that are only told that there are too many. */
   readonly #refused = new Set<Socket>();
@@ -47,6 +50,7 @@ export class ControlServer {
   private constructor(options: ControlServerOptions) {
     this.#backend = options.backend;
     this.#onError = options.onError;
+    this.#only = options.only?.method;
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = 2 * MAX_CLIENTS;
   }
@@ -74,6 +78,7 @@ export class ControlServer {
       process.umask(mask);
     });
     chmodSync(path, 0o660);
+    if (options.only) chownSync(path, options.only.user, process.getegid?.() ?? 0);
     control.#server.on('error', options.onError);
     return control;
   }
@@ -93,7 +98,7 @@ export class ControlServer {
       socket.end(`${JSON.stringify(full)}\n`);
       return;
     }
-    const client = new Client(socket, this.#backend, this.#onError);
+    const client = new Client(socket, this.#backend, this.#onError, this.#only);
     this.#clients.add(client);
     socket.once('close', () => {
       client.close();
@@ -131,11 +136,15 @@ class Client {
   readonly #lines = new LineSplitter(MAX_REQUEST);
   readonly #watches = new Map<number, { close(): void }>();
   readonly #caller: Caller;
+  readonly #only: Method | undefined;
+  /** From then on everything that comes is handed over to it. */
+  #feed: Feed | undefined;
   #inFlight = 0;
   #closed = false;
 
-  constructor(socket: Socket, backend: Backend, onError: (error: Error) => void) {
+  constructor(socket: Socket, backend: Backend, onError: (error: Error) => void, only: Method | undefined) {
     this.#socket = socket;
+    this.#only = only;
     this.#caller = callerOf(socket);
     this.#backend = backend;
     this.#onError = onError;
@@ -148,10 +157,15 @@ class Client {
     this.#closed = true;
     for (const watch of this.#watches.values()) watch.close();
     this.#watches.clear();
+    this.#feed?.close('the process that handed it over is gone');
     this.#socket.destroy();
   }
 
   #receive(chunk: Buffer): void {
+    if (this.#feed) {
+      this.#feed.push(chunk);
+      return;
+    }
     const lines = this.#lines.push(chunk);
     if (!lines) {
       this.#send({ id: null, ok: false, error: { code: 'too-large', message: `a request is longer than ${MAX_REQUEST} bytes` } });
@@ -182,8 +196,11 @@ class Client {
 
   async #serve(request: Request): Promise<void> {
     const { id } = request;
+    if (this.#only !== undefined && request.method !== this.#only)
+      throw new ApiError('refused', `only ${this.#only} is answered on this socket`);
     if (request.method === 'watch') return this.#watch(id, request.params);
     if (request.method === 'observe') return this.#observe(id, request.params);
+    if (request.method === 'exabgp') return this.#hear(id);
     if (request.method === 'cancel') {
       this.#watches.get(request.params.request)?.close();
       this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION } });
@@ -192,7 +209,7 @@ class Client {
     this.#send({ id, ok: true, result: await this.#call(request) });
   }
 
-  #call(request: Exclude<Request, { method: 'watch' | 'observe' | 'cancel' }>): Promise<unknown> {
+  #call(request: Exclude<Request, { method: 'watch' | 'observe' | 'exabgp' | 'cancel' }>): Promise<unknown> {
     const backend = this.#backend;
     switch (request.method) {
       case 'status':
@@ -244,6 +261,14 @@ class Client {
     const first = { verdicts: last, lost: 0 };
     if (follow) await this.#stream(id, follow, { first, nothing: { verdicts: [], lost: 0 }, answer: (part) => part });
     else this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, ...first } });
+  }
+
+  async #hear(id: number): Promise<void> {
+    const send = (command: string): void =>
+      this.#send({ id, ok: true, result: { format_version: FORMAT_VERSION, commands: [command] }, more: true });
+    const feed = await this.#backend.feed(uidOf(this.#socket), send);
+    if (this.#closed) feed.close('the process that handed it over is gone');
+    else this.#feed = feed;
   }
 
   #checkStream(id: number): void {
@@ -306,6 +331,11 @@ class Client {
 }
 
 /** Who is at the other end, as the kernel says. */
+function uidOf(socket: Socket): number | undefined {
+  const fd = socketFd(socket);
+  return fd === undefined ? undefined : peerCredentials(fd).uid;
+}
+
 function callerOf(socket: Socket): Caller {
   const fd = socketFd(socket);
   if (fd === undefined) return 'unknown';

@@ -48,9 +48,15 @@ export interface ExpireOptions {
   readonly due: number;
 }
 
+export interface ExabgpOptions extends Omit<RunOptions, 'clear'> {
+  /** Whether the daemon at `socket` takes the lines, instead of this process being the daemon. */
+  readonly attached: boolean;
+}
+
 /** Commands that need the whole program: main.ts brings them in. A command that is not given is not offered. */
 export interface Entrypoints {
   readonly run?: (options: RunOptions, io: Io) => Promise<ExitCode>;
+  readonly exabgp?: (options: ExabgpOptions, io: Io) => Promise<ExitCode>;
   readonly restore?: (options: RestoreOptions, io: Io) => Promise<ExitCode>;
   readonly clear?: (options: ClearOptions, io: Io) => Promise<ExitCode>;
   readonly expire?: (options: ExpireOptions, io: Io) => Promise<ExitCode>;

@@ -5,6 +5,7 @@ import { CliError, EXIT, type ExitCode } from './exit.ts';
 import { addChangeCommands } from './groups/change.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
+import { addExabgpCommand } from './groups/exabgp.ts';
 import { addExplainCommands } from './groups/explain.ts';
 import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
@@ -36,7 +37,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   const errPalette = (): Palette => palette(color(), io.errIsTerminal, io.env);
   const context: GroupContext = { io, done, color, outPalette, errPalette };
 
-  const { run, restore, clear, expire, demo } = entrypoints;
+  const { run, exabgp, restore, clear, expire, demo } = entrypoints;
   if (run) {
     program
       .command('run')
@@ -84,6 +85,8 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   addChangeCommands(program, context);
   addExplainCommands(program, context);
   addReplayCommand(program, context);
+
+  if (exabgp) addExabgpCommand(program, context, exabgp);
 
   if (restore) {
     program

@@ -5,6 +5,7 @@ import {
   type Backend,
   type Caller,
   type ConfirmAnswer,
+  type Feed,
   FORMAT_VERSION,
   type GenerationAnswer,
   type HistoryAnswer,
@@ -30,6 +31,7 @@ import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
 import type { Changes } from './changes.ts';
+import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
 import type { Verdicts } from './verdicts.ts';
@@ -46,6 +48,7 @@ export interface BackendParts {
   readonly events: EventBus;
   readonly verdicts: Verdicts;
   readonly changes: Changes;
+  readonly exabgp: ExabgpFeeds;
 }
 
 const DEFAULT_PAGE = 1000;
@@ -68,6 +71,7 @@ export class DaemonBackend implements Backend {
     const { reloads } = this.#parts.changes;
     const memory = process.memoryUsage();
     const verdicts = this.#parts.verdicts.counts(kernel.ebpf?.events);
+    const exabgp = this.#parts.exabgp.summary();
     return {
       format_version: FORMAT_VERSION,
       version,
@@ -89,6 +93,7 @@ export class DaemonBackend implements Backend {
         established: peers.filter((p) => p.state === 'Established').length,
         converged: peers.filter((p) => p.converged).length,
       },
+      ...(exabgp && { exabgp }),
       sets: this.#setSummaries(counts, kernel),
       routes: { kept: counts.routes, prefixes: counts.prefixes, attribute_sets: counts.attributeSets },
       kernel: {
@@ -257,6 +262,10 @@ export class DaemonBackend implements Backend {
 
   async observe(params: Params<'observe'>): ReturnType<Backend['observe']> {
     return this.#parts.verdicts.observe(params);
+  }
+
+  async feed(uid: number | undefined, send: (command: string) => void): Promise<Feed> {
+    return this.#parts.exabgp.feed(uid, send);
   }
 
   #set(name: string): void {

@@ -14,6 +14,7 @@ import type { Texts } from '../sources/config/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
+import { ExabgpFeeds, type Hear } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import type { GenerationStore } from './generations/index.ts';
@@ -75,6 +76,8 @@ export interface DaemonOptions {
   readonly notifier: Notifier;
   readonly openKernel: (config: Config, events: (event: KernelEvent) => void) => Promise<KernelPort>;
   readonly schedule: (parts: SchedulingParts) => Scheduling;
+  /** Where this is ExaBGP's own process: what it prints. */
+  readonly hear?: Hear;
   /** Called at most once, when the kernel side is gone for good. */
   readonly onFatal: (error: Error) => void;
 }
@@ -101,6 +104,7 @@ export class Daemon {
   readonly #server: ControlServer;
   readonly #kernel: KernelPort;
   readonly #state: RouteState;
+  readonly #exabgp: ExabgpFeeds;
   readonly #source: BgpSource;
   readonly #scheduling: Scheduling;
   readonly #addressTimer: NodeJS.Timeout;
@@ -155,6 +159,7 @@ export class Daemon {
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
       daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger });
       daemon.#begin(late, ledger, since);
+      await daemon.#exabgp.open(late);
       options.holdImage(config.stateDirectory, false);
       return daemon;
     } catch (error) {
@@ -185,7 +190,9 @@ export class Daemon {
     this.#state.configure(config);
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0);
-    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock });
+    this.#exabgp = new ExabgpFeeds({ config: () => this.#config, events: this.#emit, log: options.log, hear: options.hear });
+    const exabgp = this.#exabgp.speaker;
+    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
     this.#scheduling = options.schedule({
@@ -244,6 +251,7 @@ export class Daemon {
         events: this.#bus,
         verdicts: this.#verdicts,
         changes: this.#changes,
+        exabgp: this.#exabgp,
       }),
     );
     this.#expiry.wait(since);
@@ -341,6 +349,7 @@ export class Daemon {
     clearTimeout(this.#statusTimer);
     this.#expiry.close();
     await this.#changes.close();
+    await this.#exabgp.close(() => this.#scheduling.idle());
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     this.#state.close();

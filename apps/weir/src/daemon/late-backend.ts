@@ -77,6 +77,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).observe(params);
   }
 
+  async feed(uid: number | undefined, send: (command: string) => void): ReturnType<Backend['feed']> {
+    return (await this.#ready).feed(uid, send);
+  }
+
   /** Too early for events: refused as busy. */
   watch(params: Parameters<Backend['watch']>[0]): ReturnType<Backend['watch']> {
     return this.#backend?.watch(params);

@@ -16,7 +16,10 @@ import { Notifier } from './notifier.ts';
 import { withoutMistakes } from './without-mistakes.ts';
 
 /** What main.ts brings in. */
-export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule' | 'startTimer' | 'holdImage'>;
+export type RunParts = Pick<DaemonOptions, 'openKernel' | 'schedule' | 'startTimer' | 'holdImage' | 'hear'> & {
+  /** Resolves when there is nothing left to run for. */
+  readonly ended?: Promise<string>;
+};
 
 /** `weir run`: until SIGTERM or SIGINT. An error that nobody handles is logged and ends the process; the kernel stays as it is. */
 export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): Promise<ExitCode> {
@@ -64,7 +67,7 @@ export async function runDaemon(options: RunOptions, io: Io, parts: RunParts): P
     };
     const daemon = await Daemon.start({ version: version(), config, choose, reload: read, readTexts, log, notifier, onFatal, ...parts });
     hangUps.serve(daemon);
-    const end = await Promise.race([untilEnd(io), fatal]);
+    const end = await Promise.race([untilEnd(io), fatal, ...(parts.ended ? [parts.ended] : [])]);
     const reason = typeof end === 'string' ? end : end.message;
     log.log(typeof end === 'string' ? 'info' : 'error', `ending: ${reason}`);
     await daemon.close({ clear: options.clear, message: `weir is ending (${typeof end === 'string' ? end : 'error'})` });

@@ -14,6 +14,8 @@ export type Event = { readonly at: number } & (
   | { readonly kind: 'member'; readonly set: string; readonly prefix: string; readonly present: boolean; readonly peer: string | undefined }
   | { readonly kind: 'refused'; readonly set: string; readonly prefix: string; readonly peer: string; readonly reason: string }
   | { readonly kind: 'max-prefixes'; readonly peer: string; readonly count: number; readonly limit: number; readonly action: string }
+  /** Something about what ExaBGP hands over that an operator should know. */
+  | { readonly kind: 'exabgp'; readonly message: string }
   | { readonly kind: 'listen'; readonly address: string; readonly ok: boolean; readonly message: string | undefined }
   | { readonly kind: 'reload'; readonly ok: boolean; readonly changed: readonly string[] }
   | { readonly kind: 'kernel'; readonly event: KernelEvent }

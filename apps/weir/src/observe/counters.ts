@@ -70,6 +70,7 @@ export class Counters {
       case 'peer-converged':
       case 'not-refreshed':
       case 'max-prefixes':
+      case 'exabgp':
       case 'listen':
         break;
     }

@@ -63,6 +63,8 @@ export function describeEvent(event: Event): Described {
         limit: event.limit,
         action: event.action,
       });
+    case 'exabgp':
+      return line('warn', event.message, kind, {});
     case 'listen':
       return line(
         event.ok ? 'info' : 'error',

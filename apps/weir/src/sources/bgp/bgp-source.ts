@@ -3,6 +3,8 @@ import { BgpSpeaker, type Clock, type PeerStatus, type SessionEvent, systemClock
 import type { Config } from '../../model/config.ts';
 import type { EventSink } from '../../model/event.ts';
 import { type ConfigureResult, type FamilyPhase, type RouteState, type SessionDown, samePeer } from '../../state/index.ts';
+import type { ExabgpSpeaker } from '../exabgp/index.ts';
+import { joinSpeakers } from './joined-speaker.ts';
 import { PeerLink } from './peer-link.ts';
 import { type SpeakerOptions, speakerConfig } from './speaker-config.ts';
 
@@ -24,6 +26,8 @@ export interface BgpSourceOptions extends SpeakerOptions {
   readonly clock?: Clock;
   /** For tests: instead of a `BgpSpeaker`. */
   readonly speaker?: (sink: (event: SessionEvent) => void) => Speaker;
+  /** Sessions that ExaBGP holds, of the peers with `via`. */
+  readonly exabgp?: ExabgpSpeaker;
 }
 
 /** A peer as its session and its convergence see it; what is stored of it is in `RouteState.counts`. */
@@ -70,7 +74,9 @@ export class BgpSource {
     this.#events = options.events;
     this.#clock = options.clock ?? systemClock;
     const sink = (event: SessionEvent): void => this.#take(event);
-    this.#speaker = options.speaker?.(sink) ?? new BgpSpeaker(speakerConfig(options.config, options), sink, this.#clock);
+    const own = options.speaker?.(sink) ?? new BgpSpeaker(speakerConfig(options.config, options), sink, this.#clock);
+    options.exabgp?.listen(sink);
+    this.#speaker = options.exabgp ? joinSpeakers(own, options.exabgp) : own;
     this.#link(options.config);
   }
 
@@ -87,9 +93,9 @@ export class BgpSource {
     const next = speakerConfig(config, this.#options);
     // A speaker that is never started only checks.
     new BgpSpeaker(next, () => undefined);
-    // A peer that is only called otherwise gets a new session under its new name: its routes are held meanwhile.
+    // A peer that is only called otherwise, or is heard another way, gets a new session: its routes are held meanwhile.
     for (const peer of before.bgp.peers) {
-      const renamed = config.bgp.peers.find((other) => samePeer(other, peer) && other.name !== peer.name);
+      const renamed = config.bgp.peers.find((other) => samePeer(other, peer) && (other.name !== peer.name || other.via !== peer.via));
       const link = this.#links.get(peer.name);
       if (!renamed || !link?.negotiated) continue;
       this.#state.sessionDown(peer.name, { hard: false, retained: this.#retained(peer.name, link, link.negotiated.families) });
@@ -97,6 +103,7 @@ export class BgpSource {
     const result = this.#state.configure(config);
     this.#config = config;
     this.#link(config, before);
+    this.#options.exabgp?.reconfigure(config);
     this.#speaker.reconfigure(next);
     for (const request of result.refresh) for (const family of request.families) this.#askAgain(request.peer, family);
     return result;
@@ -163,7 +170,7 @@ export class BgpSource {
     }
     for (const peer of config.bgp.peers) {
       const old = before?.bgp.peers.find((other) => other.name === peer.name);
-      const same = old && samePeer(old, peer) && old.families.join() === peer.families.join();
+      const same = old && samePeer(old, peer) && old.via === peer.via && old.families.join() === peer.families.join();
       const present = this.#links.get(peer.name);
       if (present && same) {
         present.times = config.convergence;

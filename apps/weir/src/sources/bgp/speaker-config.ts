@@ -9,7 +9,7 @@ export interface SpeakerOptions {
   readonly namespace?: string | undefined;
 }
 
-/** The configuration as the BGP speaker takes it. */
+/** The configuration as the BGP speaker takes it; peers of ExaBGP's are not its own. */
 export function speakerConfig(config: Config, options: SpeakerOptions): SpeakerConfig {
   const { bgp } = config;
   return {
@@ -17,7 +17,7 @@ export function speakerConfig(config: Config, options: SpeakerOptions): SpeakerC
     routerId: bgp.routerId,
     restarting: options.restarting,
     listen: bgp.listen.map(({ address, port }): ListenConfig => ({ address, port })),
-    peers: bgp.peers.map(peerConfig),
+    peers: bgp.peers.filter(({ via }) => via !== 'exabgp').map(peerConfig),
     ...(bgp.hostname === undefined ? {} : { hostname: bgp.hostname }),
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
     ...(options.announcer === undefined ? {} : { announcer: options.announcer }),

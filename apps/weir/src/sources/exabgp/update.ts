@@ -1,0 +1,108 @@
+import {
+  BgpError,
+  decodeUpdate,
+  encodeAttributes,
+  type FamilyName,
+  familyOf,
+  HEADER_SIZE,
+  MAX_EXTENDED_MESSAGE,
+  MessageType,
+  parseFamily,
+  type UpdateMessage,
+} from '@weir/bgp/codec';
+import { Writer } from '@weir/wire/bytes';
+import { contextOf } from './agreement.ts';
+import { readAttributes } from './attributes.ts';
+import { type JsonObject, type JsonValue, LineError, object, text } from './json.ts';
+import type { Agreement, Neighbor } from './line.ts';
+import { readAnnouncements, readWithdrawals } from './routes.ts';
+
+const NOTHING: UpdateMessage = {
+  kind: 'update',
+  withdraw: [],
+  announce: [],
+  withdrawFlows: [],
+  announceFlows: [],
+  attributes: {},
+  rawAttributes: new Uint8Array(0),
+  endOfRib: undefined,
+  errors: [],
+};
+
+/**
+ * `message` of an update line: an UPDATE, or an End-of-RIB; undefined where there is nothing for Weir in it. Attributes without routes are what ExaBGP
+ * leaves of a message whose routes it could not read (a malformed flow): an error of the UPDATE, which then says nothing. Throws LineError.
+ */
+export function readMessage(message: JsonObject, neighbor: Neighbor): UpdateMessage | undefined {
+  if (message['eor'] !== undefined) return endOfRib(object(message['eor'], 'eor'));
+  const { attribute, announce, withdraw } = object(message['update'], 'update');
+  const attributes = attribute === undefined ? {} : object(attribute, 'attribute');
+  if (announce === undefined && withdraw === undefined) return Object.keys(attributes).length > 0 ? unreadable() : undefined;
+  const routes = announce === undefined ? [] : readAnnouncements(object(announce, 'announce'));
+  const gone = withdraw === undefined ? [] : readWithdrawals(object(withdraw, 'withdraw'));
+  if (routes.length === 0 && gone.length === 0) return undefined;
+  // What RFC 7606 calls treat-as-withdraw.
+  if (attributes['error'] !== undefined) return { ...NOTHING, withdraw: [...gone, ...routes.map(({ run }) => run)] };
+  if (routes.length === 0) return { ...NOTHING, withdraw: gone };
+  const hop = routes.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
+  const { attributes: read, raw } = readAttributes(attributes, hop, contextOf(neighbor));
+  return { ...NOTHING, withdraw: gone, announce: routes, attributes: read, rawAttributes: raw };
+}
+
+function endOfRib(value: JsonObject): UpdateMessage | undefined {
+  const family = namedFamily(value);
+  return family && { ...NOTHING, endOfRib: family };
+}
+
+/** `{ "afi": "ipv4", "safi": "unicast" }` */
+export function namedFamily({ afi, safi }: JsonObject): FamilyName | undefined {
+  return parseFamily(`${text(afi, 'afi')} ${text(safi, 'safi')}`);
+}
+
+function unreadable(): UpdateMessage {
+  const message = 'attributes without routes: ExaBGP could not read the routes of the message';
+  const error = { offset: 0, attribute: undefined, message, action: 'treat-as-withdraw', rfc: 'RFC 7606 section 2' } as const;
+  return { ...NOTHING, errors: [error] };
+}
+
+/** The UPDATE in `body`, the octets behind the header, which ExaBGP adds with `consolidate`. Throws LineError, also where the codec would end the session. */
+export function readBody(body: JsonValue, neighbor: Neighbor, agreement: Agreement): UpdateMessage {
+  const octets = hex(text(body, 'body'));
+  const length = HEADER_SIZE + octets.length;
+  if (octets.length < 4 || length > MAX_EXTENDED_MESSAGE) throw new LineError('body has not the length of an UPDATE');
+  const message = new Uint8Array(length);
+  message.fill(0xff, 0, 16);
+  message[16] = length >>> 8;
+  message[17] = length & 0xff;
+  message[18] = MessageType.update;
+  message.set(octets, HEADER_SIZE);
+  try {
+    const update = decodeUpdate(message, contextOf(neighbor, agreement));
+    // A family that ExaBGP has and Weir does not is nobody's mistake.
+    const errors = update.errors.filter(({ family }) => {
+      const name = family && familyOf(family.afi, family.safi)?.name;
+      return family === undefined || (name !== undefined && agreement.families.includes(name));
+    });
+    return { ...update, errors, ...(agreement.fourOctetAs ? {} : { rawAttributes: widened(update, neighbor) }) };
+  } catch (error) {
+    if (error instanceof BgpError) throw new LineError(`body: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Attributes with AS numbers of four octets, as those of all other lines are. */
+function widened(update: UpdateMessage, neighbor: Neighbor): Uint8Array {
+  const w = new Writer(512);
+  encodeAttributes(w, update.attributes, contextOf(neighbor));
+  return w.finish();
+}
+
+function hex(written: string): Uint8Array {
+  if (!/^0x(?:[0-9A-Fa-f]{2})*$/.test(written)) throw new LineError('body is not hexadecimal');
+  return Uint8Array.from(Buffer.from(written.slice(2), 'hex'));
+}
+
+/** `body` where a line has one, wherever it is: beside `header` (consolidate), or in `message` (packets). */
+export function bodyOf(line: JsonObject, message: JsonObject): JsonValue | undefined {
+  return line['body'] ?? message['body'];
+}
