@@ -156,6 +156,39 @@ describe('under load', () => {
     expect(busy).toBeGreaterThan(5);
   });
 
+  it('native and generic XDP are exchanged without a packet between them', async () => {
+    const one = engine(pinDirectory(host.path), host);
+    const withBridge = (mode: 'native' | 'generic', bridge = () => compiled('tc', [denyBad, allow])): WantedHook[] => {
+      const hook = wanted('xdp', [denyBad, allow], xdp('here', mode));
+      return [{ ...hook, attachments: hook.attachments.map((place) => ({ ...place, bridge })) }];
+    };
+    one.configure(withBridge('native'));
+    const passed = countPassed();
+    let running = true;
+    const sent = sendFrames(100, 1000, 1, BAD, GOOD).finally(() => {
+      running = false;
+    });
+    let changes = 0;
+    while (running) {
+      const mode = changes % 2 === 0 ? 'generic' : 'native';
+      expect(one.configure(withBridge(mode))).toEqual({ problems: [], repaired: [], gaps: [] });
+      expect(xdpOf('here')?.mode).toBe(mode);
+      changes++;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const each = await sent;
+    await quiet(one);
+    expect(changes).toBeGreaterThan(3);
+    expect(passed()[0]).toBe(0);
+    // What is denied is counted once, but for what the queue before generic XDP has no room for.
+    const { bad = 0 } = counts(one);
+    expect(bad).toBeGreaterThan(0);
+    expect(bad).toBeLessThanOrEqual(each);
+    // Where the rules cannot be judged at tc it is told for how long there was nothing.
+    const { gaps } = one.configure(withBridge(changes % 2 === 0 ? 'generic' : 'native', () => undefined as never));
+    expect(gaps).toMatchObject([{ ms: expect.any(Number), why: 'its rules cannot be judged at tc' }]);
+  }, 90_000);
+
   it('a process that is killed while it changes rules leaves packets judged, and the next one goes on', async () => {
     const directory = pinDirectory(host.path);
     const passed = countPassed();
@@ -476,7 +509,14 @@ describe('refusals', () => {
     const one = engine(pinDirectory(host.path), host);
     expect(one.configure([wanted('xdp', [denyBad, allow], xdp('lo', 'auto'))]).problems).toEqual([]);
     expect(one.status().places).toMatchObject([{ way: 'generic', why: 'its driver has no XDP (EOPNOTSUPP)' }]);
+    // What is not to be had takes nothing away from what there is.
     const { problems } = one.configure([wanted('xdp', [denyBad, allow], xdp('lo', 'native'))]);
     expect(problems.map(({ error }) => error.message)).toEqual([expect.stringContaining('the driver has no XDP')]);
+    const held = xdpOf('lo');
+    expect(held?.mode).toBe('generic');
+    // It is not tried again and again, and told all the same.
+    expect(one.settle().problems).toEqual(problems);
+    expect([xdpOf('lo'), one.status().places[0]?.way]).toEqual([held, 'generic']);
+    expect(one.configure([wanted('xdp', [denyBad, allow], xdp('lo', 'generic'))]).problems).toEqual([]);
   });
 });

@@ -17,6 +17,7 @@ import type { CompiledHook } from '../model/ebpf-program.ts';
 import type { HookRules } from '../model/rule.ts';
 import { standIns } from './ebpf-stand-ins.ts';
 import { atOnce } from './in-steps.ts';
+import { sameData } from './same-data.ts';
 
 /** What is wanted of a hook; where its rules cannot be said there are `refusals` instead of programs, and those before stay. */
 export interface PlannedHook {
@@ -63,7 +64,7 @@ function* planHook(
   options: PlanOptions,
 ): Generator<undefined, PlannedHook> {
   const { hook } = rules;
-  const result = yield* compileVariants(ebpf, rules, variants, options);
+  const result = yield* compileChanged(ebpf, rules, variants, options);
   const refusals = 'refusals' in result ? result.refusals : [];
   const before = options.earlier?.hooks.find((one) => one.hook === hook);
   const instead = standIns({
@@ -77,11 +78,36 @@ function* planHook(
   });
   // Where rules cannot be said the places are the same, judged by what is there.
   const programs = 'programs' in result ? result.programs : new Map<string, CompiledHook>();
-  const attachments = variants.map(({ name }): WantedAttachment => ({ place: placeOf(ebpf, hook, name), variant: name }));
+  const attachments = variants.map((variant): WantedAttachment => {
+    const place = placeOf(ebpf, hook, variant.name);
+    const bridge = (): CompiledHook | undefined => {
+      const made = atOnce(compileVariants(ebpf, rules, [{ ...variant, place: 'tc' }], options, { classifier: undefined }));
+      return 'programs' in made ? made.programs.get(variant.name) : undefined;
+    };
+    return { place, variant: variant.name, ...(place.kind === 'xdp' && { bridge }) };
+  });
   return { rules, wanted: { hook, programs, attachments, instead }, refusals };
 }
 
 type Compiled = { readonly programs: ReadonlyMap<string, CompiledHook> } | { readonly refusals: readonly Refusal[] };
+
+/** Of each hook what was compiled last. */
+const LAST = new Map<string, { readonly key: string; readonly rules: HookRules; readonly compiled: Compiled }>();
+
+/** `compileVariants`, unless nothing has changed since the last time. */
+function* compileChanged(
+  ebpf: EbpfConfig,
+  rules: HookRules,
+  variants: readonly Variant[],
+  options: PlanOptions,
+): Generator<undefined, Compiled> {
+  const key = JSON.stringify([variants.map(({ name, place }) => [name, place]), options.mayGoto !== false, ebpf.eventBuffer]);
+  const last = LAST.get(rules.hook);
+  if (last?.key === key && options.compileHook === undefined && sameData(last.rules, rules)) return last.compiled;
+  const compiled = yield* compileVariants(ebpf, rules, variants, options);
+  if (options.compileHook === undefined) LAST.set(rules.hook, { key, rules, compiled });
+  return compiled;
+}
 
 /** The programs of every variant. `other`: of rules that stand in for the hook's, in this arrangement. */
 function* compileVariants(

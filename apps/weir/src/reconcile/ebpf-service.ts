@@ -207,9 +207,14 @@ export class EbpfService {
     return this.#tellRepairs(settled);
   }
 
-  #tellRepairs({ problems, repaired }: ReturnType<EbpfEngine['settle']>): readonly EngineProblem[] {
+  #tellRepairs({ problems, repaired, gaps }: ReturnType<EbpfEngine['settle']>): readonly EngineProblem[] {
     for (const place of repaired)
       this.#options.emit({ kind: 'drift', set: describePlace(place), detail: 'the eBPF program was taken off', repaired: true });
+    for (const { place, ms, why } of gaps)
+      this.#options.emit({
+        kind: 'failed',
+        message: `${describePlace(place)}: judged by nothing for ${Math.ceil(ms)} ms while its mode changed: ${why}`,
+      });
     return problems;
   }
 

@@ -1,18 +1,20 @@
 import { type BpfMap, type FeatureReport, PinDirectory } from '@weir/ebpf/kernel';
 import { DirectoryLock } from '@weir/sys';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
+import { asError } from './as-error.ts';
 import { cgroupId, type Surroundings } from './attachment.ts';
+import { type Bridge, bridgeRules } from './bridge.ts';
 import { EngineBusyError, RefusedProgramError } from './engine-error.ts';
+import type { EngineStatus } from './engine-status.ts';
 import { type HookPrograms, usesOf } from './generation.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
 import { writeInterfaceNames } from './interface-names.ts';
 import type { ListChange } from './kernel-list.ts';
-import { asDelta, type ListState, ListStore } from './list-store.ts';
+import { asDelta, ListStore } from './list-store.ts';
 import { MapStore } from './map-store.ts';
 import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './pin-layout.ts';
-import { asError, type HeldPlace, type PlaceProblem, Places } from './places.ts';
+import { type HeldPlace, type PlaceProblem, Places, type XdpPlace } from './places.ts';
 import { requireForPrograms } from './required-features.ts';
-import type { CountColumns } from './rule-counts.ts';
 import { type InForce, ProgramChoices } from './stand-in.ts';
 import { InterfaceWatch } from './surroundings.ts';
 import type { EngineProblem, Settled, WantedHook } from './wanted-hook.ts';
@@ -30,26 +32,7 @@ export interface EngineOptions {
   readonly now: () => number;
 }
 
-/** A place as it is held, for a hook. */
-export interface PlaceStatus extends HeldPlace {
-  readonly hook: string;
-  readonly place: AttachPlace;
-  /** The number of the programs in force. */
-  readonly generation: number | undefined;
-}
-
-export interface EngineStatus {
-  readonly directory: string;
-  readonly places: readonly PlaceStatus[];
-  readonly lists: readonly ListState[];
-  readonly rules: readonly {
-    readonly hook: string;
-    readonly generation: number | undefined;
-    readonly refs: readonly string[];
-    /** Of a map with counts by rule. */
-    readonly counts: (symbol: string) => CountColumns | undefined;
-  }[];
-}
+export type { EngineStatus, PlaceStatus } from './engine-status.ts';
 
 /** The members of a set that are known already; undefined where they are still to come. */
 export type KnownMembers = (set: string, family: 4 | 6) => PrefixColumns | undefined;
@@ -165,6 +148,7 @@ export class EbpfEngine {
   /** Takes what is wanted, and makes the kernel agree. What cannot be is a problem; the rest is done, and programs that were in force stay. */
   configure(hooks: readonly WantedHook[]): Settled {
     this.#asked = hooks;
+    this.#places.wantAgain();
     return this.settle();
   }
 
@@ -174,7 +158,7 @@ export class EbpfEngine {
 
   /** Makes the kernel agree with what is wanted: after `configure`, when something has changed, and to try again. Before `configure` it does nothing. */
   settle(): Settled {
-    if (!this.#asked) return { problems: [], repaired: [] };
+    if (!this.#asked) return { problems: [], repaired: [], gaps: [] };
     this.#around = this.#watch.look(this.#features);
     this.#cgroups = this.#lookAtCgroups();
     const problems: EngineProblem[] = [];
@@ -183,7 +167,7 @@ export class EbpfEngine {
     for (const wanted of this.#wanted) this.#put(wanted, problems);
     const places = this.#wanted.flatMap(({ attachments }) => attachments.map(({ place }) => place));
     const others = this.#alone ? [] : this.#otherLayouts();
-    const settled = this.#places.settle(places, this.#around, others);
+    const settled = this.#places.settle(places, this.#around, others, (place) => this.#bridge(place));
     for (const problem of settled.problems) problems.push(this.#problemAt(problem));
     this.#sweep();
     for (const directory of others) directory.remove();
@@ -191,7 +175,7 @@ export class EbpfEngine {
     // What this has changed itself is no news.
     this.#watch.changed();
     this.#around = this.#watch.look(this.#features);
-    return { problems, repaired: settled.repaired };
+    return { problems, repaired: settled.repaired, gaps: settled.gaps };
   }
 
   /** A place that is judged by what stands in for its rules is no problem where that judges as they do. */
@@ -229,6 +213,11 @@ export class EbpfEngine {
       const problem = program && this.#places.judgeBy(place, program);
       if (problem) problems.push(this.#problemAt(problem));
     }
+  }
+
+  #bridge(place: XdpPlace): Bridge | string {
+    const hook = this.#wanted.find(({ attachments }) => attachments.some((one) => placeName(one.place) === placeName(place)));
+    return hook === undefined ? 'no rules are wanted there' : bridgeRules(place, hook, this.#runtime(hook.hook), this.#around);
   }
 
   #problemAt({ place, error }: PlaceProblem): EngineProblem {

@@ -14,7 +14,7 @@ export type HookPrograms = ReadonlyMap<string, CompiledHook>;
 /** What rules count in, which is carried over. */
 type CountedNeed = Extract<MapNeed, { kind: 'counters' | 'event-counts' }>;
 
-function isCounted(need: MapNeed): need is CountedNeed {
+export function isCounted(need: MapNeed): need is CountedNeed {
   return need.kind === 'counters' || need.kind === 'event-counts';
 }
 

@@ -1,9 +1,9 @@
-import type { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
-import type { MapNeed } from '../../model/ebpf-program.ts';
+import { type BpfMap, type BpfProgram, compareMap, type PinDirectory } from '@weir/ebpf/kernel';
+import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 import { pinText, readText } from './blob.ts';
-import { Generation, type HookPrograms, type Uses, usesOf } from './generation.ts';
+import { Generation, type HookPrograms, isCounted, type Uses, usesOf } from './generation.ts';
 import type { ListStore } from './list-store.ts';
-import { createMap } from './load-hook.ts';
+import { createMap, type LoadedHook, loadHook } from './load-hook.ts';
 import { MapStore } from './map-store.ts';
 import { generationDirectory, generationOf, PIN } from './pin-layout.ts';
 import { type CountColumns, carryCounts } from './rule-counts.ts';
@@ -140,6 +140,26 @@ export class HookRuntime {
       case 'event-counts':
         throw new TypeError(`${need.symbol} is of the generation`);
     }
+  }
+
+  /**
+   * Loads a program that judges by the rules in force at another kind of place, and counts and limits with them; undefined where other rules are in force.
+   * @throws BpfError, VerifierError
+   */
+  loadBeside(compiled: CompiledHook): LoadedHook | undefined {
+    const current = this.#current;
+    if (current?.refs.length !== compiled.rules.length || !compiled.rules.every(({ ref }, i) => ref === current.refs[i])) return undefined;
+    // What is not there yet is made for this program alone.
+    const provide = (need: MapNeed): BpfMap | undefined => {
+      const known = isCounted(need)
+        ? current.map(need.symbol)
+        : need.kind === 'limits'
+          ? this.#maps.find(need.symbol)
+          : this.#parts.common.find(need.symbol);
+      if (need.kind === 'list') return this.#parts.lists.open(need).map;
+      return known && compareMap(known.info(), { name: known.name, ...need.shape }).length === 0 ? known : undefined;
+    };
+    return loadHook(compiled, { name: `weir_${compiled.place}`, provide, constant: (symbol) => this.#parts.lists.constant(symbol) });
   }
 
   /** What the programs look into that are in force, or were last to be loaded. */

@@ -1,5 +1,6 @@
 import type { PinDirectory } from '@weir/ebpf/kernel';
 import { type Attachment, isAt, isAttached, type PinnedLink, type Surroundings } from './attachment.ts';
+import type { AttachPlace } from './pin-layout.ts';
 
 /**
  * Links that hold a place and are not as they should be: of another version of the layout, of an interface that is called otherwise now. Whoever needs their place takes
@@ -27,15 +28,19 @@ export class LinkPool {
     for (const name of directories) this.collect(directory.at(name));
   }
 
+  /** Whether what holds the place of an attachment has to be taken off before that can be attached: a link keeps its mode for good. */
+  isInTheWay({ place }: Attachment, around: Surroundings): boolean {
+    return this.#links.some(({ link }) => isAt(link.info(), place, around)) && !modeFits(place, around);
+  }
+
   /** Lets an attachment take over the link that is at its place; false when there is none. */
   take(attachment: Attachment, around: Surroundings): boolean {
     const { place } = attachment;
     const index = this.#links.findIndex(({ link }) => isAt(link.info(), place, around));
     const found = this.#links[index];
     if (!found) return false;
-    const mode = place.kind === 'xdp' && place.mode !== 'auto' ? place.mode : undefined;
-    const fits = mode === undefined || (place.kind === 'xdp' && around.interfaces.get(place.interface)?.xdp?.mode === mode);
-    // A link keeps its mode for good, and an interface has room for one.
+    const fits = modeFits(place, around);
+    // An interface has room for one.
     if (fits) attachment.takeOver(found);
     else detach(found);
     this.#links.splice(index, 1);
@@ -46,6 +51,10 @@ export class LinkPool {
   clear(): void {
     for (const pinned of this.#links.splice(0)) detach(pinned);
   }
+}
+
+function modeFits(place: AttachPlace, { interfaces }: Surroundings): boolean {
+  return place.kind !== 'xdp' || place.mode === 'auto' || interfaces.get(place.interface)?.xdp?.mode === place.mode;
 }
 
 function detach({ link, directory, pin }: PinnedLink): void {

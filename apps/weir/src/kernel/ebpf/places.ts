@@ -1,7 +1,7 @@
-import { AssemblyError } from '@weir/ebpf/asm';
-import { BpfError, type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
-import { AbsentPlaceError, Attachment, FILTER_PLACE, type Surroundings, UnsuitablePlaceError } from './attachment.ts';
-import { MissingFeatureError, RefusedProgramError } from './engine-error.ts';
+import { type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from '@weir/ebpf/kernel';
+import { asError } from './as-error.ts';
+import { Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
+import type { Bridge } from './bridge.ts';
 import { LinkPool } from './link-pool.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
 import { requireFeatures } from './required-features.ts';
@@ -21,12 +21,26 @@ export interface HeldPlace {
   readonly why: string | undefined;
 }
 
+export type XdpPlace = Extract<AttachPlace, { kind: 'xdp' }>;
+
+/** A place that nothing judged for so many milliseconds, while its mode changed. */
+export interface Gap {
+  readonly place: AttachPlace;
+  readonly ms: number;
+  readonly why: string;
+}
+
+/** Has the rules of a place judged at tc meanwhile; or why that cannot be. */
+export type BridgeAt = (place: XdpPlace) => Bridge | string;
+
 /** The stubs at their places. BpfError. */
 export class Places {
   readonly #root: PinDirectory;
   #features: FeatureReport;
   readonly #attachments = new Map<string, Attachment>();
   #state: StateRecord = EMPTY_STATE;
+  /** Modes that places could not have, by name. */
+  readonly #unfit = new Map<string, { readonly mode: string; readonly index: number | undefined; readonly error: Error }>();
 
   constructor(root: PinDirectory, features: FeatureReport) {
     this.#root = root;
@@ -66,7 +80,8 @@ export class Places {
     wanted: readonly AttachPlace[],
     around: Surroundings,
     others: readonly PinDirectory[],
-  ): { readonly problems: readonly PlaceProblem[]; readonly repaired: readonly AttachPlace[] } {
+    bridge: BridgeAt,
+  ): { readonly problems: readonly PlaceProblem[]; readonly repaired: readonly AttachPlace[]; readonly gaps: readonly Gap[] } {
     const names = new Set(wanted.map(placeName));
     const pinned = new Set(this.#root.at(PIN.attach).list().directories);
     for (const place of wanted) {
@@ -80,17 +95,25 @@ export class Places {
     for (const directory of others) pool.collect(directory);
     const problems: PlaceProblem[] = [];
     const repaired: AttachPlace[] = [];
+    const gaps: Gap[] = [];
     for (const place of wanted) {
       const attachment = this.#attachments.get(placeName(place));
+      const unfit = attachment && this.#unfitFor(attachment, around);
+      if (unfit) problems.push({ place, error: unfit });
       // What has no program has been told already.
       if (!attachment || attachment.held || attachment.judging === undefined) continue;
-      const problem = this.#attach(attachment, around, pool);
+      const problem = this.#attach(attachment, around, pool, (at) => {
+        const bridged = bridge(at);
+        if (typeof bridged !== 'string') return bridged;
+        const start = performance.now();
+        return { close: () => gaps.push({ place, ms: performance.now() - start, why: bridged }) };
+      });
       if (problem) problems.push(problem);
       else if (lost.has(attachment.name)) repaired.push(place);
     }
     pool.clear();
     this.#sweep(names);
-    return { problems, repaired };
+    return { problems, repaired, gaps };
   }
 
   /** Puts links that hold nothing that is wanted there into the pool. Returns the names of places that lost their stub although their interface is still there. */
@@ -98,7 +121,7 @@ export class Places {
     const lost = new Set<string>();
     for (const [name, attachment] of this.#attachments) {
       const { place, held } = attachment;
-      if (names.has(name) && attachment.fits(around)) continue;
+      if (names.has(name) && (attachment.fits(around) || this.#unfitFor(attachment, around))) continue;
       const isThere = place.kind === 'cgroup' || around.interfaces.has(place.interface);
       if (names.has(name) && held && isThere && !attachment.alive) lost.add(name);
       const link = attachment.giveUp();
@@ -110,8 +133,20 @@ export class Places {
     return lost;
   }
 
-  #attach(attachment: Attachment, around: Surroundings, pool: LinkPool): PlaceProblem | undefined {
+  #attach(attachment: Attachment, around: Surroundings, pool: LinkPool, bridge: (place: XdpPlace) => Bridge): PlaceProblem | undefined {
+    const { place } = attachment;
+    // Native and generic XDP exclude each other: tc judges between them.
+    const bridged = place.kind === 'xdp' && pool.isInTheWay(attachment, around) ? bridge(place) : undefined;
+    try {
+      return this.#attachNow(attachment, around, pool);
+    } finally {
+      bridged?.close();
+    }
+  }
+
+  #attachNow(attachment: Attachment, around: Surroundings, pool: LinkPool): PlaceProblem | undefined {
     const { place, name } = attachment;
+    const exchanged = pool.isInTheWay(attachment, around);
     try {
       if (pool.take(attachment, around)) return undefined;
       // A filter has no pin: it is written down before it is there.
@@ -119,8 +154,31 @@ export class Places {
       this.#note(name, attachment.attach(around));
       return undefined;
     } catch (error) {
-      return { place, error: asError(error) };
+      const problem = { place, error: asError(error) };
+      if (exchanged && place.kind === 'xdp') this.#attachOtherwise(attachment, place, around, problem.error);
+      return problem;
     }
+  }
+
+  /** A mode that cannot be had is no reason to be without a program. It is asked for again when it is wanted anew. */
+  #attachOtherwise(attachment: Attachment, place: XdpPlace, around: Surroundings, error: Error): void {
+    this.#unfit.set(attachment.name, { mode: place.mode, index: around.interfaces.get(place.interface)?.index, error });
+    attachment.aimAt({ ...place, mode: 'auto' });
+    attachment.attach(around);
+    attachment.aimAt(place);
+  }
+
+  /** What is wanted is wanted anew: modes that could not be had are asked for again. */
+  wantAgain(): void {
+    this.#unfit.clear();
+  }
+
+  /** Why a place has not the mode that is wanted, where that is known to be refused. */
+  #unfitFor(attachment: Attachment, around: Surroundings): Error | undefined {
+    const { place, held } = attachment;
+    const known = this.#unfit.get(attachment.name);
+    if (!known || !held || place.kind !== 'xdp' || place.mode !== known.mode) return undefined;
+    return around.interfaces.get(place.interface)?.index === known.index && attachment.alive ? known.error : undefined;
   }
 
   #noteFilter({ interface: called, direction }: Extract<AttachPlace, { kind: 'tc' }>, name: string, around: Surroundings): void {
@@ -202,13 +260,4 @@ function removeFilter(record: FilterRecord, attach: PinDirectory): void {
   } finally {
     stub.close();
   }
-}
-
-/** What goes wrong with one place, or with the programs of one hook, alone. */
-export function asError(error: unknown): Error {
-  const own = [BpfError, AbsentPlaceError, UnsuitablePlaceError, MissingFeatureError, RefusedProgramError, AssemblyError].some(
-    (kind) => error instanceof kind,
-  );
-  if (own && error instanceof Error) return error;
-  throw error;
 }

@@ -1,11 +1,15 @@
+import type { CompiledHook } from '../../model/ebpf-program.ts';
 import type { HookPrograms } from './generation.ts';
 import type { AttachPlace } from './pin-layout.ts';
+import type { Gap } from './places.ts';
 import type { InForce, StandIns } from './stand-in.ts';
 
 /** A stub at a place that calls the program of a variant. */
 export interface WantedAttachment {
   readonly place: AttachPlace;
   readonly variant: string;
+  /** The same rules as a program for tc, which judges for the moment in which XDP changes its mode; undefined where they cannot be said there. */
+  readonly bridge?: () => CompiledHook | undefined;
 }
 
 /** The rules of a hook and where they are to judge. */
@@ -34,4 +38,6 @@ export interface Settled {
   readonly problems: readonly EngineProblem[];
   /** Places that something else took the stub from, and that have it again. */
   readonly repaired: readonly AttachPlace[];
+  /** Places that nothing judged for a moment. */
+  readonly gaps: readonly Gap[];
 }
