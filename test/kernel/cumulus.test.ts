@@ -1,7 +1,7 @@
 import { type Expr, packetExpr as x } from '@weir/filter/ir';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DEFAULT_CUMULUS } from '../../apps/weir/src/compile/cumulus/index.ts';
 import { readExpression } from '../../apps/weir/src/compile/judgement/read-expression.ts';
+import { DEFAULT_CUMULUS } from '../../apps/weir/src/model/cumulus.ts';
 import type { Action, HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Hints } from '../agreement/generate/hints.ts';
 import { Random } from '../e2e/random.ts';

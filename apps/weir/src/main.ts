@@ -16,14 +16,13 @@ process.on('SIGINT', interrupt);
 
 /** What a daemon is made of, in this process. */
 async function parts(): Promise<RunParts> {
-  const [{ startTimer }, { holdImages, openKernelPort, Scheduler, takeHeldSocket }] = await Promise.all([
+  const [{ startTimer }, { holdImages, openKernelPort, takeHeldSocket, withAclFiles }] = await Promise.all([
     import('./daemon/start-timer.ts'),
     import('./reconcile/index.ts'),
   ]);
   const heldSocket = takeHeldSocket(process.env, process.pid);
   return {
-    openKernel: ({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events }),
-    schedule: (given) => new Scheduler(given),
+    ...withAclFiles(({ netns, stateDirectory }, events) => openKernelPort({ netns, stateDirectory, heldSocket, events })),
     startTimer,
     holdImage: holdImages,
   };

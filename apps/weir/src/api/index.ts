@@ -2,6 +2,7 @@
 export type {
   ApplyAnswer,
   ConfirmAnswer,
+  CumulusSummary,
   EbpfSummary,
   EventSummary,
   EventsAnswer,

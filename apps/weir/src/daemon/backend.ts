@@ -33,6 +33,7 @@ import type { RouteState, StateCounts } from '../state/index.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
+import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
 import type { Verdicts } from './verdicts.ts';
 
@@ -114,6 +115,7 @@ export class DaemonBackend implements Backend {
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
       ...(verdicts && { events: verdicts }),
+      ...(kernel.cumulus ? { cumulus: summarizeCumulus(kernel.cumulus) } : {}),
       memory: { rss: memory.rss, heap: memory.heapUsed },
     };
   }

@@ -1,5 +1,6 @@
 import type { Family, Prefix } from '@weir/wire/inet';
 import type { Config } from './config.ts';
+import type { CumulusStatus } from './cumulus.ts';
 import type { FlushReport, Lifeline } from './flush.ts';
 import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
@@ -30,7 +31,13 @@ export interface KernelProblem {
     /** A set has more members than its eBPF map has room for. */
     | 'list-full'
     /** More addresses come to rate limits than there are buckets for: some share one. */
-    | 'limits-full';
+    | 'limits-full'
+    /** Rules, or members of sets, that the ACL file of a switch cannot say or has no room for: it is as it was. */
+    | 'acl-refused'
+    /** The ACL file cannot be written, or is somebody else's. */
+    | 'acl-not-written'
+    /** What commits the ACL file has failed. */
+    | 'acl-not-committed';
   /** Named set or rule this is about. */
   readonly subject: string;
   readonly message: string;
@@ -193,6 +200,8 @@ export interface KernelStatus {
   readonly tenants: readonly TenantStatus[];
   /** Absent where no eBPF program is attached or wanted. */
   readonly ebpf?: EbpfStatus;
+  /** Absent where no ACL file is kept. */
+  readonly cumulus?: CumulusStatus;
 }
 
 export type KernelEvent =

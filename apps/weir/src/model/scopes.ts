@@ -26,7 +26,7 @@ export function hostConfig(config: Config): Config {
 /** A tenant as if it were a configuration. The BGP sessions are not in its namespace: it has none. Neither are eBPF programs attached there. */
 export function tenantConfig(config: Config, { sets, firewall, policy, netns }: Tenant): Config {
   const bgp = { ...config.bgp, listen: [], peers: [] };
-  return { ...config, bgp, sets, firewall, ebpf: DEFAULT_EBPF, policy, netns, tenants: [], faultyTenants: [] };
+  return { ...config, bgp, sets, firewall, ebpf: DEFAULT_EBPF, cumulus: undefined, policy, netns, tenants: [], faultyTenants: [] };
 }
 
 /** The name of a set outside of its tenant. */

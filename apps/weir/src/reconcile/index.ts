@@ -1,4 +1,5 @@
 /** The kernel side: a port to the worker that keeps the kernel as wanted, the scheduler that feeds it, and what is loaded at boot. */
+export { withAclFiles } from './acl-files/index.ts';
 export { EbpfService } from './ebpf-service.ts';
 export { takeHeldSocket } from './held-socket.ts';
 export { type KernelPortOptions, openKernelPort } from './port.ts';

@@ -1,3 +1,4 @@
+import type { Hook } from '@weir/filter/scheme';
 import { needsConnectionTracking } from '../../compile/ebpf/connection-state-need.ts';
 import { compileIptables } from '../../compile/iptables/index.ts';
 import { DEFAULT_FIREWALL, judgement, NO_PEERS, netfilterHooks } from '../../compile/judgement/index.ts';
@@ -6,7 +7,8 @@ import { printTable } from '../../compile/nft/print.ts';
 import { compilePf } from '../../compile/pf/index.ts';
 import { describeRefusal, type Refusal } from '../../compile/refusal.ts';
 import type { Config } from '../../model/config.ts';
-import { type EbpfHook, isEbpfHook } from '../../model/ebpf.ts';
+import { CUMULUS_HOOKS } from '../../model/cumulus.ts';
+import { EBPF_HOOKS, isEbpfHook } from '../../model/ebpf.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { type BeforePolicy, policyToJson } from '../../sources/policy/index.ts';
@@ -16,6 +18,7 @@ import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
 import { tenantsLeftOut } from '../tenants.ts';
 import { printDiagnostics } from './check.ts';
+import { type CumulusOut, cumulusText, putCumulus } from './compile-cumulus.ts';
 import { printEbpf } from './compile-ebpf.ts';
 
 /** What a policy is compiled from. */
@@ -25,22 +28,28 @@ export interface CompileInput {
   readonly config: Config | undefined;
   /** Milliseconds since the epoch; rules whose time is over are left out where packets are judged. */
   readonly now: number;
-  /** For `ebpf`: the programs of this hook alone. */
-  readonly hook?: EbpfHook | undefined;
+  /** For `ebpf` and `cumulus`: this hook alone. */
+  readonly hook?: Hook | undefined;
 }
 
 /** Makes the text of one form. */
 export type Target = (input: CompileInput) => string;
 
-export type TargetName = 'ir' | 'nft' | 'ebpf' | 'iptables' | 'ip6tables' | 'pf';
+export type TargetName = 'ir' | 'nft' | 'ebpf' | 'iptables' | 'ip6tables' | 'pf' | 'cumulus';
 
 export const TARGETS: { readonly [N in TargetName]: Target } = {
   ir: printIr,
   nft: printNft,
-  ebpf: (input) => printEbpf(judged(input), input.config?.ebpf, input.hook),
+  ebpf: (input) =>
+    printEbpf(
+      judged(input),
+      input.config?.ebpf,
+      EBPF_HOOKS.find((hook) => hook === input.hook),
+    ),
   iptables: (input) => printExport(input, 'iptables', (hooks) => compileIptables(hooks, 4)),
   ip6tables: (input) => printExport(input, 'ip6tables', (hooks) => compileIptables(hooks, 6)),
   pf: (input) => printExport(input, 'pf', compilePf),
+  cumulus: (input) => cumulusText(judged(input), input.config?.cumulus, input.hook),
 };
 
 export interface CompileOptions {
@@ -49,12 +58,15 @@ export interface CompileOptions {
   /** The configuration whose sets policy files may name. */
   readonly config: string | undefined;
   readonly tenant?: string | undefined;
-  /** For `ebpf`: the programs of this hook alone. */
-  readonly hook?: EbpfHook | undefined;
+  /** For `ebpf` and `cumulus`: this hook alone. */
+  readonly hook?: Hook | undefined;
+  /** For `cumulus`: where the file goes. */
+  readonly out?: CumulusOut | undefined;
 }
 
 /** Prints what policy files, or a configuration that names some, come to. Exit code 2 when they have mistakes, 1 when one cannot be read. */
 export async function compile(files: readonly string[], options: CompileOptions, io: Io): Promise<ExitCode> {
+  refuseOptions(options);
   const now = Date.now();
   const loaded = loadFiles(files, options.config, now, options.tenant);
   io.err(printDiagnostics(loaded, options.palette));
@@ -67,8 +79,19 @@ export async function compile(files: readonly string[], options: CompileOptions,
   io.err(tenantsLeftOut(loaded.config));
   if (options.to === 'nft' && loaded.policy.rules.some((rule) => rule.hooks.some(isEbpfHook)))
     io.err('rules at xdp, tc and connect are no rules of nf_tables: --to ebpf prints their programs\n');
-  await io.out(TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now, hook: options.hook }));
+  const text = TARGETS[options.to]({ policy: loaded.policy, config: loaded.config, now, hook: options.hook });
+  if (options.to === 'cumulus') await putCumulus(text, loaded.config?.cumulus, options.out ?? { directory: undefined, commit: [] }, io);
+  else await io.out(text);
   return EXIT.ok;
+}
+
+/** What the form has no use for is a mistake. Throws CliError. */
+function refuseOptions({ to, hook, out }: CompileOptions): void {
+  const usage = (message: string): CliError => new CliError(EXIT.usage, message);
+  const hooks = to === 'ebpf' ? EBPF_HOOKS : to === 'cumulus' ? CUMULUS_HOOKS : [];
+  if (hook !== undefined && !hooks.some((one) => one === hook)) throw usage(`--hook ${hook} is not for --to ${to}`);
+  if (out?.directory !== undefined && to !== 'cumulus') throw usage('--out is for --to cumulus');
+  if (out && out.commit.length > 0 && out.directory === undefined) throw usage('--commit is for --out');
 }
 
 /** B3: one line of JSON. */

@@ -1,4 +1,4 @@
-import type { EbpfSummary, EventCounts, LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
+import type { CumulusSummary, EbpfSummary, EventCounts, LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -44,6 +44,7 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   }
   if (k.ebpf) out.push(...ebpfLines(k.ebpf, k.rules, p));
   for (const t of s.tenants) out.push(...tenantLines(t, p));
+  if (s.cumulus) out.push(...cumulusLines(s.cumulus, p, now));
   row('latency', `wire to kernel ${latency(s.latency.wire_to_kernel)}; commit ${latency(s.latency.commit)}`);
   if (s.events) out.push(...eventLines(s.events, p));
   out.push(...ruleLines(k.rules));
@@ -87,6 +88,14 @@ function ebpfLines({ directory, places, lists, limits }: EbpfSummary, rules: Sta
     lines.push(`  $${escapeControl(set)} (${family}): ${plural(members, 'member')}${size}${out}`);
   }
   return lines;
+}
+
+function cumulusLines(c: CumulusSummary, p: Palette, now: number): string[] {
+  const lines = c.lines ? `${plural(c.lines.ipv4, 'line')} of IPv4, ${c.lines.ipv6} of IPv6` : 'not written yet';
+  const failed = c.failed_commits > 0 ? p.red(`${c.failed_commits} failed`) : '0 failed';
+  const committed = c.committed === undefined ? '' : `, the last ${ago(c.committed, now)} ago`;
+  const pending = c.pending ? `; ${p.yellow('what is wanted is not in force')}` : '';
+  return [`${p.bold('acl'.padEnd(8))} ${escapeControl(c.file)}: ${lines}; ${plural(c.commits, 'commit')}${committed}, ${failed}${pending}`];
 }
 
 function tenantLines({ name, netns, open, sets, members, owned_table: table, mistakes }: TenantSummary, p: Palette): string[] {

@@ -1,9 +1,11 @@
 import { type Command, Option } from 'commander';
+import { CUMULUS_HOOKS } from '../../model/cumulus.ts';
 import { EBPF_HOOKS } from '../../model/ebpf.ts';
 import { configOption, count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
-const FORMS = ['ir', 'nft', 'ebpf', 'iptables', 'ip6tables', 'pf'] as const;
+const FORMS = ['ir', 'nft', 'ebpf', 'iptables', 'ip6tables', 'pf', 'cumulus'] as const;
+const HOOKS = [...EBPF_HOOKS, ...CUMULUS_HOOKS];
 
 /** Commands that work on files of configuration. */
 export function addFileCommands(program: Command, context: GroupContext): void {
@@ -64,18 +66,20 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     .command('compile')
     .summary('print what a policy comes to')
     .description(
-      'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing.',
+      'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing, but for what --out and --commit are given.',
     )
     .argument('<file...>', 'policy files, or a configuration; - is standard input')
     .addOption(
       new Option(
         '--to <form>',
-        'the form: ir is JSON with each rule as one expression, nft a script for nft -f, ebpf the programs of the hooks xdp, tc and connect with the rule that each instruction is for, iptables and ip6tables are for iptables-restore and ip6tables-restore, pf is an OpenBSD pf.conf',
+        'the form: ir is JSON with each rule as one expression, nft a script for nft -f, ebpf the programs of the hooks xdp, tc and connect with the rule that each instruction is for, iptables and ip6tables are for iptables-restore and ip6tables-restore, pf is an OpenBSD pf.conf, cumulus an ACL file of Cumulus Linux',
       )
         .choices(FORMS)
         .makeOptionMandatory(),
     )
-    .addOption(new Option('--hook <hook>', 'with --to ebpf: the programs of one hook').choices(EBPF_HOOKS))
+    .addOption(new Option('--hook <hook>', 'with --to ebpf and --to cumulus: one hook alone').choices(HOOKS))
+    .addOption(new Option('--out <directory>', 'with --to cumulus: writes the file there, instead of printing it'))
+    .addOption(new Option('--commit <command>', 'with --out: what is run, without a shell, when the file has changed: cl-acltool -i'))
     .addOption(setsOption())
     .addOption(tenantOption())
     .action(async (files: readonly string[], o: Values) => {
@@ -88,7 +92,8 @@ export function addFileCommands(program: Command, context: GroupContext): void {
             palette: errPalette(),
             config: text(o, 'config'),
             tenant: text(o, 'tenant'),
-            hook: EBPF_HOOKS.find((hook) => hook === o['hook']),
+            hook: HOOKS.find((hook) => hook === o['hook']),
+            out: { directory: text(o, 'out'), commit: (text(o, 'commit') ?? '').split(/\s+/).filter((one) => one !== '') },
           },
           io,
         ),

@@ -1,5 +1,6 @@
 import { type Box, type Expr, familySet, toBoxes, packetExpr as x } from '@weir/filter/ir';
 import type { Family } from '@weir/wire/inet';
+import type { CumulusOptions } from '../../model/cumulus.ts';
 import { isEbpfHook } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { type Match, printMatch } from '../iptables/match.ts';
@@ -11,7 +12,6 @@ import { hardwareObstacle } from './hardware.ts';
 import { joinLines } from './join.ts';
 import { type LineContext, linesOfBox } from './lines.ts';
 import { type MembersOf, withMembers } from './members.ts';
-import type { CumulusOptions } from './options.ts';
 import { unsayable } from './unsayable.ts';
 import { asksFor, withoutSkips, writtenFields } from './without-skips.ts';
 

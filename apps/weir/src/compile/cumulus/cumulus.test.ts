@@ -1,11 +1,12 @@
 import { type Expr, type IpSet, ipSetOfPrefixes, packetExpr as x } from '@weir/filter/ir';
 import { type Prefix, parsePrefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
+import { type CumulusOptions, DEFAULT_CUMULUS } from '../../model/cumulus.ts';
 import type { Provenance } from '../../model/provenance.ts';
 import type { Action, HookRules, RateLimit, Rule } from '../../model/rule.ts';
 import { readExpression } from '../judgement/read-expression.ts';
 import { testRule } from '../test-rule.ts';
-import { type CumulusOptions, type CumulusText, compileCumulus, DEFAULT_CUMULUS, type MembersOf } from './index.ts';
+import { type CumulusText, compileCumulus, type MembersOf } from './index.ts';
 
 const allow: Action = { kind: 'allow' };
 const deny: Action = { kind: 'deny' };

@@ -1,4 +1,3 @@
 /** Rules as ACL files of Cumulus Linux. */
 export { type CumulusText, compileCumulus } from './compile-cumulus.ts';
 export type { MembersOf } from './members.ts';
-export { CUMULUS_HOOKS, type CumulusOptions, DEFAULT_CUMULUS } from './options.ts';

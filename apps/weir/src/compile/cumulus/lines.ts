@@ -1,13 +1,13 @@
 import { type Box, type IrSpan, presence, type Test, testOperand } from '@weir/filter/ir';
 import { type Hook, PACKET_SCHEME } from '@weir/filter/scheme';
 import type { Family } from '@weir/wire/inet';
+import type { CumulusOptions } from '../../model/cumulus.ts';
 import { interfaceFlag, namesOf } from '../iptables/literal.ts';
 import { ALWAYS, type Match, option } from '../iptables/match.ts';
 import { fieldLines } from './field-lines.ts';
 import { icmpLines } from './icmp-lines.ts';
 import { type Interfaces, keepPatterns, type Pattern, removePatterns } from './interfaces.ts';
 import { joinLines } from './join.ts';
-import type { CumulusOptions } from './options.ts';
 import { tcpFlagLines } from './tcp-flag-lines.ts';
 import { unsayable } from './unsayable.ts';
 

@@ -9,6 +9,7 @@ import { type Place, SourceText } from '../yaml/source-text.ts';
 import type { ConfigNode } from '../yaml/tree.ts';
 import { buildConfig } from './build.ts';
 import { checkFile } from './check.ts';
+import { checkCumulusRules } from './check-cumulus.ts';
 import { checkEnforceable } from './check-enforceable.ts';
 import { loadScopePolicy } from './load-policy.ts';
 import { loadTenants } from './load-tenants.ts';
@@ -75,7 +76,7 @@ class Loader {
           );
           checkFile(raw, { given: table.has('policy'), uses }, reading.report);
           config = buildConfig(this.#file, raw, policy, (item) => this.#password(item));
-          if (config && reading.errors === 0) reading.add(checkEnforceable(config, this.#now, locate), new Map());
+          if (config && reading.errors === 0) reading.add([...checkEnforceable(config, this.#now, locate), ...checkCumulusRules(config, this.#now, locate)], new Map());
           const { tenants, faulty, errors } = loadTenants(raw, reading, this.#files, this.#now);
           tenantErrors = errors;
           config &&= { ...config, tenants, faultyTenants: faulty };
