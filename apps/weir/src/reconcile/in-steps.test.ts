@@ -1,3 +1,4 @@
+import { MessageChannel } from 'node:worker_threads';
 import { expect, test } from 'vitest';
 import { atOnce, bitByBit, type Steps } from './in-steps.ts';
 
@@ -21,10 +22,10 @@ test('a message that comes meanwhile is handled between steps', async () => {
   const { port1, port2 } = new MessageChannel();
   const log: string[] = [];
   const received = new Promise<void>((resolve) => {
-    port2.onmessage = () => {
+    port2.once('message', () => {
       log.push('message');
       resolve();
-    };
+    });
   });
   const done = bitByBit(slow(40, log));
   port1.postMessage('');

@@ -3,6 +3,8 @@ import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { Policy } from '../model/policy.ts';
+import { LEAST_SENT_APART, PolicySender } from './policy-transfer.ts';
 import { type Answer, type Call, type Results, revivedError, type WorkerData, withoutSecrets } from './worker-protocol.ts';
 
 export interface KernelPortOptions extends WorkerData {
@@ -10,6 +12,7 @@ export interface KernelPortOptions extends WorkerData {
 }
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
+type ConfigureCall = WithoutId<Extract<Call, { kind: 'configure' }>>;
 
 /** Starts the kernel worker. Rejects with what it could not open: SystemError or KernelError fields (`code`, `errno`) are on the error. */
 export async function openKernelPort(options: KernelPortOptions): Promise<KernelPort> {
@@ -33,6 +36,9 @@ class WorkerPort implements KernelPort {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }>();
   readonly ready: Promise<void>;
+  readonly #policies = new PolicySender();
+  /** The configuration that is being taken. */
+  #sending: Promise<void> | undefined;
   #next = 1;
   #ended: Error | undefined;
   #closing: Promise<void> | undefined;
@@ -82,7 +88,30 @@ class WorkerPort implements KernelPort {
 
   configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]> {
     const before = earlier && { ...earlier, config: withoutSecrets(earlier.config) };
-    return this.#call<'configure'>({ kind: 'configure', config: withoutSecrets(config), earlier: before });
+    const { policy } = config;
+    const call = { kind: 'configure', config: withoutSecrets(config), earlier: before } as const;
+    const long = policy !== undefined && policy.rules.length >= LEAST_SENT_APART;
+    // One after the other: a policy's rules are sent bit by bit.
+    const done = this.#sending
+      ? this.#sending.then(() => (long ? this.#sendPolicy(policy, call) : this.#call<'configure'>({ ...call, policy: undefined })))
+      : long
+        ? this.#sendPolicy(policy, call)
+        : this.#call<'configure'>({ ...call, policy: undefined });
+    const sending = done.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#sending = sending;
+    void sending.then(() => {
+      if (this.#sending === sending) this.#sending = undefined;
+    });
+    return done;
+  }
+
+  async #sendPolicy(policy: Policy, call: Omit<ConfigureCall, 'policy'>): Promise<readonly MemberColumns[]> {
+    const sent = await this.#policies.send(policy, (piece) => this.#call<'rules'>({ kind: 'rules', piece }));
+    const config = { ...call.config, policy: { ...policy, rules: [] } };
+    return this.#call<'configure'>({ ...call, config, policy: sent });
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

@@ -3,6 +3,7 @@ import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import type { KernelEvent } from '../model/kernel-port.ts';
 import { EbpfService } from './ebpf-service.ts';
 import { holdSocket } from './held-socket.ts';
+import { PolicyReceiver } from './policy-transfer.ts';
 import { TenantsService } from './tenants-service.ts';
 import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
 
@@ -12,10 +13,15 @@ if (!port) throw new Error('the kernel worker is started as a worker thread');
 const { netns, stateDirectory, heldSocket } = workerData as WorkerData;
 const post = (answer: Answer): void => port.postMessage(answer);
 
-function answer(service: TenantsService, call: Call): Promise<Results[keyof Results]> {
+const policies = new PolicyReceiver();
+
+async function answer(service: TenantsService, call: Call): Promise<Results[keyof Results]> {
   switch (call.kind) {
+    case 'rules':
+      policies.take(call.piece);
+      return undefined;
     case 'configure':
-      return service.configure(call.config, call.earlier);
+      return service.configure(call.policy ? policies.put(call.config, call.policy) : call.config, call.earlier);
     case 'apply':
       return service.apply(call.deltas);
     case 'status':

@@ -2,6 +2,7 @@ import type { Config } from '../model/config.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { NewRules, SentPolicy } from './policy-transfer.ts';
 
 /** What the kernel worker is started with. */
 export interface WorkerData {
@@ -13,7 +14,16 @@ export interface WorkerData {
 
 /** From the main thread. Calls are answered in order, by their number. */
 export type Call =
-  | { readonly id: number; readonly kind: 'configure'; readonly config: Config; readonly earlier: EarlierRules | undefined }
+  /** Rules of the policy of the configuration that comes next. */
+  | { readonly id: number; readonly kind: 'rules'; readonly piece: NewRules }
+  | {
+      readonly id: number;
+      readonly kind: 'configure';
+      readonly config: Config;
+      readonly earlier: EarlierRules | undefined;
+      /** Where the rules of its policy were sent before. */
+      readonly policy: SentPolicy | undefined;
+    }
   | { readonly id: number; readonly kind: 'apply'; readonly deltas: readonly MemberDelta[] }
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'flush'; readonly lifelines: readonly Lifeline[] }
@@ -21,6 +31,7 @@ export type Call =
 
 /** What a call gives back. */
 export interface Results {
+  readonly rules: undefined;
   readonly configure: readonly MemberColumns[];
   readonly apply: CommitReport;
   readonly status: KernelStatus;

@@ -9,11 +9,25 @@ import type { Variant } from './variants.ts';
  */
 export function programKeys({ rules }: HookRules): (variant: Variant) => string {
   const asked = new Set<Expr>();
-  for (const rule of rules) collect(rule.expression, asked);
+  for (const { expression } of rules) for (const literal of literalsOf(expression)) asked.add(literal);
   return ({ place, known }) => {
     const answers = known ? [...asked].map((test) => (evaluate(test, known.subject, NO_LISTS) ? '1' : '0')) : [];
     return `${place} ${answers.join('')}`;
   };
+}
+
+/** Of expressions that were looked at before: rules that stay keep them. */
+const ASKED = new WeakMap<Expr, readonly Expr[]>();
+const NONE: readonly Expr[] = [];
+
+function literalsOf(expression: Expr): readonly Expr[] {
+  const known = ASKED.get(expression);
+  if (known) return known;
+  const found = new Set<Expr>();
+  collect(expression, found);
+  const list = found.size === 0 ? NONE : [...found];
+  ASKED.set(expression, list);
+  return list;
 }
 
 /** The literals of an expression that ask for an interface. */
