@@ -8,6 +8,7 @@ import {
   decodeMessage,
   describeMessage,
   encodeMessage,
+  FAMILY_NAMES,
   type Message,
   MessageFramer,
   parseExtendedCommunity,
@@ -34,9 +35,13 @@ const Bit = { ibgp: 1, as2: 2, addPath4: 4, addPath6: 8, extended: 16, keepHeade
 function contextOf(bits: number): SessionContext {
   const on = (bit: number): boolean => (bits & bit) !== 0;
   return sessionContext({
+    families: FAMILY_NAMES,
     peerKind: on(Bit.ibgp) ? 'ibgp' : 'ebgp',
     fourOctetAs: !on(Bit.as2),
-    addPath: [...(on(Bit.addPath4) ? (['ipv4 unicast'] as const) : []), ...(on(Bit.addPath6) ? (['ipv6 unicast'] as const) : [])],
+    addPath: [
+      ...(on(Bit.addPath4) ? (['ipv4 unicast', 'ipv6 flow'] as const) : []),
+      ...(on(Bit.addPath6) ? (['ipv6 unicast', 'ipv4 flow'] as const) : []),
+    ],
     extendedMessage: on(Bit.extended),
     extendedNextHop: on(Bit.nextHop6),
   });
@@ -76,7 +81,7 @@ function encode(message: Message, context: SessionContext): Uint8Array | undefin
 /** What a message says, without how its octets were laid out and what was wrong with them. */
 function meaning(json: DecodedMessageJson): unknown {
   const { length: _length, outcome: _outcome, errors: _errors, withdraw, ...rest } = json;
-  return { ...rest, withdraw: withdraw.map((r) => `${r.family} ${r.prefix} ${r.pathId}`).sort() };
+  return { ...rest, withdraw: withdraw.map((r) => `${r.family} ${r.prefix ?? r.flow} ${r.pathId}`).sort() };
 }
 
 /** Decodes a stream of the message twice over, cut at `at`; gives the lengths that came out and whether it ended in an error. */
@@ -139,7 +144,8 @@ export const target: FuzzTarget = {
     const again = encode(first, context);
     if (first.kind === 'update') {
       for (const c of first.attributes.extendedCommunities ?? []) deepStrictEqual(parseExtendedCommunity(printExtendedCommunity(c)), c);
-      const silent = first.endOfRib === undefined && first.withdraw.length + first.announce.length + first.rawAttributes.length === 0;
+      const routes = first.withdraw.length + first.announce.length + first.withdrawFlows.length + first.announceFlows.length;
+      const silent = first.endOfRib === undefined && routes + first.rawAttributes.length === 0;
       if (!again && !silent && message.length < 2000) throw new Error('a short message cannot be encoded again');
     } else if (!again) throw new Error(`${first.kind} cannot be encoded again`);
     if (!again) return;

@@ -87,7 +87,7 @@ export function flowRule(family: FlowFamily, components: readonly FlowComponent[
   return decodeFlow(w.view(), 0, w.length, family);
 }
 
-/** The same rule in canonical octets, and so perhaps under another key. */
+/** The same rule in canonical octets, and so perhaps under another key. RangeError where flow labels, received in fewer than four octets, make it longer than 4,095. */
 export function canonicalFlowRule(rule: FlowRule): FlowRule {
   return flowRule(rule.family, rule.components, rule.distinguisher);
 }
