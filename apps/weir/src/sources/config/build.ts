@@ -29,7 +29,6 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     bgp,
     ...scope,
     ebpf: buildEbpf(raw.ebpf?.get),
-    ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
     ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),

@@ -18,7 +18,6 @@ import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './ra
 export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void {
   if (raw.bgp) checkPeers(raw.bgp, report);
   if (raw.ebpf) checkEbpf(raw.ebpf, report);
-  if (raw.cumulus) checkCumulus(raw.cumulus, report);
   if (raw.flowspec) checkFlowspec(raw.flowspec, raw, report);
   if (raw.cumulus) checkCumulus(raw.cumulus, report);
   checkScope(raw, raw, policy, report);

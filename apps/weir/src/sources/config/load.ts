@@ -76,7 +76,8 @@ class Loader {
           );
           checkFile(raw, { given: table.has('policy'), uses }, reading.report);
           config = buildConfig(this.#file, raw, policy, (item) => this.#password(item));
-          if (config && reading.errors === 0) reading.add([...checkEnforceable(config, this.#now, locate), ...checkCumulusRules(config, this.#now, locate)], new Map());
+          if (config && reading.errors === 0)
+            reading.add([...checkEnforceable(config, this.#now, locate), ...checkCumulusRules(config, this.#now, locate)], new Map());
           const { tenants, faulty, errors } = loadTenants(raw, reading, this.#files, this.#now);
           tenantErrors = errors;
           config &&= { ...config, tenants, faultyTenants: faulty };

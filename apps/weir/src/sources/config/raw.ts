@@ -17,7 +17,6 @@ export interface RawFile {
   sets: readonly Named<Table<RawSet>>[];
   firewall: Table<RawFirewall> | undefined;
   ebpf: Table<RawEbpf> | undefined;
-  cumulus: Table<RawCumulus> | undefined;
   flowspec: Table<RawFlowspec> | undefined;
   cumulus: Table<RawCumulus> | undefined;
   observe: Table<RawObserve> | undefined;

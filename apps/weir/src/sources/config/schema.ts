@@ -361,7 +361,6 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',
     'none',
   ),
-  cumulus: optional(cumulusShape, 'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).', 'none'),
   observe: optional(observe, 'Packets that rules of nf_tables log (docs/observing.md).', 'read from group 64'),
   exabgp: optional(exabgp, 'Peers with `via: exabgp` (docs/exabgp.md).', 'as with nothing in it'),
   protected: defaulted(list(prefixShape()), [], '[]', 'Deny sets never cover these.'),
