@@ -6,7 +6,7 @@ import { Assembler, bindProgram } from '@weir/ebpf/asm';
 import { BpfProgram, listInterfaces, probeFeatures, xdpContext } from '@weir/ebpf/kernel';
 import { packetExpr as x } from '@weir/filter/ir';
 import { finishChecksum, sumWords } from '@weir/filter/packet';
-import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
+import { type ClassifierMemo, compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { describeRefusal } from '../../apps/weir/src/compile/refusal.ts';
 import { testRule } from '../../apps/weir/src/compile/test-rule.ts';
 import { clearEbpf, EbpfEngine, type WantedHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
@@ -53,8 +53,9 @@ export async function layEngineBed(): Promise<EngineBed> {
   };
 }
 
-export function compileHook(rules: HookRules, place: 'xdp' | 'tc'): CompiledHook {
-  const result = compileEbpf(rules, { place });
+/** `memo`: what was compiled before. */
+export function compileHook(rules: HookRules, place: 'xdp' | 'tc', memo?: ClassifierMemo): CompiledHook {
+  const result = compileEbpf(rules, { place, ...(memo && { classifier: { memo } }) });
   if ('compiled' in result) return result.compiled;
   throw new Error(result.refusals.slice(0, 1).map(describeRefusal).join(''));
 }
