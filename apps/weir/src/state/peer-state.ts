@@ -1,4 +1,4 @@
-import type { FamilyName } from '@weir/bgp/codec';
+import type { UnicastFamily } from '@weir/bgp/codec';
 import type { Peer } from '../model/config.ts';
 import type { NamedSet } from '../model/named-set.ts';
 import type { FamilyIndex } from './family-index.ts';
@@ -27,11 +27,11 @@ export interface Epoch {
   readonly ended: Set<number>;
 }
 
-export function familyIndex(name: FamilyName): FamilyIndex {
+export function familyIndex(name: UnicastFamily): FamilyIndex {
   return name === 'ipv4 unicast' ? 0 : 1;
 }
 
-export function familyName(index: FamilyIndex): FamilyName {
+export function familyName(index: FamilyIndex): UnicastFamily {
   return index === 0 ? 'ipv4 unicast' : 'ipv6 unicast';
 }
 

@@ -1,4 +1,4 @@
-import type { FamilyName, UpdateMessage } from '@weir/bgp/codec';
+import type { FamilyName, UnicastFamily, UpdateMessage } from '@weir/bgp/codec';
 import { randomHashKey } from '@weir/wire/bytes';
 import { equalIp, type Ip } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
@@ -7,6 +7,8 @@ import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { allSets } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
 import { configurePeers, configureSets, rebuildGuards, refilterRoutes, shield } from './configure-rib.ts';
+import { FlowState } from './flows/flow-state.ts';
+import { isFlowFamily, keepValidated } from './flows/flow-view.ts';
 import { UnicastFoundation } from './flows/unicast-foundation.ts';
 import { LedgerMembers } from './ledger-members.ts';
 import { memberEvent } from './member-event.ts';
@@ -56,11 +58,6 @@ const MEMBER_EVENTS_PER_DRAIN = 256;
  * forgotten; `configure` says whom to ask again when that may have been wrong. `maxPrefixes` therefore counts what a peer has announced in
  * its present session and not withdrawn, before any guard.
  *
- * Memory: a route takes 29 bytes; a prefix 19 (IPv4) or 31 (IPv6) with its hash slots; a member of a set 4 bytes where the set has most prefixes, up to
- * 1 KiB where it has one in 256; an attribute set its bytes and 28. A million routes to a million IPv4 prefixes in one set with 200,000 attribute sets of
- * 90 bytes take about 90 MB. Bounds: 4,000,000 routes, 2,000,000 of one peer, 64 paths of one peer to a prefix, 4,194,304 attribute sets in 1 GiB;
- * what exceeds them is not taken and counted (`overflow`).
- *
  * No method does I/O; time comes from the clock, and one timer is set for the next hold, ledger or admission that is due. No method
  * throws for anything that a peer sends. Names of peers that are not configured are ignored: their session is about to end.
  */
@@ -71,8 +68,8 @@ export class RouteState {
   readonly #rib: Rib;
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
-  /** What flow rules are validated by. */
-  readonly unicast: UnicastFoundation;
+  /** Flow rules: what is said of flow families here goes there. */
+  readonly flows: FlowState;
   #config: Config | undefined;
   /** The peer that was last asked for: messages come in runs. */
   #lastPeer: PeerState | undefined;
@@ -90,14 +87,15 @@ export class RouteState {
       options.events,
     );
     this.#ledger = new LedgerMembers(this.#rib);
-    this.unicast = new UnicastFoundation(this.#rib);
+    const { clock, unenforceable } = options;
+    this.flows = new FlowState({ clock, unicast: new UnicastFoundation(this.#rib), unenforceable: unenforceable ?? (() => undefined) });
   }
 
   /** Takes the first or a further configuration and applies the difference; see `ConfigureResult`. */
   configure(files: Config): ConfigureResult {
     this.#turn();
     const before = this.#config;
-    const config = { ...files, sets: allSets(files) };
+    const config = { ...files, bgp: keepValidated(files.bgp), sets: allSets(files) };
     this.#config = config;
     configurePeers(this.#rib, config.bgp.peers);
     const { changed, widened, removed } = configureSets(this.#rib, config, shield(config, this.#hostAddresses));
@@ -105,13 +103,14 @@ export class RouteState {
     this.#refilter();
     // A set that is new goes out as a whole, so that the kernel side knows when it has all of its members.
     if (before) for (const set of this.#rib.sets) if (set && !before.sets.some((s) => s.name === set.definition.name)) set.makeComplete();
-    const refresh = before ? refreshRequests(before, config, widened) : [];
+    const flows = this.flows.configure(config);
+    const refresh = before ? [...refreshRequests(before, config, widened), ...flows] : [];
     for (const request of refresh) {
       const peer = this.#peer(request.peer);
-      for (const name of request.families) if (peer) peer.learned[familyIndex(name)] = false;
+      for (const name of request.families) if (peer && !isFlowFamily(name)) peer.learned[familyIndex(name)] = false;
     }
     this.#rib.timersChanged = true;
-    this.unicast.changed();
+    this.flows.unicast.changed();
     this.#advance();
     this.#finish();
     return { refresh, changedSets: changed };
@@ -155,14 +154,17 @@ export class RouteState {
       this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, otc);
       if (state.blocked > before) blocked.push(announcement.run.family);
     }
-    this.unicast.updated(message);
+    this.flows.unicast.updated(message);
+    this.flows.update(peer, message);
     this.#finish();
     return blocked.length === 0 ? NOTHING_BLOCKED : { blocked };
   }
 
-  sessionUp(peer: string): void {
+  /** `identifier`: the BGP identifier of the other side. */
+  sessionUp(peer: string, identifier?: Ip): void {
     const state = this.#peer(peer);
     if (state) state.up = true;
+    if (identifier) this.flows.unicast.identify(peer, identifier);
   }
 
   /** The session is lost: routes become stale and each set's hold begins. */
@@ -173,7 +175,8 @@ export class RouteState {
     state.up = false;
     if (loss.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
     else makeStale(this.#rib, state, loss);
-    this.unicast.changed();
+    this.flows.sessionDown(peer, loss);
+    this.flows.unicast.changed();
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();
@@ -181,31 +184,31 @@ export class RouteState {
 
   /** Takes out all routes of one family of a peer (RFC 4760 section 7: they can no longer be trusted). */
   dropFamily(peer: string, family: FamilyName): void {
-    this.#removeWhere(peer, family, () => true);
+    if (isFlowFamily(family)) this.flows.dropFamily(peer, family);
+    else this.#removeWhere(peer, family, () => true);
   }
 
   /** Beginning of a refresh (RFC 7313 section 4): what is not announced again until its end goes then. */
   beginRefresh(peer: string, family: FamilyName): void {
-    this.#eachFresh(peer, family, (row, flags) => {
-      flags[row] = (flags[row] as number) | ROW.refreshing;
-    });
+    this.#setRefreshing(peer, family, true);
   }
 
   /** The refresh is given up: what was not announced again stays. */
   cancelRefresh(peer: string, family: FamilyName): void {
-    this.#eachFresh(peer, family, (row, flags) => {
-      flags[row] = (flags[row] as number) & ~ROW.refreshing;
-    });
+    this.#setRefreshing(peer, family, false);
   }
 
   endRefresh(peer: string, family: FamilyName): void {
-    this.#removeWhere(peer, family, (row) => ((this.#rib.routes.flags[row] as number) & ROW.refreshing) !== 0);
+    if (isFlowFamily(family)) this.flows.endRefresh(peer, family);
+    else this.#removeWhere(peer, family, (row) => ((this.#rib.routes.flags[row] as number) & ROW.refreshing) !== 0);
   }
 
   /** The peer has said all that it has in this family: what is stale goes, and perhaps the ledger's members. */
   converged(peer: string, family: FamilyName): void {
     const state = this.#peer(peer);
     if (!state) return;
+    if (isFlowFamily(family)) this.flows.converged(peer, family);
+    if (isFlowFamily(family)) return;
     state.learned[familyIndex(family)] = true;
     this.#rib.timersChanged = true;
     this.#removeWhere(peer, family, (row) => this.#rib.routes.epoch[row] !== 0);
@@ -293,6 +296,7 @@ export class RouteState {
 
   /** Routes of the present session of a peer, for its prefix limit. */
   announced(peer: string, family: FamilyName): number {
+    if (isFlowFamily(family)) return this.flows.announced(peer, family);
     return this.#peer(peer)?.fresh(familyIndex(family)) ?? 0;
   }
 
@@ -301,6 +305,7 @@ export class RouteState {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#listeners.clear();
+    this.flows.close();
   }
 
   #peer(name: string): PeerState | undefined {
@@ -319,17 +324,19 @@ export class RouteState {
     this.#rib.turn(now, now);
   }
 
-  #eachFresh(name: string, family: FamilyName, change: (row: number, flags: Uint8Array) => void): void {
-    const peer = this.#peer(name);
-    if (!peer) return;
+  #setRefreshing(name: string, family: FamilyName, begins: boolean): void {
+    const peer = isFlowFamily(family) ? undefined : this.#peer(name);
+    if (isFlowFamily(family)) this.flows.setRefreshing(name, family, begins);
+    if (!peer || isFlowFamily(family)) return;
     const f = familyIndex(family);
-    const { routes } = this.#rib;
+    const { epoch, flags } = this.#rib.routes;
     this.#rib.forEachRow(peer, (row) => {
-      if (routes.epoch[row] === 0 && this.#rib.familyOf(row) === f) change(row, routes.flags);
+      if (epoch[row] === 0 && this.#rib.familyOf(row) === f)
+        flags[row] = begins ? (flags[row] as number) | ROW.refreshing : (flags[row] as number) & ~ROW.refreshing;
     });
   }
 
-  #removeWhere(name: string, family: FamilyName, goes: (row: number) => boolean): void {
+  #removeWhere(name: string, family: UnicastFamily, goes: (row: number) => boolean): void {
     const peer = this.#peer(name);
     if (!peer) return;
     this.#turn();
@@ -337,7 +344,7 @@ export class RouteState {
     this.#rib.forEachRow(peer, (row) => {
       if (this.#rib.familyOf(row) === f && goes(row)) this.#rib.removeRow(row);
     });
-    this.unicast.changed();
+    this.flows.unicast.changed();
     this.#advance();
     this.#finish();
   }

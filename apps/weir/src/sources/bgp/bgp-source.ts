@@ -206,7 +206,7 @@ export class BgpSource {
         const link = this.#links.get(event.peer);
         if (!link) return;
         link.reason = undefined;
-        this.#state.sessionUp(event.peer);
+        this.#state.sessionUp(event.peer, event.negotiated.peerRouterId);
         link.established(event.negotiated);
         if (this.#lagging) this.#pause(event.peer, link);
         return;

@@ -1,3 +1,4 @@
+import type { UpdateMessage } from '@weir/bgp/codec';
 import { encodeFlowActions, type FlowAction, type FlowRule, flowRun, parseFlow } from '@weir/bgp/flowspec';
 import { asn, ip4, prefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
@@ -5,7 +6,7 @@ import type { Config, Peer } from '../../model/config.ts';
 import { DEFAULT_FLOWSPEC, type FlowConfig, type FlowGuard } from '../../model/flow.ts';
 import { RouteState } from '../route-state.ts';
 import { TestClock, testConfig, testPeer, update } from '../test-fixtures.ts';
-import { FlowState } from './flow-state.ts';
+import type { FlowState } from './flow-state.ts';
 
 const SPAN = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
 const FAMILIES = ['ipv4 unicast', 'ipv4 flow', 'ipv6 flow'] as const;
@@ -23,20 +24,24 @@ const OTHER = 'flow4 { dst 203.0.113.8/32; }';
 
 class Bed {
   readonly clock = new TestClock();
-  readonly routes = new RouteState({ clock: this.clock });
+  readonly routes: RouteState;
   readonly flows: FlowState;
   readonly enforced = new Map<string, string>();
   told = 0;
 
   constructor(config: Config, unenforceable: (text: string) => string | undefined = () => undefined) {
-    this.routes.configure(config);
-    this.flows = new FlowState({
-      clock: this.clock,
-      unicast: this.routes.unicast,
-      unenforceable: ({ provenance }) => (provenance.kind === 'flow' ? unenforceable(provenance.flow) : undefined),
+    const { clock } = this;
+    this.routes = new RouteState({
+      clock,
+      unenforceable: ({ provenance: why }) => (why.kind === 'flow' ? unenforceable(why.flow) : undefined),
     });
+    this.flows = this.routes.flows;
     this.flows.onDirty(() => this.told++);
-    this.flows.configure(config);
+    this.routes.configure(config);
+  }
+
+  say(peer: string, message: UpdateMessage): void {
+    this.routes.update(peer, message, { fourOctetAs: true, receivedAt: this.clock.now() });
   }
 
   announce(peer: string, texts: readonly string[], actions: readonly FlowAction[] = [DISCARD], asPath: readonly number[] = [64513]): this {
@@ -44,12 +49,12 @@ class Bed {
       attributes: { asPath: [{ kind: 'sequence', asns: asPath.map((number) => asn(number)) }], ...encodeFlowActions(actions) },
     });
     const routes = texts.map(rule);
-    this.flows.update(peer, { ...message, announceFlows: [{ nextHop: undefined, run: flowRun('ipv4 flow', routes) }] });
+    this.say(peer, { ...message, announceFlows: [{ nextHop: undefined, run: flowRun('ipv4 flow', routes) }] });
     return this;
   }
 
   withdraw(peer: string, text: string): this {
-    this.flows.update(peer, { ...update({}), withdrawFlows: [flowRun('ipv4 flow', [rule(text)])] });
+    this.say(peer, { ...update({}), withdrawFlows: [flowRun('ipv4 flow', [rule(text)])] });
     return this;
   }
 
@@ -170,11 +175,11 @@ describe('guards', () => {
   test('another configuration judges again', () => {
     const bed = new Bed(config()).announce('a', [VICTIM]);
     expect(bed.now).toHaveLength(1);
-    bed.flows.configure(config({ guard: { peers: ['b'] } }));
+    bed.routes.configure(config({ guard: { peers: ['b'] } }));
     expect(bed.now).toEqual([]);
-    bed.flows.configure(config());
+    bed.routes.configure(config());
     expect(bed.now).toHaveLength(1);
-    bed.flows.configure(testConfig([testPeer('a', 1, { families: FAMILIES })], []));
+    bed.routes.configure(testConfig([testPeer('a', 1, { families: FAMILIES })], []));
     expect(bed.now).toEqual([]);
   });
 });
@@ -182,7 +187,7 @@ describe('guards', () => {
 describe('session loss', () => {
   test('holds rules for the time of the configuration', () => {
     const bed = new Bed(config()).announce('a', [VICTIM]);
-    bed.flows.sessionDown('a', { hard: false });
+    bed.routes.sessionDown('a', { hard: false });
     expect([bed.now.length, bed.flows.counts()[0]?.stale]).toEqual([1, 1]);
     bed.clock.advance(59_999);
     expect(bed.now).toHaveLength(1);
@@ -192,29 +197,29 @@ describe('session loss', () => {
 
   test('what is not announced again until the peer has converged goes', () => {
     const bed = new Bed(config()).announce('a', [VICTIM, OTHER]);
-    bed.flows.sessionDown('a', { hard: false });
+    bed.routes.sessionDown('a', { hard: false });
     bed.announce('a', [OTHER]);
-    bed.flows.converged('a', 'ipv4 flow');
+    bed.routes.converged('a', 'ipv4 flow');
     expect(bed.now).toEqual([expect.stringContaining('203.0.113.8')]);
   });
 
   test('a hard reset ends them at once', () => {
     const bed = new Bed(config()).announce('a', [VICTIM]);
-    bed.flows.sessionDown('a', { hard: true });
+    bed.routes.sessionDown('a', { hard: true });
     expect(bed.now).toEqual([]);
   });
 
   test('a refresh takes out what is not in it', () => {
     const bed = new Bed(config()).announce('a', [VICTIM, OTHER]);
-    bed.flows.beginRefresh('a', 'ipv4 flow');
+    bed.routes.beginRefresh('a', 'ipv4 flow');
     bed.announce('a', [VICTIM]);
-    bed.flows.endRefresh('a', 'ipv4 flow');
+    bed.routes.endRefresh('a', 'ipv4 flow');
     expect(bed.now).toEqual([expect.stringContaining('203.0.113.7')]);
   });
 });
 
 describe('validation', () => {
-  const strict = (): Bed => new Bed(config({ peer: { flowValidation: 'strict', keepAll: true } }));
+  const strict = (): Bed => new Bed(config({ peer: { flowValidation: 'strict' } }));
 
   test('needs a unicast route from the same neighbour', () => {
     const bed = strict().announce('a', [VICTIM]);
@@ -244,26 +249,26 @@ describe('validation', () => {
   test('of one AS path with the best route, from a neighbour of another AS', () => {
     const bed = strict().unicast('a', ['203.0.113.0/24'], [64513]).announce('a', [VICTIM], [DISCARD], [64514]);
     expect(bed.flows.list()[0]?.refusal?.message).toContain('begins with 64514');
-    const origin = new Bed(config({ peer: { flowValidation: 'origin', keepAll: true } }));
+    const origin = new Bed(config({ peer: { flowValidation: 'origin' } }));
     origin.unicast('a', ['203.0.113.0/24'], [64513]).announce('a', [VICTIM], [DISCARD], [64514]);
     expect(origin.now).toHaveLength(1);
   });
 
   test('what the own AS has made needs no route of its own (RFC 9117)', () => {
-    const bed = new Bed(config({ peer: { flowValidation: 'strict', keepAll: true, as: asn(64512) } }));
+    const bed = new Bed(config({ peer: { flowValidation: 'strict', as: asn(64512) } }));
     bed.unicast('b', ['203.0.113.0/24'], [64513]).announce('a', [VICTIM], [DISCARD], []);
     expect(bed.now).toHaveLength(1);
   });
 
   test('goes by ORIGINATOR_ID behind a route reflector', () => {
-    const bed = new Bed(config({ peer: { flowValidation: 'origin', keepAll: true, as: asn(64512) } }));
+    const bed = new Bed(config({ peer: { flowValidation: 'origin', as: asn(64512) } }));
     const originatorId = ip4(0xc0000263);
     bed.routes.update('b', update({ announce: ['203.0.113.0/24'], attributes: { originatorId } }), {
       fourOctetAs: true,
       receivedAt: bed.clock.now(),
     });
     const message = update({ attributes: { originatorId, ...encodeFlowActions([DISCARD]) } });
-    bed.flows.update('a', {
+    bed.say('a', {
       ...message,
       announceFlows: [{ nextHop: undefined, run: flowRun('ipv4 flow', [rule(VICTIM)]) }],
     });

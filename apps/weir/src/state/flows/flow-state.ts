@@ -35,6 +35,7 @@ export interface FlowStateOptions {
  */
 export class FlowState {
   readonly #options: FlowStateOptions;
+  readonly unicast: UnicastFoundation;
   readonly #peers = new Map<string, FlowPeer>();
   readonly #byRule = new Map<string, Set<FlowEntry>>();
   /** What the kernel side was told to enforce. */
@@ -51,6 +52,7 @@ export class FlowState {
 
   constructor(options: FlowStateOptions) {
     this.#options = options;
+    this.unicast = options.unicast;
     this.#foundations = new FlowFoundations(options.clock, options.unicast, () => {
       this.#judgeAll();
       this.#finish();
@@ -145,13 +147,10 @@ export class FlowState {
     this.#finish();
   }
 
-  /** RFC 7313 section 4. */
-  beginRefresh(name: string, family: FamilyName): void {
-    this.#refreshing(name, family, true);
-  }
-
-  cancelRefresh(name: string, family: FamilyName): void {
-    this.#refreshing(name, family, false);
+  /** Beginning of a refresh (RFC 7313 section 4), or the end of one that is given up. */
+  setRefreshing(name: string, family: FamilyName, begins: boolean): void {
+    for (const entry of this.#peers.get(name)?.entries.values() ?? [])
+      if (entry.rule.family === family && !entry.lost) entry.refreshing = begins;
   }
 
   endRefresh(name: string, family: FamilyName): void {
@@ -251,7 +250,7 @@ export class FlowState {
       order: before?.order ?? flowOrderKey(rule),
       attributes,
       treatment,
-      rank: rankOf(attributes, { address, external: as !== localAs, identifier: this.#options.unicast.identifierOf(name) }),
+      rank: rankOf(attributes, { address, external: as !== localAs, identifier: this.unicast.identifierOf(name) }),
       destination: destinationOf(rule),
       since: this.#now(),
       refreshing: false,
@@ -339,11 +338,6 @@ export class FlowState {
       for (const entry of peer.entries.values()) this.#judge(peer, entry, false);
       this.#fill(peer);
     }
-  }
-
-  #refreshing(name: string, family: FamilyName, begins: boolean): void {
-    for (const entry of this.#peers.get(name)?.entries.values() ?? [])
-      if (entry.rule.family === family && !entry.lost) entry.refreshing = begins;
   }
 
   /** Ends holds that are over and lets in what waits. */

@@ -1,6 +1,6 @@
 import type { FamilyName, PathAttributes } from '@weir/bgp/codec';
 import type { FlowFamily } from '@weir/bgp/flowspec';
-import type { Peer } from '../../model/config.ts';
+import type { BgpConfig, Peer } from '../../model/config.ts';
 import type { ActiveFlow } from '../../model/flow.ts';
 import type { TokenBucket } from '../token-bucket.ts';
 import { activeFlow, bestEntry, type FlowEntry } from './flow-entry.ts';
@@ -44,6 +44,12 @@ export interface FlowPeerCounts {
 
 export function isFlowFamily(family: FamilyName): family is FlowFamily {
   return family !== 'ipv4 unicast' && family !== 'ipv6 unicast';
+}
+
+/** The peers as they have to be stored: where flow rules are validated, with all their routes. */
+export function keepValidated(bgp: BgpConfig): BgpConfig {
+  const validates = bgp.peers.some(({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily));
+  return validates ? { ...bgp, peers: bgp.peers.map((peer) => ({ ...peer, keepAll: true })) } : bgp;
 }
 
 /** Announcements by rule, in the order in which rules are judged. */
