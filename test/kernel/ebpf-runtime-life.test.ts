@@ -239,7 +239,7 @@ describe('what is there', () => {
     const before = xdpOf('here');
     renameSync(join(directory, 'v1'), join(directory, 'v999'));
     const one = engine(directory, host);
-    expect(one.configure(hooks())).toEqual({ problems: [], repaired: [] });
+    expect(one.configure(hooks())).toEqual({ problems: [], repaired: [], gaps: [] });
     expect(tcx()).toEqual([{ linkId: link?.linkId, programId: expect.any(Number) as number }]);
     expect(tcx()[0]?.programId).not.toBe(link?.programId);
     expect(xdpOf('here')?.programId).not.toBe(before?.programId);
@@ -268,7 +268,7 @@ describe('what is there', () => {
         // It has the name now; and the other that had it has no program.
         await host.ip('link', 'set', 'early', 'name', 'late');
         expect(one.poll()).toBe(true);
-        expect(one.settle()).toEqual({ problems: [], repaired: [] });
+        expect(one.settle()).toEqual({ problems: [], repaired: [], gaps: [] });
         expect([xdpOf('late')?.mode, xdpOf('former')?.mode]).toEqual(['native', undefined]);
         await host.ip('link', 'del', 'former');
       } else {
@@ -288,7 +288,7 @@ describe('what is there', () => {
     expect(one.poll()).toBe(false);
     await host.exec('bpftool', ['link', 'detach', 'id', String(at?.linkId)]);
     expect(one.poll()).toBe(true);
-    expect(one.settle()).toEqual({ problems: [], repaired: [tc('here', 'ingress')] });
+    expect(one.settle()).toEqual({ problems: [], repaired: [tc('here', 'ingress')], gaps: [] });
     expect(one.status().places[0]?.way).toBe('tcx');
   });
 
@@ -336,13 +336,13 @@ describe('cgroups', () => {
         },
       ];
       const one = engine(directory, host);
-      expect(one.configure(hooks)).toEqual({ problems: [], repaired: [] });
+      expect(one.configure(hooks)).toEqual({ problems: [], repaired: [], gaps: [] });
       expect(one.status().places.map(({ way }) => way)).toEqual(PLACES.map(() => 'cgroup'));
       expect([await connect(9), await connect(10)]).toEqual(['EPERM', 'ECONNREFUSED']);
       one.close();
       expect(await connect(9)).toBe('EPERM');
       const two = engine(directory, host);
-      expect(two.configure(hooks)).toEqual({ problems: [], repaired: [] });
+      expect(two.configure(hooks)).toEqual({ problems: [], repaired: [], gaps: [] });
       expect(counts(two, 'connect')).toEqual({ nine: 2, default: 1 });
       two.close(new Set(['connect']));
       expect(await connect(9)).toBe('ECONNREFUSED');
@@ -455,7 +455,7 @@ describe('refusals', () => {
     const before = listInterfaces(host.path).find(({ name }) => name === 'here')?.xdp;
     expect(before).toBeDefined();
     const next = engine(directory, host);
-    expect(next.settle()).toEqual({ problems: [], repaired: [] });
+    expect(next.settle()).toEqual({ problems: [], repaired: [], gaps: [] });
     next.close(new Set(['tc']));
     expect(listInterfaces(host.path).find(({ name }) => name === 'here')?.xdp).toEqual(before);
   });

@@ -63,7 +63,7 @@ describe('the engine', () => {
   ] as const)('judges real packets: $name', async ({ place, hook, way }) => {
     const directory = pinDirectory(host.path);
     const one = engine(directory, host);
-    expect(one.configure([wanted(hook, [denyBad, allow], place)])).toEqual({ problems: [], repaired: [] });
+    expect(one.configure([wanted(hook, [denyBad, allow], place)])).toEqual({ problems: [], repaired: [], gaps: [] });
     expect(one.status().places).toEqual([{ hook, place, generation: 1, way, why: undefined }]);
     await send(BAD, 3, one, hook, 3);
     expect(await send(GOOD, 5, one, hook, 8)).toEqual({ bad: 3, default: 5 });
@@ -82,7 +82,7 @@ describe('the engine', () => {
     expect(await send(BAD, 4, one, 'tc', 4)).toEqual({ bad: 4, default: 0 });
     one.close();
     const two = engine(directory, host, ['tcx']);
-    expect(two.configure([wanted('tc', [denyBad, allow], place)])).toEqual({ problems: [], repaired: [] });
+    expect(two.configure([wanted('tc', [denyBad, allow], place)])).toEqual({ problems: [], repaired: [], gaps: [] });
     expect(await send(BAD, 4, two, 'tc', 8)).toEqual({ bad: 8, default: 0 });
     expect((await host.exec('tc', ['filter', 'show', 'dev', 'here', 'ingress'])).stdout.match(/handle 0x1/g)).toHaveLength(1);
     two.close();
@@ -175,7 +175,7 @@ describe('the next process', () => {
     const two = engine(directory, host);
     expect(two.members().find(({ family }) => family === 4)).toMatchObject({ set: 'bad', count: 1 });
     expect(two.openLists(hooks(), () => undefined)).toEqual([]);
-    expect(two.configure(hooks())).toEqual({ problems: [], repaired: [] });
+    expect(two.configure(hooks())).toEqual({ problems: [], repaired: [], gaps: [] });
     expect({ xdp: xdpOf('here'), tcx: readTcx({ interface: index('here'), direction: 'ingress', netns: host.path }) }).toEqual(before);
     // The same programs: nothing was loaded.
     expect(two.status().places.map(({ generation }) => generation)).toEqual([1, 2, 2]);

@@ -53,6 +53,9 @@ export const DEFAULT_EBPF: EbpfConfig = {
   eventBuffer: 4 * 1024 * 1024,
 };
 
+/** Where it stands which rights programs need: they are other ones than those of nf_tables. */
+export const EBPF_RIGHTS = 'docs/ebpf.md says which rights eBPF programs need';
+
 /** The hooks whose rules are eBPF programs; the others are nf_tables'. */
 export type EbpfHook = 'xdp' | 'tc' | 'connect';
 

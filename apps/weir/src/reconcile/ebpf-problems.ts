@@ -11,6 +11,7 @@ import {
   RefusedProgramError,
   type WantedHook,
 } from '../kernel/ebpf/index.ts';
+import { EBPF_RIGHTS } from '../model/ebpf.ts';
 import type { CompiledHook } from '../model/ebpf-program.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 
@@ -54,7 +55,7 @@ function classify(error: Error): Pick<Told, 'kind' | 'message'> {
   if (error instanceof EngineBusyError) return { kind: 'engine-busy', message };
   if (error instanceof MissingFeatureError) return { kind: 'feature-missing', message };
   if (error instanceof AbsentPlaceError) return { kind: 'place-missing', message };
-  if (error instanceof BpfError && error.reason === 'permission') return { kind: 'not-permitted', message };
+  if (error instanceof BpfError && error.reason === 'permission') return { kind: 'not-permitted', message: `${message}; ${EBPF_RIGHTS}` };
   if (error instanceof BpfError && error.reason === 'absent') return { kind: 'place-missing', message };
   return { kind: 'attach-failed', message };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmdirSync, statfsSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { closeFd } from '@weir/sys';
 import { Attribute, COMMAND } from './attribute.ts';
@@ -14,7 +14,9 @@ export const PIN_DIRECTORY = '/sys/fs/bpf/weir';
 
 /** `statfs` type of a BPF file system (`linux/magic.h`). */
 const BPF_FS_MAGIC = 0xcafe4a11;
+const EPERM = 1;
 const ENOENT = 2;
+const EACCES = 13;
 /** The suffix of what is being pinned in place of something else: no name that anything is asked for by ends with it. */
 const NEW = '~new';
 
@@ -56,7 +58,11 @@ export class PinDirectory {
     const beside = `${path}${NEW}`;
     // What an earlier process left half done.
     this.#remove(beside);
-    attempt(this.#failure('pin', name), () => new Attribute().text(0, beside).u32(8, object.fd).call(COMMAND.pin));
+    attempt(
+      this.#failure('pin', name),
+      () => new Attribute().text(0, beside).u32(8, object.fd).call(COMMAND.pin),
+      (errno) => pinReason(errno, this.path),
+    );
     this.#files('pin', name, () => renameSync(beside, path));
   }
 
@@ -125,7 +131,8 @@ export class PinDirectory {
 
   #get(name: string): number | undefined {
     try {
-      return attempt(this.#failure('open', name), () => new Attribute().text(0, join(this.path, pinName(name))).call(COMMAND.open));
+      const open = () => new Attribute().text(0, join(this.path, pinName(name))).call(COMMAND.open);
+      return attempt(this.#failure('open', name), open, (errno) => pinReason(errno, this.path));
     } catch (error) {
       if (error instanceof BpfError && error.reason === 'absent') return undefined;
       throw error;
@@ -143,13 +150,13 @@ export class PinDirectory {
     } catch (error) {
       const errno = -((error as NodeJS.ErrnoException).errno ?? 0);
       if (errno === ENOENT) return undefined;
-      throw new BpfError(this.#failure(operation, name), errno);
+      throw new BpfError({ ...this.#failure(operation, name), ...fileReason(errno, this.path) }, errno);
     }
   }
 
   #failure(operation: string, name: string): BpfFailure {
     const path = name === '' || name.startsWith('/') ? name || this.path : join(this.path, name);
-    return { operation, object: path, needs: ['CAP_BPF', 'CAP_DAC_OVERRIDE'] };
+    return { operation, object: path };
   }
 }
 
@@ -174,13 +181,44 @@ export function readPinnedProgram(path: string): ProgramInfo | undefined {
   }
 }
 
-/** Whether a path is on a BPF file system, or would be once it is made. */
+/** Whether a path is on a BPF file system, or would be once it is made. BpfError where the way to it is not open, or its name cannot be one. */
 export function isOnBpfFileSystem(path: string): boolean {
   for (let at = path; ; at = dirname(at)) {
     try {
       return statfsSync(at).type === BPF_FS_MAGIC;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || at === dirname(at)) throw error;
+      const errno = -((error as NodeJS.ErrnoException).errno ?? 0);
+      if (errno === ENOENT && at !== dirname(at)) continue;
+      throw new BpfError({ operation: 'look for', object: at, ...fileReason(errno, at) }, errno);
+    }
+  }
+}
+
+/** What the rights on files say: they go by who owns them, not by what may use BPF. */
+function fileReason(errno: number, path: string): Partial<BpfFailure> {
+  // The file system keeps names with dots for itself.
+  if (errno === EPERM && path.slice(path.lastIndexOf('/')).includes('.'))
+    return { reason: 'invalid', detail: 'a name on a BPF file system has no dot' };
+  if (errno !== EPERM && errno !== EACCES) return {};
+  const owner = ownerOf(path);
+  return { needs: ['CAP_DAC_OVERRIDE'], ...(owner !== undefined && { detail: owner }) };
+}
+
+/** Pinning asks for the right to use BPF, and for the rights on the directory. */
+function pinReason(errno: number, path: string): Partial<BpfFailure> | undefined {
+  if (errno === EPERM) return { needs: ['CAP_BPF'] };
+  return errno === EACCES ? fileReason(errno, path) : undefined;
+}
+
+/** Whose the first thing on the way to a path is that can be looked at. */
+function ownerOf(path: string): string | undefined {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      const { uid, mode } = statSync(at);
+      const own = process.geteuid?.();
+      return `${at} belongs to user ${uid} and has the mode 0${(mode & 0o7777).toString(8)}; this is user ${own}`;
+    } catch (error) {
+      if (!(error instanceof Error) || at === dirname(at)) return undefined;
     }
   }
 }

@@ -1,10 +1,10 @@
 import { type BpfMap, type FeatureReport, PinDirectory } from '@weir/ebpf/kernel';
-import { DirectoryLock } from '@weir/sys';
+import type { DirectoryLock } from '@weir/sys';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import { asError } from './as-error.ts';
 import { cgroupId, type Surroundings } from './attachment.ts';
 import { type Bridge, bridgeRules } from './bridge.ts';
-import { EngineBusyError, RefusedProgramError } from './engine-error.ts';
+import { RefusedProgramError } from './engine-error.ts';
 import type { EngineStatus } from './engine-status.ts';
 import { type HookPrograms, usesOf } from './generation.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
@@ -12,6 +12,7 @@ import { writeInterfaceNames } from './interface-names.ts';
 import type { ListChange } from './kernel-list.ts';
 import { asDelta, ListStore } from './list-store.ts';
 import { MapStore } from './map-store.ts';
+import { isSameDirectory, takePinDirectory } from './pin-directory.ts';
 import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './pin-layout.ts';
 import { type HeldPlace, type PlaceProblem, Places, type XdpPlace } from './places.ts';
 import { requireForPrograms } from './required-features.ts';
@@ -87,9 +88,7 @@ export class EbpfEngine {
    * @throws EngineBusyError when another process has it; BpfError where there is no BPF file system
    */
   static open(options: EngineOptions): EbpfEngine {
-    const parent = PinDirectory.open(options.directory);
-    const lock = DirectoryLock.take(options.directory);
-    if (!lock) throw new EngineBusyError(options.directory, DirectoryLock.holder(options.directory));
+    const { parent, lock } = takePinDirectory(options.directory);
     let watch: InterfaceWatch | undefined;
     try {
       watch = new InterfaceWatch(options.netns);
@@ -247,7 +246,8 @@ export class EbpfEngine {
 
   #otherLayouts(): readonly PinDirectory[] {
     const { before } = this.#options;
-    return [this.directory, ...(before === undefined || before === this.directory ? [] : [before])].flatMap((path) => {
+    const other = before !== undefined && !isSameDirectory(before, this.directory);
+    return [this.directory, ...(other ? [before] : [])].flatMap((path) => {
       const parent = PinDirectory.open(path);
       const layouts = parent.list().directories.filter((name) => layoutOf(name) !== undefined);
       return layouts.filter((name) => path !== this.directory || name !== layoutDirectory()).map((name) => parent.at(name));

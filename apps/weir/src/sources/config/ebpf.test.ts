@@ -81,6 +81,19 @@ hint: it begins with /
   });
 });
 
+test.each([
+  { path: '/sys/fs/bpf/my.weir', want: '"/sys/fs/bpf/my.weir" cannot be made: a name on a BPF file system has no dot' },
+  { path: '/sys/fs/bpf/../weir', want: '"/sys/fs/bpf/../weir" is no plain path' },
+  { path: '/sys/fs/bpf/weir/', want: '"/sys/fs/bpf/weir/" is no plain path' },
+])('pin_directory: $path is no directory of pins', ({ path, want }) => {
+  expect(printAll(loadText(`${BGP}ebpf: { pin_directory: ${path}, tc: { ingress: eth0 } }\n`))).toContain(`error[E010] ${want}`);
+});
+
+test('a BPF file system may be mounted below a name with a dot', () => {
+  const { config } = loadText(`${BGP}ebpf: { pin_directory: /run/my.fs/weir, tc: { ingress: eth0 } }\n`);
+  expect(config?.ebpf.pinDirectory).toBe('/run/my.fs/weir');
+});
+
 describe('rules at hooks of eBPF programs', () => {
   const POLICY = `default_action: allow
 rules:

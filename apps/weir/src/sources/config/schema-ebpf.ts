@@ -58,7 +58,7 @@ export const ebpfShape: Shape<Table<RawEbpf>> = table<RawEbpf>('ebpf', {
   tc: optional(tc, 'The hook `tc`.', 'attached to nothing'),
   connect: optional(connect, 'The hook `connect`. `connect: {}` attaches it with its defaults.', 'attached to nothing'),
   pin_directory: defaulted(
-    absolutePath(),
+    pinDirectory(),
     DEFAULT_EBPF.pinDirectory,
     DEFAULT_EBPF.pinDirectory,
     'Where programs, maps and links are pinned, on a BPF file system. Two daemons need two.',
@@ -70,6 +70,25 @@ export const ebpfShape: Shape<Table<RawEbpf>> = table<RawEbpf>('ebpf', {
     'Bytes of the ring buffer of verdict events; a power of two.',
   ),
 });
+
+/** What can be told of it anywhere: whether it is on a BPF file system is known where the daemon runs. */
+function pinDirectory(): Shape<string> {
+  const shape = absolutePath();
+  return {
+    doc: shape.doc,
+    read(node, label, report) {
+      const path = shape.read(node, label, report);
+      if (path === undefined) return undefined;
+      const names = path.split('/').slice(1);
+      if (names.some((name) => name === '' || name === '.' || name === '..'))
+        report('E010', node.place, `${quote(path)} is no plain path`, 'it has no //, no . and .. among its names, and no / at its end');
+      else if (names.at(-1)?.includes('.'))
+        report('E010', node.place, `${quote(path)} cannot be made: a name on a BPF file system has no dot`, 'write _ for the dot');
+      else return path;
+      return undefined;
+    },
+  };
+}
 
 function absolutePath(): Shape<string> {
   const shape = text('a path', 255);
