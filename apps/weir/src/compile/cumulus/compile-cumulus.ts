@@ -55,7 +55,9 @@ export function compileCumulus(hooks: readonly HookRules[], options: CumulusOpti
       continue;
     }
     if (options.state) for (const family of FAMILIES) sections[family].push(`${place.chain}${DEFRAGMENT}`);
-    const reached = withoutSkips(hook.rules, (rule) => withMembers(readable(rule), members));
+    const judged = options.state ? hook.rules : hook.rules.filter((rule) => !isBaseOfState(rule));
+    if (judged.length < hook.rules.length) sections[4].push(`# ${hook.hook}: nothing is established, as no state is kept`);
+    const reached = withoutSkips(judged, (rule) => withMembers(readable(rule), members));
     for (const { rule, expression } of reached) {
       try {
         if (expression instanceof Error) throw expression;
@@ -77,15 +79,19 @@ export function compileCumulus(hooks: readonly HookRules[], options: CumulusOpti
   return { text, refusals, lines };
 }
 
+/** The base's entry for what is established: as at other hooks that know no connections it is not judged there. */
+function isBaseOfState({ provenance, stage, expression }: Rule): boolean {
+  return provenance.kind === 'builtin' && stage === 'established' && asksFor(expression, ['ct.established', 'ct.related']);
+}
+
 function readable(rule: Rule): Expr {
   if (rule.program) throw unsayable('an eBPF program');
   return rule.expression;
 }
 
-/** A name and where it is written, in one line without what cl-acltool reads anything into. */
-function comment({ name, provenance }: Rule): string {
-  const place = provenance.kind === 'file' ? ` (${provenance.span.file}:${provenance.span.line})` : '';
-  return label(`${name}${place}`, MOST_COMMENT).replace(/[^\p{L}\p{N} _.:()<>/#@+,-]/gu, '_');
+/** A rule's name in one line, without what cl-acltool reads anything into. Not its place: a file is committed again only where rules are others. */
+function comment({ name }: Rule): string {
+  return label(name, MOST_COMMENT).replace(/[^\p{L}\p{N} _.:()<>/#@+,-]/gu, '_');
 }
 
 function linesOfRule(hook: HookRules, rule: Rule, expression: Expr, options: CumulusOptions): Readonly<Record<Family, readonly string[]>> {

@@ -158,6 +158,21 @@ describe('rules as an ACL file', () => {
     await expect(text).toMatchFileSnapshot(`golden/${name}.rules`);
   });
 
+  it.each([
+    { state: false, want: ['# forward: nothing is established, as no state is kept'] },
+    { state: true, want: ['-A FORWARD -m conntrack --ctstate INVALID', '# established'] },
+  ])('has the entry of the base for what is established where state is kept: $state', ({ state, want }) => {
+    const established = rule('established:0', 'ct.established or ct.related', allow, {
+      name: 'established',
+      stage: 'established',
+      provenance: { kind: 'builtin' },
+    });
+    const { text, refusals } = compile([hook([established, rule('web', 'tcp.dstport == 80')])], { state });
+    expect(refusals).toEqual([]);
+    expect(text.split('\n').slice(1, 1 + want.length)).toEqual(want);
+    expect(text.includes('--ctstate ESTABLISHED')).toBe(state);
+  });
+
   it('says nothing of hooks that are not asked for', () => {
     const { text, refusals } = compile([hook([rule('ct', 'ct.new')], { hook: 'input' }), hook([], { hook: 'xdp' })], {
       hooks: ['forward'],

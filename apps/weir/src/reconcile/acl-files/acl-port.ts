@@ -1,5 +1,6 @@
 import { type IpSet, ipSetOfPrefixes } from '@weir/filter/ir';
 import type { CumulusProblem } from '../../model/cumulus.ts';
+import type { FlowDelta } from '../../model/flow.ts';
 import type { FlushReport, Lifeline } from '../../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelProblem, KernelStatus } from '../../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../../model/member-delta.ts';
@@ -41,6 +42,10 @@ export class AclPort implements KernelPort {
     const [config] = given;
     this.#target.configure(config);
     return ledger;
+  }
+
+  flows(delta: FlowDelta): Promise<void> {
+    return this.#inner.flows(delta);
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

@@ -138,8 +138,10 @@ export class AclTarget {
     if (this.#closed) return;
     const ok = await this.#attempt(async () => {
       const config = this.#config;
+      // What is added while this runs is for the next batch.
+      const left = [...this.#left];
       if (config?.cumulus) await this.#write(config, config.cumulus);
-      for (const one of [...this.#left]) {
+      for (const one of left) {
         if (one.place.directory !== config?.cumulus?.directory) await this.#carry(one.place, one.cumulus, undefined);
         this.#left.splice(this.#left.indexOf(one), 1);
       }

@@ -49,7 +49,7 @@ export const cumulusShape: Shape<Table<RawCumulus>> = table<RawCumulus>('cumulus
     boolean(),
     false,
     'false',
-    'Whether the target tracks connections, so that `-m conntrack` may be asked; the hardware of switches does not. Rules that ask for states are refused otherwise, and so is the entry `established` of `firewall.base`.',
+    'Whether the target tracks connections, so that `-m conntrack` may be asked; the hardware of switches does not. Otherwise rules that ask for states are refused, and the entry `established` of `firewall.base` is left out of the file.',
   ),
   matches: defaulted(
     word('a kind of matches', ['iptables', 'hardware']),
