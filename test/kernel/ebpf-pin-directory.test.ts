@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { listInterfaces } from '@weir/ebpf/kernel';
+import { attachTcx, BpfMap, listInterfaces, PinDirectory, readTcx } from '@weir/ebpf/kernel';
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
-import { EbpfEngine } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import { clearEbpf, EbpfEngine } from '../../apps/weir/src/kernel/ebpf/index.ts';
 import { type Host, Lab } from '../lab/index.ts';
-import { allow, bpfMount, engine, features, mountBpf, pinDirectory, rule, tc, wanted } from './ebpf-runtime-bed.ts';
+import { load } from './ebpf-bed.ts';
+import { allow, bpfMount, engine, features, mountBpf, pinDirectory, rule, tc, wanted, xdp } from './ebpf-runtime-bed.ts';
 
 mountBpf();
 
@@ -77,4 +78,53 @@ it('by a symbolic link is the directory that it leads to: nothing is moved, and 
   expect(next.configure([wanted('tc', RULES, tc('here', 'ingress'))]).problems).toEqual([]);
   expect(next.status().places).toMatchObject([{ way: 'tcx', generation: 1 }]);
   expect(listInterfaces(host.path).some(({ name }) => name === 'here')).toBe(true);
+});
+
+it('weir clear leaves what others pinned among its pins, and the links that they hold', () => {
+  const directory = pinDirectory(host.path);
+  const one = engine(directory, host);
+  const hooks = [wanted('tc', RULES, tc('here', 'ingress')), wanted('xdp', RULES, xdp('here'))];
+  one.configure(hooks);
+  const program = load({ name: 'theirs', type: 'sched_cls' }, (asm) => asm.mov('r0', -1).exit());
+  const index = listInterfaces(host.path).find(({ name }) => name === 'here')!.index;
+  const link = attachTcx(program, { interface: index, direction: 'ingress', netns: host.path });
+  const map = BpfMap.create({ name: 'theirs', type: 'array', keySize: 4, valueSize: 4, maxEntries: 1 });
+  const root = PinDirectory.open(join(directory, 'v1'));
+  const there: readonly (readonly [string, { readonly fd: number }])[] = [
+    ['', map],
+    ['lists', map],
+    ['kept', map],
+    ['attach', link],
+    ['attach/tc-ingress-here', link],
+    ['attach/another', link],
+    ['hooks/tc', program],
+    ['hooks/xdp/g2', map],
+    ['hooks/xdp/kept', map],
+  ];
+  for (const [path, object] of there)
+    path
+      .split('/')
+      .filter((name) => name !== '')
+      .reduce((at, name) => at.at(name), root)
+      .pin(object, path === 'attach/another' ? 'link' : 'theirs');
+  for (const one of [program, link, map]) one.close();
+  const programs = () => readTcx({ interface: index, direction: 'ingress', netns: host.path }).programs.length;
+  // Nor does an engine that goes on, or that has nothing to do.
+  one.configure(hooks.slice(0, 1));
+  expect(programs()).toBe(2);
+  one.close();
+  const { detached, unpinned, foreign } = clearEbpf(directory, host.path);
+  expect([detached, programs(), listInterfaces(host.path).find(({ name }) => name === 'here')?.xdp]).toEqual([1, 1, undefined]);
+  expect(unpinned).toBeGreaterThan(5);
+  const gone = ['hooks/xdp/g2', 'hooks/xdp/kept'];
+  const left = there
+    .filter(([path]) => !gone.includes(path))
+    .map(([path]) => join(directory, 'v1', path, path === 'attach/another' ? 'link' : 'theirs'));
+  expect([...foreign].sort()).toEqual([...left].sort());
+  expect(PinDirectory.open(join(directory, 'v1')).list()).toEqual({
+    pinned: ['theirs'],
+    directories: ['attach', 'hooks', 'kept', 'lists'],
+  });
+  PinDirectory.open(join(directory, 'v1')).remove();
+  expect([clearEbpf(directory, host.path), existsSync(directory)]).toEqual([{ detached: 0, unpinned: 0, foreign: [] }, false]);
 });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { isOnBpfFileSystem, PinDirectory } from '@weir/ebpf/kernel';
 import { ConnectionError, ControlClient } from '../api/index.ts';
 import { type ClearOptions, EXIT, type ExitCode, type Io } from '../cli/index.ts';
-import { checkUnmanaged, clearEbpf } from '../kernel/ebpf/index.ts';
+import { checkUnmanaged, clearEbpf, isOwnMatch, removeOwnPins } from '../kernel/ebpf/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import { DEFAULT_EBPF } from '../model/ebpf.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
@@ -81,8 +81,8 @@ function ebpfPart(pinDirectory: string, netns: string | undefined): Part {
   return {
     what: 'ebpf',
     clear: () => {
-      const { detached, unpinned } = clearEbpf(pinDirectory, netns);
-      return { done: `${detached} detached, ${unpinned} pins of ${pinDirectory} removed`, problems: [] };
+      const { detached, unpinned, foreign } = clearEbpf(pinDirectory, netns);
+      return { done: `${detached} detached, ${unpinned} pins of ${pinDirectory} removed${left(foreign)}`, problems: [] };
     },
   };
 }
@@ -94,10 +94,15 @@ function matchesPart(pinDirectory: string): Part {
     clear: () => {
       const path = join(pinDirectory, MATCHES);
       if (!existsSync(path) || !isOnBpfFileSystem(path)) return { done: '', problems: [] };
-      PinDirectory.open(path).remove();
-      return { done: `${path} removed`, problems: [] };
+      const { removed, foreign } = removeOwnPins(PinDirectory.open(path), isOwnMatch);
+      return { done: `${removed} pins of ${path} removed${left(foreign)}`, problems: [] };
     },
   };
+}
+
+/** What is not Weir's, a line each. */
+function left(foreign: readonly string[]): string {
+  return foreign.map((path) => `; ${path} stays, since Weir did not pin it`).join('');
 }
 
 /** A missing privilege says more than a plain failure. */

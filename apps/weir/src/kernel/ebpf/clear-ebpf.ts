@@ -3,6 +3,7 @@ import { isOnBpfFileSystem, listInterfaces, listTcFilters, PIN_DIRECTORY, PinDir
 import { DirectoryLock } from '@weir/sys';
 import { EngineBusyError } from './engine-error.ts';
 import { LinkPool } from './link-pool.ts';
+import { isOwnPin, removeOwnPins } from './own-pins.ts';
 import { layoutOf } from './pin-layout.ts';
 import { readState } from './state-record.ts';
 
@@ -16,6 +17,8 @@ export interface Cleared {
   readonly detached: number;
   /** Maps, programs and links whose pins were removed. */
   readonly unpinned: number;
+  /** What others pinned among it, and stays. */
+  readonly foreign: readonly string[];
 }
 
 /**
@@ -24,26 +27,29 @@ export interface Cleared {
  * @throws EngineBusyError while a daemon manages it; BpfError
  */
 export function clearEbpf(path: string = PIN_DIRECTORY, netns?: string): Cleared {
-  if (!existsSync(path) || !isOnBpfFileSystem(path)) return { detached: 0, unpinned: 0 };
+  if (!existsSync(path) || !isOnBpfFileSystem(path)) return { detached: 0, unpinned: 0, foreign: [] };
   const lock = DirectoryLock.take(path);
   if (!lock) throw new EngineBusyError(path, DirectoryLock.holder(path));
   try {
     const root = PinDirectory.open(path);
     let [detached, unpinned] = [0, 0];
+    const foreign: string[] = [];
     for (const name of root.list().directories) {
       if (layoutOf(name) === undefined) continue;
       const directory = root.at(name);
-      const found = { links: 0, pins: 0, programs: new Set<number>() };
-      survey(directory, found);
+      const found = { links: 0, programs: new Set<number>() };
+      survey(directory, [], found);
       detached += found.links + removeFilters(found.programs, [netns, ...readState(directory).filters.map((one) => one.netns)]);
-      unpinned += found.pins;
       const pool = new LinkPool();
       pool.collect(directory);
       pool.clear();
-      directory.remove();
+      const removed = removeOwnPins(directory);
+      // Links are unpinned as they are detached.
+      unpinned += found.links + removed.removed;
+      foreign.push(...removed.foreign);
     }
     if (readdirSync(path).length === 0) rmdirSync(path);
-    return { detached, unpinned };
+    return { detached, unpinned, foreign };
   } finally {
     lock.close();
   }
@@ -59,14 +65,13 @@ export function checkUnmanaged(path: string): void {
 
 interface Found {
   links: number;
-  pins: number;
   readonly programs: Set<number>;
 }
 
-function survey(directory: PinDirectory, found: Found): void {
+function survey(directory: PinDirectory, path: readonly string[], found: Found): void {
   const { pinned, directories } = directory.list();
   for (const name of pinned) {
-    found.pins++;
+    if (!isOwnPin(directory, path, name)) continue;
     const kind = directory.kind(name);
     if (kind === 'link') found.links++;
     if (kind !== 'program') continue;
@@ -75,7 +80,7 @@ function survey(directory: PinDirectory, found: Found): void {
     found.programs.add(program.info().id);
     program.close();
   }
-  for (const name of directories) survey(directory.at(name), found);
+  for (const name of directories) survey(directory.at(name), [...path, name], found);
 }
 
 /** Removes the filters that run these programs. Namespaces that are gone have none. */

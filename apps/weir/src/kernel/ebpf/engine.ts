@@ -12,6 +12,7 @@ import { writeInterfaceNames } from './interface-names.ts';
 import type { ListChange } from './kernel-list.ts';
 import { asDelta, ListStore } from './list-store.ts';
 import { MapStore } from './map-store.ts';
+import { removeOwnPins } from './own-pins.ts';
 import { isSameDirectory, takePinDirectory } from './pin-directory.ts';
 import { type AttachPlace, layoutDirectory, layoutOf, PIN, placeName } from './pin-layout.ts';
 import { type HeldPlace, type PlaceProblem, Places, type XdpPlace } from './places.ts';
@@ -169,7 +170,7 @@ export class EbpfEngine {
     const settled = this.#places.settle(places, this.#around, others, (place) => this.#bridge(place));
     for (const problem of settled.problems) problems.push(this.#problemAt(problem));
     this.#sweep();
-    for (const directory of others) directory.remove();
+    for (const directory of others) removeOwnPins(directory);
     this.#alone = true;
     // What this has changed itself is no news.
     this.#watch.changed();

@@ -15,6 +15,7 @@ export {
 export { EngineBusyError, MissingFeatureError, RefusedProgramError } from './engine-error.ts';
 export type { ListStore } from './list-store.ts';
 export { createMap, type LoadedHook, type LoadHookOptions, loadHook, PROGRAM_TYPES } from './load-hook.ts';
+export { isOwnMatch, removeOwnPins } from './own-pins.ts';
 export { type AttachPlace, describePlace, layoutDirectory, PIN, pinName } from './pin-layout.ts';
 export { type CountColumns, readCounts } from './rule-counts.ts';
 export type { InForce, Refused, StandIn, StandIns } from './stand-in.ts';

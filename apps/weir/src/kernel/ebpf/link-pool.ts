@@ -1,5 +1,6 @@
 import type { PinDirectory } from '@weir/ebpf/kernel';
 import { type Attachment, isAt, isAttached, type PinnedLink, type Surroundings } from './attachment.ts';
+import { isOwnPin } from './own-pins.ts';
 import type { AttachPlace } from './pin-layout.ts';
 
 /**
@@ -18,14 +19,14 @@ export class LinkPool {
     }
   }
 
-  /** Adds every link that is pinned in a directory, and below. */
-  collect(directory: PinDirectory): void {
+  /** Adds every link of Weir's that is pinned in the directory of a layout, or in one below it, which `path` names. */
+  collect(directory: PinDirectory, path: readonly string[] = []): void {
     const { pinned, directories } = directory.list();
     for (const pin of pinned) {
-      const link = directory.link(pin);
+      const link = isOwnPin(directory, path, pin) ? directory.link(pin) : undefined;
       if (link) this.add({ link, directory, pin });
     }
-    for (const name of directories) this.collect(directory.at(name));
+    for (const name of directories) this.collect(directory.at(name), [...path, name]);
   }
 
   /** Whether what holds the place of an attachment has to be taken off before that can be attached: a link keeps its mode for good. */

@@ -1,6 +1,7 @@
 import type { BpfMap, PinDirectory } from '@weir/ebpf/kernel';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import type { KernelList, ListChange, ListNeed } from './kernel-list.ts';
+import { isWeirs } from './own-pins.ts';
 import { PIN, pinName } from './pin-layout.ts';
 import { TrieList } from './sets/index.ts';
 
@@ -126,7 +127,8 @@ export class ListStore {
       list.close();
       this.#lists.delete(key);
     }
-    for (const name of this.#directory.list().pinned) if (!kept.has(name)) this.#directory.unpin(name);
+    // What others pin there stays.
+    for (const name of this.#directory.list().pinned) if (!kept.has(name) && isWeirs(this.#directory, name)) this.#directory.unpin(name);
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { adoptMap, BpfMap, compareMap, type PinDirectory } from '@weir/ebpf/kern
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import { sameTable } from './compare-hook.ts';
 import { createMap } from './load-hook.ts';
+import { isWeirs } from './own-pins.ts';
 import { PIN, pinName } from './pin-layout.ts';
 
 /** Maps of one hook that outlive a generation: tables that stay as they are, by their contents; and what is kept, by its pin. BpfError. */
@@ -74,7 +75,7 @@ export class MapStore {
       map.close();
       this.#kept.delete(name);
     }
-    for (const name of this.#directory.list().pinned) if (!names.has(name)) this.#directory.unpin(name);
+    for (const name of this.#directory.list().pinned) if (!names.has(name) && isWeirs(this.#directory, name)) this.#directory.unpin(name);
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { asError } from './as-error.ts';
 import { Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
 import type { Bridge } from './bridge.ts';
 import { LinkPool } from './link-pool.ts';
+import { isOwnPin, removeOwnPins } from './own-pins.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
 import { requireFeatures } from './required-features.ts';
 import { EMPTY_STATE, type FilterRecord, readState, type StateRecord, writeState } from './state-record.ts';
@@ -129,7 +130,8 @@ export class Places {
       else attachment.detach();
     }
     const attach = this.#root.at(PIN.attach);
-    for (const name of attach.list().directories) if (!names.has(name) && !this.#attachments.has(name)) pool.collect(attach.at(name));
+    for (const name of attach.list().directories)
+      if (!names.has(name) && !this.#attachments.has(name)) pool.collect(attach.at(name), [PIN.attach, name]);
     return lost;
   }
 
@@ -210,7 +212,7 @@ export class Places {
     const { filters, fallbacks } = this.#state;
     const gone = filters.filter(({ place }) => !names.has(place));
     for (const record of gone) removeFilter(record, attach);
-    for (const name of attach.list().directories) if (!names.has(name)) attach.at(name).remove();
+    for (const name of attach.list().directories) if (!names.has(name)) removeOwnPins(attach.at(name), isOwnPin, [PIN.attach, name]);
     const kept = Object.entries(fallbacks).filter(([place]) => names.has(place));
     if (gone.length > 0 || kept.length < Object.keys(fallbacks).length)
       this.#write({ filters: filters.filter(({ place }) => names.has(place)), fallbacks: Object.fromEntries(kept) });
