@@ -19,7 +19,7 @@ const PATIENCE = 300_000;
 const RECEIVER = [2, 0, 0, 0, 0, 2] as const;
 const DATA = new Uint8Array(64);
 
-interface Effort {
+export interface Effort {
   readonly rounds: number;
   readonly runs: number;
   readonly packets: number;
@@ -67,7 +67,7 @@ function measurePrograms(members: MemberDelta, octets: Uint8Array, effort: Effor
 }
 
 /** Frames of UDP from these addresses. */
-function frames(family: Family, octets: Uint8Array): Uint8Array[] {
+export function frames(family: Family, octets: Uint8Array): Uint8Array[] {
   const size = family === 4 ? 4 : 16;
   return Array.from({ length: FRAMES }, (_, i) => {
     const out = new Uint8Array(64);
@@ -93,7 +93,7 @@ function frames(family: Family, octets: Uint8Array): Uint8Array[] {
 }
 
 /** Nanoseconds of this process's CPU that a packet takes, of the best round: sending and receiving are one call chain, and what others do meanwhile is left out. */
-function send(socket: PacketSocket, all: readonly Uint8Array[], { rounds, packets }: Effort): number {
+export function send(socket: PacketSocket, all: readonly Uint8Array[], { rounds, packets }: Effort): number {
   const times: number[] = [];
   for (let round = 0; round < Math.max(2, rounds / 2); round++) {
     const began = process.cpuUsage();
@@ -141,8 +141,9 @@ async function measureIpset(
   return found - empty;
 }
 
-async function lay(lab: Lab): Promise<Host> {
-  const host = await lab.host('sets');
+/** A host with a veth pair. */
+export async function lay(lab: Lab, name = 'sets'): Promise<Host> {
+  const host = await lab.host(name);
   await host.ip('link', 'add', 'tx0', 'type', 'veth', 'peer', 'name', 'rx0');
   await host.ip('link', 'set', 'rx0', 'address', RECEIVER.map((octet) => octet.toString(16).padStart(2, '0')).join(':'));
   for (const name of ['tx0', 'rx0']) await host.ip('link', 'set', name, 'up');

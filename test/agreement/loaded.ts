@@ -29,13 +29,17 @@ export class Loader {
 
   /** Programs that were loaded for rules to ask. */
   programs = 0;
-  /** Those of them that look into lists. */
+  /** Named sets and lists of policies that they look into. */
+  sets = 0;
   lists = 0;
   readonly #programs: ProgramUse;
 
-  /** `programs`: which tests are asked by programs although nf_tables could. */
-  constructor(netns: string, programs: ProgramUse = 'needed') {
+  readonly #mostRanges: { readonly mostRanges?: number };
+
+  /** `programs`: which tests are asked by programs although nf_tables could. `mostRanges`: lists of addresses with more of them are maps that programs look into. */
+  constructor(netns: string, programs: ProgramUse = 'needed', mostRanges?: number) {
     this.#programs = programs;
+    this.#mostRanges = mostRanges === undefined ? {} : { mostRanges };
     this.#backend = new NftBackend({ netns, ownership: false });
     this.#client = new NftClient({ netns });
   }
@@ -69,7 +73,11 @@ export class Loader {
 
   /** Lists that programs look into are filled before they do. */
   #bind({ programs = [] }: TableImage, built: Built): ProgramBindings {
-    this.lists += programs.filter((one) => one.kind === 'code' && one.lists !== undefined).length;
+    for (const one of programs)
+      for (const { members } of one.kind === 'code' ? (one.lists ?? []) : []) {
+        if (members === undefined) this.sets++;
+        else this.lists++;
+      }
     return this.#backend.bindPrograms(ADDRESS, { programs, paths: [] }, (set, family) => {
       const prefixes = ipSetPrefixes(built.members.get(set) ?? { v4: [], v6: [] });
       return columns(
@@ -105,7 +113,10 @@ export class Loader {
 
   #compile(built: Built): CompiledRules {
     if (this.#compiled?.built !== built)
-      this.#compiled = { built, rules: compileRules([built.hook], built.sets, { table: TABLE, programs: this.#programs }) };
+      this.#compiled = {
+        built,
+        rules: compileRules([built.hook], built.sets, { table: TABLE, programs: this.#programs, ...this.#mostRanges }),
+      };
     return this.#compiled.rules;
   }
 

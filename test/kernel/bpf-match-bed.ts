@@ -28,6 +28,7 @@ export class MatchBed {
   #open: Reconciler[] = [];
   /** What is kept of the last compilation, as in the daemon. */
   readonly #memos = new WeakMap<Reconciler, CompileMemo>();
+  #asks: () => boolean = () => true;
   /** Milliseconds, for the reconcilers. */
   now: () => number = () => performance.now();
 
@@ -55,10 +56,11 @@ export class MatchBed {
     return join(this.mounted, 'weir');
   }
 
-  /** As a daemon that starts. */
-  start(): Reconciler {
+  /** As a daemon that starts; `withoutPrograms`: on a kernel whose rules cannot ask any. */
+  start(withoutPrograms = false): Reconciler {
     const { inside, directory } = this;
-    const backend = new NftBackend({ netns: inside.path });
+    const backend = new NftBackend({ netns: inside.path, withoutPrograms });
+    this.#asks = () => backend.asksPrograms;
     const reconciler = new Reconciler({ backend, stateDirectory: directory, emit: () => undefined, now: () => this.now() });
     this.#open.push(reconciler);
     return reconciler;
@@ -81,10 +83,16 @@ export class MatchBed {
     const path = join(this.directory, 'weir.yaml');
     writeFileSync(path, `${BGP}${SETS}ebpf: { pin_directory: ${pins} }\npolicy: policy.yaml\n`);
     const { config, diagnostics } = loadConfig(path);
-    if (!config) throw new Error(diagnostics.map(({ message }) => message).join('\n'));
+    if (!config)
+      throw new Error(
+        diagnostics
+          .map(({ severity, message }) => `${severity}: ${message}`)
+          .slice(0, 10)
+          .join('\n'),
+      );
     const memo = this.#memos.get(reconciler) ?? new CompileMemo();
     this.#memos.set(reconciler, memo);
-    reconciler.configure(compileKernelPlan(config, Date.now(), memo));
+    reconciler.configure(compileKernelPlan(config, Date.now(), memo, this.#asks()));
     return reconciler.status().problems.map(({ message }) => message);
   }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listPrograms, PinDirectory } from '@weir/ebpf/kernel';
+import { FEATURES, findNftMatch, listPrograms, PinDirectory, probeFeatures } from '@weir/ebpf/kernel';
 import { bpfMatch, NftClient, NftTransaction, readBpfMatch } from '@weir/netlink/nftables';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Host, Lab, runCommand } from '../lab/index.ts';
@@ -26,6 +26,23 @@ afterAll(async () => {
   await lab?.dispose();
   await runCommand('umount', [mounted]);
   rmdirSync(mounted);
+});
+
+describe('whether the kernel has it', () => {
+  it('is asked of the kernel, which says so of what it has not', () => {
+    expect([findNftMatch(), findNftMatch(host.path)]).toEqual([undefined, undefined]);
+    expect(findNftMatch(host.path, 'weir_none')).toMatch(/^this kernel has no match weir_none for nf_tables .*: ENOENT$/);
+  });
+
+  it('is among the features, with what is done without it', () => {
+    expect(probeFeatures().has('nft-match-bpf')).toBe(true);
+    expect(probeFeatures({ without: ['nft-match-bpf'] }).features.find(({ name }) => name === 'nft-match-bpf')).toEqual({
+      name: 'nft-match-bpf',
+      present: false,
+      reason: 'it is switched off',
+      instead: FEATURES['nft-match-bpf'],
+    });
+  });
 });
 
 describe('match bpf in the kernel', () => {

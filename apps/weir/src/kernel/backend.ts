@@ -249,6 +249,8 @@ export interface KernelRoutes {
 export interface KernelBackend {
   /** Whether tables may have an owner that others cannot flush. */
   readonly ownership: boolean;
+  /** Whether rules can ask eBPF programs. */
+  readonly asksPrograms: boolean;
   /** Differs for another boot or network namespace: what was true in another realm says nothing about this one. */
   readonly realm: string;
   readTable(address: TableAddress): TableInfo | undefined;
@@ -279,6 +281,8 @@ export interface KernelBackend {
   openRoutes(): KernelRoutes;
   /** Where programs that rules ask are pinned from now on; the usual place when undefined. */
   pinAt(directory: string | undefined): void;
+  /** Loads programs that rules of the next transactions ask, one at a step, so that what is done in between need not wait for all. `directory`: as of `pinAt`. */
+  loadPrograms(address: TableAddress, programs: readonly MatchProgram[], directory: string | undefined): Iterator<undefined, void>;
   /**
    * Opens the lists that the programs of a table look into, and fills those that are new with the members that are known; says what the programs are bound to now. What cannot be opened is said when a
    * rule that asks it is added.

@@ -20,6 +20,7 @@ export const FEATURES = {
   'program-xdp': 'no rules at XDP',
   'program-tc': 'no rules at tc',
   'program-socket-filter': 'no `match bpf` inside nf_tables',
+  'nft-match-bpf': 'rules at netfilter hooks that take a program are refused, and long lists of addresses are sets of nf_tables',
   'program-cgroup-connect': 'no rules at connect',
   'program-cgroup-sendmsg': 'datagrams of unconnected sockets are not judged',
   'program-netfilter': 'rules at netfilter hooks stay with nf_tables',

@@ -20,6 +20,7 @@ export { BatchError, deleteBatch, readEntries, readValues, updateBatch } from '.
 export type { MapInfo } from './map-info.ts';
 export { MAP_FLAG, type MapType } from './map-type.ts';
 export { mapArrayValues } from './mapped-array.ts';
+export { findNftMatch } from './nft-match.ts';
 export type { ObjectKind } from './object-kind.ts';
 export { listLinks, listMaps, listPrograms } from './objects.ts';
 export { splitCpus, sumCpus } from './per-cpu.ts';

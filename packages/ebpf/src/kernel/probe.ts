@@ -12,6 +12,7 @@ import { readTcx } from './link-tcx.ts';
 import { attachXdp } from './link-xdp.ts';
 import { BpfMap, type MapSpec } from './map.ts';
 import { MAP_FLAG } from './map-type.ts';
+import { findNftMatch } from './nft-match.ts';
 import { isOnBpfFileSystem, PIN_DIRECTORY } from './pin.ts';
 import { BpfProgram, type ProgramSpec } from './program.ts';
 import type { AttachType, ProgramType } from './program-type.ts';
@@ -64,6 +65,7 @@ function probes(bench: Bench, pinDirectory: string): Readonly<Record<FeatureName
     'program-xdp': program('xdp'),
     'program-tc': program('sched_cls'),
     'program-socket-filter': program('socket_filter'),
+    'nft-match-bpf': () => findNftMatch(),
     'program-cgroup-connect': program('cgroup_sock_addr', 'cgroup_inet4_connect'),
     'program-cgroup-sendmsg': program('cgroup_sock_addr', 'cgroup_udp4_sendmsg'),
     'program-netfilter': program('netfilter', 'netfilter'),

@@ -26,6 +26,8 @@ export interface ReceivedAttribute {
 }
 
 export interface RouteRequest {
+  /** NETLINK_ROUTE unless told. */
+  readonly protocol?: number;
   readonly type: number;
   /** Besides NLM_F_REQUEST and what the call implies. */
   readonly flags?: number;
@@ -46,7 +48,7 @@ export function routeDump(request: RouteRequest, visit: (message: Uint8Array) =>
 }
 
 function exchange(request: RouteRequest, flags: number, visit: (message: Uint8Array) => void): void {
-  const socket = NetlinkSocket.open(NETLINK_ROUTE, {
+  const socket = NetlinkSocket.open(request.protocol ?? NETLINK_ROUTE, {
     capAck: true,
     extAck: true,
     ...(request.netns === undefined ? {} : { netns: request.netns }),

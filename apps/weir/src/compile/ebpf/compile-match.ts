@@ -17,12 +17,14 @@ export interface CompiledMatch {
 }
 
 const PLACE = 'network';
+/** A map takes at least 512 KiB: fewer ranges are compared. */
+export const MOST_RANGES = 256;
 
 /**
- * One expression as a program for a rule of nf_tables (xt_bpf), of type socket filter: it sees the packet from its IP header on.
+ * One expression as a program for a rule of nf_tables (xt_bpf), of type socket filter: it sees the packet from its IP header on. Addresses of more than `mostRanges` ranges are in a map.
  * @throws Unsayable for what programs cannot ask
  */
-export function compileMatch(expression: Expr): CompiledMatch {
+export function compileMatch(expression: Expr, mostRanges: number = MOST_RANGES): CompiledMatch {
   const facts = new Facts();
   const maps = new Map<string, MapNeed>();
   const need = (one: MapNeed): string => {
@@ -32,7 +34,7 @@ export function compileMatch(expression: Expr): CompiledMatch {
   const write = (asm: RuleAssembler, prologue: boolean): void => {
     const branch = { yes: asm.label('yes'), no: asm.label('no') };
     if (prologue) emitPrologue(asm, facts, branch.no);
-    emitExpression({ asm, place: PLACE, facts, depth: 0, known: undefined, need }, expression, branch);
+    emitExpression({ asm, place: PLACE, facts, depth: 0, known: undefined, need, mostRanges }, expression, branch);
     asm.place(branch.yes).mov('r0', 1).exit();
     asm.place(branch.no).mov('r0', 0).exit();
     facts.functions(asm).emit(PLACE, need);

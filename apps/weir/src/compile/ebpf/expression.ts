@@ -12,7 +12,7 @@ import { CONNECTION_STATE, STATE_BITS, stateFunctions } from './connection-state
 import type { Fact, Facts } from './facts.ts';
 import { type Place, type RuleAssembler, STACK } from './layout.ts';
 import { emitNameTest, emitPayloadTest, emitSipMethod, onlyField, passing } from './payload/index.ts';
-import { emitSetLookup, listNeed } from './sets/index.ts';
+import { constantNeeds, emitSetLookup, listNeed } from './sets/index.ts';
 
 /** Fields whose values are the same for every packet that a program sees, such as the interface where it is attached: tests of them are answered here and now. */
 export interface Known {
@@ -31,6 +31,8 @@ export interface ExpressionContext {
   readonly known: Known | undefined;
   /** Adds a map that the program needs, once, and gives its symbol. */
   readonly need: (need: MapNeed) => string;
+  /** Addresses of more ranges than this are looked up in a map; undefined where they are compared in the program, however many there are. */
+  readonly mostRanges?: number;
 }
 
 /** Where an address stands in the IP header, by family. */
@@ -136,7 +138,9 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
     }
     case 'ip': {
       const { family, at4, at6 } = addressOf(context, test.operand, span);
-      emitIp(asm, family, at4, at6, test.set, branch);
+      const { v4, v6 } = test.set;
+      if (v4.length + v6.length <= (context.mostRanges ?? Number.POSITIVE_INFINITY)) emitIp(asm, family, at4, at6, test.set, branch);
+      else emitLookups(context, family, { needs: constantNeeds(test.set), at4: STACK.network + at4, at6: STACK.network + at6 }, branch);
       return;
     }
     case 'list':
@@ -213,14 +217,38 @@ function emitList(
   branch: Branch,
   span: IrSpan | undefined,
 ): void {
-  const { asm, need } = context;
   const { of, bits4, bits6 } = cutOf(operand);
   const { family, at4, at6 } = addressOf(context, of, span);
+  const needs = { 4: listNeed(list, 4), 6: listNeed(list, 6) };
+  emitLookups(context, family, { needs, at4: STACK.network + at4, at6: STACK.network + at6, bits4, bits6 }, branch);
+}
+
+/** The maps of a list, where the address is, and how many of its bits are looked up. */
+interface Lookups {
+  readonly needs: { readonly 4: MapNeed | undefined; readonly 6: MapNeed | undefined };
+  readonly at4: number;
+  readonly at6: number;
+  readonly bits4?: number;
+  readonly bits6?: number;
+}
+
+function emitLookups(
+  { asm, need }: ExpressionContext,
+  { slot }: Fact,
+  { needs, at4, at6, bits4 = 32, bits6 = 128 }: Lookups,
+  branch: Branch,
+): void {
   const ip6 = asm.label('not IPv4');
-  asm.load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 4).jump('w1', '!=', 0, ip6);
-  emitSetLookup(asm, 4, need(listNeed(list, 4)), emitCut(asm, STACK.network + at4, bits4, 32), branch);
-  asm.place(ip6).load('r1', 'u32', 'r10', family.slot).alu('w1', '^=', 6).jump('w1', '!=', 0, branch.no);
-  emitSetLookup(asm, 6, need(listNeed(list, 6)), emitCut(asm, STACK.network + at6, bits6, 128), branch);
+  asm.load('r1', 'u32', 'r10', slot).alu('w1', '^=', 4).jump('w1', '!=', 0, ip6);
+  if (needs[4]) emitSetLookup(asm, 4, need(needs[4]), emitCut(asm, at4, bits4, 32), branch);
+  else asm.goto(branch.no);
+  asm.place(ip6);
+  if (!needs[6]) {
+    asm.goto(branch.no);
+    return;
+  }
+  asm.load('r1', 'u32', 'r10', slot).alu('w1', '^=', 6).jump('w1', '!=', 0, branch.no);
+  emitSetLookup(asm, 6, need(needs[6]), emitCut(asm, at6, bits6, 128), branch);
 }
 
 /** What `cidr` is asked of, and the bits that are left. */

@@ -1,6 +1,6 @@
 /** Rules of one hook as an eBPF program. */
 export { ClassifierMemo, type ClassifierOptions, prepareRules } from './classifier/index.ts';
-export { type CompiledMatch, compileMatch, selfContained } from './compile-match.ts';
+export { type CompiledMatch, compileMatch, MOST_RANGES, selfContained } from './compile-match.ts';
 export { type CompileEbpfOptions, type CompileResult, compileEbpf } from './compile-rules.ts';
 export { COUNTERS } from './counters.ts';
 export { EVENT_COUNT, EVENT_COUNTS, EVENTS, GENERATION, givesEvents } from './event-maps.ts';

@@ -33,13 +33,13 @@ export interface KernelPlan {
 
 /**
  * What a configuration asks of the kernel, members aside. `now` (milliseconds since the epoch) decides which rules have expired. Deterministic: in the order of the configuration,
- * IPv4 first. `memo`: what the rules came to last time.
+ * IPv4 first. `memo`: what the rules came to last time. `asksPrograms`: the kernel's rules can ask eBPF programs; where they cannot, only what there is no other way to say is to be asked by them.
  */
-export function compileKernelPlan(config: Config, now: number, memo?: CompileMemo): KernelPlan {
+export function compileKernelPlan(config: Config, now: number, memo?: CompileMemo, asksPrograms = true): KernelPlan {
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
-    table: table === undefined ? undefined : tableOf(config, { table, now, memo }),
+    table: table === undefined ? undefined : tableOf(config, { table, now, memo, asksPrograms }),
     ...(config.ebpf.pinDirectory === DEFAULT_EBPF.pinDirectory ? {} : { pins: config.ebpf.pinDirectory }),
     at: now,
   };
@@ -47,12 +47,23 @@ export function compileKernelPlan(config: Config, now: number, memo?: CompileMem
 
 function tableOf(
   config: Config,
-  { table, now, memo }: { readonly table: string; readonly now: number; readonly memo: CompileMemo | undefined },
+  {
+    table,
+    now,
+    memo,
+    asksPrograms,
+  }: { readonly table: string; readonly now: number; readonly memo: CompileMemo | undefined; readonly asksPrograms: boolean },
 ): TableImage {
   const hooks = judgement(config, now);
   const tracking = needsConnectionTracking(hooks);
   const { logGroup } = config.observe ?? {};
-  return compileRules(netfilterHooks(hooks), config.sets, { table, memo, tracking, ...(logGroup === undefined ? {} : { logGroup }) }).table;
+  return compileRules(netfilterHooks(hooks), config.sets, {
+    table,
+    memo,
+    tracking,
+    ...(logGroup === undefined ? {} : { logGroup }),
+    ...(asksPrograms ? {} : { mostRanges: Number.MAX_SAFE_INTEGER }),
+  }).table;
 }
 
 /** The table that Weir writes: for a firewall, or for a policy. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { BpfError, isOnBpfFileSystem, PIN_DIRECTORY, PinDirectory, readPinnedProgram, readProgramInfo } from '@weir/ebpf/kernel';
+import { ObjectError } from '@weir/ebpf/object';
 import type { MatchProgram } from '../../model/match-program.ts';
 import type { MemberDelta } from '../../model/member-delta.ts';
 import type { AskedPrograms, ProgramBindings } from '../backend.ts';
@@ -44,6 +45,20 @@ export class PinnedMatches {
     this.#earlier.delete(root);
     for (const lists of this.#lists.values()) lists.close();
     this.#lists.clear();
+  }
+
+  /**
+   * Loads programs that rules will ask, one at a step. What cannot be loaded is left: it is said when a rule asks it. Those that look into lists are left too, since what these are to have
+   * is not known yet.
+   */
+  *load(table: string, programs: readonly MatchProgram[], directory?: string): Generator<undefined, void> {
+    if (this.#lists.size === 0) this.pinAt(directory);
+    if (this.#root !== join(directory ?? PIN_DIRECTORY, DIRECTORY)) return;
+    for (const program of programs) {
+      if (listsOf(program).length > 0) continue;
+      if (tell(() => this.use(table, program).kind) === '') return;
+      yield;
+    }
   }
 
   /** The lists of the hooks of programs, where there are such. */
@@ -165,7 +180,7 @@ function tell(binding: () => string): string {
   try {
     return binding();
   } catch (error) {
-    if (error instanceof BpfError) return '';
+    if (error instanceof BpfError || error instanceof ObjectError) return '';
     throw error;
   }
 }

@@ -35,6 +35,7 @@ export class FakeBackend implements KernelBackend {
   readonly #kernel: FakeKernel;
   readonly #connection: FakeConnection;
   #closed = false;
+  readonly asksPrograms = true;
 
   constructor(kernel: FakeKernel, connection: FakeConnection) {
     this.#kernel = kernel;
@@ -115,6 +116,10 @@ export class FakeBackend implements KernelBackend {
 
   keepPrograms(): string | undefined {
     return undefined;
+  }
+
+  loadPrograms(): Iterator<undefined, void> {
+    return [][Symbol.iterator]();
   }
 
   bindPrograms(): ProgramBindings {

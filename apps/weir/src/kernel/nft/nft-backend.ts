@@ -5,6 +5,7 @@ import { networkNamespacePath, SystemError } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
 import type { MapEntry } from '../../model/kernel-map.ts';
 import type { ForeignChain } from '../../model/kernel-port.ts';
+import type { MatchProgram } from '../../model/match-program.ts';
 import type { MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
 import type {
   AddressTest,
@@ -34,7 +35,7 @@ import { type FollowedSet, ForeignChanges } from './foreign-changes.ts';
 import { encodeOperation } from './operations.ts';
 import { entriesOf } from './range-elements.ts';
 import { byChain, ruleInfo } from './rule-info.ts';
-import { deletedTables, keepPrograms, ruleProgramPlaces, sayWhatIsMissing } from './rule-programs.ts';
+import { canAskPrograms, deletedTables, keepPrograms, refusePrograms, ruleProgramPlaces, sayWhatIsMissing } from './rule-programs.ts';
 import { TrackedConnections } from './tracked-connections.ts';
 
 /** A commit of more elements is made without notifications, which would cost more than the commit and overrun the socket. */
@@ -53,6 +54,8 @@ export interface NftBackendOptions {
   readonly netns: string | undefined;
   /** Whether to make tables with an owner; found out when absent. */
   readonly ownership?: boolean;
+  /** Rules cannot ask eBPF programs, whatever the kernel has; found out when absent. */
+  readonly withoutPrograms?: boolean;
   /** Descriptor of the socket that owned the table before, where one was kept; used if it fits. */
   readonly heldSocket?: number | undefined;
 }
@@ -75,6 +78,8 @@ export class NftBackend implements KernelBackend {
   #generation = 0;
   #audited = 0;
   #ownership: boolean | undefined;
+  readonly #withoutPrograms: boolean;
+  #asksPrograms = false;
   readonly realm: string;
 
   constructor(options: NftBackendOptions) {
@@ -87,6 +92,7 @@ export class NftBackend implements KernelBackend {
       this.#monitor = new NetfilterMonitor({ groups: [NFNLGRP_NFTABLES], receiveBuffer: RECEIVE_BUFFER, ...this.#netns });
       this.#changes = new ForeignChanges((address) => this.#followed.get(keyOf(address)));
       this.#ownership = options.ownership;
+      this.#withoutPrograms = options.withoutPrograms ?? false;
       this.#generation = this.#client.generation().id;
     } catch (error) {
       this.#client.close();
@@ -103,6 +109,12 @@ export class NftBackend implements KernelBackend {
   get ownership(): boolean {
     this.#ownership ??= this.#probeOwnership();
     return this.#ownership;
+  }
+
+  get asksPrograms(): boolean {
+    // What is missing may come: it is looked for again.
+    this.#asksPrograms ||= !this.#withoutPrograms && canAskPrograms(this.#netns.netns);
+    return this.#asksPrograms;
   }
 
   /** A table that is added and removed in one transaction leaves nothing behind but the answer. */
@@ -207,7 +219,9 @@ export class NftBackend implements KernelBackend {
 
   commit(operations: readonly Operation[]): Outcome {
     const transaction = new NftTransaction<number>(1 << 16);
-    const { places, refusals } = ruleProgramPlaces(this.#programs, operations);
+    const { places, refusals } = this.#withoutPrograms
+      ? { places: new Map(), refusals: refusePrograms(operations) }
+      : ruleProgramPlaces(this.#programs, operations);
     if (refusals.length > 0) return { kind: 'refused', refusals };
     operations.forEach((operation, index) => {
       encodeOperation(transaction, operation, index, places);
@@ -304,6 +318,10 @@ export class NftBackend implements KernelBackend {
 
   pinAt(directory: string | undefined): void {
     this.#programs.pinAt(directory);
+  }
+
+  loadPrograms({ table }: TableAddress, programs: readonly MatchProgram[], directory: string | undefined): Generator<undefined, void> {
+    return this.#programs.load(table, programs, directory);
   }
 
   bindPrograms({ table }: TableAddress, asked: AskedPrograms, known: KnownMembers): ProgramBindings {

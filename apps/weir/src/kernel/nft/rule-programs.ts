@@ -1,9 +1,36 @@
 import { existsSync } from 'node:fs';
-import { BpfError } from '@weir/ebpf/kernel';
+import { BpfError, BpfProgram, findNftMatch } from '@weir/ebpf/kernel';
 import { ObjectError } from '@weir/ebpf/object';
 import { type BpfMatch, readBpfMatch } from '@weir/netlink/nftables';
+import { SystemError } from '@weir/sys';
 import type { Operation, Outcome, Refusal, TableAddress } from '../backend.ts';
 import type { PinnedMatches } from '../ebpf/pinned-matches.ts';
+
+/** `r0 = 1; exit`. */
+const ALWAYS = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
+
+const NO_MATCH = 'this kernel has no match bpf for nf_tables (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_MATCH_BPF)';
+
+/** What a kernel without the match would say of rules that ask programs. */
+export function refusePrograms(operations: readonly Operation[]): readonly Refusal[] {
+  return operations.flatMap((one, operation): Refusal[] =>
+    one.kind === 'add-rule' && one.rule.expressions.some((expression) => readBpfMatch(expression) !== undefined)
+      ? [{ operation, element: undefined, code: 'ENOENT', message: NO_MATCH }]
+      : [],
+  );
+}
+
+/** Whether rules of a network namespace can ask programs, and this process can load them. */
+export function canAskPrograms(netns: string | undefined): boolean {
+  try {
+    if (findNftMatch(netns) !== undefined) return false;
+    BpfProgram.load({ name: 'weir_probe', type: 'socket_filter', instructions: ALWAYS }).close();
+    return true;
+  } catch (error) {
+    if (error instanceof BpfError || error instanceof SystemError) return false;
+    throw error;
+  }
+}
 
 /** Sees to it that the programs are there which rules of a transaction ask. What is refused is said of the rule. */
 export function ruleProgramPlaces(
@@ -43,10 +70,7 @@ function withReason(refusal: Refusal, operation: Operation | undefined): Refusal
   if (refusal.code === 'EINVAL' && users)
     return { ...refusal, message: `${refusal.message}: what is pinned at ${path} is no program of the type socket filter` };
   if (!MISSING.has(refusal.code)) return refusal;
-  return {
-    ...refusal,
-    message: `${refusal.message}: this kernel has no match bpf for nf_tables (CONFIG_NFT_COMPAT, CONFIG_NETFILTER_XT_MATCH_BPF)`,
-  };
+  return { ...refusal, message: `${refusal.message}: ${NO_MATCH}` };
 }
 
 /** What a kernel answers that does not know the match. */

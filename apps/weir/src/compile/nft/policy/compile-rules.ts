@@ -24,6 +24,8 @@ export interface CompileOptions {
   readonly maps?: boolean;
   /** What is asked by eBPF programs inside the rules; what nf_tables cannot say when absent. */
   readonly programs?: ProgramUse;
+  /** Addresses of more ranges than this are looked up by programs, where these are used. */
+  readonly mostRanges?: number;
   /** Connections are tracked in the namespace even where no rule of this table asks for their state: eBPF programs do. */
   readonly tracking?: boolean;
   /** Whether there are problems is all that is asked: the table is not to be used. */
@@ -51,7 +53,7 @@ const DEFRAGMENTATION = -400;
 export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const { memo } = options;
   const names = sets.map((set) => set.name);
-  const book = memo?.begin(JSON.stringify([ownedNames(sets), names, options.logGroup])) ?? new ChainBook();
+  const book = memo?.begin(JSON.stringify([ownedNames(sets), names, options.logGroup, options.mostRanges])) ?? new ChainBook();
   const compiled = compileInto(book, hooks, sets, options);
   memo?.end();
   return compiled;
@@ -73,7 +75,8 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
     if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
     return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
   };
-  const programs = new Programs(book, names, options.programs ?? 'needed', options.onlyCheck);
+  const { mostRanges, onlyCheck } = options;
+  const programs = new Programs(book, { ...names, use: options.programs ?? 'needed', mostRanges, onlyCheck });
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
     const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;

@@ -17,7 +17,9 @@ export function programImage({ program, maps }: CompiledMatch): Extract<MatchPro
     return [{ symbol, list, family, slots: slotsOf(symbol), masks, ...(members && { members: base64(members) }) }];
   });
   const instructions = base64(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
-  const name = contentName(instructions, JSON.stringify(tables), ...(lists.length === 0 ? [] : [JSON.stringify(lists)]));
+  // What a constant list has is in what it is called.
+  const asked = lists.map(({ members: _, ...list }) => list);
+  const name = contentName(instructions, JSON.stringify(tables), ...(asked.length === 0 ? [] : [JSON.stringify(asked)]));
   return { kind: 'code', name, instructions, tables, ...(lists.length === 0 ? {} : { lists }) };
 }
 

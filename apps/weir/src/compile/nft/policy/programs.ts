@@ -1,7 +1,7 @@
 import { type Expr, type IrSpan, operandLeaves, type Test, testOperand } from '@weir/filter/ir';
 import type { MatchProgram, UserProgram } from '../../../model/match-program.ts';
 import { programOfField } from '../../../model/user-program.ts';
-import { compileMatch, selfContained } from '../../ebpf/index.ts';
+import { compileMatch, MOST_RANGES, selfContained } from '../../ebpf/index.ts';
 import { Unsayable } from '../../refusal.ts';
 import type { Match } from '../image.ts';
 import type { LiteralForm } from './alternative.ts';
@@ -13,6 +13,17 @@ import { programImage } from './program-image.ts';
 
 /** Which tests are asked by eBPF programs inside the rules: those that nf_tables cannot say (`needed`), none, or those that it is true of as well. */
 export type ProgramUse = 'needed' | 'never' | ((test: Test) => boolean);
+
+export interface ProgramsOptions {
+  /** The sets of the table, and all that there are. */
+  readonly owned: ReadonlySet<string>;
+  readonly all: ReadonlySet<string>;
+  readonly use: ProgramUse;
+  /** Addresses of more ranges than this are looked up by programs. */
+  readonly mostRanges?: number | undefined;
+  /** Whether there are problems is all that is asked; programs are not kept. */
+  readonly onlyCheck?: boolean | undefined;
+}
 
 type Literal = Extract<Expr, { kind: 'literal' }>;
 
@@ -26,19 +37,15 @@ export class Programs {
   readonly #hasSet: ListNames;
   readonly #use: ProgramUse;
   readonly #onlyCheck: boolean;
+  readonly #mostRanges: number;
   /** The user's programs that rules ask, by name. */
   readonly #known = new Map<string, MatchProgram>();
 
-  /** `lists`: the sets of the table, and all that there are. `onlyCheck`: whether there are problems is all that is asked; programs are not kept. */
-  constructor(
-    book: ChainBook,
-    lists: { readonly owned: ReadonlySet<string>; readonly all: ReadonlySet<string> },
-    use: ProgramUse,
-    onlyCheck = false,
-  ) {
+  constructor(book: ChainBook, { owned, all, use, mostRanges = MOST_RANGES, onlyCheck = false }: ProgramsOptions) {
     this.#book = book;
-    this.#hasList = (name) => lists.owned.has(name);
-    this.#hasSet = (name) => lists.all.has(name);
+    this.#hasList = (name) => owned.has(name);
+    this.#hasSet = (name) => all.has(name);
+    this.#mostRanges = mostRanges;
     this.#use = use;
     this.#onlyCheck = onlyCheck;
   }
@@ -48,14 +55,18 @@ export class Programs {
     const users = userProgram(test);
     if (users !== undefined) return this.#userForm(users, span);
     if (this.#use === 'never') return literalForm(test, this.#hasList, span);
-    if (typeof this.#use === 'function' && this.#use(test) && this.#tryMatch({ kind: 'literal', test, negated: false, span }))
-      return undefined;
+    const chosen = this.#isLarge(test) || (typeof this.#use === 'function' && this.#use(test));
+    if (chosen && this.#tryMatch({ kind: 'literal', test, negated: false, span })) return undefined;
     try {
       return literalForm(test, this.#hasList, span);
     } catch (error) {
       if (error instanceof Inexpressible && error.code === 'nft-unsupported') return undefined;
       throw error;
     }
+  }
+
+  #isLarge(test: Test): boolean {
+    return test.kind === 'ip' && test.set.v4.length + test.set.v6.length > this.#mostRanges;
   }
 
   /** A rule's own program, before the rule is compiled. */
@@ -134,22 +145,22 @@ export class Programs {
   #compile(expression: Expr): Match {
     const strange = strangeList(expression, this.#hasSet);
     if (strange) throw new Unsayable('an eBPF program inside nf_tables', `$${strange.list}`, strange.span);
-    const program = this.#onlyCheck ? check(expression) : this.#keep(expression);
+    const program = this.#onlyCheck ? check(expression, this.#mostRanges) : this.#keep(expression);
     return { kind: 'program', program, ...(isOfNetwork(expression) ? {} : { transport: true }) };
   }
 
   #keep(expression: Expr): string {
-    const image = programImage(selfContained(compileMatch(expression), expression.span));
+    const image = programImage(selfContained(compileMatch(expression, this.#mostRanges), expression.span));
     this.#book.program(image);
     return image.name;
   }
 }
 
 /** A name for the program that it would be. Throws Unsayable. */
-function check(expression: Expr): string {
+function check(expression: Expr, mostRanges: number): string {
   const name = expressionName(expression);
   if (!isKnown(name)) {
-    selfContained(compileMatch(expression), expression.span);
+    selfContained(compileMatch(expression, mostRanges), expression.span);
     remember(name);
   }
   return name;
