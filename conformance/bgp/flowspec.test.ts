@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { decodeMessage, describeMessage, encodeUpdate, FAMILY_NAMES, flowRun, longestMessage, sessionContext } from '@weir/bgp/codec';
 import {
   COMPONENT_TYPES,
@@ -23,7 +24,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { action, anyRule, flowUpdates, rules, writtenRule } from './arbitrary-flow.ts';
 import { rfcOrder } from './flow-order.ts';
-import { messageSuite } from './kit.ts';
+import { encoded, messageSuite, normal } from './kit.ts';
 
 const context = sessionContext({ families: FAMILY_NAMES });
 
@@ -87,6 +88,30 @@ describe('the text of the examples', () => {
   ] as const)('%s', (octets, family, want) => {
     expect(printFlow(decodeFlowRule(family, parseHex(octets)))).toBe(want);
   });
+});
+
+const recorded = JSON.parse(readFileSync(new URL('./flowspec-messages.json', import.meta.url), 'utf8')) as readonly {
+  readonly source: string;
+  readonly messages: readonly { readonly hex: string; readonly want: readonly string[] }[];
+}[];
+
+describe('UPDATEs that real speakers sent', () => {
+  it.each(recorded.flatMap(({ source, messages }) => messages.map((m, i) => [`${source}, ${i}`, m] as const)))(
+    '%s',
+    (_source, { hex, want }) => {
+      const bytes = parseHex(hex);
+      const json = describeMessage(bytes);
+      expect([
+        ...json.withdraw.map((r) => `- ${'flow' in r ? r.flow : r.prefix}`),
+        ...json.announce.map((r) => `+ ${'flow' in r ? [r.flow, ...r.actions.map((a) => a['text'])].join(' | ') : r.prefix}`),
+        ...(json.eor === null ? [] : [`EOR ${json.eor}`]),
+        ...json.errors.map((e) => `${e.action}: ${e.message}`),
+      ]).toEqual(want);
+      if (json.outcome !== 'accept') return;
+      const message = decodeMessage(bytes, context);
+      expect(normal(decodeMessage(encoded(message, context), context))).toEqual(normal(message));
+    },
+  );
 });
 
 describe('octets of rules', () => {

@@ -24,6 +24,8 @@ const ACTION_TYPES: ReadonlySet<number> = new Set([0x07, 0x08, 0x09, 0x47, 0x80,
 
 const REDIRECT_IPV6 = 0x0c;
 const REDIRECT_RT_IPV6 = 0x0d;
+/** Type and sub-type that drafts of RFC 8956 gave the redirection to a route target, and that GoBGP 3 still sends. */
+const DRAFT_REDIRECT_RT_IPV6 = [0x80, 0x0b] as const;
 
 function actionOf(community: ExtendedCommunity): FlowAction | undefined {
   const view = decodeExtendedCommunity(community);
@@ -48,9 +50,10 @@ function actionOf(community: ExtendedCommunity): FlowAction | undefined {
 }
 
 function actionOfIpv6({ typeHigh, typeLow, address, local }: Ipv6ExtendedCommunity): FlowAction | undefined {
-  if (typeHigh !== 0) return undefined;
-  if (typeLow === REDIRECT_IPV6) return { kind: 'redirect-ip', address, copy: (local & 1) !== 0 };
-  if (typeLow === REDIRECT_RT_IPV6) return { kind: 'redirect-rt', administrator: { kind: 'ipv6', address }, local };
+  const draft = typeHigh === DRAFT_REDIRECT_RT_IPV6[0] && typeLow === DRAFT_REDIRECT_RT_IPV6[1];
+  if (typeHigh === 0 && typeLow === REDIRECT_IPV6) return { kind: 'redirect-ip', address, copy: (local & 1) !== 0 };
+  if (draft || (typeHigh === 0 && typeLow === REDIRECT_RT_IPV6))
+    return { kind: 'redirect-rt', administrator: { kind: 'ipv6', address }, local };
   return undefined;
 }
 
