@@ -90,6 +90,21 @@ export class CumulusBed {
     }
   }
 
+  /** Which of the packets the rules let through. */
+  async pass(hook: HookRules, options: CumulusOptions, packets: readonly Uint8Array[]): Promise<readonly boolean[]> {
+    const { text, refusals } = compileCumulus([hook], options, () => undefined);
+    if (refusals.length > 0) throw new Error(refusals.map(({ message }) => message).join('; '));
+    for (const family of [4, 6] as const) await this.#run(tool(family, this.#variant, 'restore'), [], restoreText(text, family));
+    const sights = this.#bed.send(
+      packets.map((bytes) => ({ family: (bytes[0] ?? 0) >> 4 === 4 ? 4 : 6, packets: [bytes] })),
+      () => true,
+    );
+    return sights.map((sight) => {
+      if (sight.kind !== 'judged') throw new Error('a packet was not seen');
+      return (sight.verdict === 'accept') === (this.#variant === 'nft');
+    });
+  }
+
   #sayable(hook: HookRules, options: CumulusOptions): { readonly hook: HookRules; readonly text: string } {
     const { text, refusals } = compileCumulus([hook], options, () => undefined);
     const bad = new Set(refusals.map(({ rule }) => rule));

@@ -1,4 +1,6 @@
 import { type Expr, packetExpr as x } from '@weir/filter/ir';
+import { buildPacket } from '@weir/filter/packet';
+import { parseIp } from '@weir/wire/inet';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readExpression } from '../../apps/weir/src/compile/judgement/read-expression.ts';
 import { DEFAULT_CUMULUS } from '../../apps/weir/src/model/cumulus.ts';
@@ -128,3 +130,66 @@ describe.each(VARIANTS)('verdicts of ACL files by iptables-%s', (variant) => {
     expect(refused).toBeLessThan(rules / 3);
   });
 });
+
+const RATE = { unit: 'packets', rate: 1, burst: 20 } as const;
+const BOTH = 'ip.src in {192.0.2.0/25 198.51.100.0/25} and udp.dstport == 53';
+/** A second or two may pass meanwhile. */
+const MORE = 4;
+
+const LIMITS: readonly {
+  readonly name: string;
+  readonly action: Action;
+  readonly each: readonly [number, number];
+  readonly over: number;
+}[] = [
+  {
+    name: 'a rule has one bucket in all of its lines',
+    action: { kind: 'rate-limit', limit: { ...RATE, per: 'rule' } },
+    each: [0, 20],
+    over: 20,
+  },
+  { name: 'each source has one', action: { kind: 'rate-limit', limit: { ...RATE, per: 'source' } }, each: [20, 20], over: 40 },
+  {
+    name: 'sources of a prefix have one',
+    action: { kind: 'rate-limit', limit: { ...RATE, per: 'source', prefix: { ip4: 1, ip6: 1 } } },
+    each: [20, 20],
+    over: 40,
+  },
+  { name: 'what polices counts the same', action: { kind: 'police', limit: { ...RATE, per: 'rule' } }, each: [0, 20], over: 20 },
+];
+
+describe.each(VARIANTS)('rates of ACL files by iptables-%s', (variant) => {
+  it.each(LIMITS)('$name', async ({ action, each, over }) => {
+    const place: Place = { hook: 'forward', priority: 0, state: false };
+    const limits = new CumulusBed(place, variant);
+    try {
+      await limits.prepare();
+      const rules = [
+        testRule('limited', read(BOTH), action, { text: BOTH }),
+        testRule('<default>', x.constant(true), { kind: 'allow' }, { stage: 'default' }),
+      ];
+      const packets = ['192.0.2.1', '198.51.100.1'].flatMap((source) => Array.from({ length: 60 }, () => udp(source)));
+      const passed = await limits.pass({ hook: 'forward', priority: 0, rules }, { ...DEFAULT_CUMULUS, inInterfaces: ['eth+'] }, packets);
+      const counts = [passed.slice(0, 60), passed.slice(60)].map((part) => part.filter(Boolean).length);
+      const all = counts.reduce((sum, count) => sum + count, 0);
+      expect(all).toBeGreaterThanOrEqual(over);
+      expect(all).toBeLessThanOrEqual(over + 2 * MORE);
+      for (const count of counts) {
+        expect(count).toBeGreaterThanOrEqual(each[0]);
+        expect(count).toBeLessThanOrEqual(each[1] + MORE);
+      }
+    } finally {
+      limits.close();
+    }
+  });
+});
+
+function udp(from: string): Uint8Array {
+  const [source, destination] = [from, '203.0.113.1'].map((text) => parseIp(text));
+  if (!source || !destination) throw new RangeError(from);
+  return buildPacket({
+    source,
+    destination,
+    transport: { kind: 'udp', sourcePort: 5000, destinationPort: 53, payload: new Uint8Array(4) },
+  });
+}

@@ -136,8 +136,7 @@ function bitLines(name: string, mask: bigint, negated: boolean, span: IrSpan | u
 }
 
 /** An IPv4 packet with an offset or more to come. */
-function fragmentLines(negated: boolean, { family, options }: BoxContext, span: IrSpan | undefined): readonly Match[] {
-  if (options.state) return negated ? [ALWAYS] : [];
+function fragmentLines(negated: boolean, { family }: BoxContext, span: IrSpan | undefined): readonly Match[] {
   if (family === 6) throw unsayable('ip.frag in IPv6: ip6tables cannot tell a last fragment from an atomic one', span);
   return u32Lines('4&0x3FFF', negated ? intSet(0) : [{ first: 1, last: 0x3fff }]);
 }
