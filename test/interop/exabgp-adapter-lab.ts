@@ -141,7 +141,7 @@ export class Asked {
 
   async established(count: number): Promise<void> {
     await waitFor(`${count} sessions`, async () => (await this.peers()).filter(({ state }) => state === 'Established').length === count, {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
   }
 }
@@ -153,11 +153,13 @@ export function writeConfig(
     readonly peers?: readonly { readonly name: string; readonly address: string; readonly keys?: string }[];
     readonly loss?: string;
     readonly more?: string;
+    /** Without the keys that `weir run` is given as options. */
+    readonly daemon?: boolean;
   } = {},
-): { readonly file: string; readonly directory: string; readonly socket: string } {
+): { readonly file: string; readonly directory: string; readonly socket: string; readonly text: string } {
   const directory = lab.directory('weir');
   mkdirSync(directory, { recursive: true });
-  const { peers = [{ name: 'router', address: at.router.v4 }], loss = 'hold 2m', more = '' } = options;
+  const { peers = [{ name: 'router', address: at.router.v4 }], loss = 'hold 2m', more = '', daemon = false } = options;
   const text = `bgp:
   as: 64512
   router_id: ${at.exabgp.v4}
@@ -171,9 +173,7 @@ sets:
     on_session_loss: ${loss}
     nft: { table: fw, ipv4: web4, ipv6: web6 }
 convergence: { settle: 1s, settle_without_restart: 1s }
-socket: ${directory}/weir.sock
-state_directory: ${directory}/state
-${more}`;
+${daemon ? '' : `socket: ${directory}/weir.sock\nstate_directory: ${directory}/state\n`}${more}`;
   writeFileSync(`${directory}/weir.yaml`, text);
-  return { file: `${directory}/weir.yaml`, directory, socket: `${directory}/weir.sock` };
+  return { text, file: `${directory}/weir.yaml`, directory, socket: `${directory}/weir.sock` };
 }

@@ -7,6 +7,7 @@ import {
   HEADER_SIZE,
   type Ipv6ExtendedCommunity,
   MAX_EXTENDED_MESSAGE,
+  type MessageError,
   MessageType,
   type PathAttributes,
   type SessionContext,
@@ -25,30 +26,46 @@ const PARTIAL = 0x20;
 export interface ReadAttributes {
   readonly attributes: PathAttributes;
   readonly raw: Uint8Array;
+  readonly errors: readonly MessageError[];
+  /** They are such that the routes count as withdrawn (RFC 7606 section 2). */
+  readonly withdrawn: boolean;
 }
 
+/** A route to everything with the attributes around it: IPv4, and IPv6 with a next hop that nobody looks at. */
+const IPV4_ROUTE = Uint8Array.of(0);
+const IPV6_REACH = Uint8Array.of(0x80, 14, 22, 0, 2, 1, 16, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0);
+
 /**
- * The attributes of an update line. `nextHop` is NEXT_HOP of the message, which ExaBGP prints with the routes. They are written as octets and read
+ * The attributes of an update line. `nextHop` is NEXT_HOP of the message, which ExaBGP prints with the routes. They are written as octets, with a route, and read
  * again, so that everything that the codec does to what a peer sends (RFC 7606) is done to these too. Throws LineError.
  */
 export function readAttributes(value: JsonObject, nextHop: Ip | undefined, context: SessionContext): ReadAttributes {
-  const given = { ...attributesOf(value), ...(nextHop?.family === 4 ? { nextHop } : {}) };
+  const classic = nextHop?.family === 4;
   const w = new Writer(512);
-  encodeAttributes(w, given, context);
+  if (!classic) w.bytes(IPV6_REACH);
+  encodeAttributes(w, { ...attributesOf(value), ...(classic ? { nextHop } : {}) }, context);
   const octets = w.finish();
-  const length = HEADER_SIZE + 4 + octets.length;
+  const at = HEADER_SIZE + 4;
+  const length = at + octets.length + (classic ? IPV4_ROUTE.length : 0);
   if (length > MAX_EXTENDED_MESSAGE) throw new LineError('the attributes are longer than a message');
   const message = new Uint8Array(length);
   message.fill(0xff, 0, 16);
   message[16] = length >>> 8;
   message[17] = length & 0xff;
   message[18] = MessageType.update;
-  message[HEADER_SIZE + 2] = octets.length >>> 8;
-  message[HEADER_SIZE + 3] = octets.length & 0xff;
-  message.set(octets, HEADER_SIZE + 4);
+  message[at - 2] = octets.length >>> 8;
+  message[at - 1] = octets.length & 0xff;
+  message.set(octets, at);
+  if (classic) message.set(IPV4_ROUTE, at + octets.length);
   try {
-    const { attributes, rawAttributes } = decodeUpdate(message, { ...context, extendedMessage: true });
-    return { attributes, raw: rawAttributes };
+    const families = ['ipv4 unicast', 'ipv6 unicast'] as const;
+    const {
+      attributes,
+      rawAttributes: raw,
+      errors,
+      announce,
+    } = decodeUpdate(message, { ...context, families, addPath: [], extendedMessage: true });
+    return { attributes, raw, errors, withdrawn: announce.length === 0 };
   } catch (error) {
     if (error instanceof BgpError) throw new LineError(`attributes: ${error.message}`);
     throw error;

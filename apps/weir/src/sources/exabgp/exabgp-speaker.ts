@@ -262,7 +262,8 @@ export class ExabgpSpeaker {
     const { session, out } = stepSession(before, input, { peer: entry.peer, at: this.#clock.now(), reset: this.#reset });
     entry.session = session;
     for (const one of out) this.#emit(entry, one);
-    if (session.deadline !== before.deadline) this.#arm(address);
+    // A timer may fire a little early.
+    if (session.deadline !== before.deadline || input.kind === 'tick') this.#arm(address);
   }
 
   #emit(entry: Entry, output: SessionOutput): void {

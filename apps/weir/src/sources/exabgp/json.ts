@@ -19,16 +19,24 @@ export class LineError extends Error {
 const LONG_VALUE = /"value"\s*:\s*(\d{16,60})(?=\s*[,}])/g;
 /** ExaBGP 4.2 writes strings of `refresh` lines in two pairs of quotes. */
 const DOUBLE_QUOTED = /""([\w-]+)""/g;
+/** Of a session that ends: the reason is the last of the line, and has what the peer wrote in it (RFC 9003). */
+const REASON = /"state": "down", "reason": "(.*?)(?:" \} \}\s*)?$/s;
 
 /**
- * A line of ExaBGP's as a value. Integers that a double cannot hold stay as text. Throws LineError for what is not an object in JSON, but for the one
- * form of it that ExaBGP 4.2 writes itself.
+ * A line of ExaBGP's as a value. Integers that a double cannot hold stay as text. Throws LineError for what is not an object in JSON, but for the two
+ * forms of it that ExaBGP writes itself: a `refresh` line of 4.2, and a reason with control characters or backslashes of the peer's, cut off where it has a line break.
  */
 export function parseJson(line: string): JsonObject {
   const exact = line.includes('"value"') ? line.replace(LONG_VALUE, '"value":"$1"') : line;
-  const value = tryParse(exact) ?? (line.includes('"refresh"') ? tryParse(line.replace(DOUBLE_QUOTED, '"$1"')) : undefined);
+  const value = tryParse(exact) ?? tryParse(repaired(line));
   if (value === undefined) throw new LineError('not JSON');
   return object(value, 'the line');
+}
+
+function repaired(line: string): string {
+  if (line.includes('"refresh"')) return line.replace(DOUBLE_QUOTED, '"$1"');
+  const reason = REASON.exec(line);
+  return reason ? `${line.slice(0, reason.index)}"state":"down","reason":${JSON.stringify(reason[1])}}}` : '';
 }
 
 function tryParse(text: string): JsonValue | undefined {

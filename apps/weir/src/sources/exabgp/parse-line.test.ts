@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { decodeUpdate, type PathAttributes, prefixAt, sessionContext, type UpdateMessage } from '@weir/bgp/codec';
+import { canonicalFlowRule, type FlowRun, flowActions, printFlowAction } from '@weir/bgp/flowspec';
 import { parseHex } from '@weir/wire/bytes';
 import { asn, parseIp, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
@@ -21,7 +22,9 @@ const sessions = (name: string): readonly string[] => readFileSync(new URL(name,
 const versions = ['exabgp-4.2.21', 'exabgp-5.0.13'] as const;
 const context = sessionContext({ localAs: asn(65000), peerAs: asn(65001), families: ['ipv4 unicast', 'ipv6 unicast'] });
 
+const flowContext = { ...context, families: [...context.families, 'ipv4 flow', 'ipv6 flow'] as const };
 const unicast = captures.filter(({ label }) => !/flow|refresh/.test(label));
+const flows = captures.filter(({ label }) => /^flow/.test(label) && !/vpn|src offset|bad order|unknown component/.test(label));
 
 /** As both sides see an UPDATE: without octets, whose order and flags are not told, and with communities in one order, since 5.x sorts them. */
 function shown(update: UpdateMessage): unknown {
@@ -50,6 +53,26 @@ describe.each(versions)('lines of %s', (version) => {
   it.each(unicast.filter((one) => one[version] !== null))('$label: what the codec reads from the wire', (one) => {
     const wire = decodeUpdate(parseHex(one.hex), context);
     expect(shown(updateOf(parseLine(one[version] ?? '')))).toEqual(shown(wire));
+  });
+
+  it.each(flows.filter((one) => one[version] !== null))('$label: the rule and what is done are those of the octets', (one) => {
+    const wire = decodeUpdate(parseHex(one.hex), flowContext);
+    const { announceFlows, withdrawFlows, attributes, errors } = updateOf(parseLine(one[version] ?? ''));
+    const rules = (runs: readonly FlowRun[]): readonly string[] =>
+      runs.flatMap(({ family, routes }) => routes.map(({ rule }) => `${family} ${canonicalFlowRule(rule).key}`));
+    expect(rules(announceFlows.map(({ run }) => run))).toEqual(rules(wire.announceFlows.map(({ run }) => run)));
+    expect(rules(withdrawFlows)).toEqual(rules(wire.withdrawFlows));
+    expect(announceFlows.length + withdrawFlows.length).toBeGreaterThan(0);
+    const actions = flowActions(attributes).map(printFlowAction).sort();
+    expect(actions).toEqual(flowActions(wire.attributes).map(printFlowAction).sort());
+    if (announceFlows.some(({ nextHop }) => nextHop)) expect(announceFlows[0]?.nextHop).toEqual(wire.announceFlows[0]?.nextHop);
+    expect(errors).toEqual([]);
+  });
+
+  it('a rate of half an octet is not one of none, though its text says so', () => {
+    const line = captures.find(({ label }) => label === 'flow4 rate frac')?.[version] ?? '';
+    expect(line).toContain('rate-limit:0');
+    expect(flowActions(updateOf(parseLine(line)).attributes)).toMatchObject([{ kind: 'rate-bytes', rate: 0.5 }]);
   });
 
   it('every captured line is understood', () => {
@@ -239,6 +262,16 @@ describe('what lines may also say', () => {
     expect({ announce, count: withdraw[0]?.count }).toEqual({ announce: [], count: 1 });
   });
 
+  it('a next hop that is no host withdraws the routes, as one on the wire does', () => {
+    const zero = '{ "ipv4 unicast": { "0.0.0.0": [ { "nlri": "203.0.113.0/24" } ] } }';
+    const { announce, withdraw, errors } = updateOf(parseLine(announced('', zero)));
+    expect({ announce, count: withdraw[0]?.count, actions: errors.map(({ action }) => action) }).toEqual({
+      announce: [],
+      count: 1,
+      actions: ['treat-as-withdraw'],
+    });
+  });
+
   it('ONLY_TO_CUSTOMER, which ExaBGP does not know, is an attribute that Weir knows', () => {
     const { attributes } = updateOf(parseLine(announced(', "attribute-0x23-0xE0": "0x0000FC01"', one)));
     expect(attributes).toMatchObject({ onlyToCustomer: 64513 });
@@ -251,6 +284,21 @@ describe('what lines may also say', () => {
       '"extended-community-ipv6": [ { "value": 270396894049897293703898678829571923249266688, "string": "" } ]',
     ])
       expect(updateOf(parseLine(announced(`, ${text}`, one))).attributes.ipv6ExtendedCommunities).toEqual(want);
+  });
+
+  it.each([
+    { name: 'the length of a shutdown communication', reason: 'error(Cease / Administrative Reset / \u0014Administrative Reset)' },
+    { name: 'a backslash at the end', reason: 'error(bye \\)' },
+    { name: 'an escape that is none', reason: 'error(\\q)' },
+  ])('a reason with $name is no reason to miss the end of a session', ({ reason }) => {
+    const line = `{ "type": "state", "neighbor": { "address": { "local": "192.0.2.1", "peer": "192.0.2.2" }, "asn": { "local": 1, "peer": 2 } , "state": "down", "reason": "notification sent (6,4) ${reason}`;
+    const want = {
+      kind: 'down',
+      ending: { text: `notification sent (6,4) ${reason}`, notification: { by: 'exabgp', code: 6, subcode: 4 } },
+    };
+    expect(parseLine(`${line}" } }`)).toMatchObject(want);
+    // The peer wrote a line break there.
+    expect(parseLine(line)).toMatchObject(want);
   });
 
   it('a quoted "value" in a text is not touched', () => {

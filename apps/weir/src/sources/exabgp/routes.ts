@@ -78,7 +78,7 @@ function isLinkLocal(ip: Ip): boolean {
 }
 
 /** Of a flow, and of what is withdrawn, there may be none. */
-function nextHop(written: string): Ip | undefined {
+export function nextHop(written: string): Ip | undefined {
   if (written === 'no-nexthop' || written === 'null') return undefined;
   const address = parseIp(written);
   if (address) return address;

@@ -13,6 +13,7 @@ import {
 import { Writer } from '@weir/wire/bytes';
 import { contextOf } from './agreement.ts';
 import { readAttributes } from './attributes.ts';
+import { readFlows, readFlowWithdrawals } from './flows.ts';
 import { type JsonObject, type JsonValue, LineError, object, text } from './json.ts';
 import type { Agreement, Neighbor } from './line.ts';
 import { readAnnouncements, readWithdrawals } from './routes.ts';
@@ -38,15 +39,36 @@ export function readMessage(message: JsonObject, neighbor: Neighbor): UpdateMess
   const { attribute, announce, withdraw } = object(message['update'], 'update');
   const attributes = attribute === undefined ? {} : object(attribute, 'attribute');
   if (announce === undefined && withdraw === undefined) return Object.keys(attributes).length > 0 ? unreadable() : undefined;
-  const routes = announce === undefined ? [] : readAnnouncements(object(announce, 'announce'));
-  const gone = withdraw === undefined ? [] : readWithdrawals(object(withdraw, 'withdraw'));
-  if (routes.length === 0 && gone.length === 0) return undefined;
+  const there = announce === undefined ? {} : object(announce, 'announce');
+  const gone = withdraw === undefined ? {} : object(withdraw, 'withdraw');
+  const said = {
+    announce: readAnnouncements(there),
+    withdraw: readWithdrawals(gone),
+    announceFlows: readFlows(there),
+    withdrawFlows: readFlowWithdrawals(gone),
+  };
+  const announces = said.announce.length + said.announceFlows.length > 0;
+  if (!announces && said.withdraw.length + said.withdrawFlows.length === 0) return undefined;
   // What RFC 7606 calls treat-as-withdraw.
-  if (attributes['error'] !== undefined) return { ...NOTHING, withdraw: [...gone, ...routes.map(({ run }) => run)] };
-  if (routes.length === 0) return { ...NOTHING, withdraw: gone };
-  const hop = routes.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
-  const { attributes: read, raw } = readAttributes(attributes, hop, contextOf(neighbor));
-  return { ...NOTHING, withdraw: gone, announce: routes, attributes: read, rawAttributes: raw };
+  if (attributes['error'] !== undefined) return withdrawn(said, []);
+  if (!announces) return { ...NOTHING, ...said };
+  const hop = said.announce.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
+  const read = readAttributes(attributes, hop, contextOf(neighbor));
+  if (read.withdrawn) return withdrawn(said, read.errors);
+  return { ...NOTHING, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: read.errors };
+}
+
+/** What was announced is withdrawn. */
+function withdrawn(
+  { announce, withdraw, announceFlows, withdrawFlows }: Pick<UpdateMessage, 'announce' | 'withdraw' | 'announceFlows' | 'withdrawFlows'>,
+  errors: UpdateMessage['errors'],
+): UpdateMessage {
+  return {
+    ...NOTHING,
+    withdraw: [...withdraw, ...announce.map(({ run }) => run)],
+    withdrawFlows: [...withdrawFlows, ...announceFlows.map(({ run }) => run)],
+    errors,
+  };
 }
 
 function endOfRib(value: JsonObject): UpdateMessage | undefined {
