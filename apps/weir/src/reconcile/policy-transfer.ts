@@ -78,11 +78,29 @@ const SPAN_WORDS = 4;
 /** Rules that are compared before other work of the thread has its turn: a few milliseconds. */
 const COMPARED_AT_ONCE = 512;
 
-const NOT_SENT = { span: undefined, fields: undefined, description: undefined };
+type Sent = Exclude<keyof PolicyRule, 'span' | 'fields' | 'description'>;
+
+/** What is sent of a rule, but for where it stands. */
+const SENT: Readonly<Record<Sent, true>> = {
+  ref: true,
+  text: true,
+  expression: true,
+  action: true,
+  name: true,
+  hooks: true,
+  priority: true,
+  program: true,
+  log: true,
+  sampling: true,
+  audit: true,
+  enabled: true,
+  until: true,
+};
+const SENT_KEYS = Object.keys(SENT) as readonly Sent[];
 
 /** Whether it is the same rule, wherever it stands. */
 function sameRule(a: PolicyRule, b: PolicyRule): boolean {
-  return a === b || sameData({ ...a, ...NOT_SENT }, { ...b, ...NOT_SENT });
+  return a === b || SENT_KEYS.every((key) => sameData(a[key], b[key]));
 }
 
 /** The side that gets the rules: those that stay are the same objects from one policy to the next, as are their expressions where they only stand elsewhere. */

@@ -6,7 +6,7 @@ export function sameData(a: unknown, b: unknown): boolean {
   if (Array.isArray(b) || ArrayBuffer.isView(b)) return false;
   for (const key in a) if (!sameData(a[key as keyof typeof a], b[key as keyof typeof b])) return false;
   // What only the other one has.
-  for (const key in b) if (!(key in a) && b[key as keyof typeof b] !== undefined) return false;
+  for (const key in b) if (a[key as keyof typeof a] === undefined && b[key as keyof typeof b] !== undefined) return false;
   return true;
 }
 

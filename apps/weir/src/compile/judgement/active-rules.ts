@@ -1,8 +1,13 @@
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 
-/** The rules that are enforced at `now` (milliseconds since the epoch): enabled, and their time not over. */
+/** The rules that are enforced at `now` (milliseconds since the epoch). */
 export function activeRules(policy: Policy, now: number): readonly PolicyRule[] {
-  return policy.rules.filter((rule) => rule.enabled && (rule.until === undefined || now < rule.until));
+  return policy.rules.filter((rule) => isActive(rule, now));
+}
+
+/** Whether a rule is enforced: enabled, and its time not over. */
+export function isActive({ enabled, until }: PolicyRule, now: number): boolean {
+  return enabled && (until === undefined || now < until);
 }
 
 /** When the next rule ends after `now`; undefined when none does. */

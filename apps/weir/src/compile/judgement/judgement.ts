@@ -1,3 +1,4 @@
+import type { Expr } from '@weir/filter/ir';
 import type { Hook } from '@weir/filter/scheme';
 import { asn, ip4 } from '@weir/wire/inet';
 import type { BgpConfig, Config } from '../../model/config.ts';
@@ -6,7 +7,7 @@ import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
 import type { Action, HookRules, Rule, Stage } from '../../model/rule.ts';
-import { activeRules } from './active-rules.ts';
+import { isActive } from './active-rules.ts';
 import { type Draft, pathMtuDrafts, protectedDrafts } from './base.ts';
 import { closedReplyDrafts } from './closed-replies.ts';
 import { readExpression, type SetTypes } from './read-expression.ts';
@@ -37,6 +38,7 @@ export const NO_PEERS: BgpConfig = { as: asn(64512), routerId: ip4(0xc0000201), 
 const PRIORITY: Readonly<Record<Hook, number>> = { prerouting: -150, input: 0, forward: 0, output: 0, xdp: 0, tc: 0, connect: 0 };
 const HOOKS: readonly Hook[] = ['prerouting', 'input', 'forward', 'output', ...EBPF_HOOKS];
 const BUILTIN: Provenance = { kind: 'builtin' };
+const EVERY_PACKET: Expr = { kind: 'constant', value: true };
 /** Stages of one hook in the order in which they judge. The defaults of borders end their border, so they are of the policy's stage. */
 const BASE_PRIORITY = 0;
 
@@ -65,11 +67,20 @@ class Builder {
   readonly #source: JudgementSource;
   readonly #firewall: Firewall;
   readonly #types: SetTypes;
+  /** The rules of the policy. */
+  readonly #byHook = new Map<Hook, PolicyRule[]>();
 
   constructor(source: JudgementSource, firewall: Firewall) {
     this.#source = source;
     this.#firewall = firewall;
     this.#types = new Set(source.sets.map((set) => set.name));
+    for (const rule of source.policy?.rules ?? []) {
+      for (const hook of rule.hooks) {
+        const known = this.#byHook.get(hook);
+        if (!known) this.#byHook.set(hook, [rule]);
+        else if (known.at(-1) !== rule) known.push(rule);
+      }
+    }
   }
 
   hook(hook: Hook, now: number): Rule[] {
@@ -77,8 +88,9 @@ class Builder {
     const { base } = this.#firewall;
     const borders = this.#firewall.borders.filter((border) => hookOf(border) === hook);
     // A hook that only rules out of force name is judged all the same: what they let through is not open now.
-    const judged = policy?.rules.some((rule) => rule.hooks.includes(hook)) ?? false;
-    const mine = policy && judged ? activeRules(policy, now).filter((rule) => rule.hooks.includes(hook)) : [];
+    const order = this.#byHook.get(hook) ?? [];
+    const judged = order.length > 0;
+    const mine = order.filter((rule) => isActive(rule, now));
     const judges = borders.length > 0 || judged;
     const rules: Rule[] = [];
     if (judges) rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
@@ -87,25 +99,11 @@ class Builder {
     if (judges && keepsEstablished(hook, policy)) rules.push(...this.#established(borders, judged));
     const after = borders.flatMap((border) => this.#allowances(border));
     if (policy && judged) after.push(defaultRule(policy, hook));
-    const order = policy?.rules.filter((rule) => rule.hooks.includes(hook)) ?? [];
-    const active = new Set(mine.map((rule) => rule.ref));
-    for (const { ref, name, priority, expression, text, log, sampling, audit, span, ...rule } of mine) {
-      const action: Action =
-        rule.action.kind === 'skip' ? { kind: 'skip', to: skipTarget(rule.action.to, order, active) ?? after[0]?.ref } : rule.action;
-      rules.push({
-        ref,
-        name,
-        stage: 'policy',
-        priority,
-        expression,
-        text,
-        action,
-        log,
-        ...(sampling ? { sampling } : {}),
-        ...(rule.program ? { program: rule.program } : {}),
-        audit,
-        provenance: { kind: 'file', span },
-      });
+    const active = new Set(mine.some(({ action }) => action.kind === 'skip') ? mine.map((rule) => rule.ref) : []);
+    for (const rule of mine) {
+      const skips: Action | undefined =
+        rule.action.kind === 'skip' ? { kind: 'skip', to: skipTarget(rule.action.to, order, active) ?? after[0]?.ref } : undefined;
+      rules.push(judgedRule(rule, skips));
     }
     return [...rules, ...after];
   }
@@ -200,6 +198,32 @@ class Builder {
   }
 }
 
+/** Rules of policies as they are judged, where that is up to them alone: those that stay from one policy to the next are the same objects. */
+const JUDGED = new WeakMap<PolicyRule, Rule>();
+
+/** A rule of a policy. `skips`: what its action comes to here. */
+function judgedRule(from: PolicyRule, skips: Action | undefined): Rule {
+  const known = skips ? undefined : JUDGED.get(from);
+  if (known) return known;
+  const { ref, name, priority, expression, text, action, log, sampling, program, audit, span } = from;
+  const rule: Rule = {
+    ref,
+    name,
+    stage: 'policy',
+    priority,
+    expression,
+    text,
+    action: skips ?? action,
+    log,
+    ...(sampling ? { sampling } : {}),
+    ...(program ? { program } : {}),
+    audit,
+    provenance: { kind: 'file', span },
+  };
+  if (!skips) JUDGED.set(from, rule);
+  return rule;
+}
+
 /** Where a skip goes on: at its target, or at the first rule in force after it; undefined: behind the policy's rules. */
 function skipTarget(to: string | undefined, order: readonly PolicyRule[], active: ReadonlySet<string>): string | undefined {
   const place = to === undefined ? -1 : order.findIndex((rule) => rule.ref === to);
@@ -225,7 +249,7 @@ function defaultRule(policy: Policy, hook: Hook): Rule {
     name: '<default>',
     stage: 'default',
     priority: 65_535,
-    expression: { kind: 'constant', value: true },
+    expression: EVERY_PACKET,
     text: '',
     action: { kind: defaultAction(policy, hook) },
     log: false,
