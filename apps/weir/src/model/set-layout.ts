@@ -4,8 +4,9 @@
  *
  *     slots 0-4095     the entries of the first 16 bits of an address
  *     slots 4096-4111  which members of at most 8 bits there are, by first octet; programs do not read it
- *     slot  4112       MAGIC, the layout's version, the family
- *     slots 4113-      nodes: the 16 entries of the next 4 bits; and summaries (IPv4), records (IPv6)
+ *     slot  4112       the header: MAGIC, the layout's version, the family; of hosts (IPv6): octets to the first bucket, homes, and at `multipliers` four odd words
+ *     slots 4113-      nodes: the 16 entries of the next 4 bits; records (IPv6)
+ *     the last slots   IPv4, from `networksFrom` octets on: networks; IPv6, where the header says so: hosts
  *
  * An entry:
  *
@@ -17,10 +18,14 @@
  * Covered by: bit k is set where a member covers all of the entry that is k + 1 bits longer than what led to its node; in the first level bit k is for members of k + 9 bits, and bit 8
  * for those of at most 8. Members are never pushed down, so they can be told apart again, and one member is one bit in 1 to 128 entries. Slot: the node below, 0 for none. With the tag
  * - IPv4: exactly one member below: bits 13-28 are the last 16 bits of its address, bits 9-12 are 32 less its length
- *   Without it, an entry after 16 bits leads to a summary: 256 times two bits for the networks of 24 bits (word i has those of entry i), 0 for none of it, 1 for all of it, 2 where the
- *   node, which is the next slot, is to be asked
  * - IPv6: the slot is a record { value 16 octets · mask 16 octets · entry u32 · bits u32 · MAGIC }: where the address has the value under the mask, the entry goes on from there, and leads
  *   to the node for the 4 bits after `bits`, or is one member (bit 0). Value and mask are in the order of packets.
+ *
+ * Networks: two bits for each of 24 bits, 16 in a word: 0 for none of it, 1 for all of it, 2 where the trie is to be asked.
+ *
+ * Hosts: members of 128 bits outside of the trie. A slot is a bucket of three addresses in the order of packets, then a word of which bit k says that address k is a member, and a word that
+ * counts the members which found no room here and are in a later one. A member's home is the bucket of its hash; one for which there is no room in `probes` buckets from there on is in the
+ * trie. The hash is a number of 32 bits: the words of the address by the multipliers, summed up; that xor itself shifted by 15, by `finalMultiplier`; of it the part that is `homes` for all.
  */
 export const SET_LAYOUT = {
   slotOctets: 64,
@@ -39,10 +44,19 @@ export const SET_LAYOUT = {
   valueShift: 13,
   /** Octets within a record. */
   record: { value: 0, mask: 16, entry: 32, bits: 36, magic: 40 },
+  /** Octets of a value that is large enough for networks, and of these. */
+  networksFrom: 0x80_0000,
+  networksOctets: 0x40_0000,
+  /** Octets within the header. */
+  header: { hostsAt: 12, homes: 16, multipliers: 32 },
+  /** Octets within a bucket, how many addresses it has, and how many buckets are looked at. */
+  bucket: { used: 48, passed: 52, hosts: 3, probes: 8 },
+  /** Of the hash. */
+  finalMultiplier: 0x85eb_ca6b,
   /** Of the map: its value can be mapped into a process. */
   mapFlags: 0x400,
   magic: 0x7265_6977,
-  version: 1,
+  version: 2,
   /** Octets of the value: a new set's, and the most that one can grow to. */
   leastOctets: 0x8_0000,
   mostOctets: 0x1000_0000,

@@ -1,13 +1,10 @@
 import { type Family, mask32 } from '@weir/wire/inet';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
 import { below, coverByShort, coverOf, hasCover, publish, slotOf } from './entries.ts';
+import { HostTable } from './host-table.ts';
 import { lonelyLength, lonelyWord } from './lonely.ts';
 import { isRecord, recordBits, recordTarget, recordWord, sharedBits } from './record.ts';
-import { isHeader, type MemberVisitor, type SetTrie } from './set-trie.ts';
-import { SetTrie4 } from './set-trie4.ts';
-import { SetTrie6 } from './set-trie6.ts';
-import { SlotPool } from './slot-pool.ts';
-import { nodeBehind, summarise } from './summary.ts';
+import { endOfPool, isHeader, type MemberVisitor, SetTrie } from './set-trie.ts';
 
 const { firstBits, poolSlot, shortCover, shortWords, slotWords } = SET_LAYOUT;
 
@@ -24,19 +21,18 @@ interface Reading {
   readonly used: Uint8Array;
   /** A member has its bit in some of its entries only: what was written when the process ended. */
   readonly torn: (at: number, bit: number) => void;
-  /** The slot of a summary. */
-  readonly summary: (slot: number) => void;
 }
 
 /** The members, in no particular order that is promised; not those that are half written. */
 export function eachMember(words: Int32Array, family: Family, member: MemberVisitor): void {
-  read({ words, family, member, used: slotsOf(words), torn: () => undefined, summary: () => undefined });
+  read({ words, family, member, used: slotsOf(words, family), torn: () => undefined });
 }
 
 /** How many members the memory has; undefined where it does not hold a set of the family, or something in it cannot be. */
 export function countMembers(words: Int32Array, family: Family): number | undefined {
+  if (!isHeader(words, family)) return undefined;
   let count = 0;
-  const whole = tryRead({ words, family, member: () => count++, used: slotsOf(words), torn: () => undefined, summary: () => undefined });
+  const whole = tryRead({ words, family, member: () => count++, used: slotsOf(words, family), torn: () => undefined });
   return whole ? count : undefined;
 }
 
@@ -45,30 +41,30 @@ export function countMembers(words: Int32Array, family: Family): number | undefi
  * cannot be: then nothing has been changed.
  */
 export function openTrie(words: Int32Array, family: Family): SetTrie | undefined {
-  const used = slotsOf(words);
+  if (!isHeader(words, family)) return undefined;
+  const used = slotsOf(words, family);
   const torn: number[] = [];
-  const summaries: number[] = [];
-  let size = 0;
-  const member = (): number => size++;
-  if (!tryRead({ words, family, member, used, torn: (at, bit) => torn.push(at, bit), summary: (slot) => summaries.push(slot) }))
-    return undefined;
+  const trie = new SetTrie(words, family);
+  const member: MemberVisitor = (_w0, _w1, _w2, _w3, length) => trie.count(length);
+  if (!tryRead({ words, family, member, used, torn: (at, bit) => torn.push(at, bit) })) return undefined;
   for (let i = 0; i < torn.length; i += 2) {
     const at = torn[i] as number;
     publish(words, at, (words[at] as number) & ~(torn[i + 1] as number));
   }
-  for (const slot of summaries) summarise(words, slot, 0, 16);
   coverByShort(words, 0, 256);
-  const pool = new SlotPool(words);
-  pool.restore(used);
-  return family === 4 ? new SetTrie4(words, pool, size) : new SetTrie6(words, pool, size);
+  trie.pool.restore(used);
+  trie.hosts?.restore();
+  trie.networks?.update(0, 0);
+  return trie;
 }
 
-function slotsOf(words: Int32Array): Uint8Array {
-  return new Uint8Array(words.length / slotWords);
+/** @throws Damage */
+function slotsOf(words: Int32Array, family: Family): Uint8Array {
+  if (!isHeader(words, family)) throw new Damage('not the header of a set');
+  return new Uint8Array(endOfPool(words, family));
 }
 
 function tryRead(reading: Reading): boolean {
-  if (!isHeader(reading.words, reading.family)) return false;
   try {
     read(reading);
     return true;
@@ -78,16 +74,9 @@ function tryRead(reading: Reading): boolean {
   }
 }
 
-/** A trie over memory that is a larger copy of another's. */
-export function continueTrie(words: Int32Array, from: SetTrie): SetTrie {
-  const pool = new SlotPool(words);
-  pool.continue(from.pool);
-  return from.family === 4 ? new SetTrie4(words, pool, from.size) : new SetTrie6(words, pool, from.size);
-}
-
 /** @throws Damage */
 function read(reading: Reading): void {
-  const { words } = reading;
+  const { words, family, member } = reading;
   for (let octet = 0; octet < 256; octet++) {
     const cover = words[shortWords + octet] as number;
     if (cover >= 1 << 9 || cover < 0) throw new Damage('bits that no member has');
@@ -102,6 +91,8 @@ function read(reading: Reading): void {
       if (cover & (1 << part)) readCover(reading, 0, index, 1 << (7 - part), 1 << part, index << 16, 0, 0, 0, part + 9);
     readBelow(reading, below(entry), index << 16, 0, 0, 0, firstBits);
   }
+  if (family === 6 && HostTable.open(words)?.read((w0, w1, w2, w3) => member(w0, w1, w2, w3, 128)) === false)
+    throw new Damage('a host in the place of another');
 }
 
 /** A bit of an entry: of a member that begins here, or before. */
@@ -126,12 +117,7 @@ function readBelow(reading: Reading, entry: number, w0: number, w1: number, w2: 
   const { words, family, member } = reading;
   if (entry === 0) return;
   if (entry > 0) {
-    const slot = slotOf(entry);
-    if (family === 4 && depth === firstBits) {
-      enter(reading, slot);
-      reading.summary(slot);
-      readNode(reading, nodeBehind(slot), w0, w1, w2, w3, depth);
-    } else readNode(reading, slot, w0, w1, w2, w3, depth);
+    readNode(reading, slotOf(entry), w0, w1, w2, w3, depth);
     return;
   }
   if (family === 4) {
@@ -177,7 +163,7 @@ function readNode(reading: Reading, node: number, w0: number, w1: number, w2: nu
   }
 }
 
-function enter({ words, used }: Reading, slot: number): void {
-  if (slot < poolSlot || slot >= words.length / slotWords || used[slot] !== 0) throw new Damage('a slot that cannot be');
+function enter({ used }: Reading, slot: number): void {
+  if (slot < poolSlot || slot >= used.length || used[slot] !== 0) throw new Damage('a slot that cannot be');
   used[slot] = 1;
 }

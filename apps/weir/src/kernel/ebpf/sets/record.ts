@@ -81,6 +81,6 @@ export function sharedBits(words: Int32Array, slot: number, w0: number, w1: numb
 }
 
 /** The order of octets turned round. */
-function swap32(word: number): number {
+export function swap32(word: number): number {
   return (word << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
 }

@@ -3,10 +3,18 @@ import type { MappedMemory } from '@weir/sys';
 import type { Family } from '@weir/wire/inet';
 import type { PrefixColumns } from '../../../model/member-delta.ts';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
-import { continueTrie, countMembers, eachMember, openTrie } from './read-trie.ts';
+import { countMembers, eachMember, openTrie } from './read-trie.ts';
 import { type Added, type SetTrie, writeHeader } from './set-trie.ts';
+import { waitForPrograms } from './wait-for-programs.ts';
 
 const NAME = 'weir_set';
+
+/** How many there are, hold something, and wait until no program looks at them. */
+export interface Slots {
+  readonly all: number;
+  readonly used: number;
+  readonly resting: number;
+}
 
 /**
  * One family of a set in a map of the kernel: the trie is in the map's own memory, mapped into this process, so that reading and changing it takes no system call. BpfError.
@@ -28,11 +36,11 @@ export class SetMemory {
     this.#trie = made;
   }
 
-  /** A new map for a set without members. `octets` is a power of two from `leastOctets` to `mostOctets`. */
-  static create(family: Family, octets: number): SetMemory {
+  /** A new map for a set without members. `octets` is a power of two from `leastOctets` to `mostOctets`; `homes`: buckets for hosts, of IPv6. */
+  static create(family: Family, octets: number, homes = 0): SetMemory {
     const { mapFlags } = SET_LAYOUT;
     const map = BpfMap.create({ name: NAME, type: 'array', keySize: 4, valueSize: octets, maxEntries: 1, flags: mapFlags });
-    return withMemory(map, (memory) => new SetMemory(map, memory, (words) => begin(words, family)));
+    return withMemory(map, (memory) => new SetMemory(map, memory, (words) => begin(words, family, homes)));
   }
 
   /** Takes over a map, whose members stay: undefined, and the map is closed, where it does not hold a set of the family. Zeros are a set without members. */
@@ -49,6 +57,10 @@ export class SetMemory {
       const words = new Int32Array(memory.bytes.buffer, memory.bytes.byteOffset, octets / 4);
       const header = words.subarray(SET_LAYOUT.headerSlot * SET_LAYOUT.slotWords, SET_LAYOUT.poolSlot * SET_LAYOUT.slotWords);
       const trie = header.every((word) => word === 0) ? begin(words, family) : openTrie(words, family);
+      if (trie?.hosts) {
+        waitForPrograms();
+        trie.reclaim();
+      }
       if (trie) return new SetMemory(map, memory, () => trie);
       memory.close();
       map.close();
@@ -56,19 +68,27 @@ export class SetMemory {
     });
   }
 
-  /** A larger map with the same members. */
-  grown(octets: number): SetMemory {
+  /** Another map with the same members, of this many octets and with this many homes for hosts. Undefined where they find no room there. */
+  moved(octets: number, homes: number): SetMemory | undefined {
     const trie = this.#open();
-    const { mapFlags } = SET_LAYOUT;
-    const map = BpfMap.create({ name: NAME, type: 'array', keySize: 4, valueSize: octets, maxEntries: 1, flags: mapFlags });
-    return withMemory(
-      map,
-      (memory) =>
-        new SetMemory(map, memory, (words) => {
-          words.set(this.#words);
-          return continueTrie(words, trie);
-        }),
-    );
+    const made = SetMemory.create(trie.family, octets, homes);
+    try {
+      if (made.#trie.copy(trie)) return made;
+      let fits = true;
+      eachMember(this.#words, trie.family, (w0, w1, w2, w3, length) => {
+        fits &&= made.add(w0, w1, w2, w3, length) !== 'full';
+      });
+      if (fits) return made;
+    } catch (error) {
+      made.close();
+      throw error;
+    }
+    made.close();
+    return undefined;
+  }
+
+  get family(): Family {
+    return this.#open().family;
   }
 
   /** Members. */
@@ -81,10 +101,21 @@ export class SetMemory {
     return this.map.valueSize;
   }
 
+  /** Members that are one address. */
+  get hostCount(): number {
+    return this.#open().hostCount;
+  }
+
   /** Of 64 octets: all, those that hold something, and those that may hold what a running program looks at. */
-  get slots(): { readonly all: number; readonly used: number; readonly resting: number } {
+  get slots(): Slots {
     const { pool } = this.#open();
     return { all: pool.slots, used: pool.used, resting: pool.resting };
+  }
+
+  /** Places for hosts, as `slots`; undefined where they have none of their own. */
+  get hosts(): Slots | undefined {
+    const { hosts } = this.#open();
+    return hosts && { all: hosts.places, used: hosts.size, resting: hosts.resting };
   }
 
   add(w0: number, w1: number, w2: number, w3: number, length: number): Added {
@@ -99,9 +130,9 @@ export class SetMemory {
     return this.#open().has(w0, w1, w2, w3, length);
   }
 
-  /** Every program that ran when the last slot was given back has ended. */
+  /** Every program that ran when something was given back last has ended. */
   reclaim(): void {
-    this.#open().pool.reclaim();
+    this.#open().reclaim();
   }
 
   /** What the memory says now, whoever wrote it. */
@@ -149,9 +180,12 @@ export class SetMemory {
   }
 }
 
-function begin(words: Int32Array, family: Family): SetTrie | undefined {
-  writeHeader(words, family);
-  return openTrie(words, family);
+/** Memory of zeros. */
+function begin(words: Int32Array, family: Family, homes = 0): SetTrie | undefined {
+  writeHeader(words, family, homes);
+  const trie = openTrie(words, family);
+  trie?.reclaim();
+  return trie;
 }
 
 /** The map with its memory: both are closed when `use` throws. */

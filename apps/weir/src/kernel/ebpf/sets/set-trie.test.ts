@@ -2,14 +2,37 @@ import { type Family, mask32, type Prefix, prefix, prefixFromWords, printPrefix 
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
-import { continueTrie, eachMember, openTrie } from './read-trie.ts';
+import { eachMember, openTrie } from './read-trie.ts';
 import { type SetTrie, writeHeader } from './set-trie.ts';
 
 type Words = readonly [number, number, number, number];
 
-function memory(family: Family, slots = 4096): Int32Array {
-  const words = new Int32Array((SET_LAYOUT.poolSlot + slots) * SET_LAYOUT.slotWords);
-  writeHeader(words, family);
+interface Kind {
+  readonly name: string;
+  readonly family: Family;
+  /** Octets besides those of the trie. */
+  readonly besides?: number;
+  readonly homes?: number;
+  /** How many times fewer histories are enough of memory that is large. */
+  readonly slow?: number;
+}
+
+const FOUR: Kind = { name: 'IPv4', family: 4 };
+const SIX: Kind = { name: 'IPv6', family: 6 };
+const KINDS: readonly Kind[] = [
+  FOUR,
+  { name: 'IPv4, with networks', family: 4, besides: SET_LAYOUT.networksFrom, slow: 10 },
+  SIX,
+  // So few that they often find no room at home, or none at all.
+  { name: 'IPv6, with hosts', family: 6, homes: 2 },
+  { name: 'IPv6, with many hosts', family: 6, homes: 40 },
+];
+
+function memory({ family, besides = 0, homes = 0 }: Kind, slots = 4096): Int32Array {
+  const words = new Int32Array(
+    (SET_LAYOUT.poolSlot + slots + (homes > 0 ? homes + SET_LAYOUT.bucket.probes - 1 : 0)) * SET_LAYOUT.slotWords + besides / 4,
+  );
+  writeHeader(words, family, homes);
   return words;
 }
 
@@ -72,11 +95,13 @@ function history(family: Family): fc.Arbitrary<Change[]> {
 
 afterEach(() => vi.restoreAllMocks());
 
-describe.each([4, 6] as const)('members of IPv%s', (family) => {
+describe.each(KINDS)('members of $name', (kind) => {
+  const { family, slow = 1 } = kind;
+
   test('are what a list of them is, in every order, also when read again', () => {
     fc.assert(
       fc.property(history(family), (changes) => {
-        const where = memory(family);
+        const where = memory(kind);
         let trie = open(where, family);
         const naive = new Map<string, Prefix>();
         for (const [i, { wanted, prefix: one }] of changes.entries()) {
@@ -86,7 +111,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
           if (wanted) naive.set(text, one);
           else naive.delete(text);
           expect(trie.has(...words(one), one.length)).toBe(wanted);
-          if (i % 16 === 0) trie.pool.reclaim();
+          if (i % 16 === 0) trie.reclaim();
           if (i % 9 === 8) trie = open(where, family);
         }
         expect(trie.size).toBe(naive.size);
@@ -99,7 +124,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
         expect(trie.pool.used).toBe(0);
         expect(where.every((word, at) => word === 0 || at >= SET_LAYOUT.headerSlot * SET_LAYOUT.slotWords)).toBe(true);
       }),
-      { numRuns: 100 },
+      { numRuns: 100 / slow },
     );
   });
 
@@ -107,7 +132,7 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
     const plain = Atomics.store;
     fc.assert(
       fc.property(history(family), (changes) => {
-        const where = memory(family);
+        const where = memory(kind);
         const trie = open(where, family);
         const addresses = changes.flatMap((change) => probes(change.prefix)).slice(0, 40);
         const seen = (): boolean[] => addresses.map((address) => trie.covers(...address));
@@ -130,14 +155,14 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
             });
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 20 / slow },
     );
   });
 
   test('a slot that is given back stays as it was until no program can be there', () => {
     fc.assert(
       fc.property(history(family), (changes) => {
-        const where = memory(family);
+        const where = memory(kind);
         const trie = open(where, family);
         const resting = new Map<number, string>();
         const release = trie.pool.release.bind(trie.pool);
@@ -152,14 +177,14 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
           for (const [slot, was] of resting) expect(contents(slot)).toBe(was);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 30 / slow },
     );
   });
 
   test('when it is full nothing changes, and it goes on in larger memory', () => {
     fc.assert(
       fc.property(fc.uniqueArray(somePrefix(family), { maxLength: 60, selector: printPrefix }), (all) => {
-        const small = memory(family, 12);
+        const small = memory(kind, 12);
         const trie = open(small, family);
         const fits: string[] = [];
         for (const one of all) {
@@ -169,21 +194,24 @@ describe.each([4, 6] as const)('members of IPv%s', (family) => {
           else fits.push(printPrefix(one));
         }
         expect(listed(small, family)).toEqual(fits.sort());
-        const large = memory(family, 600);
-        large.set(small);
-        const grown = continueTrie(large, trie);
+        const large = memory(kind, 600);
+        const grown = open(large, family);
+        const copied = grown.copy(trie);
+        expect(copied).toBe(kind.homes === undefined);
         for (const one of all) expect(add(grown, one)).not.toBe('full');
+        for (const one of all)
+          for (const address of probes(one)) expect(grown.covers(...address)).toBe(all.some((member) => inside(member, address)));
         expect(listed(large, family)).toEqual(all.map(printPrefix).sort());
         expect(grown.size).toBe(all.length);
       }),
-      { numRuns: 100 },
+      { numRuns: 100 / slow },
     );
   });
 });
 
 describe('memory that another process left', () => {
   test('a member that is half written is taken out', () => {
-    const where = memory(4);
+    const where = memory(FOUR);
     const trie = open(where, 4);
     for (const text of ['192.0.2.0/30', '192.0.2.128/32', '198.48.0.0/14', '10.0.0.0/7']) add(trie, prefix(text));
     // One of the entries of each: of a node, of the first level, of first octets.
@@ -202,31 +230,47 @@ describe('memory that another process left', () => {
   });
 
   test('slots that it had given back are clean when they are taken again', () => {
-    const where = memory(6, 12);
+    const where = memory(SIX, 12);
     const trie = open(where, 6);
     const all = ['2001:db8::1/128', '2001:db8::2/128', '2001:db8:8000::/48'].map(prefix);
     for (const one of all) add(trie, one);
     for (const one of all) remove(trie, one);
     const again = open(where, 6);
-    again.pool.reclaim();
+    again.reclaim();
     for (const one of all) expect(add(again, one)).toBe('added');
     expect(listed(where, 6)).toEqual(all.map(printPrefix).sort());
     expect(openTrie(where, 6)?.size).toBe(all.length);
   });
 
-  test('a summary that is not what lies behind it is written anew', () => {
-    const where = memory(4);
+  test('networks that are not what the trie has are written anew', () => {
+    const where = memory({ ...FOUR, besides: SET_LAYOUT.networksFrom });
     const trie = open(where, 4);
     for (const text of ['192.0.2.0/24', '192.0.3.1/32']) add(trie, prefix(text));
-    const summary = (where[0xc000] as number) >>> SET_LAYOUT.slotShift;
-    const was = where[summary * 16];
-    expect(was).toBe((1 << 4) | (2 << 6));
-    where[summary * 16] = 0;
+    const at = where.length - SET_LAYOUT.networksOctets / 4 + 0xc0000;
+    expect(where[at]).toBe((1 << 4) | (2 << 6));
+    where[at] = 0;
     open(where, 4);
-    expect(where[summary * 16]).toBe(was);
+    expect(where[at]).toBe((1 << 4) | (2 << 6));
   });
 
-  test.each<{ readonly name: string; readonly family: Family; readonly damage: (words: Int32Array) => void }>([
+  test('hosts that programs would not find are found again, and no place is used that one may still look at', () => {
+    const where = memory({ ...SIX, homes: 1 });
+    const trie = open(where, 6);
+    trie.reclaim();
+    const all = Array.from({ length: 9 }, (_, i) => prefix(`2001:db8::${i + 1}/128`));
+    for (const one of all) add(trie, one);
+    expect([trie.hosts?.size, trie.pool.used]).toEqual([9, 0]);
+    const buckets = SET_LAYOUT.bucket.probes;
+    const passed = (SET_LAYOUT.poolSlot + 4096) * 16 + SET_LAYOUT.bucket.passed / 4;
+    expect([where[passed], where[passed + 16]]).toEqual([6, 3]);
+    where[passed] = 0;
+    expect(trie.covers(...words(all[8] as Prefix))).toBe(false);
+    const again = open(where, 6);
+    expect([again.size, again.hostCount, where[passed], again.covers(...words(all[8] as Prefix))]).toEqual([9, 9, 6, true]);
+    expect([again.hosts?.resting, again.hosts?.places]).toEqual([3 * buckets - 9, 3 * buckets]);
+  });
+
+  test.each<{ readonly name: string; readonly family: Family; readonly homes?: number; readonly damage: (words: Int32Array) => void }>([
     { name: 'no header', family: 4, damage: (w) => w.fill(0, SET_LAYOUT.headerSlot * 16, SET_LAYOUT.headerSlot * 16 + 16) },
     { name: 'another version', family: 4, damage: (w) => (w[SET_LAYOUT.headerSlot * 16 + 1] = 99) },
     { name: 'the other family', family: 4, damage: (w) => (w[SET_LAYOUT.headerSlot * 16 + 2] = 6) },
@@ -239,10 +283,18 @@ describe('memory that another process left', () => {
     },
     { name: 'a member in the place of another', family: 4, damage: (w) => (w[(SET_LAYOUT.poolSlot + 1) * 16] = -1) },
     { name: 'a record that is none', family: 6, damage: (w) => (w[SET_LAYOUT.poolSlot * 16 + 10] = 0) },
+    { name: 'hosts outside of the memory', family: 6, damage: (w) => (w[SET_LAYOUT.headerSlot * 16 + 3] = 0x7fff_ffc0) },
+    {
+      name: 'a host in the place of another',
+      family: 6,
+      homes: 9000,
+      damage: (w) => (w[w.indexOf(0x0100_0000, SET_LAYOUT.poolSlot * 16)] = 0),
+    },
     { name: 'a record of other bits', family: 6, damage: (w) => (w[SET_LAYOUT.poolSlot * 16 + 9] = 17) },
-  ])('$name is not taken for a set', ({ family, damage }) => {
-    const where = memory(family);
+  ])('$name is not taken for a set', ({ family, homes = 0, damage }) => {
+    const where = memory({ name: '', family, homes });
     const trie = open(where, family);
+    trie.reclaim();
     for (const text of family === 4 ? ['192.0.2.1/32', '192.0.2.2/32'] : ['2001:db8::1/128']) add(trie, prefix(text));
     damage(where);
     const left = where.slice();

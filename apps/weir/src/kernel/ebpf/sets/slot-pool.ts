@@ -8,37 +8,30 @@ const { slotWords, poolSlot } = SET_LAYOUT;
  */
 export class SlotPool {
   readonly #words: Int32Array;
-  readonly #slots: number;
+  readonly #end: number;
   /** Slots from here on have never been used: they are zeros. */
   #next: number = poolSlot;
   readonly #free: number[] = [];
   #resting: number[] = [];
-  /** The first of two slots that lie together. */
-  readonly #freePairs: number[] = [];
-  #restingPairs: number[] = [];
 
-  constructor(words: Int32Array) {
+  /** `end`: the slot behind its last. */
+  constructor(words: Int32Array, end: number) {
     this.#words = words;
-    this.#slots = words.length / slotWords;
+    this.#end = end;
   }
 
   /** All there are. */
   get slots(): number {
-    return this.#slots - poolSlot;
+    return this.#end - poolSlot;
   }
 
   /** Those that can be taken now. */
   get available(): number {
-    return this.#slots - this.#next + this.#free.length + 2 * this.#freePairs.length;
-  }
-
-  /** Whether two that lie together can be taken. */
-  get hasPair(): boolean {
-    return this.#freePairs.length > 0 || this.#slots - this.#next >= 2;
+    return this.#end - this.#next + this.#free.length;
   }
 
   get resting(): number {
-    return this.#resting.length + 2 * this.#restingPairs.length;
+    return this.#resting.length;
   }
 
   get used(): number {
@@ -49,24 +42,9 @@ export class SlotPool {
   take(): number {
     const slot = this.#free.pop();
     if (slot !== undefined) return this.#clear(slot);
+    if (this.#next === this.#end) throw new RangeError('no slot is left');
     // Never written: zeros since the map was made.
-    if (this.#next < this.#slots) return this.#next++;
-    const pair = this.#freePairs.pop();
-    if (pair === undefined) throw new RangeError('no slot is left');
-    this.#free.push(pair + 1);
-    return this.#clear(pair);
-  }
-
-  /** Two slots of zeros that lie together; `hasPair` says whether there are any. The first of them, RangeError when there are none. */
-  takePair(): number {
-    const pair = this.#freePairs.pop();
-    if (pair !== undefined) {
-      this.#clear(pair + 1);
-      return this.#clear(pair);
-    }
-    if (this.#slots - this.#next < 2) throw new RangeError('no two slots are left');
-    this.#next += 2;
-    return this.#next - 2;
+    return this.#next++;
   }
 
   #clear(slot: number): number {
@@ -79,25 +57,17 @@ export class SlotPool {
     this.#resting.push(slot);
   }
 
-  releasePair(first: number): void {
-    this.#restingPairs.push(first);
-  }
-
   /** No program is running any more that ran when the last slot was released. */
   reclaim(): void {
     for (const slot of this.#resting) this.#free.push(slot);
     this.#resting = [];
-    for (const pair of this.#restingPairs) this.#freePairs.push(pair);
-    this.#restingPairs = [];
   }
 
   /** Begins with what is found in memory: `used` has a 1 for each slot that something leads to. The others rest. */
   restore(used: Uint8Array): void {
     this.#free.length = 0;
-    this.#freePairs.length = 0;
     this.#resting = [];
-    this.#restingPairs = [];
-    let end = this.#words.length;
+    let end = this.#end * slotWords;
     while (end > poolSlot * slotWords && this.#words[end - 1] === 0) end--;
     this.#next = Math.max(poolSlot, used.lastIndexOf(1) + 1, Math.ceil(end / slotWords));
     for (let slot = poolSlot; slot < this.#next; slot++) if (used[slot] === 0) this.#resting.push(slot);
@@ -106,12 +76,7 @@ export class SlotPool {
   /** For memory that is a larger copy of another's. */
   continue(other: SlotPool): void {
     this.#next = other.#next;
-    for (const [to, from] of [
-      [this.#free, other.#free],
-      [this.#resting, other.#resting],
-      [this.#freePairs, other.#freePairs],
-      [this.#restingPairs, other.#restingPairs],
-    ] as const)
-      for (const slot of from) to.push(slot);
+    for (const slot of other.#free) this.#free.push(slot);
+    for (const slot of other.#resting) this.#resting.push(slot);
   }
 }

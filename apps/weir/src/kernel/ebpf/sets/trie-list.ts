@@ -4,6 +4,7 @@ import type { MemberDelta, PrefixColumns } from '../../../model/member-delta.ts'
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
 import type { KernelList, ListChange, ListNeed } from '../kernel-list.ts';
 import { SetMemory } from './set-memory.ts';
+import { type SetSize, sizesFor } from './set-size.ts';
 import type { Added } from './set-trie.ts';
 import { waitForPrograms } from './wait-for-programs.ts';
 
@@ -92,10 +93,12 @@ export class TrieList implements KernelList {
     const before = this.#memory;
     const empty = before.size === 0;
     this.#full = undefined;
+    // Places for hosts that wait are not to push others into the trie.
+    if (before.hosts && before.hosts.resting > before.hosts.all * WORTH_WAITING) this.#reclaim(WORTH_WAITING);
     const first = this.#addAll(delta, wantedOf(delta), true);
     const removed = empty ? 0 : delta.complete ? this.#removeOthers(delta) : this.#removeUnwanted(delta);
     // What was removed may have made room.
-    const again = first.unplaced.length === 0 ? first : this.#addAll(delta, first.unplaced, this.#reclaim(1));
+    const again = first.unplaced.length === 0 ? first : this.#addAll(delta, first.unplaced, this.#reclaim(0));
     if (again.unplaced.length === 0) this.#full = undefined;
     const added = first.added + (again === first ? 0 : again.added);
     return { added, removed, leftOut: again.unplaced.length, grown: this.#memory !== before };
@@ -108,7 +111,7 @@ export class TrieList implements KernelList {
     for (let done = 0; done < rows.length; done++) {
       const row = rows[done] as number;
       let outcome = this.#add(delta, row);
-      if (outcome === 'full' && growing) {
+      while (outcome === 'full' && growing) {
         growing = this.#makeRoom(rows.length - done);
         if (growing) outcome = this.#add(delta, row);
       }
@@ -156,43 +159,38 @@ export class TrieList implements KernelList {
 
   /** Room for at least one member, and for so many if they are like those that are there. */
   #makeRoom(members: number): boolean {
-    const { all, used } = this.#memory.slots;
-    if (this.#reclaim(all * WORTH_WAITING)) return true;
-    const { octets, size } = this.#memory;
-    if (octets >= this.#mostOctets) {
-      this.#full = 'limit';
-      return false;
-    }
-    const likely = (used * (1 + members / Math.max(1, size)) + SET_LAYOUT.poolSlot) * SET_LAYOUT.slotOctets;
-    const wanted = 2 ** Math.ceil(Math.log2(Math.max(2 * octets, likely)));
-    return this.#grow(Math.min(this.#mostOctets, wanted)) || (wanted > 2 * octets && this.#grow(2 * octets));
+    if (this.#reclaim(WORTH_WAITING)) return true;
+    if (sizesFor(this.#memory, this.#mostOctets, members).some((size) => this.#move(size))) return true;
+    this.#full ??= 'limit';
+    return false;
   }
 
-  /** Makes slots free that were given back, where there are so many: programs that may still read them have to end first. */
-  #reclaim(least: number): boolean {
-    if (this.#memory.slots.resting < Math.max(least, LEAST_RECLAIMED)) return false;
+  /** Makes free what was given back, where it is such a share of the slots or of the places for hosts: programs that may still read it have to end first. */
+  #reclaim(share: number): boolean {
+    const { slots, hosts } = this.#memory;
+    if (![slots, hosts].some((one) => one && one.resting >= Math.max(one.all * share, LEAST_RECLAIMED))) return false;
     waitForPrograms();
     this.#memory.reclaim();
     return true;
   }
 
-  #grow(octets: number): boolean {
-    let larger: SetMemory;
+  #move({ octets, homes }: SetSize): boolean {
+    let moved: SetMemory | undefined;
     try {
-      larger = this.#memory.grown(octets);
+      moved = this.#memory.moved(octets, homes);
     } catch (error) {
       if (!(error instanceof BpfError) || error.reason !== 'memory') throw error;
       this.#full = 'memory';
-      return false;
     }
+    if (!moved) return false;
     try {
-      this.#directory.pin(larger.map, this.#name);
+      this.#directory.pin(moved.map, this.#name);
     } catch (error) {
-      larger.close();
+      moved.close();
       throw error;
     }
     this.#memory.close();
-    this.#memory = larger;
+    this.#memory = moved;
     return true;
   }
 
@@ -207,8 +205,9 @@ export class TrieList implements KernelList {
 
   /** How near it is to its bounds. */
   pressure(): ListPressure {
-    const { all, used } = this.#memory.slots;
-    return { octets: this.#memory.octets, mostOctets: this.#mostOctets, filled: used / all, full: this.#full };
+    const { slots, hosts, octets } = this.#memory;
+    const filled = (slots.used + (hosts?.used ?? 0) / 3) / (slots.all + (hosts?.all ?? 0) / 3);
+    return { octets, mostOctets: this.#mostOctets, filled, full: this.#full };
   }
 
   close(): void {

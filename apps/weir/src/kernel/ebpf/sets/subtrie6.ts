@@ -1,26 +1,11 @@
 import { mask32 } from '@weir/wire/inet';
 import { SET_LAYOUT } from '../../../model/set-layout.ts';
-import {
-  addCover,
-  addShort,
-  BELOW,
-  below,
-  coverOf,
-  hasCover,
-  MANY,
-  NOTHING,
-  nodeEntry,
-  publish,
-  removeCover,
-  removeShort,
-  slotOf,
-  soleIn,
-} from './entries.ts';
+import { addCover, BELOW, below, coverOf, hasCover, MANY, NOTHING, nodeEntry, publish, removeCover, slotOf, soleIn } from './entries.ts';
 import { recordBits, recordEntry, recordTarget, recordWord, sharedBits, writeRecord } from './record.ts';
-import type { Added, SetTrie } from './set-trie.ts';
+import type { Subtrie } from './set-trie.ts';
 import type { SlotPool } from './slot-pool.ts';
 
-const { firstBits, shortWords, slotWords } = SET_LAYOUT;
+const { firstBits, slotWords } = SET_LAYOUT;
 
 /** Slots that one member can ask for: a node, the record that leads to it, and its own record. */
 const MOST_SLOTS = 3;
@@ -33,45 +18,29 @@ const MEMBER = 1;
  * IPv6: bits that all members of a part have in common are one record, so that there are only nodes where members part, and one record for each member that is alone. A set of n
  * members takes at most 3n slots; members that are neighbours, bits of the same nodes, take less than a tenth of that.
  */
-export class SetTrie6 implements SetTrie {
-  readonly family = 6;
-  readonly pool: SlotPool;
+export class Subtrie6 implements Subtrie {
+  readonly mostSlots: number = MOST_SLOTS;
   readonly #words: Int32Array;
+  readonly #pool: SlotPool;
   /** The way to the node at hand: entries, what they lead to, and how many bits are behind each node. */
   readonly #pathAt = new Int32Array(MOST_NODES);
   readonly #pathNode = new Int32Array(MOST_NODES);
   readonly #pathDepth = new Int32Array(MOST_NODES);
-  #size: number;
 
-  /** As of SetTrie4. */
-  constructor(words: Int32Array, pool: SlotPool, size: number) {
+  constructor(words: Int32Array, pool: SlotPool) {
     this.#words = words;
-    this.pool = pool;
-    this.#size = size;
+    this.#pool = pool;
   }
 
-  get size(): number {
-    return this.#size;
-  }
-
-  add(w0: number, w1: number, w2: number, w3: number, length: number): Added {
-    if (length > firstBits && this.pool.available < MOST_SLOTS) return 'full';
-    if (!this.#add(w0, w1, w2, w3, length)) return 'there';
-    this.#size++;
-    return 'added';
-  }
-
-  #add(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
+  add(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
-    if (length <= 8) return addShort(words, w0, length);
-    if (length <= firstBits) return addCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; ) {
       const entry = words[at] as number;
       const had = below(entry);
       let node = slotOf(had);
       if (had === 0) {
-        const own = this.pool.take();
+        const own = this.#pool.take();
         writeRecord(words, own, w0, w1, w2, w3, length, MEMBER);
         publish(words, at, entry | recordEntry(own));
         return true;
@@ -107,7 +76,7 @@ export class SetTrie6 implements SetTrie {
     const w1 = recordWord(words, record, 1);
     const w2 = recordWord(words, record, 2);
     const w3 = recordWord(words, record, 3);
-    const node = this.pool.take();
+    const node = this.#pool.take();
     const index = nibble(w0, w1, w2, w3, parting);
     let stays = false;
     if (target === MEMBER && bits - parting <= 4) {
@@ -120,25 +89,17 @@ export class SetTrie6 implements SetTrie {
     }
     let entry = nodeEntry(node);
     if (parting > depth) {
-      const skip = this.pool.take();
+      const skip = this.#pool.take();
       writeRecord(words, skip, w0, w1, w2, w3, parting, entry);
       entry = recordEntry(skip);
     }
     publish(words, at, coverOf(words[at] as number) | entry);
-    if (!stays) this.pool.release(record);
+    if (!stays) this.#pool.release(record);
     return node;
   }
 
   remove(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
-    if (!this.#remove(w0, w1, w2, w3, length)) return false;
-    this.#size--;
-    return true;
-  }
-
-  #remove(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
-    if (length <= 8) return removeShort(words, w0, length);
-    if (length <= firstBits) return removeCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits, steps = 0; ; steps++) {
       const entry = words[at] as number;
@@ -152,7 +113,7 @@ export class SetTrie6 implements SetTrie {
         if (!led || (target === MEMBER ? length !== bits : length <= bits)) return false;
         if (target === MEMBER) {
           publish(words, at, coverOf(entry));
-          this.pool.release(node);
+          this.#pool.release(node);
           this.#prune(w0, w1, w2, w3, steps - 1);
           return true;
         }
@@ -188,8 +149,8 @@ export class SetTrie6 implements SetTrie {
         const index = sole >> 3;
         left = below(words[node * slotWords + index] as number);
         if ((sole & 7) !== BELOW || left > 0) {
-          if (this.pool.available === 0) return;
-          const record = this.pool.take();
+          if (this.#pool.available === 0) return;
+          const record = this.#pool.take();
           const bits = (sole & 7) === BELOW ? depth + 4 : depth + 1 + (sole & 7);
           const at4 = depth >>> 5;
           const own = index << (28 - (depth & 31));
@@ -200,16 +161,14 @@ export class SetTrie6 implements SetTrie {
         }
       }
       publish(words, at, coverOf(entry) | left);
-      if (entry < 0) this.pool.release(slotOf(below(entry)));
-      this.pool.release(node);
+      if (entry < 0) this.#pool.release(slotOf(below(entry)));
+      this.#pool.release(node);
       if (left !== 0) return;
     }
   }
 
   has(w0: number, w1: number, w2: number, w3: number, length: number): boolean {
     const words = this.#words;
-    if (length <= 8) return hasCover(words, shortWords + (w0 >>> 24), 1 << (8 - length), 1 << length);
-    if (length <= firstBits) return hasCover(words, w0 >>> 16, 1 << (16 - length), 1 << (length - 9));
     let at = w0 >>> 16;
     for (let depth: number = firstBits; ; ) {
       const had = below(words[at] as number);
