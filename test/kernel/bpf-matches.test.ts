@@ -114,6 +114,18 @@ describe('programs that rules ask', () => {
 });
 
 describe('many programs', () => {
+  it('rules that ask the same have one program, wherever else they differ', async () => {
+    const reconciler = start();
+    const rules = Array.from(
+      { length: 20 },
+      (_, i) =>
+        `  - { name: r${i}, protocol: udp, destination_ports: ${i === 7 ? 5000 : 6000 + i}, action: allow, expression: 'udp.payload contains "word"' }`,
+    ).join('\n');
+    expect(bed.configureRules(reconciler, rules)).toEqual([]);
+    expect([pinned().length, loaded().length]).toEqual([1, 1]);
+    expect([await gets('a word'), await gets('another')]).toEqual([true, false]);
+  });
+
   it('a thousand rules with payloads are loaded, and one more takes one program more', async () => {
     const reconciler = start();
     const rules = (count: number): string =>
