@@ -90,6 +90,44 @@ describe('the kernel worker', () => {
     expect(xdpOf('here')).toBeUndefined();
   });
 
+  it('takes members while it takes hundreds of rules; each is judged by what came last', async () => {
+    const many = (from: number, count: number) =>
+      Array.from(
+        { length: count },
+        (_, i) => `  - { name: r${from + i}, hook: xdp, source_cidrs: [10.0.${(from + i) >> 8}.${(from + i) & 255}], action: deny }`,
+      );
+    const port = await open();
+    await port.configure(config(WITH([LISTED, ...many(0, 600)].join('\n'))));
+    for (const rules of [
+      [DENY, LISTED, ...many(0, 600)],
+      [LISTED, ...many(100, 500), DENY],
+      [LISTED, ...many(0, 700)],
+    ]) {
+      const text = WITH(rules.join('\n'));
+      let going = true;
+      const taken = port.configure(config(text)).then(() => {
+        going = false;
+      });
+      let members = 0;
+      for (; going || members % 2 === 1; members++) {
+        const reports = port.apply([delta('bad', [members % 2 === 0 ? '192.0.2.9/32' : '-192.0.2.9/32'])]);
+        expect(await reports).toMatchObject({ ok: true });
+      }
+      await taken;
+      expect(members).toBeGreaterThan(1);
+      const status = await port.status();
+      expect(status.problems).toEqual([]);
+      const names = status.rules.map(({ rule }) => rule).filter((rule) => /^(?:seven|listed|r\d+)$/.test(rule));
+      expect(names).toEqual(rules.map((rule) => /name: (\w+)/.exec(rule)?.[1]));
+      expect(status.ebpf?.lists.find(({ family }) => family === 4)).toMatchObject({ set: 'bad', members: 0 });
+    }
+    await port.apply([delta('bad', ['192.0.2.7/32'])]);
+    out.send([udp4(0xc0000207), udp4(0x0a0002bb)]);
+    await counted(port, 'listed', 1);
+    await counted(port, 'r699', 1);
+    await port.close({ clear: false });
+  });
+
   it('leaves it judging where that is what the configuration says, and goes on from there', async () => {
     const text = WITH(LISTED, 'xdp: { interfaces: [here] }, tc: { ingress: [here], on_exit: detach }');
     const first = await open();
