@@ -37,6 +37,7 @@ function stubBackend(bus = new EventBus()): Backend {
     sets: async () => ({ format_version: 1, sets: [] }),
     members: never,
     refused: never,
+    flows: never,
     lookup: never,
     events: async () => {
       throw new Error('broken');

@@ -3,6 +3,7 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
+  FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
   LookupAnswer,
@@ -46,6 +47,7 @@ export interface Backend {
   sets(): Promise<SetsAnswer>;
   members(params: Params<'members'>): Promise<MembersAnswer>;
   refused(params: Params<'refused'>): Promise<RefusedAnswer>;
+  flows(params: Params<'flows'>): Promise<FlowsAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;

@@ -3,6 +3,8 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
+  FlowsAnswer,
+  FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
   LookupAnswer,
@@ -30,6 +32,7 @@ interface Answers {
   sets: SetsAnswer;
   members: MembersAnswer;
   refused: RefusedAnswer;
+  flows: FlowsAnswer;
   lookup: LookupAnswer;
   events: EventsAnswer;
   reload: ReloadAnswer;

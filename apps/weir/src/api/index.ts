@@ -7,6 +7,8 @@ export type {
   EventSummary,
   EventsAnswer,
   ExabgpSummary,
+  FlowSummary,
+  FlowsAnswer,
   GenerationAnswer,
   GenerationSummary,
   HistoryAnswer,

@@ -37,6 +37,13 @@ export interface MethodParams {
     readonly cursor?: string | undefined;
   };
   readonly refused: { readonly set: string };
+  /** Flow rules, in the order in which they are judged. */
+  readonly flows: {
+    readonly peer?: string | undefined;
+    readonly state?: 'enforced' | 'refused' | 'waiting' | 'not-best' | undefined;
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+  };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
@@ -114,6 +121,12 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   sets: none,
   members: z.strictObject({ set: setName, family, limit, cursor }),
   refused: z.strictObject({ set: setName }),
+  flows: z.strictObject({
+    peer: z.optional(peerName),
+    state: z.optional(z.enum(['enforced', 'refused', 'waiting', 'not-best'])),
+    limit,
+    cursor: z.optional(z.string().check(z.regex(/^[0-9]{1,7}$/))),
+  }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,

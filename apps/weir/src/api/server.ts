@@ -224,6 +224,8 @@ class Client {
         return backend.members(request.params);
       case 'refused':
         return backend.refused(request.params);
+      case 'flows':
+        return backend.flows(request.params);
       case 'lookup':
         return backend.lookup(request.params);
       case 'events':

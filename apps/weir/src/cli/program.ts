@@ -9,6 +9,7 @@ import { addExabgpCommand } from './groups/exabgp.ts';
 import { addExplainCommands } from './groups/explain.ts';
 import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
+import { addFlowCommands } from './groups/flow.ts';
 import { addImportCommands } from './groups/import.ts';
 import { addObserveCommand } from './groups/observe.ts';
 import { addReplayCommand } from './groups/replay.ts';
@@ -152,6 +153,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   }
 
   addDecodeCommands(program, context);
+  addFlowCommands(program, context);
   addImportCommands(program, context);
   addFilterCommands(program, context);
 

@@ -6,6 +6,7 @@ import {
   type Caller,
   type ConfirmAnswer,
   type Feed,
+  type FlowsAnswer,
   FORMAT_VERSION,
   type GenerationAnswer,
   type HistoryAnswer,
@@ -30,6 +31,7 @@ import { allSets } from '../model/scopes.ts';
 import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
+import { answerFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
@@ -185,6 +187,12 @@ export class DaemonBackend implements Backend {
       total: state.counts().sets.find((s) => s.set === params.set)?.installed ?? 0,
       ...(page.more && last ? { next: printPrefix(last.prefix) } : {}),
     };
+  }
+
+  async flows(params: Params<'flows'>): Promise<FlowsAnswer> {
+    const { state, kernel, config } = this.#parts;
+    const { rules } = await kernel.status();
+    return answerFlows(state.flows, rules, config().flowspec, params);
   }
 
   async refused(params: Params<'refused'>): Promise<RefusedAnswer> {

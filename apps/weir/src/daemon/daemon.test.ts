@@ -26,6 +26,7 @@ class MemoryKernel {
 
   open(events: (event: KernelEvent) => void): KernelPort {
     return {
+      flows: async () => undefined,
       configure: async (config) => {
         const before = this.configured.at(-1);
         this.configured.push(config);

@@ -1,15 +1,17 @@
-import { BgpSpeaker, SessionConfigError, systemClock } from '@weir/bgp/session';
+import { systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
 import { ApiError, ControlServer, type ReloadAnswer } from '../api/index.ts';
+import { unenforceable } from '../compile/flows/index.ts';
 import { nextExpiry } from '../compile/judgement/index.ts';
 import { makeDirectory } from '../files/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import type { EarlierRules, KernelEvent, KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
-import { BgpSource, speakerConfig } from '../sources/bgp/index.ts';
+import { BgpSource } from '../sources/bgp/index.ts';
 import type { Texts } from '../sources/config/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
@@ -17,15 +19,18 @@ import { Changes } from './changes.ts';
 import { ExabgpFeeds, type Hear } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
+import { FlowCarrier } from './flow-carrier.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
+import { readKeptFlows } from './kept-flows.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import type { Notifier } from './notifier.ts';
 import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
+import { unfitForSessions } from './unfit-for-sessions.ts';
 import { originOf, Verdicts } from './verdicts.ts';
 
 /** How often the host's addresses are looked at: deny sets never cover them. */
@@ -92,6 +97,8 @@ interface Parts {
   readonly bus: EventBus;
   readonly verdicts: Verdicts;
   readonly ledger: readonly MemberColumns[];
+  /** Flow rules that were in force before. */
+  readonly kept: readonly ActiveFlow[];
 }
 
 /** The running daemon: state, sessions, kernel port and control socket, put together. Made by `Daemon.start`. */
@@ -107,6 +114,7 @@ export class Daemon {
   readonly #exabgp: ExabgpFeeds;
   readonly #source: BgpSource;
   readonly #scheduling: Scheduling;
+  readonly #flows: FlowCarrier;
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
@@ -151,13 +159,15 @@ export class Daemon {
         if (event.kind === 'tenant' && event.state === 'opened') verdicts.reopen(event.tenant);
       });
       const since = Date.now();
+      const kept = config.flowspec ? readKeptFlows(config.stateDirectory, (error) => log.log('warn', error.message)) : [];
+      if (kept.length > 0) await kernel.flows({ reset: true, gone: [], put: kept });
       let ledger = await kernel.configure(config);
       const { lacking = [] } = (await kernel.status()).ebpf ?? {};
       const before = lacking.length > 0 ? earlier?.() : undefined;
       if (before) ledger = [...ledger, ...(await kernel.configure(config, before))];
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger });
+      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger, kept });
       daemon.#begin(late, ledger, since);
       await daemon.#exabgp.open(late);
       options.holdImage(config.stateDirectory, false);
@@ -186,6 +196,7 @@ export class Daemon {
       clock: systemClock,
       hostAddresses: (tenant) => this.#addresses.of(tenant),
       events: this.#emit,
+      unenforceable: (flow) => this.#config.flowspec && unenforceable(flow, this.#config.flowspec),
     });
     this.#state.configure(config);
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
@@ -195,12 +206,15 @@ export class Daemon {
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
+    this.#state.flows.addLedger(parts.kept);
+    const onError = (error: Error): void => this.#lookAtKernel(error);
+    this.#flows = new FlowCarrier({ flows: this.#state.flows, kernel, stateDirectory: config.stateDirectory, onError }, parts.kept);
     this.#scheduling = options.schedule({
       source: this.#state,
       kernel,
       complete: () => this.#state.counts().sets.flatMap((s) => this.#state.complete(s.set)),
       setLagging: (lagging) => this.#source.setLagging(lagging),
-      onError: (error) => this.#lookAtKernel(error),
+      onError,
     });
     this.#changes = new Changes({
       store: parts.store,
@@ -304,6 +318,7 @@ export class Daemon {
     this.#fillOpened();
     this.#expiry.wait(since);
     await this.#scheduling.idle();
+    await this.#flows.idle();
     const { problems, ownedTable } = await settledStatus(this.#kernel);
     const table = config.firewall?.table ?? ownedTable?.name;
     const refused = problems.find(
@@ -352,6 +367,7 @@ export class Daemon {
     await this.#exabgp.close(() => this.#scheduling.idle());
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
+    await this.#flows.close();
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();
@@ -380,17 +396,5 @@ export class Daemon {
     const members = this.#state.counts().sets.reduce((sum, set) => sum + set.installed, 0);
     const up = peers.filter((p) => p.status.state === 'Established').length;
     return `${up} of ${peers.length} peers established, ${members} members in ${allSets(this.#config).length} sets`;
-  }
-}
-
-/** Why no speaker can be run with a configuration. */
-function unfitForSessions(config: Config): SessionConfigError | undefined {
-  try {
-    // A speaker that is never started only checks.
-    new BgpSpeaker(speakerConfig(config, { restarting: false }), () => undefined);
-    return undefined;
-  } catch (error) {
-    if (error instanceof SessionConfigError) return error;
-    throw error;
   }
 }

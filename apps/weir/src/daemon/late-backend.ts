@@ -37,6 +37,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).members(params);
   }
 
+  async flows(params: Parameters<Backend['flows']>[0]): ReturnType<Backend['flows']> {
+    return (await this.#ready).flows(params);
+  }
+
   async refused(params: Parameters<Backend['refused']>[0]): ReturnType<Backend['refused']> {
     return (await this.#ready).refused(params);
   }

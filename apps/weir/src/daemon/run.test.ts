@@ -55,6 +55,7 @@ function run(config: string): Running {
   const io = memoryIo();
   const kernel: KernelPort = {
     configure: async () => [],
+    flows: async () => undefined,
     apply: async () => ({ added: 0, removed: 0, kernelMs: 0, latencyMs: undefined, ok: true }),
     status: async () => STATUS,
     flush: async () => ({ tracked: 0, cut: 0, allowed: 0, doubtful: 0, protected: 0, left: 0, examples: [] }),

@@ -1,6 +1,7 @@
 import type { Family, Prefix } from '@weir/wire/inet';
 import type { Config } from './config.ts';
 import type { CumulusStatus } from './cumulus.ts';
+import type { FlowDelta } from './flow.ts';
 import type { FlushReport, Lifeline } from './flush.ts';
 import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
@@ -232,6 +233,8 @@ export interface KernelPort {
    * `earlier`: what judges at hooks of eBPF programs that the kernel refuses, where nothing was in force. Until it resolves, members that are applied are those of the configuration before.
    */
   configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]>;
+  /** Takes a change of the flow rules in force; resolves when they judge, or are refused, which is a problem. Before the first configuration it is only kept for that. */
+  flows(delta: FlowDelta): Promise<void>;
   /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport>;
   status(): Promise<KernelStatus>;

@@ -13,6 +13,7 @@ import {
 } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import type { EarlierRules, EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { HookRules } from '../model/rule.ts';
@@ -41,7 +42,7 @@ export interface EbpfServiceOptions {
   readonly compileHook?: PlanOptions['compileHook'];
 }
 
-type EbpfInput = Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>;
+type EbpfInput = Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy' | 'flowspec'> & { readonly flows?: readonly ActiveFlow[] };
 
 /** What a configuration comes to. */
 interface ProgramPlan {
@@ -75,6 +76,7 @@ export class EbpfService {
   /** Limits of rules that are gone are cleared away when the programs before have ended. */
   #limitsDue = false;
   readonly #limits = new LimitWatch();
+  #repairs = 0;
   /** The configuration that `prepare` took last, and what the lists had then. */
   #prepared: { readonly config: EbpfInput; readonly found: readonly MemberColumns[] } | undefined;
 
@@ -208,8 +210,7 @@ export class EbpfService {
   }
 
   #tellRepairs({ problems, repaired, gaps }: ReturnType<EbpfEngine['settle']>): readonly EngineProblem[] {
-    for (const place of repaired)
-      this.#options.emit({ kind: 'drift', set: describePlace(place), detail: 'the eBPF program was taken off', repaired: true });
+    for (const place of repaired) this.#tellRepair(describePlace(place), 'the eBPF program was taken off');
     for (const { place, ms, why } of gaps)
       this.#options.emit({
         kind: 'failed',
@@ -283,8 +284,11 @@ export class EbpfService {
     return change;
   }
 
-  /** Does what is due: programs whose members did not come in time, what could not be done before, what others changed. */
-  poll(): void {
+  /**
+   * Does what is due: programs whose members did not come in time, what could not be done before, what others changed. `members`: what sets are to have, for lists that others have written into;
+   * what can still be read of them when absent.
+   */
+  poll(members: KnownMembers = () => undefined): void {
     const now = this.#options.now();
     const engine = this.#engine;
     if (!engine) {
@@ -301,10 +305,29 @@ export class EbpfService {
     const again = this.#retry !== undefined && isDue(this.#retry, now);
     if (again) this.#lookAtFeatures(engine);
     if (changed || again) this.#settle(() => this.#tellRepairs(engine.settle()));
+    this.#audit(engine, members);
     if (this.#limits.due !== undefined && now >= this.#limits.due) this.#lookAtLimits(engine, now);
     if (!this.#limitsDue || engine.nextDue() !== undefined) return;
     this.#limitsDue = false;
     for (const { rules } of this.#planned) clearLimits(engine, rules);
+  }
+
+  /** What others unpin, or write into lists, is put right and told. */
+  #audit(engine: EbpfEngine, members: KnownMembers): void {
+    const { pins, list, problems } = engine.audit(members);
+    for (const path of pins) this.#tellRepair(path, 'the pin was gone, or something else was there');
+    if (list) this.#tellRepair(list.list, `another process wrote into the eBPF map of its IPv${list.family} members`);
+    if (problems.length > 0) this.#settle(() => this.#tellRepairs(engine.settle()));
+  }
+
+  #tellRepair(what: string, detail: string): void {
+    this.#repairs++;
+    this.#options.emit({ kind: 'drift', set: what, detail, repaired: true });
+  }
+
+  /** How often something that others changed was put right. */
+  get repairs(): number {
+    return this.#repairs;
   }
 
   #lookAtLimits(engine: EbpfEngine, now: number): void {

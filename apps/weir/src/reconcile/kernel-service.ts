@@ -6,10 +6,12 @@ import { compileKernelPlan } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
+import type { FlowDelta } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
-import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
 import type { EbpfService } from './ebpf-service.ts';
+import { FlowTable } from './flow-table.ts';
 import { flushStates } from './flush.ts';
 import { bitByBit } from './in-steps.ts';
 import { joinColumns } from './join-columns.ts';
@@ -36,7 +38,9 @@ export class KernelService implements KernelPort {
   readonly #memo = new CompileMemo();
   readonly #wait: (timeout: number) => Promise<unknown>;
   readonly #ebpf: EbpfService | undefined;
+  readonly #flows = new FlowTable();
   #config: Config | undefined;
+  #earlier: EarlierRules | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
 
@@ -52,20 +56,27 @@ export class KernelService implements KernelPort {
   async configure(config: Config, earlier?: EarlierRules, awaitMembers = false): Promise<readonly MemberColumns[]> {
     const running = awaitMembers || this.#config !== undefined;
     const before = new Set((this.#config ?? config).sets.map(({ name }) => name));
-    const plan = compileKernelPlan(config, Date.now(), this.#memo, config.policy === undefined || this.#backend.asksPrograms);
+    const source = { ...config, flows: this.#flows.list };
+    const plan = compileKernelPlan(source, Date.now(), this.#memo, config.policy === undefined || this.#backend.asksPrograms);
     const { table, pins } = plan;
     if (table?.programs) await bitByBit(this.#backend.loadPrograms({ family: 'inet', table: table.name }, table.programs, pins));
-    const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(config, earlier)));
+    const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(source, earlier)));
     // From here on nothing is awaited: members that come belong to the one configuration or to the other. Programs of rules share the lists of programs at hooks, where there are such.
-    if (programs) this.#ebpf?.prepare(config, programs);
+    if (programs) this.#ebpf?.prepare(source, programs);
     const found = this.#reconciler.configure(plan, awaitMembers);
     // The members of a set that is new to a running daemon come after this.
     const known: KnownMembers = (set, family) =>
       awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));
-    const there = this.#ebpf?.configure(config, known, running, earlier) ?? [];
+    const there = this.#ebpf?.configure(source, known, running, earlier) ?? [];
     this.#config = config;
+    this.#earlier = earlier;
     this.#loop ??= this.#watch();
     return [...found, ...there];
+  }
+
+  async flows(delta: FlowDelta): Promise<void> {
+    this.#flows.apply(delta);
+    if (this.#config) await this.configure(this.#config, this.#earlier);
   }
 
   async apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {
@@ -79,7 +90,13 @@ export class KernelService implements KernelPort {
     if (!ebpf) return status;
     const own = ebpf.status();
     const problems = [...status.problems, ...ebpf.problems];
-    return { ...status, problems, rules: [...status.rules, ...ebpf.rules()], ...(own && { ebpf: own }) };
+    return {
+      ...status,
+      problems,
+      repairs: status.repairs + ebpf.repairs,
+      rules: [...status.rules, ...ebpf.rules()],
+      ...(own && { ebpf: own }),
+    };
   }
 
   flush(lifelines: readonly Lifeline[]): Promise<FlushReport> {
@@ -94,12 +111,18 @@ export class KernelService implements KernelPort {
     });
   }
 
+  /** What a set should have; undefined where nf_tables has no set of the family for it. */
+  #membersOf(set: string, family: 4 | 6): PrefixColumns | undefined {
+    const columns = this.#reconciler.membersOf(set).filter((one) => one.family === family);
+    return columns.length === 0 ? undefined : joinColumns(family, columns);
+  }
+
   async #watch(): Promise<void> {
     while (!this.#closing) {
       await this.#wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT, this.#ebpf?.nextDue() ?? IDLE_WAIT));
       if (this.#closing) return;
       try {
-        this.#ebpf?.poll();
+        this.#ebpf?.poll((set, family) => this.#membersOf(set, family));
         this.#reconciler.poll();
       } catch (error) {
         this.#emit({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../model/config.ts';
+import type { FlowDelta } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -112,6 +113,10 @@ class WorkerPort implements KernelPort {
     const sent = await this.#policies.send(policy, (piece) => this.#call<'rules'>({ kind: 'rules', piece }));
     const config = { ...call.config, policy: { ...policy, rules: [] } };
     return this.#call<'configure'>({ ...call, config, policy: sent });
+  }
+
+  flows(delta: FlowDelta): Promise<void> {
+    return this.#call<'flows'>({ kind: 'flows', delta });
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

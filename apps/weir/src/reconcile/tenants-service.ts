@@ -1,5 +1,6 @@
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { Config } from '../model/config.ts';
+import type { FlowDelta } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus, TenantStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -69,6 +70,11 @@ export class TenantsService implements KernelPort {
       if (this.#tenants.size > 0) this.#timer ??= setInterval(() => void this.#look(), LOOK_MS).unref();
       return found;
     });
+  }
+
+  /** Flow rules are the daemon's own. */
+  flows(delta: FlowDelta): Promise<void> {
+    return this.#alone(() => this.#host.flows(delta));
   }
 
   #make(name: string): TenantService {

@@ -22,6 +22,8 @@ async function answer(service: TenantsService, call: Call): Promise<Results[keyo
       return undefined;
     case 'configure':
       return service.configure(call.policy ? policies.put(call.config, call.policy) : call.config, call.earlier);
+    case 'flows':
+      return service.flows(call.delta).then(() => undefined);
     case 'apply':
       return service.apply(call.deltas);
     case 'status':

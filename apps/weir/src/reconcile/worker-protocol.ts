@@ -1,4 +1,5 @@
 import type { Config } from '../model/config.ts';
+import type { FlowDelta } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -24,6 +25,7 @@ export type Call =
       /** Where the rules of its policy were sent before. */
       readonly policy: SentPolicy | undefined;
     }
+  | { readonly id: number; readonly kind: 'flows'; readonly delta: FlowDelta }
   | { readonly id: number; readonly kind: 'apply'; readonly deltas: readonly MemberDelta[] }
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'flush'; readonly lifelines: readonly Lifeline[] }
@@ -33,6 +35,7 @@ export type Call =
 export interface Results {
   readonly rules: undefined;
   readonly configure: readonly MemberColumns[];
+  readonly flows: undefined;
   readonly apply: CommitReport;
   readonly status: KernelStatus;
   readonly flush: FlushReport;

@@ -1,4 +1,12 @@
-import type { CumulusSummary, EbpfSummary, EventCounts, LatencySummary, StatusAnswer, TenantSummary } from '../../api/index.ts';
+import type {
+  CumulusSummary,
+  EbpfSummary,
+  EventCounts,
+  ExabgpSummary,
+  LatencySummary,
+  StatusAnswer,
+  TenantSummary,
+} from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -33,6 +41,7 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   for (const l of s.bgp.listen) {
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }
+  if (s.exabgp) out.push(...exabgpLines(s.exabgp, p));
   const members = s.sets.reduce((sum, set) => sum + set.members, 0);
   row('sets', `${s.sets.length}, with ${plural(members, 'member')}`);
   const k = s.kernel;
@@ -60,6 +69,20 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
       if (line !== '') out.push(`           ${escapeControl(line.replaceAll('\t', '  '))}`);
   }
   return out.map((line) => `${line}\n`).join('');
+}
+
+/** What ExaBGP hands over, and what of it could not be read. */
+function exabgpLines(e: ExabgpSummary, p: Palette): string[] {
+  const processes =
+    e.processes === 0 ? p.red('no process is heard') : `${e.processes === 1 ? '1 process' : `${e.processes} processes`} heard`;
+  const bad = e.bad_lines === 0 ? '' : `; ${p.red(`${plural(e.bad_lines, 'line')} could not be read`)}`;
+  const unknown = e.unknown_neighbours === 0 ? '' : `; ${plural(e.unknown_neighbours, 'line')} about neighbours that are not configured`;
+  const refused = e.refused_commands === 0 ? '' : `; ${plural(e.refused_commands, 'command')} refused`;
+  const lines = [
+    `${p.bold('exabgp'.padEnd(8))} ${processes}, ${plural(e.lines, 'line')} with ${plural(e.updates, 'update')}${bad}${unknown}${refused}`,
+  ];
+  for (const { message, line } of e.quoted) lines.push(`         ${escapeControl(message)}: ${escapeControl(line)}`);
+  return lines;
 }
 
 /** What programs are attached to, how many packets each hook has judged, and what its sets and limits take. */

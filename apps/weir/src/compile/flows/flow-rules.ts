@@ -1,5 +1,5 @@
 import { printFlow } from '@weir/bgp/flowspec';
-import { ALL_IPS, type Expr, ipSetOfPrefixes, printExpr, packetExpr as x } from '@weir/filter/ir';
+import { type Expr, ipSetOfPrefixes, printExpr, packetExpr as x } from '@weir/filter/ir';
 import { FLOW_REF, type FlowConfig } from '../../model/flow.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { flowExpr } from './flow-expr.ts';
@@ -32,10 +32,11 @@ export function protectedRules(config: Pick<FlowConfig, 'protected' | 'protected
   ];
 }
 
-/** The hook of nf_tables at which flow rules judge by themselves. None where there is nothing to judge. */
-export function flowHook(guarded: readonly Rule[], flows: readonly Rule[]): HookRules | undefined {
-  if (flows.length === 0) return undefined;
-  return { hook: 'prerouting', priority: BEFORE_DEFRAGMENTATION, rules: [...guarded, ...flows, endRule('default')] };
+/** The hook at which flow rules judge by themselves. None where there is nothing to judge. */
+export function flowHook(hook: FlowConfig['at'], guarded: readonly Rule[], flows: readonly Rule[]): HookRules[] {
+  if (flows.length === 0) return [];
+  const priority = hook === 'prerouting' ? BEFORE_DEFRAGMENTATION : 0;
+  return [{ hook, priority, rules: [...guarded, ...flows, endRule('default')] }];
 }
 
 /** The rules of a program's hook with those of flow rules in their place in the order of judgement: behind the deny sets, before what is established. */
@@ -53,7 +54,7 @@ function endRule(stage: 'deny' | 'default'): Rule {
     name: 'no flow rule',
     stage,
     priority: 0,
-    expression: stage === 'default' ? x.constant(true) : x.ip('ip.src', ALL_IPS),
+    expression: x.constant(true),
     text: '',
     action: { kind: 'allow' },
     log: false,

@@ -172,7 +172,7 @@ describe('flow rules among others', () => {
   );
 
   test('the first that matches and is terminal ends the search, and accepts nothing', () => {
-    const hook = flowHook(guarded, rules);
+    const [hook] = flowHook('prerouting', guarded, rules);
     if (!hook) throw new Error('no hook');
     const verdict = (packet: Packet) => judge(hook, packet, { lists: NO_LISTS });
     expect(verdict(udp(1, 7))).toMatchObject({ verdict: 'allow', rule: { ref: FLOWS_END } });

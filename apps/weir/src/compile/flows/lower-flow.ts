@@ -1,7 +1,8 @@
-import { type FlowTreatment, printFlow, printFlowAction } from '@weir/bgp/flowspec';
+import { type FlowRule, type FlowTreatment, printFlow, printFlowAction } from '@weir/bgp/flowspec';
 import { printExpr } from '@weir/filter/ir';
 import { type ActiveFlow, FLOW_REF, type FlowConfig } from '../../model/flow.ts';
 import type { Action, Rule } from '../../model/rule.ts';
+import { digest } from '../nft/fingerprint.ts';
 import { Unsayable } from '../refusal.ts';
 import { flowExpr } from './flow-expr.ts';
 
@@ -23,9 +24,6 @@ const MOST_RATE = 1e12;
 
 const REDIRECT_RT = 'redirect rt:';
 
-/** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
-const MOST_NAME = 127;
-
 /**
  * The rules that do what a flow rule asks for, in order: sample, mark, redirect, then the rates. Each of them looks at the same packets. A flow rule never accepts: what is left goes on at the next
  * one where the rule is not terminal, or behind all of them (RFC 8955 section 7.3).
@@ -34,14 +32,12 @@ export function lowerFlow({ rule: flow, treatment, provenance }: ActiveFlow, opt
   try {
     const expression = flowExpr(flow);
     const text = printExpr(expression);
-    const printed = printFlow(flow);
-    const name = printed.length <= MOST_NAME ? printed : `${printed.slice(0, MOST_NAME - 3)}...`;
     const rules = stepsOf(treatment, options).map(({ what, action, sampled }): Rule => {
       const ref = `${FLOW_REF}${flow.key}${what}`;
       const sampling = sampled ? { sampling: { perSecond: options.sampleRate } } : {};
       return {
         ref,
-        name,
+        name: flowRuleName(flow, what),
         stage: 'deny',
         priority: 0,
         expression,
@@ -60,9 +56,23 @@ export function lowerFlow({ rule: flow, treatment, provenance }: ActiveFlow, opt
   }
 }
 
+/** nf_tables keeps a rule's name as its comment, of 127 bytes at most. */
+const MOST_NAME = 127;
+const DIGEST = 12;
+
+/** What the counters of one of the rules of a flow rule are called: its text, of a long one the beginning and a digest. */
+export function flowRuleName(flow: FlowRule, what: FlowStep): string {
+  const name = `${printFlow(flow)}${what}`;
+  return name.length <= MOST_NAME ? name : `${name.slice(0, MOST_NAME - DIGEST - 4)}... ${digest(flow.key + what).slice(0, DIGEST)}`;
+}
+
+/** What one of several rules of a flow rule does; empty for the one that ends the search. */
+export const FLOW_STEPS = ['', ' sample', ' mark', ' redirect', ' bytes', ' packets'] as const;
+type FlowStep = (typeof FLOW_STEPS)[number];
+
 interface Step {
   /** Behind the key of the rule: what it does of several things. */
-  readonly what: string;
+  readonly what: FlowStep;
   readonly action: Action;
   readonly sampled?: true;
 }
@@ -83,7 +93,7 @@ function stepsOf(treatment: FlowTreatment, options: FlowOptions): Step[] {
     if (rate < 1) throw new Unsayable('a flow rule', `a rate of ${rate} ${unit} a second`);
     const whole = Math.floor(rate);
     const burst = Math.max(BURST[unit], Math.ceil(whole * BURST.seconds));
-    steps.push({ what: ` ${unit}`, action: { kind: 'police', limit: { unit, rate: whole, burst, per: 'rule' } } });
+    steps.push({ what: ` ${unit}` as const, action: { kind: 'police', limit: { unit, rate: whole, burst, per: 'rule' } } });
   }
   if (terminal) steps.push({ what: '', action: { kind: 'skip', to: FLOWS_END } });
   return steps;

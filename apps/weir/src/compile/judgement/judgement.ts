@@ -4,9 +4,11 @@ import { asn, ip4 } from '@weir/wire/inet';
 import type { BgpConfig, Config } from '../../model/config.ts';
 import { EBPF_HOOKS, isEbpfHook } from '../../model/ebpf.ts';
 import type { Border, BorderAllow, Firewall } from '../../model/firewall.ts';
+import type { ActiveFlow } from '../../model/flow.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Provenance } from '../../model/provenance.ts';
 import type { Action, HookRules, Rule, Stage } from '../../model/rule.ts';
+import { addFlows } from '../flows/index.ts';
 import { isActive } from './active-rules.ts';
 import { type Draft, pathMtuDrafts, protectedDrafts } from './base.ts';
 import { closedReplyDrafts } from './closed-replies.ts';
@@ -43,7 +45,11 @@ const EVERY_PACKET: Expr = { kind: 'constant', value: true };
 const BASE_PRIORITY = 0;
 
 /** What a configuration and its policy ask of packets. `now` (milliseconds since the epoch) decides which rules have expired. */
-export type JudgementSource = Pick<Config, 'firewall' | 'sets' | 'bgp'> & { readonly policy?: Policy | undefined };
+export type JudgementSource = Pick<Config, 'firewall' | 'sets' | 'bgp' | 'flowspec'> & {
+  readonly policy?: Policy | undefined;
+  /** Flow rules in force, in their order; only where they are to be judged. */
+  readonly flows?: readonly ActiveFlow[] | undefined;
+};
 
 /**
  * Everything that is judged at each hook, in the order of judgement (DESIGN): protected traffic, deny sets, established and related, policy, allow sets, default.
@@ -52,10 +58,12 @@ export type JudgementSource = Pick<Config, 'firewall' | 'sets' | 'bgp'> & { read
 export function judgement(source: JudgementSource, now: number): HookRules[] {
   const firewall = source.firewall ?? DEFAULT_FIREWALL;
   const builder = new Builder(source, firewall);
-  return HOOKS.flatMap((hook): HookRules[] => {
+  const hooks = HOOKS.flatMap((hook): HookRules[] => {
     const rules = builder.hook(hook, now);
     return rules.length === 0 ? [] : [{ hook, priority: PRIORITY[hook], rules }];
   });
+  const { flowspec, flows = [] } = source;
+  return flowspec && flows.length > 0 ? addFlows(hooks, flows, flowspec, builder.base(flowspec.at)) : hooks;
 }
 
 /** The hooks that nf_tables judges at. */
@@ -83,6 +91,11 @@ class Builder {
     }
   }
 
+  /** What this host needs to stay on its links and to speak with its peers. */
+  base(hook: Hook): Rule[] {
+    return this.#builtin('protected', protectedDrafts(hook, this.#firewall.base, this.#source.bgp));
+  }
+
   hook(hook: Hook, now: number): Rule[] {
     const { policy } = this.#source;
     const { base } = this.#firewall;
@@ -93,7 +106,7 @@ class Builder {
     const mine = order.filter((rule) => isActive(rule, now));
     const judges = borders.length > 0 || judged;
     const rules: Rule[] = [];
-    if (judges) rules.push(...this.#builtin('protected', protectedDrafts(hook, base, this.#source.bgp)));
+    if (judges) rules.push(...this.base(hook));
     rules.push(...this.#closedReplies(hook));
     for (const border of borders) rules.push(...this.#denials(border));
     if (judges && keepsEstablished(hook, policy)) rules.push(...this.#established(borders, judged));

@@ -1,6 +1,7 @@
 import type { Family } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import { DEFAULT_EBPF } from '../../model/ebpf.ts';
+import type { ActiveFlow } from '../../model/flow.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import { needsConnectionTracking } from '../ebpf/connection-state-need.ts';
 import { DEFAULT_FIREWALL, judgement, netfilterHooks } from '../judgement/index.ts';
@@ -21,6 +22,9 @@ export interface KernelTarget {
     | { readonly kind: 'owned'; readonly table: string; readonly hosts: string; readonly networks: string };
 }
 
+/** A configuration and the flow rules in force. */
+export type PlanSource = Config & { readonly flows?: readonly ActiveFlow[] | undefined };
+
 /** Everything the kernel side needs to know of a configuration; plain data, saved for `restore`. */
 export interface KernelPlan {
   readonly targets: readonly KernelTarget[];
@@ -35,7 +39,7 @@ export interface KernelPlan {
  * What a configuration asks of the kernel, members aside. `now` (milliseconds since the epoch) decides which rules have expired. Deterministic: in the order of the configuration,
  * IPv4 first. `memo`: what the rules came to last time. `asksPrograms`: the kernel's rules can ask eBPF programs; where they cannot, only what there is no other way to say is to be asked by them.
  */
-export function compileKernelPlan(config: Config, now: number, memo?: CompileMemo, asksPrograms = true): KernelPlan {
+export function compileKernelPlan(config: PlanSource, now: number, memo?: CompileMemo, asksPrograms = true): KernelPlan {
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
@@ -46,7 +50,7 @@ export function compileKernelPlan(config: Config, now: number, memo?: CompileMem
 }
 
 function tableOf(
-  config: Config,
+  config: PlanSource,
   {
     table,
     now,
@@ -66,9 +70,10 @@ function tableOf(
   }).table;
 }
 
-/** The table that Weir writes: for a firewall, or for a policy. */
-function ownedTable({ firewall, policy }: Config): string | undefined {
-  return firewall?.table ?? (policy && DEFAULT_FIREWALL.table);
+/** The table that Weir writes: for a firewall, for a policy, or for flow rules. */
+function ownedTable({ firewall, policy, flowspec }: Config): string | undefined {
+  const flows = flowspec?.at === 'prerouting';
+  return firewall?.table ?? (policy || flows ? DEFAULT_FIREWALL.table : undefined);
 }
 
 function targetsOf(set: NamedSet, ownedTable: string | undefined): KernelTarget[] {

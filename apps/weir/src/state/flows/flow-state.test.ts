@@ -3,7 +3,7 @@ import { encodeFlowActions, type FlowAction, type FlowRule, flowRun, parseFlow }
 import { asn, ip4, prefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import type { Config, Peer } from '../../model/config.ts';
-import { DEFAULT_FLOWSPEC, type FlowConfig, type FlowGuard } from '../../model/flow.ts';
+import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig, type FlowGuard } from '../../model/flow.ts';
 import { RouteState } from '../route-state.ts';
 import { TestClock, testConfig, testPeer, update } from '../test-fixtures.ts';
 import type { FlowState } from './flow-state.ts';
@@ -215,6 +215,28 @@ describe('session loss', () => {
     bed.announce('a', [VICTIM]);
     bed.routes.endRefresh('a', 'ipv4 flow');
     expect(bed.now).toEqual([expect.stringContaining('203.0.113.7')]);
+  });
+});
+
+describe('what was in force before the start', () => {
+  const before = (): readonly ActiveFlow[] => new Bed(config()).announce('a', [VICTIM, OTHER]).flows.drain().put;
+
+  test('stays until every peer has said what it has', () => {
+    const bed = new Bed(config());
+    bed.flows.addLedger(before());
+    bed.announce('a', [OTHER]);
+    bed.routes.converged('a', 'ipv4 flow');
+    expect(bed.now).toHaveLength(2);
+    bed.routes.converged('b', 'ipv4 flow');
+    expect(bed.now).toEqual([expect.stringContaining('203.0.113.8')]);
+  });
+
+  test('goes with the last peer that could announce it', () => {
+    const bed = new Bed(config());
+    bed.flows.addLedger(before());
+    expect(bed.now).toHaveLength(2);
+    bed.routes.configure(testConfig([], []));
+    expect(bed.now).toEqual([]);
   });
 });
 

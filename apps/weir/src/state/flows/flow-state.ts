@@ -11,6 +11,7 @@ import { TokenBucket } from '../token-bucket.ts';
 import { activeFlow, bestEntry, destinationOf, type EntryStatus, entryKey, type FlowEntry } from './flow-entry.ts';
 import { FlowFoundations } from './flow-foundations.ts';
 import { type FlowRefusal, guardRefusal } from './flow-guard.ts';
+import { FlowLedger } from './flow-ledger.ts';
 import { countFlows, type FlowPeer, type FlowPeerCounts, type FlowView, isFlowFamily, listFlows } from './flow-view.ts';
 import { rankOf } from './path-rank.ts';
 import type { UnicastFoundation } from './unicast-foundation.ts';
@@ -39,10 +40,11 @@ export class FlowState {
   readonly #peers = new Map<string, FlowPeer>();
   readonly #byRule = new Map<string, Set<FlowEntry>>();
   /** What the kernel side was told to enforce. */
-  readonly #enforced = new Map<string, ActiveFlow>();
+  readonly #enforced = new Set<string>();
   readonly #pending = new Set<string>();
   readonly #listeners = new Set<() => void>();
   readonly #foundations: FlowFoundations;
+  readonly #ledger = new FlowLedger();
   #config: FlowConfig | undefined;
   #router: Config['bgp'] | undefined;
   #size = 0;
@@ -99,6 +101,7 @@ export class FlowState {
       ({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily),
     );
     if (!sameDefinition(before, config.flowspec) || validationChanged) this.#judgeAll();
+    this.#settle();
     this.#finish();
     return refresh;
   }
@@ -138,7 +141,9 @@ export class FlowState {
 
   /** The peer has said all that it has in this family: what it did not say again goes. */
   converged(name: string, family: FamilyName): void {
+    this.#ledger.learned(name, family);
     this.#removeWhere(name, (entry) => entry.rule.family === family && entry.lost !== undefined);
+    this.#settle();
     this.#finish();
   }
 
@@ -158,21 +163,25 @@ export class FlowState {
     this.#finish();
   }
 
+  /** Flow rules that are in force from before the daemon was started. */
+  addLedger(flows: readonly ActiveFlow[]): void {
+    for (const flow of flows) if (!this.#byRule.has(flow.rule.key) && this.#ledger.add(flow)) this.#pending.add(flow.rule.key);
+    this.#settle();
+    this.#finish();
+  }
+
   /** What is to be enforced that was not, and the other way round, since the last drain. */
   drain(): FlowDelta {
     const gone: string[] = [];
     const put: ActiveFlow[] = [];
-    for (const key of this.#reset ? this.#byRule.keys() : this.#pending) {
+    for (const key of this.#reset ? new Set([...this.#byRule.keys(), ...this.#ledger.keys()]) : this.#pending) {
       const best = bestEntry(this.#byRule.get(key) ?? []);
-      const before = this.#enforced.get(key);
-      if (best) {
-        const flow = activeFlow(best);
-        this.#enforced.set(key, flow);
-        put.push(flow);
-      } else if (before) {
-        this.#enforced.delete(key);
-        gone.push(key);
-      }
+      if (best) this.#ledger.heard(key);
+      const flow = best ? activeFlow(best) : this.#ledger.get(key);
+      if (flow) put.push(flow);
+      else if (this.#enforced.has(key)) gone.push(key);
+      if (flow) this.#enforced.add(key);
+      else this.#enforced.delete(key);
     }
     const reset = this.#reset;
     this.#reset = false;
@@ -331,6 +340,10 @@ export class FlowState {
     peer.full = false;
     for (const entry of peer.entries.values())
       if (entry.status.kind === 'refused' && entry.status.refusal.reason === 'full') this.#judge(peer, entry, false);
+  }
+
+  #settle(): void {
+    for (const key of this.#ledger.settle([...this.#peers.values()].map(({ definition }) => definition))) this.#pending.add(key);
   }
 
   #judgeAll(): void {

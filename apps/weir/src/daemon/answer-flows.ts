@@ -1,0 +1,51 @@
+import { flowActions, printFlowAction } from '@weir/bgp/flowspec';
+import { type FlowSummary, type FlowsAnswer, FORMAT_VERSION, type Params } from '../api/index.ts';
+import { FLOW_STEPS, flowRuleName } from '../compile/flows/index.ts';
+import type { FlowConfig } from '../model/flow.ts';
+import type { RuleCount } from '../model/kernel-port.ts';
+import type { FlowState, FlowView } from '../state/index.ts';
+import { iso } from './summaries.ts';
+
+const DEFAULT_PAGE = 1000;
+
+/** A page of the flow rules with what they have counted. `cursor` is the number of those before it. */
+export function answerFlows(
+  flows: FlowState,
+  rules: readonly RuleCount[],
+  config: FlowConfig | undefined,
+  { peer, state, limit = DEFAULT_PAGE, cursor = '0' }: Params<'flows'>,
+): FlowsAnswer {
+  const all = flows.list().filter((view) => (peer === undefined || view.peer === peer) && (state === undefined || view.state === state));
+  const from = Number(cursor);
+  const counts = new Map(rules.filter(({ tenant }) => tenant === undefined).map((rule) => [rule.rule, rule]));
+  return {
+    format_version: FORMAT_VERSION,
+    ...(config ? { at: config.at } : {}),
+    peers: flows.counts(),
+    flows: all.slice(from, from + limit).map((view) => summarizeFlow(view, counts)),
+    total: all.length,
+    ...(from + limit < all.length ? { next: String(from + limit) } : {}),
+  };
+}
+
+function summarizeFlow({ flow, peer, attributes, state, refusal }: FlowView, counts: ReadonlyMap<string, RuleCount>): FlowSummary {
+  const { provenance: why, treatment, rule } = flow;
+  if (why.kind !== 'flow') throw new TypeError(`a flow rule because of ${why.kind}`);
+  const counters = FLOW_STEPS.flatMap((step) => {
+    const found = counts.get(flowRuleName(rule, step));
+    return found ? [{ step: step.trim(), packets: found.packets, bytes: found.bytes }] : [];
+  });
+  return {
+    flow: why.flow,
+    peer,
+    ...(why.pathId === undefined ? {} : { path_id: why.pathId }),
+    state,
+    ...(refusal ? { refused: refusal } : {}),
+    actions: flowActions(attributes).map(printFlowAction),
+    notes: treatment.notes.map(({ action, reason }) => `${printFlowAction(action)}: ${reason}`),
+    as_path: why.asPath,
+    since: iso(why.since),
+    stale: why.stale,
+    ...(state === 'enforced' ? { counters } : {}),
+  };
+}

@@ -1,0 +1,80 @@
+import { join } from 'node:path';
+import {
+  decodeFlowRule,
+  type FlowAction,
+  type FlowTreatment,
+  flowOrderKey,
+  flowTreatment,
+  parseFlowAction,
+  printFlow,
+  printFlowAction,
+} from '@weir/bgp/flowspec';
+import { parseHex, printHex } from '@weir/wire/bytes';
+import * as z from 'zod/mini';
+import { readIfThere, writeWhole } from '../files/index.ts';
+import type { ActiveFlow } from '../model/flow.ts';
+
+const VERSION = 1;
+
+const file = z.object({
+  version: z.literal(VERSION),
+  flows: z.array(
+    z.object({
+      family: z.enum(['ipv4 flow', 'ipv6 flow']),
+      octets: z.string(),
+      actions: z.array(z.string()),
+      peer: z.string(),
+      since: z.number(),
+    }),
+  ),
+});
+
+function pathOf(stateDirectory: string): string {
+  return join(stateDirectory, 'flows.json');
+}
+
+/** The flow rules that were in force when they were last written down. What cannot be read is as if there were none; `onError` is told. */
+export function readKeptFlows(stateDirectory: string, onError: (error: Error) => void): readonly ActiveFlow[] {
+  try {
+    const text = readIfThere(pathOf(stateDirectory));
+    if (text === undefined) return [];
+    return file.parse(JSON.parse(text.toString())).flows.map(({ family, octets, actions, peer, since }): ActiveFlow => {
+      const rule = decodeFlowRule(family, parseHex(octets));
+      const treatment = flowTreatment(
+        actions.map((action) => {
+          const parsed = parseFlowAction(action);
+          if (!parsed) throw new RangeError(`not an action of a flow rule: ${action}`);
+          return parsed;
+        }),
+        undefined,
+      );
+      const provenance = { kind: 'flow', peer, flow: printFlow(rule), pathId: undefined, asPath: [], since, stale: true } as const;
+      return { rule, order: flowOrderKey(rule), treatment, provenance };
+    });
+  } catch (error) {
+    const { message } = error instanceof Error ? error : new Error(String(error));
+    onError(new Error(`${pathOf(stateDirectory)}: ${message}: no flow rules are taken over from before`));
+    return [];
+  }
+}
+
+export function writeKeptFlows(stateDirectory: string, flows: Iterable<ActiveFlow>): void {
+  const kept = [...flows].map(({ rule: { family, octets }, treatment, provenance }) => ({
+    family,
+    octets: printHex(octets),
+    actions: actionsOf(treatment).map(printFlowAction),
+    ...(provenance.kind === 'flow' ? { peer: provenance.peer, since: provenance.since } : { peer: '', since: 0 }),
+  }));
+  writeWhole(pathOf(stateDirectory), JSON.stringify({ version: VERSION, flows: kept }), { mode: 0o600, survives: 'process' });
+}
+
+/** Actions that come to a treatment. */
+function actionsOf({ rateBytes, ratePackets, sample, terminal, mark, redirect }: FlowTreatment): readonly FlowAction[] {
+  const actions: FlowAction[] = [{ kind: 'traffic-action', sample, terminal }];
+  if (rateBytes !== undefined) actions.push({ kind: 'rate-bytes', rate: rateBytes, asn: 0 });
+  if (ratePackets !== undefined) actions.push({ kind: 'rate-packets', rate: ratePackets, asn: 0 });
+  if (mark !== undefined) actions.push({ kind: 'mark', dscp: mark });
+  if (redirect?.kind === 'rt') actions.push({ kind: 'redirect-rt', administrator: redirect.administrator, local: redirect.local });
+  if (redirect?.kind === 'ip') actions.push({ kind: 'redirect-ip', address: redirect.address, copy: redirect.copy });
+  return actions;
+}
