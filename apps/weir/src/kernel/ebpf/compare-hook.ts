@@ -6,7 +6,7 @@ export function sameHook(a: CompiledHook, b: CompiledHook): boolean {
   return (
     a.place === b.place &&
     a.rules.length === b.rules.length &&
-    a.rules.every(({ ref }, i) => ref === b.rules[i]?.ref) &&
+    (a.rules === b.rules || a.rules.every((rule, i) => rule === b.rules[i] || rule.ref === b.rules[i]?.ref)) &&
     sameOctets(octetsOf(a.program.words), octetsOf(b.program.words)) &&
     sameOctets(octetsOf(a.program.references.slots), octetsOf(b.program.references.slots)) &&
     sameOctets(octetsOf(a.program.references.symbols), octetsOf(b.program.references.symbols)) &&
