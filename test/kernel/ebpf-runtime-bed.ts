@@ -79,8 +79,8 @@ export function bpfMount(): string {
 }
 
 /** An engine that is closed when the test is over. */
-export function engine(directory: string, host: Host, without: readonly FeatureName[] = []): EbpfEngine {
-  const made = EbpfEngine.open({ directory, netns: host.path, features: features(without), now: () => performance.now() });
+export function engine(directory: string, host: Host, without: readonly FeatureName[] = [], now = () => performance.now()): EbpfEngine {
+  const made = EbpfEngine.open({ directory, netns: host.path, features: features(without), now });
   onTestFinished(() => made.close());
   return made;
 }

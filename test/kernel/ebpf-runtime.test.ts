@@ -69,7 +69,7 @@ describe('the engine', () => {
     expect(await send(GOOD, 5, one, hook, 8)).toEqual({ bad: 3, default: 5 });
     one.close(new Set([hook]));
     expect(xdpOf('here')).toBeUndefined();
-    expect(clearEbpf(directory)).toEqual({ detached: 0, unpinned: expect.any(Number) as number });
+    expect(clearEbpf(directory)).toEqual({ detached: 0, unpinned: expect.any(Number) as number, foreign: [] });
     expect(existsSync(directory)).toBe(false);
   });
 

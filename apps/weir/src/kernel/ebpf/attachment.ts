@@ -14,6 +14,7 @@ import {
   TcFilter,
   type TcFilterOptions,
 } from '@weir/ebpf/kernel';
+import type { HeldPin } from './held-pin.ts';
 import { PROGRAM_TYPES } from './load-hook.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
 import { createPrograms, loadStub, placeOf, putProgram, readSlot, STUB_NAME } from './stub.ts';
@@ -203,6 +204,17 @@ export class Attachment {
     const { link } = this.#hold;
     this.#hold = undefined;
     return { link, directory: this.#directory, pin: PIN.link };
+  }
+
+  /** What is pinned of it. */
+  pins(): readonly HeldPin[] {
+    const directory = this.#directory;
+    const link = this.#hold?.kind === 'link' ? this.#hold.link : undefined;
+    return [
+      { directory, pin: PIN.programs, kind: 'map', object: this.programs },
+      { directory, pin: PIN.stub, kind: 'program', object: this.stub },
+      ...(link ? [{ directory, pin: PIN.link, kind: 'link', object: link } as const] : []),
+    ];
   }
 
   /** Takes the stub from its place; what is pinned of it stays. */

@@ -13,6 +13,7 @@ export function pinText(directory: PinDirectory, name: string, text: string): vo
   const map = BpfMap.create({ name: 'weir_text', type: 'array', keySize: 4, valueSize: value.length, maxEntries: 1 });
   try {
     map.update(KEY, value);
+    map.freeze();
     directory.pin(map, name);
   } finally {
     map.close();

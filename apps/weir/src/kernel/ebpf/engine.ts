@@ -7,6 +7,7 @@ import { type Bridge, bridgeRules } from './bridge.ts';
 import { RefusedProgramError } from './engine-error.ts';
 import type { EngineStatus } from './engine-status.ts';
 import { type HookPrograms, usesOf } from './generation.ts';
+import { type HeldPin, repairPins } from './held-pin.ts';
 import { generationNumbers, HookRuntime } from './hook-runtime.ts';
 import { writeInterfaceNames } from './interface-names.ts';
 import type { ListChange } from './kernel-list.ts';
@@ -19,7 +20,7 @@ import { type HeldPlace, type PlaceProblem, Places, type XdpPlace } from './plac
 import { requireForPrograms } from './required-features.ts';
 import { type InForce, ProgramChoices } from './stand-in.ts';
 import { InterfaceWatch } from './surroundings.ts';
-import type { EngineProblem, Settled, WantedHook } from './wanted-hook.ts';
+import type { Audited, EngineProblem, Settled, WantedHook } from './wanted-hook.ts';
 
 export type { EngineProblem, Settled, WantedAttachment, WantedHook } from './wanted-hook.ts';
 
@@ -64,6 +65,7 @@ export class EbpfEngine {
   /** Hooks whose programs look into maps that lists have moved out of. */
   readonly #unbound = new Set<string>();
   #known: KnownMembers = () => undefined;
+  #auditAt = 0;
   /** Other versions of the layout have been taken over. */
   #alone = false;
   #closed = false;
@@ -268,19 +270,41 @@ export class EbpfEngine {
       if (change.grown) grown.add(delta.set);
     }
     const problems: EngineProblem[] = [];
+    this.#bindAgain(grown, problems);
+    return { change: { added, removed, leftOut, grown: grown.size > 0 }, problems };
+  }
+
+  /** Binds programs to the maps that these sets are in now. */
+  #bindAgain(sets: ReadonlySet<string>, problems: EngineProblem[]): void {
     for (const wanted of this.#wanted) {
-      if (
-        !this.#hooks
-          .get(wanted.hook)
-          ?.uses()
-          .some(({ lists }) => lists.some(({ list }) => grown.has(list)))
-      )
-        continue;
+      const uses = this.#hooks.get(wanted.hook)?.uses() ?? [];
+      if (!uses.some(({ lists }) => lists.some(({ list }) => sets.has(list)))) continue;
       this.#unbound.add(wanted.hook);
       this.#load(wanted, problems);
       this.#put(wanted, problems);
     }
-    return { change: { added, removed, leftOut, grown: grown.size > 0 }, problems };
+  }
+
+  /**
+   * Puts right what others have unpinned, or written into lists: those have the members that `members` knows then. Of lists one is looked at in a call, when its time has come. Returns what was put right, and
+   * what goes wrong with it.
+   */
+  audit(members: KnownMembers): Audited {
+    const now = this.#options.now();
+    const pins = this.#auditAt <= now ? repairPins(this.#pins()) : [];
+    if (this.#auditAt <= now) this.#auditAt = now + AUDIT_MS;
+    const written = this.#lists.audit(now);
+    const problems: EngineProblem[] = [];
+    if (written) {
+      this.#lists.renew(written, members(written.list, written.family));
+      this.#bindAgain(new Set([written.list]), problems);
+    }
+    return { pins, list: written, problems };
+  }
+
+  #pins(): readonly HeldPin[] {
+    const hooks = [...this.#hooks.values()].flatMap((runtime) => runtime.pins());
+    return [...this.#places.pins(), ...hooks, ...this.#lists.pins(), ...this.#common.pins()];
   }
 
   /** Takes over what earlier generations counted; true when something has changed that `settle` should look at. */
@@ -359,6 +383,9 @@ export class EbpfEngine {
     }
   }
 }
+
+/** Milliseconds between two looks at what is pinned. */
+const AUDIT_MS = 10_000;
 
 /** EACCES, EINVAL, E2BIG: the verifier's word on the program itself, where others are about the moment. */
 const LASTING: ReadonlySet<number> = new Set([13, 22, 7]);

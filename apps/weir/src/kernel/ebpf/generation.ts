@@ -1,9 +1,10 @@
-import { type BpfMap, type BpfProgram, type PinDirectory, VerifierError } from '@weir/ebpf/kernel';
+import { type BpfMap, type BpfProgram, PinDirectory, VerifierError } from '@weir/ebpf/kernel';
 import { z } from 'zod';
 import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 import { pinText, readText } from './blob.ts';
 import { digestHooks, HooksDigest, sameHook } from './compare-hook.ts';
 import { RefusedProgramError } from './engine-error.ts';
+import type { HeldPin } from './held-pin.ts';
 import { createMap, type LoadedHook, type LoadHookOptions, loadHook } from './load-hook.ts';
 import { generationDirectory, PIN, pinName } from './pin-layout.ts';
 import { addCounts, type CountColumns, carryCounts, createBase, noCounts, writeCounts } from './rule-counts.ts';
@@ -187,6 +188,35 @@ export class Generation {
   /** The map that rules are counted in, as programs name it. */
   map(symbol: string): BpfMap | undefined {
     return this.#counted.get(symbol)?.map;
+  }
+
+  /** What is pinned of it; where what describes it is gone it is written again. */
+  pins(): readonly HeldPin[] {
+    const directory = this.#directory;
+    const counted = [...this.#counted].flatMap(([symbol, { map, base }]): HeldPin[] => [
+      { directory, pin: PIN.counters + pinName(symbol), kind: 'map', object: map },
+      { directory, pin: PIN.base + pinName(symbol), kind: 'map', object: base },
+    ]);
+    if (readInfo(directory) === undefined) this.#describe();
+    return [
+      ...[...this.programs].map(
+        ([variant, object]): HeldPin => ({ directory, pin: PIN.program + pinName(variant), kind: 'program', object }),
+      ),
+      ...counted,
+    ];
+  }
+
+  #describe(): void {
+    const { refs, uses } = this;
+    const info: z.infer<typeof infoSchema> = {
+      refs: [...refs],
+      variants: [...this.programs.keys()],
+      counted: [...this.#counted.keys()],
+      lists: [...uses.lists],
+      kept: [...uses.kept],
+      common: [...uses.common],
+    };
+    pinText(PinDirectory.open(this.#directory.path), PIN.info, JSON.stringify(info));
   }
 
   /** What the rules have counted, also in generations before, by the map's symbol; undefined where there is no such map. */

@@ -2,6 +2,7 @@ import { type BpfMap, type BpfProgram, compareMap, type PinDirectory } from '@we
 import type { CompiledHook, MapNeed } from '../../model/ebpf-program.ts';
 import { pinText, readText } from './blob.ts';
 import { Generation, type HookPrograms, isCounted, type Uses, usesOf } from './generation.ts';
+import type { HeldPin } from './held-pin.ts';
 import type { ListStore } from './list-store.ts';
 import { createMap, type LoadedHook, loadHook } from './load-hook.ts';
 import { MapStore } from './map-store.ts';
@@ -134,6 +135,7 @@ export class HookRuntime {
       case 'generation': {
         const map = createMap(need);
         map.update(new Uint8Array(4), new Uint8Array(Uint32Array.of(number).buffer));
+        map.freeze();
         return map;
       }
       case 'counters':
@@ -165,6 +167,11 @@ export class HookRuntime {
   /** What the programs look into that are in force, or were last to be loaded. */
   uses(): readonly Uses[] {
     return this.#current ? [this.#current.uses, this.#asked] : [this.#asked];
+  }
+
+  /** What is pinned of the rules in force. */
+  pins(): readonly HeldPin[] {
+    return [...(this.#current?.pins() ?? []), ...this.#maps.pins()];
   }
 
   /** What is kept of this hook alone. */

@@ -24,6 +24,8 @@ export interface KernelList {
   apply(delta: MemberDelta): ListChange;
   /** What is there: of this process, or of one before it. */
   members(): PrefixColumns;
+  /** Whether the map is whole, and has as many members as this process has put there; it looks at all of it. */
+  isSound(): boolean;
   /** The value of a constant that programs with this list name; undefined for others. */
   constant(symbol: string): bigint | undefined;
   /** Gives the descriptors back; what is pinned stays. */

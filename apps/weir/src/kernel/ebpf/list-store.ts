@@ -1,6 +1,8 @@
 import type { BpfMap, PinDirectory } from '@weir/ebpf/kernel';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../../model/member-delta.ts';
+import type { HeldPin } from './held-pin.ts';
 import type { KernelList, ListChange, ListNeed } from './kernel-list.ts';
+import { ListAudit } from './list-audit.ts';
 import { isWeirs } from './own-pins.ts';
 import { PIN, pinName } from './pin-layout.ts';
 import { TrieList } from './sets/index.ts';
@@ -25,6 +27,9 @@ interface Entry {
   leftOut: number;
   /** Nobody has put members into it. */
   fresh: boolean;
+  readonly audit: ListAudit;
+  /** Its members are in another map than programs were told of. */
+  moved: boolean;
 }
 
 /** Where maps are pinned. */
@@ -42,6 +47,7 @@ const HOOKS = 'hooks';
 
 /** The lists that programs look into: one for a set and family, whatever hooks, generations and rules use it. BpfError. */
 export class ListStore {
+  readonly #parent: PinDirectory | undefined;
   readonly #directory: Pins;
   readonly #lists = new Map<string, Entry>();
   /** What deltas did: hooks and rules bring the same one, and each is told what it did. */
@@ -51,6 +57,7 @@ export class ListStore {
 
   /** Without a directory nothing is pinned: lists live on in the programs that look into them. */
   constructor(parent: PinDirectory | undefined) {
+    this.#parent = parent;
     this.#directory = parent?.at(PIN.lists) ?? NOWHERE;
   }
 
@@ -63,7 +70,7 @@ export class ListStore {
     known?.list.close();
     const fresh = known === undefined && !this.#directory.list().pinned.includes(key);
     const list = TrieList.open(need, this.#directory, key);
-    this.#lists.set(key, { need, list, leftOut: 0, fresh });
+    this.#lists.set(key, { need, list, leftOut: 0, fresh, audit: new ListAudit(), moved: false });
     if (before) list.apply(asDelta(need.list, before));
     return { map: list.map, fresh };
   }
@@ -73,7 +80,7 @@ export class ListStore {
     const key = nameOf(set, family);
     if (this.#lists.has(key)) return true;
     const list = TrieList.adopt(family, this.#directory, key);
-    if (list) this.#lists.set(key, { need: { list: set, family }, list, leftOut: 0, fresh: false });
+    if (list) this.#lists.set(key, { need: { list: set, family }, list, leftOut: 0, fresh: false, audit: new ListAudit(), moved: false });
     return list !== undefined;
   }
 
@@ -96,11 +103,40 @@ export class ListStore {
     if (!entry) return undefined;
     const taken = this.#taken.get(delta);
     if (taken) return taken;
-    const change = entry.list.apply(delta);
+    const own = entry.list.apply(delta);
+    entry.audit.touch();
+    const change = { ...own, grown: own.grown || entry.moved };
+    entry.moved = false;
     entry.leftOut = delta.complete ? change.leftOut : entry.leftOut + change.leftOut;
     entry.fresh = false;
     this.#taken.set(delta, change);
     return change;
+  }
+
+  /** Looks at a list whose time has come; which one somebody else has written into, if any. */
+  audit(now: number): ListKey | undefined {
+    const due = [...this.#lists.values()].find(({ audit }) => audit.isDue(now));
+    return due && !due.audit.look(due.list, now) ? due.need : undefined;
+  }
+
+  /** Puts the members of a list into a new map: these, or those that can still be read. Programs have to be bound to it. */
+  renew({ list: set, family }: ListKey, members: PrefixColumns | undefined): void {
+    const key = nameOf(set, family);
+    const entry = this.#lists.get(key);
+    if (!entry) return;
+    const wanted = members ?? entry.list.members();
+    entry.list.close();
+    this.#directory.unpin(key);
+    const list = TrieList.open({ family }, this.#directory as PinDirectory, key);
+    const { leftOut } = list.apply(asDelta(set, wanted));
+    this.#lists.set(key, { need: entry.need, list, leftOut, fresh: false, audit: new ListAudit(), moved: true });
+  }
+
+  /** What is pinned of it. */
+  pins(): readonly HeldPin[] {
+    const directory = this.#parent?.at(PIN.lists);
+    if (!directory) return [];
+    return [...this.#lists].map(([pin, { list }]) => ({ directory, pin, kind: 'map', object: list.map }));
   }
 
   /** What is in the lists. */

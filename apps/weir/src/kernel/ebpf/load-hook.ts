@@ -90,11 +90,15 @@ export function loadHook(
   }
 }
 
+const FROZEN: ReadonlySet<MapNeed['kind']> = new Set(['table', 'counters', 'event-counts']);
+
 /** A map as the program needs it, with the contents of a table; else empty. */
 export function createMap(need: MapNeed): BpfMap {
   const map = BpfMap.create({ name: mapName(need), ...need.shape });
   try {
     if (need.kind === 'table') fillTable(map, need.contents);
+    // What is constant, and what only programs write, no process can write from here on.
+    if (FROZEN.has(need.kind)) map.freeze();
     return map;
   } catch (error) {
     map.close();

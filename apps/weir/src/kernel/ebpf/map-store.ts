@@ -1,6 +1,7 @@
 import { adoptMap, BpfMap, compareMap, type PinDirectory } from '@weir/ebpf/kernel';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import { sameTable } from './compare-hook.ts';
+import type { HeldPin } from './held-pin.ts';
 import { createMap } from './load-hook.ts';
 import { isWeirs } from './own-pins.ts';
 import { PIN, pinName } from './pin-layout.ts';
@@ -65,6 +66,11 @@ export class MapStore {
   /** What is kept under a symbol, if anything is. */
   find(symbol: string): BpfMap | undefined {
     return this.#kept.get(pinName(symbol))?.map;
+  }
+
+  /** What is pinned of it. */
+  pins(): readonly HeldPin[] {
+    return [...this.#kept].map(([pin, { map }]) => ({ directory: this.#directory, pin, kind: 'map', object: map }));
   }
 
   /** Removes what is kept under other symbols. */

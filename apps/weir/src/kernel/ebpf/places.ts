@@ -2,6 +2,7 @@ import { type BpfProgram, type FeatureReport, type PinDirectory, TcFilter } from
 import { asError } from './as-error.ts';
 import { Attachment, FILTER_PLACE, type Surroundings } from './attachment.ts';
 import type { Bridge } from './bridge.ts';
+import type { HeldPin } from './held-pin.ts';
 import { LinkPool } from './link-pool.ts';
 import { isOwnPin, removeOwnPins } from './own-pins.ts';
 import { type AttachPlace, PIN, placeName } from './pin-layout.ts';
@@ -228,6 +229,12 @@ export class Places {
     const attachment = this.#attachments.get(placeName(place));
     if (!attachment?.held || !attachment.alive) return { way: undefined, why: undefined };
     return { way: wayOf(place, attachment, around), why: this.#state.fallbacks[placeName(place)] };
+  }
+
+  /** What is pinned of the places; what is not pinned as an object is written again. */
+  pins(): readonly HeldPin[] {
+    if (JSON.stringify(readState(this.#root)) !== JSON.stringify(this.#state)) this.#write(this.#state);
+    return [...this.#attachments.values()].flatMap((attachment) => attachment.pins());
   }
 
   /** Gives the descriptors back: everything goes on judging. */

@@ -89,6 +89,7 @@ export function writeState(directory: PinDirectory, state: StateRecord): void {
   const map = BpfMap.create(SPEC);
   try {
     map.update(KEY, bytes);
+    map.freeze();
     directory.pin(map, PIN.state);
   } finally {
     map.close();

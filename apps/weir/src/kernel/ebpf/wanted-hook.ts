@@ -1,5 +1,6 @@
 import type { CompiledHook } from '../../model/ebpf-program.ts';
 import type { HookPrograms } from './generation.ts';
+import type { ListKey } from './list-store.ts';
 import type { AttachPlace } from './pin-layout.ts';
 import type { Gap } from './places.ts';
 import type { InForce, StandIns } from './stand-in.ts';
@@ -40,4 +41,13 @@ export interface Settled {
   readonly repaired: readonly AttachPlace[];
   /** Places that nothing judged for a moment. */
   readonly gaps: readonly Gap[];
+}
+
+/** What others had changed, and is right again. */
+export interface Audited {
+  /** Paths of what is pinned again. */
+  readonly pins: readonly string[];
+  /** A list that somebody wrote into: its members are in a new map. */
+  readonly list: ListKey | undefined;
+  readonly problems: readonly EngineProblem[];
 }
