@@ -1,28 +1,20 @@
-import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { adoptMap, attachXdp, BpfError, BpfLink, BpfMap, isOnBpfFileSystem, listLinks, PinDirectory } from '@weir/ebpf/kernel';
 import { NetworkNamespace } from '@weir/sys';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { runCommand } from '../lab/index.ts';
 import { bpftool, load, returning, u32 } from './ebpf-bed.ts';
+import { bpfMount, mountBpf } from './ebpf-runtime-bed.ts';
 
-let mounted: string;
-
-beforeAll(async () => {
-  mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
-  await runCommand('mount', ['-t', 'bpf', 'bpf', mounted]);
-});
-afterAll(async () => {
-  await runCommand('umount', [mounted]);
-  rmdirSync(mounted);
-});
+mountBpf();
 
 const SPEC = { name: 'weir_pin', type: 'hash', keySize: 4, valueSize: 4, maxEntries: 8 } as const;
 
 describe('pins', () => {
   it('keep maps and programs, and are listed', async () => {
-    const directory = PinDirectory.open(join(mounted, 'weir'));
+    const directory = PinDirectory.open(join(bpfMount(), 'weir'));
     const map = BpfMap.create(SPEC);
     map.update(u32(1), u32(7));
     const program = load({ name: 'weir_pin', type: 'xdp' }, returning(2));
@@ -47,11 +39,11 @@ describe('pins', () => {
     expect([directory.unpin('flows'), directory.unpin('flows')]).toEqual([true, false]);
     deeper.pin(BpfMap.create(SPEC), 'inner');
     directory.remove();
-    expect(PinDirectory.open(mounted).list().directories).toEqual([]);
+    expect(PinDirectory.open(bpfMount()).list().directories).toEqual([]);
   });
 
   it('replace what is there, also when something was left half done', async () => {
-    const directory = PinDirectory.open(join(mounted, 'replace'));
+    const directory = PinDirectory.open(join(bpfMount(), 'replace'));
     const [first, second] = [BpfMap.create(SPEC), BpfMap.create(SPEC)];
     directory.pin(first, 'map');
     // As if a process had ended between pinning and renaming.
@@ -69,7 +61,7 @@ describe('pins', () => {
 
   it('keep a link attached when nobody holds it', () => {
     const namespace = NetworkNamespace.make();
-    const directory = PinDirectory.open(join(mounted, 'links'));
+    const directory = PinDirectory.open(join(bpfMount(), 'links'));
     const [program, next] = [load({ name: 'weir_one', type: 'xdp' }, returning(2)), load({ name: 'weir_two', type: 'xdp' }, returning(2))];
     const { link } = attachXdp(program, { interface: 1, netns: namespace.path });
     const { id } = link.info();
@@ -87,7 +79,7 @@ describe('pins', () => {
   });
 
   it('are adopted when they fit, and if not it is said why', () => {
-    const directory = PinDirectory.open(join(mounted, 'adopt'));
+    const directory = PinDirectory.open(join(bpfMount(), 'adopt'));
     expect(adoptMap(directory, 'map', SPEC)).toEqual({ kind: 'absent' });
     const made = BpfMap.create(SPEC);
     directory.pin(made, 'map');
@@ -111,9 +103,9 @@ describe('pins', () => {
     expect(() => PinDirectory.open(join(plain, 'weir'))).toThrow(
       /no BPF file system is mounted there; mount one with: mount -t bpf bpf \/sys\/fs\/bpf/,
     );
-    expect([isOnBpfFileSystem(join(plain, 'a/b')), isOnBpfFileSystem(join(mounted, 'a/b'))]).toEqual([false, true]);
+    expect([isOnBpfFileSystem(join(plain, 'a/b')), isOnBpfFileSystem(join(bpfMount(), 'a/b'))]).toEqual([false, true]);
     rmSync(plain, { recursive: true });
-    const directory = PinDirectory.open(join(mounted, 'names'));
+    const directory = PinDirectory.open(join(bpfMount(), 'names'));
     const map = BpfMap.create(SPEC);
     for (const name of ['a.b', '', '../x', 'a/b']) expect(() => directory.pin(map, name)).toThrow(RangeError);
     map.close();

@@ -1,18 +1,16 @@
-import { mkdtempSync, rmdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Assembler, bindProgram } from '@weir/ebpf/asm';
 import { BpfMap, BpfProgram, PinDirectory } from '@weir/ebpf/kernel';
 import { type Family, mask32, type Prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { emitSetLookup, listNeed } from '../../apps/weir/src/compile/ebpf/sets/index.ts';
 import { TrieList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
 import type { MemberDelta } from '../../apps/weir/src/model/member-delta.ts';
 import type { Rule } from '../../apps/weir/src/model/rule.ts';
 import { SET_LAYOUT, slotMask, slotMaskSymbol } from '../../apps/weir/src/model/set-layout.ts';
 import { Random } from '../e2e/random.ts';
-import { runCommand } from '../lab/index.ts';
 import { keep } from './ebpf-bed.ts';
+import { bpfMount, mountBpf } from './ebpf-runtime-bed.ts';
 
 type Words = readonly [number, number, number, number];
 
@@ -43,21 +41,12 @@ function found(program: BpfProgram, address: Words): boolean {
   return program.run({ data: frame, discard: true }).result === 1;
 }
 
-let mounted = '';
 let directories = 0;
 
-beforeAll(async () => {
-  mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
-  await runCommand('mount', ['-t', 'bpf', 'bpf', mounted]);
-});
-
-afterAll(async () => {
-  await runCommand('umount', [mounted]);
-  rmdirSync(mounted);
-});
+mountBpf();
 
 function pins(): PinDirectory {
-  const directory = PinDirectory.open(join(mounted, `sets${directories++}`));
+  const directory = PinDirectory.open(join(bpfMount(), `sets${directories++}`));
   onTestFinished(() => directory.remove());
   return directory;
 }

@@ -46,16 +46,21 @@ export function sizesFor(set: SetContents, most: number, more: number): readonly
     const slotsThen = octets / slotOctets - poolSlot - places;
     return family === 6 && (slotsThen > SPARE * slots.all || bucket.hosts * places > SPARE * (hosts?.all ?? 0)) ? [divided(octets)] : [];
   }
-  const enough = sizeOf(family, Math.min(MOST_TIMES * octets, Math.max(2 * octets, likely)));
+  const enough = Math.min(MOST_TIMES * octets, enoughFor(family, octets, likely));
   const sizes: number[] = [];
   for (let one = enough; one < 2 * most; one *= 2) sizes.push(Math.min(one, most));
-  return [...new Set([...sizes, Math.min(most, sizeOf(family, 2 * octets))])].map(divided);
+  return [...new Set([...sizes, Math.min(most, enoughFor(family, octets, 0))])].map(divided);
 }
 
-/** The power of two for so many octets, and of IPv4 for networks besides where it is large enough. */
-function sizeOf(family: Family, octets: number): number {
-  const size = 2 ** Math.ceil(Math.log2(octets));
-  return family === 4 && 2 * size >= networksFrom ? 2 ** Math.ceil(Math.log2(Math.max(networksFrom, octets + networksOctets))) : size;
+/** A power of two, at least twice what there is, for so many octets, and of IPv4 for networks besides where it is large enough. */
+function enoughFor(family: Family, octets: number, likely: number): number {
+  const plain = Math.max(2 * octets, powerOf2(likely));
+  if (family === 6 || 2 * plain < networksFrom) return plain;
+  return Math.max(2 * octets, networksFrom, powerOf2(likely + networksOctets));
+}
+
+function powerOf2(least: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, least)));
 }
 
 /** Of so many slots: what is left over is divided. */
