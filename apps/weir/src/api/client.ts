@@ -4,7 +4,6 @@ import type {
   ConfirmAnswer,
   EventsAnswer,
   FlowsAnswer,
-  FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
   LookupAnswer,
