@@ -201,6 +201,24 @@ describe('decode bgp', () => {
     });
   });
 
+  test('flow rules, announced and withdrawn', async () => {
+    const announced = `${MARKER}0040 02 0000 0029 800e0e 000185 00 00 08 0118cb0071 038111 40010100 40020602010000fc01 c01008 8006000000000000`;
+    const withdrawn = `${MARKER}0023 02 0000 000c 800f09 000185 05 0118cb0071`;
+    const { objects } = await decode(`${announced}\n${withdrawn}`.replaceAll(' ', ''));
+    const rule = {
+      flow: 'flow4 { dst 203.0.113.0/24; proto 17; }',
+      components: [{ kind: 'destination', prefix: '203.0.113.0/24' }, { kind: 'protocol' }],
+    };
+    expect(objects[0]).toMatchObject({
+      outcome: 'accept',
+      announce: [{ family: 'ipv4 flow', ...rule, actions: [{ kind: 'rate-bytes', text: 'discard' }], nextHop: null }],
+    });
+    expect(objects[1]).toMatchObject({
+      outcome: 'accept',
+      withdraw: [{ family: 'ipv4 flow', flow: 'flow4 { dst 203.0.113.0/24; }', actions: [] }],
+    });
+  });
+
   test('options change how it is read', async () => {
     const two = await decode(UPDATE, '--as4', 'false');
     expect(two.objects[0]).not.toMatchObject({ outcome: 'accept' });
