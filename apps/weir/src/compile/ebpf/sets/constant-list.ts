@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { type IpSet, ipSetPrefixes } from '@weir/filter/ir';
 import type { Prefix } from '@weir/wire/inet';
 import type { MapNeed } from '../../../model/ebpf-program.ts';
 import { LIST_SHAPE } from '../../../model/list-shape.ts';
 import { listSymbol } from '../../../model/set-layout.ts';
+import { contentName } from '../../nft/content-name.ts';
 
 /** No named set is called so. */
 const CONSTANT = '=';
@@ -30,7 +30,7 @@ function needOf(family: 4 | 6, all: readonly Prefix[]): MapNeed | undefined {
   const prefixes = all.filter((one) => one.family === family);
   if (prefixes.length === 0) return undefined;
   const members = octetsOf(family, prefixes);
-  const list = `${CONSTANT}${createHash('sha256').update(members).digest('hex').slice(0, 32)}`;
+  const list = `${CONSTANT}${contentName(Buffer.from(members).toString('latin1'))}`;
   return { kind: 'list', symbol: listSymbol(list, family), list, family, shape: LIST_SHAPE, members };
 }
 
