@@ -94,7 +94,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
       .command('restore')
       .summary('load the last saved state into the kernel')
       .description(
-        'For boot, before links come up: puts the owned table and its members back as they last were. Changes nothing that is there already.',
+        'For boot, before links come up: puts the owned table and its members back as they last were, and attaches the eBPF programs of the rules that were confirmed last. Changes nothing that is there already; what waits for an interface is said and left to the daemon.',
       )
       .addOption(configOption())
       .addOption(new Option('--state-directory <directory>', 'where the saved state is').env('WEIR_STATE_DIRECTORY'))

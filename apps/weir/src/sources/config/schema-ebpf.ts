@@ -61,7 +61,7 @@ export const ebpfShape: Shape<Table<RawEbpf>> = table<RawEbpf>('ebpf', {
     pinDirectory(),
     DEFAULT_EBPF.pinDirectory,
     DEFAULT_EBPF.pinDirectory,
-    'Where programs, maps and links are pinned, on a BPF file system. Two daemons need two.',
+    'Where programs, maps and links are pinned: a directory on a BPF file system, below its mount point, without a dot in its name. Two daemons need two.',
   ),
   event_buffer: defaulted(
     powerOfTwo(),
