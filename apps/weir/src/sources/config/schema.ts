@@ -355,7 +355,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   bgp: required(bgp, 'The BGP speaker.'),
   ...scope,
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
-  flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec.md).', 'none are enforced'),
+  flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec-enforcement.md).', 'none are enforced'),
   cumulus: optional(
     cumulusShape,
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',
