@@ -16,6 +16,8 @@ export interface NeighborOptions {
   readonly families?: readonly string[];
   /** Default on: without it FRR 8.4 does not answer a route refresh. */
   readonly gracefulRestart?: boolean;
+  /** Seconds; default 90. */
+  readonly holdTime?: number;
   /** Inside `receive`; default `parsed; update; refresh;`. */
   readonly receive?: string;
 }
@@ -91,17 +93,20 @@ export class Exabgp {
       `  run /bin/sh ${this.directory}/process.sh;`,
       '  encoder json;',
       '}',
-      ...this.#options.neighbors.flatMap(({ address, families = ['ipv4 unicast', 'ipv6 unicast'], gracefulRestart = true, receive }) => [
-        `neighbor ${address} {`,
-        `  router-id ${at.exabgp.v4};`,
-        `  local-address ${address.includes(':') ? at.exabgp.v6 : at.exabgp.v4};`,
-        '  local-as 64512;',
-        '  peer-as 64513;',
-        `  family { ${families.map((family) => `${family};`).join(' ')} }`,
-        `  capability { route-refresh enable; graceful-restart ${gracefulRestart ? '120' : 'disable'}; }`,
-        `  api { processes [ weir ]; neighbor-changes; receive { ${receive ?? 'parsed; update; refresh;'} } }`,
-        '}',
-      ]),
+      ...this.#options.neighbors.flatMap(
+        ({ address, families = ['ipv4 unicast', 'ipv6 unicast'], gracefulRestart = true, receive, holdTime = 90 }) => [
+          `neighbor ${address} {`,
+          `  router-id ${at.exabgp.v4};`,
+          `  local-address ${address.includes(':') ? at.exabgp.v6 : at.exabgp.v4};`,
+          '  local-as 64512;',
+          '  peer-as 64513;',
+          `  hold-time ${holdTime};`,
+          `  family { ${families.map((family) => `${family};`).join(' ')} }`,
+          `  capability { route-refresh enable; graceful-restart ${gracefulRestart ? '120' : 'disable'}; }`,
+          `  api { processes [ weir ]; neighbor-changes; receive { ${receive ?? 'parsed; update; refresh;'} } }`,
+          '}',
+        ],
+      ),
       '',
     ].join('\n');
   }

@@ -14,7 +14,7 @@ import {
   type UnknownAttribute,
 } from '@weir/bgp/codec';
 import { Writer } from '@weir/wire/bytes';
-import { type Asn, asn, type Ip, ip6, parseIp } from '@weir/wire/inet';
+import { type Asn, asn, type Ip, ip6, parseIp, printIp } from '@weir/wire/inet';
 import { array, integer, isObject, type JsonObject, type JsonValue, LineError, object, text } from './json.ts';
 
 const U16 = 0xffff;
@@ -31,6 +31,21 @@ export interface ReadAttributes {
   readonly withdrawn: boolean;
 }
 
+/** Attributes that were read before, since most updates share theirs with others: at most a thousand, then it begins anew. */
+export class KnownAttributes {
+  readonly #known = new Map<string, ReadAttributes>();
+
+  get(key: string): ReadAttributes | undefined {
+    return this.#known.get(key);
+  }
+
+  add(key: string, read: ReadAttributes): ReadAttributes {
+    if (this.#known.size >= 1000) this.#known.clear();
+    this.#known.set(key, read);
+    return read;
+  }
+}
+
 /** A route to everything with the attributes around it: IPv4, and IPv6 with a next hop that nobody looks at. */
 const IPV4_ROUTE = Uint8Array.of(0);
 const IPV6_REACH = Uint8Array.of(0x80, 14, 22, 0, 2, 1, 16, 0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0);
@@ -39,7 +54,18 @@ const IPV6_REACH = Uint8Array.of(0x80, 14, 22, 0, 2, 1, 16, 0x20, 1, 0x0d, 0xb8,
  * The attributes of an update line. `nextHop` is NEXT_HOP of the message, which ExaBGP prints with the routes. They are written as octets, with a route, and read
  * again, so that everything that the codec does to what a peer sends (RFC 7606) is done to these too. Throws LineError.
  */
-export function readAttributes(value: JsonObject, nextHop: Ip | undefined, context: SessionContext): ReadAttributes {
+export function readAttributes(
+  value: JsonObject,
+  nextHop: Ip | undefined,
+  context: SessionContext,
+  known?: KnownAttributes,
+): ReadAttributes {
+  if (!known) return readAnew(value, nextHop, context);
+  const key = `${context.peerKind} ${context.localAs} ${context.peerAs} ${nextHop ? printIp(nextHop) : ''} ${JSON.stringify(value)}`;
+  return known.get(key) ?? known.add(key, readAnew(value, nextHop, context));
+}
+
+function readAnew(value: JsonObject, nextHop: Ip | undefined, context: SessionContext): ReadAttributes {
   const classic = nextHop?.family === 4;
   const w = new Writer(512);
   if (!classic) w.bytes(IPV6_REACH);

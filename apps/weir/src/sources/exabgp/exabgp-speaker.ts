@@ -5,6 +5,7 @@ import { type Ip, printIp } from '@weir/wire/inet';
 import type { Config, Peer } from '../../model/config.ts';
 import type { EventSink } from '../../model/event.ts';
 import type { StateClock } from '../../state/index.ts';
+import { KnownAttributes } from './attributes.ts';
 import { type FeedCounts, LineCounter } from './feed-counts.ts';
 import type { ExabgpLine, Neighbor } from './line.ts';
 import { LineCutter } from './line-cutter.ts';
@@ -65,6 +66,7 @@ export class ExabgpSpeaker {
   readonly #entries = new Map<string, Entry>();
   readonly #feeds = new Set<Feed>();
   readonly #count = new LineCounter();
+  readonly #known = new KnownAttributes();
   readonly #told = new Map<string, number>();
   #sink: (event: SessionEvent) => void = () => undefined;
   #reset = true;
@@ -199,7 +201,7 @@ export class ExabgpSpeaker {
   #take(feed: Feed, text: string): void {
     if (text === '') return;
     this.#count.lines++;
-    const line = parseLine(text);
+    const line = parseLine(text, this.#known);
     switch (line.kind) {
       case 'other':
         return;

@@ -5,6 +5,7 @@ import { parseHex } from '@weir/wire/bytes';
 import { asn, parseIp, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { KnownAttributes } from './attributes.ts';
 import type { ExabgpLine } from './line.ts';
 import { parseLine } from './parse-line.ts';
 
@@ -25,6 +26,8 @@ const context = sessionContext({ localAs: asn(65000), peerAs: asn(65001), famili
 const flowContext = { ...context, families: [...context.families, 'ipv4 flow', 'ipv6 flow'] as const };
 const unicast = captures.filter(({ label }) => !/flow|refresh/.test(label));
 const flows = captures.filter(({ label }) => /^flow/.test(label) && !/vpn|src offset|bad order|unknown component/.test(label));
+
+const known = new KnownAttributes();
 
 /** As both sides see an UPDATE: without octets, whose order and flags are not told, and with communities in one order, since 5.x sorts them. */
 function shown(update: UpdateMessage): unknown {
@@ -53,6 +56,7 @@ describe.each(versions)('lines of %s', (version) => {
   it.each(unicast.filter((one) => one[version] !== null))('$label: what the codec reads from the wire', (one) => {
     const wire = decodeUpdate(parseHex(one.hex), context);
     expect(shown(updateOf(parseLine(one[version] ?? '')))).toEqual(shown(wire));
+    expect(shown(updateOf(parseLine(one[version] ?? '', known)))).toEqual(shown(wire));
   });
 
   it.each(flows.filter((one) => one[version] !== null))('$label: the rule and what is done are those of the octets', (one) => {
@@ -78,7 +82,7 @@ describe.each(versions)('lines of %s', (version) => {
   it('every captured line is understood', () => {
     const lines = captures.flatMap((one) => one[version] ?? []);
     expect(lines.length).toBeGreaterThan(30);
-    expect(lines.map(parseLine).filter(({ kind }) => kind === 'bad')).toEqual([]);
+    expect(lines.map((line) => parseLine(line)).filter(({ kind }) => kind === 'bad')).toEqual([]);
   });
 
   it('a flow whose routes ExaBGP could not read is an error, not nothing', () => {
@@ -112,7 +116,7 @@ describe.each([
   { name: 'exabgp50_session_minimal.jsonl', resets: ['peer 6,2', ''], routes: ['198.51.100.0/24'] },
 ])('a session: $name', ({ name, resets, routes }) => {
   it('reads as states, routes, the end of the table and the shutdown', () => {
-    const lines = sessions(name).map(parseLine);
+    const lines = sessions(name).map((line) => parseLine(line));
     expect(lines.map(({ kind }) => kind)).toEqual(['connected', 'up', 'update', 'update', 'down', 'connected', 'down', 'shutdown']);
     const endings = lines.flatMap((line) => (line.kind === 'down' ? [line.ending.notification] : []));
     expect(endings.map((n) => (n ? `${n.by} ${n.code},${n.subcode}` : ''))).toEqual(resets);
@@ -127,7 +131,7 @@ describe.each(['exabgp42_consolidate_addpath.jsonl', 'exabgp50_consolidate_addpa
   const lines = sessions(name);
 
   it('the octets are decoded by the codec, with what was negotiated', () => {
-    const parsed = lines.map(parseLine);
+    const parsed = lines.map((line) => parseLine(line));
     expect(parsed.filter(({ kind }) => kind === 'bad')).toEqual([]);
     const updates = parsed.flatMap((line) => (line.kind === 'update' ? [line] : []));
     expect(updates[0]?.agreement).toMatchObject({

@@ -1,5 +1,6 @@
 import { parseIp } from '@weir/wire/inet';
 import { readAgreement } from './agreement.ts';
+import type { KnownAttributes } from './attributes.ts';
 import { integer, type JsonObject, LineError, object, parseJson, text } from './json.ts';
 import type { Ending, ExabgpLine, Neighbor } from './line.ts';
 import { bodyOf, namedFamily, readBody, readMessage } from './update.ts';
@@ -9,11 +10,11 @@ const OTHER: ExabgpLine = { kind: 'other' };
 /** Address, AS number, time, state and two counts, as `show neighbor summary` prints them. */
 const SUMMARY = /^\s*([\da-fA-F.:]+)\s+(\d{1,10})\s+\S.*\s+established\s+\d+\s+\d+\s*$/;
 
-/** One line of what ExaBGP 4.2 and 5.x write to their processes with the encoder `json`. Never throws. */
-export function parseLine(line: string): ExabgpLine {
+/** One line of what ExaBGP 4.2 and 5.x write to their processes with the encoder `json`. `known` spares reading the same attributes again. Never throws. */
+export function parseLine(line: string, known?: KnownAttributes): ExabgpLine {
   if (!line.startsWith('{')) return parseText(line.trim());
   try {
-    return parseObject(parseJson(line));
+    return parseObject(parseJson(line), known);
   } catch (error) {
     if (error instanceof LineError) return { kind: 'bad', message: error.message };
     throw error;
@@ -30,7 +31,7 @@ function parseText(line: string): ExabgpLine {
   return { kind: 'text', routes: /^neighbor \S+ (?:receive|up|connected|down)\b/.test(line) };
 }
 
-function parseObject(line: JsonObject): ExabgpLine {
+function parseObject(line: JsonObject, known: KnownAttributes | undefined): ExabgpLine {
   const type = text(line['type'], 'type');
   // Only the one that speaks for all neighbours is of use; a peer's own is told of by `down`.
   if (type === 'notification') return line['notification'] === 'shutdown' && line['neighbor'] === undefined ? { kind: 'shutdown' } : OTHER;
@@ -45,7 +46,7 @@ function parseObject(line: JsonObject): ExabgpLine {
     case 'negotiated':
       return { kind: 'negotiated', neighbor, agreement: readAgreement(about['negotiated']) };
     case 'update':
-      return readUpdate(line, about, neighbor);
+      return readUpdate(line, about, neighbor, known);
     case 'refresh':
       return readRefresh(about, neighbor);
   }
@@ -83,14 +84,14 @@ function readEnding(reason: string): Ending {
   };
 }
 
-function readUpdate(line: JsonObject, about: JsonObject, neighbor: Neighbor): ExabgpLine {
+function readUpdate(line: JsonObject, about: JsonObject, neighbor: Neighbor, known: KnownAttributes | undefined): ExabgpLine {
   const message = object(about['message'], 'message');
   const agreement = about['negotiated'] === undefined ? undefined : readAgreement(about['negotiated']);
   const body = bodyOf(line, message);
   const raw = body !== undefined && agreement !== undefined;
   if (!raw && message['update'] === undefined && message['eor'] === undefined)
     throw new LineError('an update has neither routes nor octets that can be read');
-  const update = raw ? readBody(body, neighbor, agreement) : readMessage(message, neighbor);
+  const update = raw ? readBody(body, neighbor, agreement) : readMessage(message, neighbor, known);
   return update ? { kind: 'update', neighbor, update, agreement } : OTHER;
 }
 

@@ -12,7 +12,7 @@ import {
 } from '@weir/bgp/codec';
 import { Writer } from '@weir/wire/bytes';
 import { contextOf } from './agreement.ts';
-import { readAttributes } from './attributes.ts';
+import { type KnownAttributes, readAttributes } from './attributes.ts';
 import { readFlows, readFlowWithdrawals } from './flows.ts';
 import { type JsonObject, type JsonValue, LineError, object, text } from './json.ts';
 import type { Agreement, Neighbor } from './line.ts';
@@ -34,7 +34,7 @@ const NOTHING: UpdateMessage = {
  * `message` of an update line: an UPDATE, or an End-of-RIB; undefined where there is nothing for Weir in it. Attributes without routes are what ExaBGP
  * leaves of a message whose routes it could not read (a malformed flow): an error of the UPDATE, which then says nothing. Throws LineError.
  */
-export function readMessage(message: JsonObject, neighbor: Neighbor): UpdateMessage | undefined {
+export function readMessage(message: JsonObject, neighbor: Neighbor, known?: KnownAttributes): UpdateMessage | undefined {
   if (message['eor'] !== undefined) return endOfRib(object(message['eor'], 'eor'));
   const { attribute, announce, withdraw } = object(message['update'], 'update');
   const attributes = attribute === undefined ? {} : object(attribute, 'attribute');
@@ -53,7 +53,7 @@ export function readMessage(message: JsonObject, neighbor: Neighbor): UpdateMess
   if (attributes['error'] !== undefined) return withdrawn(said, []);
   if (!announces) return { ...NOTHING, ...said };
   const hop = said.announce.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
-  const read = readAttributes(attributes, hop, contextOf(neighbor));
+  const read = readAttributes(attributes, hop, contextOf(neighbor), known);
   if (read.withdrawn) return withdrawn(said, read.errors);
   return { ...NOTHING, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: read.errors };
 }
