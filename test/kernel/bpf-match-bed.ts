@@ -116,8 +116,26 @@ export class MatchBed {
   }
 
   unpinLists(): void {
+    for (const one of this.#listPins()) one.remove();
+  }
+
+  /** As if a process had ended in the middle of what it wrote, and more. */
+  spoilLists(): void {
+    for (const directory of this.#listPins())
+      for (const name of directory.list().pinned) {
+        const map = directory.map(name);
+        map?.update(new Uint8Array(4), new Uint8Array(map.valueSize).fill(0xa5));
+        map?.close();
+      }
+  }
+
+  unpinAll(): void {
+    PinDirectory.open(join(this.pins, 'matches')).remove();
+  }
+
+  #listPins(): readonly PinDirectory[] {
     const root = join(this.pins, 'matches');
-    for (const table of readdirSync(root)) PinDirectory.open(join(root, table, 'lists')).remove();
+    return readdirSync(root).map((table) => PinDirectory.open(join(root, table, 'lists')));
   }
 
   /** Whether a datagram gets in. */

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { listMaps, PinDirectory, readPinnedProgram } from '@weir/ebpf/kernel';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clearEbpf } from '../../apps/weir/src/kernel/ebpf/index.ts';
+import { NftBackend } from '../../apps/weir/src/kernel/nft/nft-backend.ts';
+import { restoreImage } from '../../apps/weir/src/reconcile/index.ts';
 import type { Reconciler } from '../../apps/weir/src/reconcile/reconciler.ts';
 import { MatchBed } from './bpf-match-bed.ts';
 import { bpfMount, delta, mountBpf } from './ebpf-runtime-bed.ts';
@@ -17,7 +19,7 @@ const HOME = '198.51.100.0/24';
 
 /** Everything with a handle, which elements have not. */
 async function rules(): Promise<readonly string[]> {
-  return (await bed.table()).split('\n').filter((line) => line.includes('# handle'));
+  return (await bed.table()).split('\n').filter((line) => line.includes('# handle') && !line.startsWith('table'));
 }
 
 /** A daemon whose routes have come: the set has these members. */
@@ -77,6 +79,31 @@ describe('members of a set in programs that rules ask', () => {
     expect(bed.configure(second, RULE)).toEqual([]);
     expect(await bed.gets('a')).toBe(true);
     second.apply([delta('web', [`-${HOME}`])]);
+    expect(await bed.gets('a')).toBe(false);
+  });
+
+  it('a map that is not whole is made anew', async () => {
+    const first = started([HOME]);
+    bed.end(first);
+    bed.spoilLists();
+    const second = bed.start();
+    expect(bed.configure(second, RULE)).toEqual([]);
+    expect(await bed.gets('a')).toBe(true);
+    second.apply([delta('web', [`-${HOME}`])]);
+    expect([await bed.gets('a'), await bed.gets('please')]).toEqual([false, true]);
+  });
+
+  it('a boot has them before the daemon is there, which takes them over', async () => {
+    bed.end(started([HOME]));
+    await bed.inside.nft('delete table inet weir');
+    bed.unpinAll();
+    expect(restoreImage(new NftBackend({ netns: bed.inside.path }), bed.directory)?.problems).toEqual([]);
+    expect(await bed.gets('a')).toBe(true);
+    const before = await rules();
+    const reconciler = bed.start();
+    expect(bed.configure(reconciler, RULE)).toEqual([]);
+    expect(await rules()).toEqual(before);
+    reconciler.apply([delta('web', [`-${HOME}`])]);
     expect(await bed.gets('a')).toBe(false);
   });
 

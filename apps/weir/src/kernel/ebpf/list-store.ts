@@ -68,8 +68,9 @@ export class ListStore {
     if (known?.list.fits(need)) return { map: known.list.map, fresh: known.fresh };
     const before = known?.list.members();
     known?.list.close();
-    const fresh = known === undefined && !this.#directory.list().pinned.includes(key);
-    const list = TrieList.open(need, this.#directory, key);
+    const adopted = TrieList.adopt(need.family, this.#directory, key);
+    const list = adopted ?? TrieList.open(need, this.#directory, key);
+    const fresh = known === undefined && adopted === undefined;
     this.#lists.set(key, { need, list, leftOut: 0, fresh, audit: new ListAudit(), moved: false });
     if (before) list.apply(asDelta(need.list, before));
     return { map: list.map, fresh };
