@@ -78,7 +78,7 @@ function programTree(): CommandNode {
     env: {},
     signal: new AbortController().signal,
   };
-  return commandTree(buildProgram(io, { run: nothing, restore: nothing, clear: nothing, demo: nothing }, () => undefined));
+  return commandTree(buildProgram(io, { run: nothing, exabgp: nothing, restore: nothing, clear: nothing, demo: nothing }, () => undefined));
 }
 
 function printIndex(commands: readonly CommandNode[]): string {
