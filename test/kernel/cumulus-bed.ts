@@ -106,7 +106,8 @@ export class CumulusBed {
   }
 
   #sayable(hook: HookRules, options: CumulusOptions): { readonly hook: HookRules; readonly text: string } {
-    const { text, refusals } = compileCumulus([hook], options, () => undefined);
+    const { text, refusals: refused, leftOut } = compileCumulus([hook], options, () => undefined);
+    const refusals = [...refused, ...leftOut];
     const bad = new Set(refusals.map(({ rule }) => rule));
     if (bad.size === 0) {
       this.seen.rules += hook.rules.length;

@@ -8,17 +8,20 @@ import { label } from '../nft/policy/effect.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
 import { disjointBoxes } from './disjoint.ts';
 import { type FlatStep, flatEffect } from './effect.ts';
+import { flowOf, hasFlows, isFlow, PREROUTING, withFlowChain } from './flow-chain.ts';
 import { hardwareObstacle } from './hardware.ts';
 import { joinLines } from './join.ts';
 import { type LineContext, linesOfBox } from './lines.ts';
 import { type MembersOf, withMembers } from './members.ts';
 import { unsayable } from './unsayable.ts';
-import { asksFor, withoutSkips, writtenFields } from './without-skips.ts';
+import { asksFor, Reach, withoutShortSkips, writtenFields } from './without-skips.ts';
 
 export interface CumulusText {
   /** The sections of an ACL file. Without the rules that `refusals` are about: not to be used when there is one. */
   readonly text: string;
   readonly refusals: readonly Refusal[];
+  /** Announced flow rules that are not in the text, and why. */
+  readonly leftOut: readonly Refusal[];
   /** Lines of each family. */
   readonly lines: Readonly<Record<Family, number>>;
 }
@@ -30,7 +33,7 @@ const FAMILIES: readonly Family[] = [4, 6];
 const SECTIONS: Readonly<Record<Family, string>> = { 4: '[iptables]', 6: '[ip6tables]' };
 /** Where a hook's rules go, at its priority. */
 const CHAINS: Readonly<Record<string, { readonly chain: string; readonly priority: number }>> = {
-  prerouting: { chain: '-t mangle -A PREROUTING', priority: -150 },
+  prerouting: { chain: '-t mangle -A PREROUTING', priority: PREROUTING },
   input: { chain: '-A INPUT', priority: 0 },
   forward: { chain: '-A FORWARD', priority: 0 },
   output: { chain: '-A OUTPUT', priority: 0 },
@@ -40,14 +43,28 @@ const DEFRAGMENT = ' -m conntrack --ctstate INVALID';
 
 /**
  * Rules in the order of judgement as an ACL file of Cumulus Linux: lines of the built-in chains, of which the first that matches decides; nothing leads from one to
- * another. Deterministic.
+ * another. Announced flow rules that cannot be said are left out, as they are elsewhere. Deterministic.
  */
 export function compileCumulus(hooks: readonly HookRules[], options: CumulusOptions, members: MembersOf): CumulusText {
+  const leftOut: Refusal[] = [];
+  let wanted = withFlowChain(hooks);
+  for (;;) {
+    const made = compileHooks(wanted, options, members);
+    const flows = new Map(wanted.flatMap(({ rules }) => rules.filter(isFlow).map((rule) => [rule.ref, rule] as const)));
+    const bad = made.refusals.filter(({ rule }) => rule !== undefined && flows.has(rule));
+    if (bad.length === 0) return { ...made, leftOut };
+    leftOut.push(...bad);
+    const gone = new Set(bad.map(({ rule }) => flowOf(rule ?? '')));
+    wanted = wanted.map((hook) => ({ ...hook, rules: hook.rules.filter((rule) => !(isFlow(rule) && gone.has(flowOf(rule.ref)))) }));
+  }
+}
+
+function compileHooks(hooks: readonly HookRules[], options: CumulusOptions, members: MembersOf): Omit<CumulusText, 'leftOut'> {
   const refusals: Refusal[] = [];
   const sections: Record<Family, string[]> = { 4: [], 6: [] };
   const lines: Record<Family, number> = { 4: 0, 6: 0 };
   for (const hook of hooks) {
-    if (isEbpfHook(hook.hook) || !options.hooks.includes(hook.hook)) continue;
+    if (isEbpfHook(hook.hook) || !(options.hooks.includes(hook.hook) || hasFlows(hook))) continue;
     const place = CHAINS[hook.hook];
     if (!place || place.priority !== hook.priority) {
       const message = `an ACL file has no chain for ${hook.hook} of priority ${hook.priority}`;
@@ -57,11 +74,12 @@ export function compileCumulus(hooks: readonly HookRules[], options: CumulusOpti
     if (options.state) for (const family of FAMILIES) sections[family].push(`${place.chain}${DEFRAGMENT}`);
     const judged = options.state ? hook.rules : hook.rules.filter((rule) => !isBaseOfState(rule));
     if (judged.length < hook.rules.length) sections[4].push(`# ${hook.hook}: nothing is established, as no state is kept`);
-    const reached = withoutSkips(judged, (rule) => withMembers(readable(rule), members));
-    for (const { rule, expression } of reached) {
+    const rules = withoutShortSkips(judged);
+    const reach: Readonly<Record<Family, Reach>> = { 4: new Reach(rules, MOST_BOXES), 6: new Reach(rules, MOST_BOXES) };
+    for (const rule of rules) {
       try {
-        if (expression instanceof Error) throw expression;
-        const made = linesOfRule(hook, rule, expression, options);
+        const expression = withMembers(readable(rule), members);
+        const made = linesOfRule(hook, rule, expression, options, reach);
         for (const family of FAMILIES) {
           if (made[family].length === 0) continue;
           lines[family] += made[family].length;
@@ -94,14 +112,19 @@ function comment({ name }: Rule): string {
   return label(name, MOST_COMMENT).replace(/[^\p{L}\p{N} _.:()<>/#@+,-]/gu, '_');
 }
 
-function linesOfRule(hook: HookRules, rule: Rule, expression: Expr, options: CumulusOptions): Readonly<Record<Family, readonly string[]>> {
+function linesOfRule(
+  hook: HookRules,
+  rule: Rule,
+  expression: Expr,
+  options: CumulusOptions,
+  reach: Readonly<Record<Family, Reach>>,
+): Readonly<Record<Family, readonly string[]>> {
   const of = (family: Family): readonly string[] => {
     const context: LineContext = { family, hook: hook.hook, options };
-    if (flatEffect(hook, rule, family, 1).steps.length === 0) return [];
-    let boxes = boxesOf(x.and([x.ip('ip.src', familySet(family)), expression]));
-    if (boxes.length === 0) return [];
+    let boxes = reach[family].next(rule, boxesOf(x.and([x.ip('ip.src', familySet(family)), expression])));
+    if (boxes.length === 0 || flatEffect(hook, rule, family, 1).steps.length === 0) return [];
     // Packets that go on come to the lines after the one that they matched.
-    if (boxes.length > 1 && !flatEffect(hook, rule, family, boxes.length).ends) boxes = apart(boxes);
+    if (boxes.length > 1 && !flatEffect(hook, rule, family, 1).ends) boxes = apart(boxes);
     const matches = boxes.flatMap((box) => linesOfBox(box, context));
     if (matches.length === 0) return [];
     if (matches.length > 1 && asksFor(expression, writtenFields(rule.action)))

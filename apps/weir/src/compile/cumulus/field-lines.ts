@@ -46,6 +46,7 @@ export function fieldLines(test: Test, negated: boolean, context: BoxContext, sp
     case 'ip':
       return addressLines(test, negated, context, span);
     case 'int':
+      if (test.operand.kind === 'slice') return sliceLines(test.operand, test.set, negated, context, span);
       if (test.operand.kind === 'field') return intLines(test.operand.name, test, negated, context, span);
       break;
     case 'bits':
@@ -92,6 +93,11 @@ function intLines(
     if (negated && family === 6) throw unsayable('a protocol that it is not, in IPv6', span);
     return protocolLines(within(255), context, span);
   }
+  if (name === 'tcp.flags' && complementSet(test.set, 0, 255).length === 0) {
+    // Whatever its flags are: a TCP header.
+    return negated ? withoutHeader(6, name, [], context, span) : [option('multiport', '--sports 0:65535', 6)];
+  }
+  if (name === 'ip6.flow_label') return sliceLines({ protocol: 'ip6', start: 12, end: 32 }, test.set, negated, context, span);
   const read = U32[name];
   if (read) {
     if (family === 6) return negated ? [ALWAYS] : [];
@@ -133,6 +139,32 @@ function bitLines(name: string, mask: bigint, negated: boolean, span: IrSpan | u
   // Each with one bit, and none of those before.
   const bits = Array.from({ length: width }, (_, i) => 1n << BigInt(i)).filter((bit) => (kept & bit) !== 0n);
   return bits.map((bit) => line(bit, kept & (bit * 2n - 1n)));
+}
+
+/** Octets of the header that every packet of a family has. */
+const FIXED: Readonly<Record<string, readonly [family: 4 | 6, octets: number]>> = { ip: [4, 20], ip6: [6, 40] };
+
+/** Bits of the IP header itself. */
+function sliceLines(
+  { protocol, start, end }: { readonly protocol: string; readonly start: number; readonly end: number },
+  set: RangeSet,
+  negated: boolean,
+  { family }: BoxContext,
+  span: IrSpan | undefined,
+): readonly Match[] {
+  const fixed = FIXED[protocol];
+  if (!fixed) throw unsayable('bit_slice', span);
+  const [of, octets] = fixed;
+  if (of !== family) return negated ? [ALWAYS] : [];
+  const word = Math.floor(start / 32) * 4;
+  const at = end <= word * 8 + 32 ? word : Math.min(Math.floor(start / 8), octets - 4);
+  const width = end - start;
+  const below = at * 8 + 32 - end;
+  if (below < 0 || end > octets * 8) throw unsayable('bit_slice', span);
+  const most = 2 ** width - 1;
+  const asked = negated ? complementSet(clampSet(set, 0, most), 0, most) : clampSet(set, 0, most);
+  if (complementSet(asked, 0, most).length === 0) return [ALWAYS];
+  return u32Lines(`${at}${below > 0 ? `>>${below}` : ''}&0x${most.toString(16)}`, asked);
 }
 
 /** An IPv4 packet with an offset or more to come. */

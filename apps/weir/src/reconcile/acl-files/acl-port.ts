@@ -5,6 +5,7 @@ import type { FlushReport, Lifeline } from '../../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelProblem, KernelStatus } from '../../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../../model/member-delta.ts';
 import type { RouteState } from '../../state/index.ts';
+import { FlowTable } from '../flow-table.ts';
 import { AclTarget } from './acl-target.ts';
 
 /** Where members are read from. */
@@ -16,12 +17,14 @@ const KINDS = { refused: 'acl-refused', 'not-written': 'acl-not-written', 'not-c
 export class AclPort implements KernelPort {
   readonly #inner: KernelPort;
   readonly #target: AclTarget;
+  readonly #flows = new FlowTable();
   #source: MemberSource | undefined;
 
   constructor(inner: KernelPort, events: (event: KernelEvent) => void) {
     this.#inner = inner;
     this.#target = new AclTarget({
       owner: ({ stateDirectory }) => stateDirectory,
+      flows: () => this.#flows.list,
       members: (set, most) => (this.#source ? membersOf(this.#source, set, most) : undefined),
       onProblem: (problem, before) => {
         const file = this.#target.status()?.file ?? 'ACL file';
@@ -45,6 +48,8 @@ export class AclPort implements KernelPort {
   }
 
   flows(delta: FlowDelta): Promise<void> {
+    this.#flows.apply(delta);
+    this.#target.changed();
     return this.#inner.flows(delta);
   }
 

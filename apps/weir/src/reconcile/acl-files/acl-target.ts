@@ -1,8 +1,9 @@
 import { compileCumulus, type MembersOf } from '../../compile/cumulus/index.ts';
 import { judgement } from '../../compile/judgement/index.ts';
-import { describeRefusal } from '../../compile/refusal.ts';
+import { describeRefusal, type Refusal } from '../../compile/refusal.ts';
 import type { Config } from '../../model/config.ts';
 import type { CumulusConfig, CumulusProblem, CumulusStatus } from '../../model/cumulus.ts';
+import type { ActiveFlow } from '../../model/flow.ts';
 import { type AclPlace, aclFileName, markCommitted, writeAclFile } from './acl-directory.ts';
 import { AclFileError } from './error.ts';
 import { runCommand } from './run-command.ts';
@@ -12,6 +13,8 @@ export interface AclTargetOptions {
   readonly owner: (config: Config) => string;
   /** Members of the sets of a configuration as they are wanted now, `most` of one at most. */
   readonly members: (set: string, most: number) => ReturnType<MembersOf>;
+  /** Flow rules in force, in their order. */
+  readonly flows?: () => readonly ActiveFlow[];
   /** Hears of another problem than before, and of none when it is over. */
   readonly onProblem: (problem: CumulusProblem | undefined, before: CumulusProblem | undefined) => void;
   /** Milliseconds until what failed is tried again the first time (twice as long each time), and at most. */
@@ -65,7 +68,7 @@ export class AclTarget {
   /** Members can be read now: nothing is written before, so that a restart takes none out. */
   start(): void {
     this.#started = true;
-    if (this.#config?.cumulus || this.#left.length > 0) this.#wake(0);
+    if (this.#config?.cumulus || this.#left.length > 0) this.#wake(this.#config?.cumulus?.batch ?? 0);
   }
 
   /** Members of sets have changed. */
@@ -157,20 +160,21 @@ export class AclTarget {
 
   async #write(config: Config, cumulus: CumulusConfig): Promise<void> {
     const { maxRules } = cumulus;
-    const hooks = judgement(config, Date.now());
-    const { text, refusals, lines } = compileCumulus(hooks, cumulus, (set) => this.#options.members(set, maxRules));
+    // Rules of programs are not those of an ACL file.
+    const flows = config.flowspec?.at === 'prerouting' ? this.#options.flows?.() : undefined;
+    const hooks = judgement({ ...config, flows }, Date.now());
+    const { text, refusals, leftOut, lines } = compileCumulus(hooks, cumulus, (set) => this.#options.members(set, maxRules));
     if (refusals.length > 0) {
-      const all = [...new Set(refusals.map(describeRefusal))];
-      const more = all.length > MOST_REFUSALS ? `; and ${all.length - MOST_REFUSALS} more` : '';
       // Nothing but a change of rules or members helps: it is not tried again.
       this.#pending = true;
-      this.#tell('refused', `${all.slice(0, MOST_REFUSALS).join('; ')}${more}`);
+      this.#tell('refused', describeAll(refusals));
       return;
     }
     this.#lines = { ipv4: lines[4], ipv6: lines[6] };
     await this.#carry(this.#place(config, cumulus), cumulus, text);
     this.#pending = false;
-    this.#setProblem(undefined);
+    if (leftOut.length > 0) this.#tell('refused', `flow rules are left out: ${describeAll(leftOut)}`);
+    else this.#setProblem(undefined);
   }
 
   /** Writes and commits. Throws AclFileError and NotCommitted. */
@@ -214,6 +218,11 @@ export class AclTarget {
     this.#problem = problem;
     if (before?.kind !== problem?.kind || before?.message !== problem?.message) this.#options.onProblem(problem, before);
   }
+}
+
+function describeAll(refusals: readonly Refusal[]): string {
+  const all = [...new Set(refusals.map(describeRefusal))];
+  return `${all.slice(0, MOST_REFUSALS).join('; ')}${all.length > MOST_REFUSALS ? `; and ${all.length - MOST_REFUSALS} more` : ''}`;
 }
 
 class NotCommitted extends Error {
