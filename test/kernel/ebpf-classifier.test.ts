@@ -23,7 +23,7 @@ describe('classifiers of long lists', () => {
       const tuples = makeFiveTuples(kind, rules, 7);
       const hook = toHookRules(tuples);
       const compiled = compile(tuples, true);
-      expect(compiled.maps.some(({ symbol }) => symbol === 'vectors of ip.src')).toBe(true);
+      expect(compiled.maps.some(({ symbol }) => symbol === 'records')).toBe(true);
       const { program } = keep(loadHook(compiled, { name: 'classifier' }));
       // Half of them of another list: mostly of the default rule.
       const headers = [...makeTrace(tuples, 150, 3), ...makeTrace(makeFiveTuples(kind, 50, 8), 50, 4)];

@@ -3,55 +3,69 @@ import type { Rule } from '../../../model/rule.ts';
 import { classesOf } from './classes.ts';
 import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
+import { type Forests, forestsOf } from './forests.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
 import { type ClassifierPlan, PlanMemo, type PlanOptions, planClassifier, type Residual } from './plan.ts';
 import { TooLarge } from './too-large.ts';
 
-/** A policy as a classifier: which tables, and what is at each position of their vectors. */
+/** A policy as a classifier: which tables, and what is at each position of them. */
 export interface Classifier {
   readonly plan: ClassifierPlan;
-  readonly geometry: Geometry;
-  readonly dimensions: readonly DimensionTables[];
+  /** Positions are less. */
+  readonly capacity: number;
+  readonly tables: Forests | Vectors;
   /** By entry of the plan, ascending. */
   readonly positions: Int32Array;
 }
 
+/** Rules as bit vectors. */
+export interface Vectors {
+  readonly kind: 'vectors';
+  readonly geometry: Geometry;
+  readonly dimensions: readonly DimensionTables[];
+}
+
 export interface BuildOptions extends PlanOptions {
+  /** Trees where they stay within their bounds, or vectors in any case; trees unless told. */
+  readonly form?: 'trees' | 'vectors' | undefined;
   /** Vectors of a dimension that take no more octets are dense, as a processor's nearest caches have room for them: 48 KiB unless told. */
   readonly mostDense?: number | undefined;
   /** What was built before: tables that stay the same are taken from it, and are the same objects. */
   readonly memo?: ClassifierMemo | undefined;
 }
 
-/** The tables that were built last, by dimension, with what they were built from. One for each list of rules that changes. */
+/** The tables that were built last, by dimension, or all trees, with what they were built from. One for each list of rules that changes. */
 export class ClassifierMemo {
   readonly plan: PlanMemo = new PlanMemo();
-  readonly #built = new Map<string, Built>();
+  readonly #built = new Map<string, { readonly from: Source; readonly tables: unknown }>();
 
-  /** The tables of a dimension for these regions, by entry; built anew where anything is different. */
-  tables(name: string, from: Omit<Built, 'tables'>, build: () => DimensionTables): DimensionTables {
+  /** Tables that are made of these regions; built anew where anything is different. `name` says of which kind they are. */
+  tables<T>(name: string, from: Source, build: () => T): T {
     const known = this.#built.get(name);
-    if (known && sameSource(known, from)) return known.tables;
+    if (known && sameSource(known.from, from)) return known.tables as T;
     const tables = build();
-    this.#built.set(name, { ...from, tables });
+    this.#built.set(name, { from, tables });
     return tables;
   }
 }
 
-interface Built {
-  readonly geometry: Geometry;
-  readonly mostDense: number;
-  readonly regions: readonly (Region | undefined)[];
-  readonly tables: DimensionTables;
+/** What tables are made of: of each entry the regions that they are about. */
+interface Source {
+  readonly shape: string;
+  readonly regions: readonly (readonly (Region | undefined)[])[];
 }
 
-/** Regions are mostly the same objects where their rules have stayed. */
-function sameSource(a: Omit<Built, 'tables'>, b: Omit<Built, 'tables'>): boolean {
-  if (a.geometry.positions !== b.geometry.positions || a.mostDense !== b.mostDense || a.regions.length !== b.regions.length) return false;
-  return a.regions.every((region, index) => {
-    const other = b.regions[index];
-    return region === other || (region !== undefined && other !== undefined && equalRegions(region, other));
+/** Lists of regions, or else regions, are mostly the same objects where their rules have stayed. */
+function sameSource(a: Source, b: Source): boolean {
+  if (a.shape !== b.shape || a.regions.length !== b.regions.length) return false;
+  return a.regions.every((regions, index) => {
+    const others = b.regions[index];
+    return regions === others || regions.every((region, place) => sameRegion(region, others?.[place]));
   });
+}
+
+function sameRegion(a: Region | undefined, b: Region | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && equalRegions(a, b));
 }
 
 /** When, and how, rules are classified. */
@@ -62,7 +76,7 @@ export interface ClassifierOptions extends Omit<BuildOptions, 'known'> {
 
 const MOST_DENSE = 48 * 1024;
 
-/** Positions of one classifier; they are 16 bits of an edge. */
+/** Positions of one classifier; they are 16 bits of an edge, and of a record. */
 export const MOST_POSITIONS = 0x1_0000;
 
 /** Which code a packet has to be asked is told by the bits of one word; its highest bit says something else. */
@@ -78,16 +92,28 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   if (plan.dimensions.length === 0 || residuals.length > MOST_RESIDUALS || marksAndAsks(rules, residuals)) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
   const positions = Int32Array.from(entries.keys());
+  const { memo = new ClassifierMemo(), form = 'trees' } = options;
+  if (form === 'trees') {
+    const shape = plan.dimensions.map(({ name }) => name).join();
+    const trees = memo.tables('trees', { shape, regions: entries.map(({ regions }) => regions) }, () =>
+      forestsOf(plan.dimensions, entries),
+    );
+    if (trees) return { plan, capacity: entries.length, tables: trees, positions };
+  }
+  const tables = vectorsOf(plan, positions, memo, options.mostDense ?? MOST_DENSE);
+  return { plan, capacity: tables.geometry.positions, tables, positions };
+}
+
+function vectorsOf({ dimensions, entries }: ClassifierPlan, positions: Int32Array, memo: ClassifierMemo, mostDense: number): Vectors {
   const geometry = geometryOf((positions.at(-1) ?? 0) + 1);
-  const { memo = new ClassifierMemo(), mostDense = MOST_DENSE } = options;
-  const dimensions = plan.dimensions.map((dimension, place) => {
-    const regions = entries.map((entry) => entry.regions[place]);
-    return memo.tables(dimension.name, { geometry, mostDense, regions }, () => {
-      const placed = regions.map((region, index) => ({ position: positions[index] ?? 0, region }));
+  const tables = dimensions.map((dimension, place) => {
+    const regions = entries.map((entry) => [entry.regions[place]]);
+    return memo.tables(`vectors of ${dimension.name}`, { shape: `${geometry.positions} ${mostDense}`, regions }, () => {
+      const placed = regions.map(([region], index) => ({ position: positions[index] ?? 0, region }));
       return dimensionTables(dimension, classesOf(dimension, placed, geometry, mostDense));
     });
   });
-  return { plan, geometry, dimensions, positions };
+  return { kind: 'vectors', geometry, dimensions: tables };
 }
 
 /** Code is asked before rules that set the mark have been met, so it must not ask for it where there are such. */

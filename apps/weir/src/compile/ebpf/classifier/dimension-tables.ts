@@ -1,3 +1,4 @@
+import type { AddressLookup } from './address-lookup.ts';
 import type { EncodedVectors } from './bit-vectors.ts';
 import type { Classes } from './classes.ts';
 import type { Dimension } from './dimension.ts';
@@ -6,16 +7,7 @@ import { LEAF, TreeWriter, writeTree128 } from './search-tree.ts';
 /** How the class of a packet is found in a search table. References are as search-tree.ts says; what is at a leaf is the offset of the class's vector. */
 export type Lookup =
   /** A u32 for each value and one for packets without the field: the offset of the class's vector. */
-  | { readonly kind: 'direct' }
-  /** Trees: IPv4, and the halves of IPv6 addresses, with the nodes that a search passes at most. HEAD is before them. */
-  | {
-      readonly kind: 'address';
-      readonly low: { readonly root: number; readonly depth: number };
-      readonly high: { readonly root: number; readonly upper: number; readonly lower: number };
-    };
-
-/** References at the beginning of the table of an address: of packets without one, and to the roots. */
-export const HEAD = { missing: 0, low: 4, high: 8 } as const;
+  { readonly kind: 'direct' } | AddressLookup;
 
 /** The tables of one dimension: constant contents of maps with one value. */
 export interface DimensionTables {

@@ -32,13 +32,11 @@ export function emitClass(
 ): void {
   const { dimension, lookup, vectors } = tables;
   if (lookup.kind === 'address') {
-    const source = dimension.name === 'ip.src';
-    const places = source ? { at4: 12, at6: 8 } : { at4: 16, at6: 24 };
-    emitSearchAddress(asm, tables, lookup, { symbol: symbols.search, ...places, impossible });
+    const places = addressAt(dimension);
+    emitSearchAddress(asm, lookup, tables.search, { symbol: symbols.search, ...places, impossible });
     asm.alu('w1', '&=', LEAF - 1);
   } else {
-    if (dimension.kind === 'port') emitPort(asm, dimension === SOURCE_PORT ? 0 : 2, dimension.max + 1);
-    else emitNumber(asm, place, dimension, facts);
+    emitValue(asm, place, dimension, facts);
     asm.alu('r1', '<<=', 2).mapValue('r2', symbols.search, 0).alu('r2', '+=', 'r1').load('r1', 'u32', 'r2', 0);
   }
   asm.jump('r1', '>', vectors.octets.length - longest(vectors.form, geometry), impossible);
@@ -50,7 +48,17 @@ function longest(form: 'dense' | 'packed', { stride, packedHead, words }: Geomet
   return form === 'dense' ? stride : packedHead + words * 8;
 }
 
-/** r1: the value, or one more than the highest where it is missing. */
+/** Where an address is in the headers of both families. */
+export function addressAt({ name }: Dimension): { readonly at4: number; readonly at6: number } {
+  return name === 'ip.src' ? { at4: 12, at6: 8 } : { at4: 16, at6: 24 };
+}
+
+/** r1: the port or number, or one more than the highest where it is missing. */
+export function emitValue(asm: RuleAssembler, place: Place, dimension: Dimension, facts: Facts): void {
+  if (dimension.kind === 'port') emitPort(asm, dimension === SOURCE_PORT ? 0 : 2, dimension.max + 1);
+  else emitNumber(asm, place, dimension, facts);
+}
+
 function emitNumber(asm: RuleAssembler, place: Place, { name, max }: Dimension, facts: Facts): void {
   if (name === 'ip.proto.num') asm.mov('w1', 'w8');
   else {

@@ -1,21 +1,15 @@
-import type { Label } from '@weir/ebpf/asm';
 import type { HookRules } from '../../../model/rule.ts';
 import { ANSWER, checkAction, emitCallAct } from '../act.ts';
 import { emitCount } from '../counters.ts';
 import { NETWORK_AT, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from '../layout.ts';
 import { type JudgeContext, RULE, type Verdicts } from '../program-context.ts';
 import { type Classifier, MOST_RESIDUALS } from './build.ts';
-import { type DimensionSymbols, emitClass } from './emit-class.ts';
 import { emitResiduals } from './emit-residuals.ts';
 import { KIND, kindOf, RECORD } from './entry-table.ts';
-import { type LoopParts, overwrite, SearchLoop } from './search-loop.ts';
-import { type Slots, VectorReader } from './vector-reader.ts';
-
-/** The maps of a classifier. */
-export interface ClassifierSymbols {
-  readonly entries: string;
-  readonly dimensions: readonly DimensionSymbols[];
-}
+import { finderFor } from './finders.ts';
+import type { ClassifierSymbols } from './needs.ts';
+import type { Finder, Search } from './search.ts';
+import { overwrite } from './search-loop.ts';
 
 interface EmitOptions {
   readonly symbols: ClassifierSymbols;
@@ -24,7 +18,7 @@ interface EmitOptions {
 }
 
 /**
- * Judges by a classifier: finds the vector of each dimension, then the first position that is set in all of them, and does what its rule says; where that does not end it, goes on with what
+ * Judges by a classifier: finds the first position whose rule the tables say the packet passes, and does what its rule says; where that does not end it, goes on with what
  * comes after. Where code is left to ask, the search goes on only to gather which code that could be, up to the first rule that decides without any; then this code is asked, and the search goes
  * back and judges by the answers. It ends at one of the verdicts, with the number of the rule from 1, or 0, in r9.
  */
@@ -36,16 +30,13 @@ export function emitClassified(asm: RuleAssembler, hook: HookRules, classifier: 
     if (kind !== 'allow' && kind !== 'deny' && kind !== 'skip') context.attempt(asm, rule, () => checkAction(rule, context.place));
   }
   const [impossible, none] = [asm.label('no such place'), asm.label('no rule')];
-  const slots = slotsFor(classifier, context);
-  const reader = new VectorReader(asm, classifier, { slots, entries: symbols.entries, impossible });
-  const acts = hook.rules.some((rule) => kindOf(rule) === 'act');
-  const forgets = { scratch: acts, buffer: acts && context.facts.usesBuffer };
-  const parts: LoopParts = { classifier, reader, slots, entries: symbols.entries, impossible, forgets };
-  const decision: Decision = { asm, hook, parts, verdicts, context };
+  const finder = finderFor(asm, hook, classifier, { symbols, context, impossible });
+  const { slots } = finder;
+  const decision: Decision = { asm, hook, classifier, finder, verdicts, context };
 
-  if (acts) emitForget(asm, context);
-  emitClasses(asm, classifier, { slots, symbols, context, impossible });
-  const search = new SearchLoop(asm, 'search', parts);
+  if (hook.rules.some((rule) => kindOf(rule) === 'act')) emitForget(asm, context);
+  finder.values();
+  const search = finder.search('search');
   const code = asm.label('code is left to ask');
   search.first();
   search.next();
@@ -56,9 +47,9 @@ export function emitClassified(asm: RuleAssembler, hook: HookRules, classifier: 
 
   if (residuals.length > 0) {
     asm.place(code);
-    emitGather(asm, parts);
+    emitGather(asm, finder);
     emitResiduals(asm, hook, residuals, { slots, context });
-    const again = new SearchLoop(asm, 'again', parts);
+    const again = finder.search('again');
     asm.load('r5', 'u64', 'r10', slots.resume);
     again.gotoPosition();
     const [decide, held] = [asm.label('found'), asm.label('what held')];
@@ -72,26 +63,6 @@ export function emitClassified(asm: RuleAssembler, hook: HookRules, classifier: 
   }
   asm.place(none).mov(RULE, 0).goto(verdicts.allow);
   asm.place(impossible).mov(RULE, 0).goto(verdicts.deny);
-}
-
-function slotsFor({ dimensions, plan }: Classifier, { facts }: JudgeContext): Slots {
-  const slot = (name: string): number => {
-    const made = facts.slot(`classifier ${name}`);
-    if (made === undefined) throw new RangeError('no room on the stack for a classifier');
-    return made;
-  };
-  const code = (name: string): number => (plan.residuals.length === 0 ? 0 : slot(name));
-  return {
-    vectors: dimensions.map(({ dimension }) => slot(dimension.name)),
-    summaryAt: slot('summary at'),
-    summary: slot('summary'),
-    wordAt: slot('word at'),
-    word: slot('word'),
-    found: slot('found'),
-    resume: code('resume'),
-    wanted: code('wanted'),
-    held: code('held'),
-  };
 }
 
 /**
@@ -108,31 +79,13 @@ function emitForget(asm: RuleAssembler, { facts }: JudgeContext): void {
   overwrite(asm, facts.usesBuffer);
 }
 
-function emitClasses(
-  asm: RuleAssembler,
-  { dimensions, geometry }: Classifier,
-  {
-    slots,
-    symbols,
-    context: { place, facts },
-    impossible,
-  }: Pick<EmitOptions, 'symbols' | 'context'> & { readonly slots: Slots; readonly impossible: Label },
-): void {
-  for (const [index, tables] of dimensions.entries()) {
-    const maps = symbols.dimensions[index];
-    const slot = slots.vectors[index];
-    if (!maps || slot === undefined) throw new RangeError(`no maps for ${tables.dimension.name}`);
-    emitClass(asm, tables, maps, slot, { place, facts, geometry, impossible });
-  }
-}
-
 /** The bit of what is wanted that says that a rule on the way skips others. */
 const SKIPS: number = MOST_RESIDUALS;
 
 /** From a position that leaves code to ask, in r2 from 1: gathers the code of that and of what comes after, up to a rule that allows or denies anyhow. Runs on. */
-function emitGather(asm: RuleAssembler, parts: LoopParts): void {
-  const { slots } = parts;
-  const loop = new SearchLoop(asm, 'gather', parts);
+function emitGather(asm: RuleAssembler, finder: Finder): void {
+  const { slots } = finder;
+  const loop = finder.search('gather');
   const [want, gathered] = [asm.label('wanted'), asm.label('gathered')];
   asm.load('r1', 'u64', 'r10', slots.found).store('u64', 'r10', slots.resume, 'r1');
   // 0, in a way that the verifier does not know.
@@ -161,14 +114,14 @@ function emitGather(asm: RuleAssembler, parts: LoopParts): void {
 interface Decision {
   readonly asm: RuleAssembler;
   readonly hook: HookRules;
-  readonly parts: LoopParts;
+  readonly classifier: Classifier;
+  readonly finder: Finder;
   readonly verdicts: Verdicts;
   readonly context: JudgeContext;
 }
 
 /** Does what the rule of the record at r0 says; whether it may go on at `seek`. */
-function emitDecision({ asm, hook, parts, verdicts, context }: Decision, loop: SearchLoop): boolean {
-  const { reader, slots, classifier } = parts;
+function emitDecision({ asm, hook, classifier, finder, verdicts, context }: Decision, loop: Search): boolean {
   const kinds = new Set(classifier.plan.entries.map(({ rule }) => hook.rules[rule]).map((rule) => rule && kindOf(rule)));
   const [act, skip] = [asm.label('more than a verdict'), asm.label('skip')];
   asm.load('r1', 'u8', 'r0', RECORD.kind);
@@ -178,8 +131,8 @@ function emitDecision({ asm, hook, parts, verdicts, context }: Decision, loop: S
   if (kinds.has('act')) {
     asm.place(act).load('r3', 'u32', 'r0', RECORD.rule).alu('r3', '-=', 1);
     emitCallAct(asm, context.act());
-    asm.jump('r0', '==', ANSWER.goOn, loop.seek).mov('r5', 'r0').load('r3', 'u64', 'r10', slots.found);
-    reader.record();
+    asm.jump('r0', '==', ANSWER.goOn, loop.seek).mov('r5', 'r0').load('r3', 'u64', 'r10', finder.slots.found);
+    finder.record();
     // Nothing follows that reads the transport header: r9 may be the number of the rule.
     asm.load(RULE, 'u32', 'r0', RECORD.rule).jump('r5', '==', ANSWER.allow, verdicts.allow).goto(verdicts.deny);
   }

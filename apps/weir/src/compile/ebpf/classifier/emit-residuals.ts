@@ -4,14 +4,14 @@ import { emitExpression } from '../expression.ts';
 import type { RuleAssembler } from '../layout.ts';
 import type { JudgeContext } from '../program-context.ts';
 import type { Residual } from './plan.ts';
-import type { Slots } from './vector-reader.ts';
+import type { SearchSlots } from './search.ts';
 
 /** Asks the code that is wanted, one after the other, outside of all loops: there the verifier takes time in proportion to the code. */
 export function emitResiduals(
   asm: RuleAssembler,
   hook: HookRules,
   residuals: readonly Residual[],
-  { slots, context }: { readonly slots: Slots; readonly context: JudgeContext },
+  { slots, context }: { readonly slots: SearchSlots; readonly context: JudgeContext },
 ): void {
   for (const [index, residual] of residuals.entries()) {
     const [holds, next] = [asm.label('it holds'), asm.label('next code')];

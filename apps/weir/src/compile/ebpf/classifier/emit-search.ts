@@ -1,6 +1,6 @@
 import type { Label } from '@weir/ebpf/asm';
 import { type RuleAssembler, STACK } from '../layout.ts';
-import { type DimensionTables, HEAD, type Lookup } from './dimension-tables.ts';
+import { type AddressLookup, HEAD } from './address-lookup.ts';
 import { LEAF, NARROW, OTHER, WIDE } from './search-tree.ts';
 
 /** Where a search in the trees of an address goes on. */
@@ -22,8 +22,8 @@ interface Search extends Exits {
  */
 export function emitSearchAddress(
   asm: RuleAssembler,
-  { search }: DimensionTables,
-  lookup: Extract<Lookup, { kind: 'address' }>,
+  lookup: AddressLookup,
+  search: Uint8Array,
   { symbol, at4, at6, impossible }: { readonly symbol: string; readonly at4: number; readonly at6: number; readonly impossible: Label },
 ): void {
   const [not4, missing, leaf] = [asm.label('not IPv4'), asm.label('no address'), asm.label('leaf')];

@@ -1,6 +1,8 @@
+import type { Label } from '@weir/ebpf/asm';
 import type { HookRules, Rule } from '../../../model/rule.ts';
 import { needsAct } from '../act.ts';
 import { skipTarget } from '../judge-in-order.ts';
+import type { RuleAssembler } from '../layout.ts';
 import type { Classifier } from './build.ts';
 
 /** What becomes of a packet that an entry takes. */
@@ -30,13 +32,13 @@ export function entryTableLayout(positions: number): { readonly records: number;
 }
 
 /** What each position of a classifier is for. Positions without an entry are never found. */
-export function entryTable(hook: HookRules, { plan, positions, geometry }: Classifier): Uint8Array<ArrayBuffer> {
-  const layout = entryTableLayout(geometry.positions);
+export function entryTable(hook: HookRules, { plan, positions, capacity }: Classifier): Uint8Array<ArrayBuffer> {
+  const layout = entryTableLayout(capacity);
   const out = new Uint8Array(layout.octets);
   const view = new DataView(out.buffer);
   for (let bit = 0; bit < BITS; bit++) out[Number(BigInt.asUintN(64, DE_BRUIJN << BigInt(bit)) >> 58n)] = bit;
   /** Where the entries from one on are; behind all positions when there are no more. */
-  const positionOf = (entry: number): number => positions[entry] ?? geometry.positions;
+  const positionOf = (entry: number): number => positions[entry] ?? capacity;
   for (const [index, { rule: number, residual }] of plan.entries.entries()) {
     const rule = hook.rules[number];
     if (!rule) continue;
@@ -50,6 +52,16 @@ export function entryTable(hook: HookRules, { plan, positions, geometry }: Class
     view.setUint32(layout.next + positionOf(index) * 4, positionOf(after), true);
   }
   return out;
+}
+
+/** r0: the address of the record of the position in r3, or on at `none` where that is not below `capacity`. r3 is lost. */
+export function emitRecord(asm: RuleAssembler, entries: string, capacity: number, none: Label): void {
+  const { records } = entryTableLayout(capacity);
+  asm
+    .jump('r3', '>', capacity - 1, none)
+    .alu('r3', '<<=', 3)
+    .mapValue('r0', entries, records)
+    .alu('r0', '+=', 'r3');
 }
 
 export function kindOf(rule: Rule): keyof typeof KIND {

@@ -1,12 +1,93 @@
-import type { Classifier } from './build.ts';
-import { type DimensionTables, HEAD } from './dimension-tables.ts';
+import { HEAD } from './address-lookup.ts';
+import type { Classifier, Vectors } from './build.ts';
+import type { Dimension } from './dimension.ts';
+import type { DimensionTables } from './dimension-tables.ts';
+import { type Forest, type Forests, ROOT_OCTETS } from './forests.ts';
+import type { LaneLayout } from './lanes.ts';
 import { LEAF, NARROW, OTHER, WIDE } from './search-tree.ts';
+import { CHILDREN, REFERENCE } from './trees.ts';
 
 /** A packet as a classifier sees it: by dimension a number, an address, or undefined where the packet does not have it. */
 export type Values = readonly (number | { readonly family: 4 | 6; readonly value: bigint } | undefined)[];
 
-/** The positions that are set in the vectors of all dimensions, ascending: what the program finds, read from the tables as it reads them. */
-export function positionsOf({ dimensions, geometry }: Classifier, values: Values): readonly number[] {
+/** The positions that the tables give, ascending: what the program finds, read from the tables as it reads them. */
+export function positionsOf({ tables }: Classifier, values: Values): readonly number[] {
+  return tables.kind === 'trees' ? inTrees(tables, values) : inVectors(tables, values);
+}
+
+function inTrees({ layout, addresses, forests, depths, nodes, records }: Forests, given: Values): readonly number[] {
+  const forest = forestOf(
+    layout.lanes.map(({ dimension }) => dimension),
+    given,
+  );
+  const words = new Array<bigint>(layout.words).fill(0n);
+  for (const [place, { dimension, names, word, shift }] of layout.lanes.entries()) {
+    const value = given[place];
+    let number: bigint;
+    if (dimension.kind === 'address') {
+      const address = typeof value === 'object' ? value : undefined;
+      if (forest !== 'others') number = address?.value ?? 0n;
+      else number = BigInt(spanAt(addresses[place]?.search ?? new Uint8Array(12), address));
+    } else {
+      const plain = typeof value === 'number' ? value : dimension.max + 1;
+      number = BigInt(names?.[plain] ?? plain);
+    }
+    words[word] = (words[word] ?? 0n) | (number << BigInt(shift));
+  }
+  const [nodeView, recordView] = [viewOf(nodes), viewOf(records)];
+  const out: number[] = [];
+  for (const tree of depths.keys()) {
+    const root = (forests.indexOf(forest) * depths.length + tree) * ROOT_OCTETS;
+    let at = nodeView.getUint32(root, true);
+    while (at < REFERENCE.leaf) {
+      const value = words[(at >>> REFERENCE.word) & 3] ?? 0n;
+      const child = BigInt.asUintN(64, value << BigInt(at & 63)) >> BigInt((at >>> REFERENCE.down) & 63);
+      at = nodeView.getUint32(((at >>> REFERENCE.children) * CHILDREN + Number(child)) * 4, true);
+    }
+    for (at -= REFERENCE.leaf; ; at += layout.words * 16) {
+      const position = heldBy(layout, recordView, at, words);
+      if (position !== undefined) {
+        if (position < nodeView.getUint32(root + 4, true)) throw new RangeError(`position ${position} before the first of its tree`);
+        out.push(position);
+      }
+      if (recordView.getInt32(at + 12, true) < 0) break;
+    }
+  }
+  return out.sort((a, b) => a - b);
+}
+
+function forestOf(dimensions: readonly Dimension[], values: Values): Forest {
+  const has = (name: string): boolean | undefined => {
+    const place = dimensions.findIndex((dimension) => dimension.name === name);
+    const value = values[place];
+    return place < 0 ? undefined : typeof value === 'object' && value.family === 4;
+  };
+  const [source, destination] = [has('ip.src'), has('ip.dst')];
+  if (source === undefined && destination === undefined) return 'others';
+  if (source !== false && destination !== false) return 'ip4';
+  return source ? 'source4' : 'others';
+}
+
+/** The position of a record that the values are within. */
+function heldBy({ guards, free }: LaneLayout, view: DataView, at: number, words: readonly bigint[]): number | undefined {
+  for (const [word, [low, high]] of guards.entries()) {
+    const guard = (BigInt(high) << 32n) | BigInt(low);
+    const value = words[word] ?? 0n;
+    const above = value - view.getBigUint64(at + word * 16, true);
+    if ((above & (view.getBigUint64(at + word * 16 + 8, true) - value) & guard) !== guard) return undefined;
+  }
+  const [low, high] = guards[0] ?? [0, 0];
+  const first = BigInt.asUintN(64, view.getBigUint64(at, true) + ((BigInt(high) << 32n) | BigInt(low))) >> BigInt(free);
+  const rest = BigInt.asUintN(64, view.getBigUint64(at + 8, true) << 1n) >> BigInt(free + 1);
+  return Number(first | (64 - free < 16 ? rest << BigInt(64 - free) : 0n));
+}
+
+function spanAt(search: Uint8Array, value: { readonly family: 4 | 6; readonly value: bigint } | undefined): number {
+  const view = viewOf(search);
+  return (value === undefined ? view.getUint32(HEAD.missing, true) : wide(view, value.value)) - LEAF;
+}
+
+function inVectors({ dimensions, geometry }: Vectors, values: Values): readonly number[] {
   const vectors = dimensions.map((tables, place) => vectorAt(tables, offsetOf(tables, values[place])));
   const out: number[] = [];
   for (let word = 0; word < geometry.words; word++) {

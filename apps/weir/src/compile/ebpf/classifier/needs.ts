@@ -1,8 +1,14 @@
 import type { MapNeed } from '../../../model/ebpf-program.ts';
 import type { HookRules } from '../../../model/rule.ts';
 import type { Classifier } from './build.ts';
-import type { ClassifierSymbols } from './emit-classified.ts';
 import { entryTable } from './entry-table.ts';
+
+/** The maps of a classifier. */
+export interface ClassifierSymbols {
+  readonly entries: string;
+  /** Trees: nodes, records, and by dimension what it needs, or nothing. Vectors: by dimension classes and vectors. */
+  readonly tables: readonly string[];
+}
 
 /** Asks for the maps of a classifier: arrays of one value, which programs name without a look-up. */
 export function needClassifier(hook: HookRules, classifier: Classifier, need: (map: MapNeed) => string): ClassifierSymbols {
@@ -10,11 +16,23 @@ export function needClassifier(hook: HookRules, classifier: Classifier, need: (m
     need({ kind: 'table', symbol, shape: { type: 'array', keySize: 4, valueSize: contents.length, maxEntries: 1 }, contents });
   return {
     entries: table('entries', entriesOf(hook, classifier)),
-    dimensions: classifier.dimensions.map(({ dimension, search, vectors }) => ({
-      search: table(`classes of ${dimension.name}`, search),
-      vectors: table(`vectors of ${dimension.name}`, vectors.octets),
-    })),
+    tables: tablesOf(classifier, table),
   };
+}
+
+function tablesOf({ tables }: Classifier, table: (symbol: string, contents: Uint8Array) => string): readonly string[] {
+  if (tables.kind === 'vectors') {
+    return tables.dimensions.flatMap(({ dimension, search, vectors }) => [
+      table(`classes of ${dimension.name}`, search),
+      table(`vectors of ${dimension.name}`, vectors.octets),
+    ]);
+  }
+  const { layout, addresses, nodes, records } = tables;
+  const names = layout.lanes.map(({ dimension, names }, place) => {
+    const found = addresses[place]?.search ?? (names && new Uint8Array(names.buffer));
+    return found ? table(`names of ${dimension.name}`, found) : '';
+  });
+  return [table('nodes', nodes), table('records', records), ...names];
 }
 
 /** Programs are written twice: the second time the table is there. */

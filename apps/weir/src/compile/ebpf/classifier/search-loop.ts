@@ -1,15 +1,18 @@
 import type { Label } from '@weir/ebpf/asm';
 import { type RuleAssembler, STACK } from '../layout.ts';
-import type { Classifier } from './build.ts';
+import type { Vectors } from './build.ts';
 import { entryTableLayout } from './entry-table.ts';
+import type { Search } from './search.ts';
 import type { Slots, VectorReader } from './vector-reader.ts';
 
 /** STACK.buffer. */
 const BUFFER_OCTETS = 64;
 
 export interface LoopParts {
-  readonly classifier: Classifier;
+  readonly vectors: Vectors;
   readonly reader: VectorReader;
+  /** r0: the address of the record of the position in r3. */
+  readonly record: () => void;
   readonly slots: Slots;
   /** The map of the entries. */
   readonly entries: string;
@@ -20,7 +23,7 @@ export interface LoopParts {
 }
 
 /** Goes along the positions that are set in all vectors, as code around what is done with each. Only tables and functions are asked: the verifier goes round once or twice. */
-export class SearchLoop {
+export class SearchLoop implements Search {
   /** Goes on with the next bit, word or summary word. */
   readonly step: Label;
   /** Goes on behind the rule that has been found. */
@@ -48,8 +51,8 @@ export class SearchLoop {
   /** Begins with the first position of all; runs on at `next`. */
   first(): void {
     const asm = this.#asm;
-    const { reader, slots, classifier } = this.#parts;
-    const many = classifier.geometry.summaryWords > 1;
+    const { reader, slots, vectors } = this.#parts;
+    const many = vectors.geometry.summaryWords > 1;
     reader.and(0);
     // All of them, also where nothing is read before it is written again: the verifier goes back over every way that there could be.
     for (const slot of [slots.summary, slots.wordAt, slots.found]) asm.store('u64', 'r10', slot, 'r1');
@@ -62,8 +65,8 @@ export class SearchLoop {
   /** From what is left of a summary word, in r1, to the record of the first position: its address is in r0. What the code that follows does not end goes to `step` or `seek`. */
   next(): void {
     const asm = this.#asm;
-    const { reader, slots, classifier, impossible } = this.#parts;
-    const { words, summaryWords } = classifier.geometry;
+    const { reader, record, slots, vectors, impossible } = this.#parts;
+    const { words, summaryWords } = vectors.geometry;
     asm.place(this.#word);
     reader.lowestBit('r5');
     asm.store('u64', 'r10', slots.summary, 'r1');
@@ -75,7 +78,7 @@ export class SearchLoop {
     reader.lowestBit('r5');
     asm.store('u64', 'r10', slots.word, 'r1').load('r3', 'u64', 'r10', slots.wordAt).alu('r3', '<<=', 6).alu('r3', '+=', 'r5');
     asm.store('u64', 'r10', slots.found, 'r3');
-    reader.record();
+    record();
   }
 
   /** The code of `step` and, where it is asked for, of `seek` and of `seekTo`. */
@@ -85,15 +88,14 @@ export class SearchLoop {
     if (options.seek || options.seekTo) this.#position();
   }
 
-  /** Goes on at the position in r5. */
   gotoPosition(): void {
     this.#asm.goto(this.#seekTo);
   }
 
   #step(): void {
     const asm = this.#asm;
-    const { reader, slots, classifier, impossible, forgets } = this.#parts;
-    const { summaryWords } = classifier.geometry;
+    const { reader, slots, vectors, impossible, forgets } = this.#parts;
+    const { summaryWords } = vectors.geometry;
     asm.place(this.step);
     if (forgets.scratch) {
       // What functions have left there is not needed any more; where it is different, the verifier goes round again.
@@ -118,8 +120,8 @@ export class SearchLoop {
 
   #seek(): void {
     const asm = this.#asm;
-    const { slots, classifier, impossible, entries } = this.#parts;
-    const { next, octets } = entryTableLayout(classifier.geometry.positions);
+    const { slots, vectors, impossible, entries } = this.#parts;
+    const { next, octets } = entryTableLayout(vectors.geometry.positions);
     asm
       .place(this.seek)
       .load('r3', 'u64', 'r10', slots.found)
@@ -131,8 +133,8 @@ export class SearchLoop {
   /** To the position in r5. */
   #position(): void {
     const asm = this.#asm;
-    const { reader, slots, classifier, impossible } = this.#parts;
-    const { positions, summaryWords, words } = classifier.geometry;
+    const { reader, slots, vectors, impossible } = this.#parts;
+    const { positions, summaryWords, words } = vectors.geometry;
     const { found, summary, summaryAt, word, wordAt } = slots;
     asm
       .place(this.#seekTo)

@@ -1,10 +1,11 @@
 import type { Label, Register } from '@weir/ebpf/asm';
 import type { RuleAssembler } from '../layout.ts';
-import type { Classifier } from './build.ts';
-import { DE_BRUIJN, entryTableLayout } from './entry-table.ts';
+import type { Vectors } from './build.ts';
+import { DE_BRUIJN } from './entry-table.ts';
+import type { SearchSlots } from './search.ts';
 
-/** What the search for rules keeps on the stack, 64 bits each. */
-export interface Slots {
+/** What a search in vectors keeps on the stack besides, 64 bits each. */
+export interface Slots extends SearchSlots {
   /** The addresses of the vectors, by dimension. */
   readonly vectors: readonly number[];
   /** The number of the summary word at hand, and what of it has not been looked at. */
@@ -13,18 +14,12 @@ export interface Slots {
   /** The number of the word at hand, and what of it has not been looked at. */
   readonly wordAt: number;
   readonly word: number;
-  /** The position that has been found. */
-  readonly found: number;
-  /** Where code has to be asked first; which code, a bit for each; and what it answered. */
-  readonly resume: number;
-  readonly wanted: number;
-  readonly held: number;
 }
 
-/** Writes what reads the vectors and the table of entries. */
+/** Writes what reads the vectors. */
 export class VectorReader {
   readonly #asm: RuleAssembler;
-  readonly #classifier: Classifier;
+  readonly #vectors: Vectors;
   readonly #slots: Slots;
   readonly #entries: string;
   /** For what the tables never hold. */
@@ -32,11 +27,11 @@ export class VectorReader {
 
   constructor(
     asm: RuleAssembler,
-    classifier: Classifier,
+    vectors: Vectors,
     { slots, entries, impossible }: { readonly slots: Slots; readonly entries: string; readonly impossible: Label },
   ) {
     this.#asm = asm;
-    this.#classifier = classifier;
+    this.#vectors = vectors;
     this.#slots = slots;
     this.#entries = entries;
     this.#impossible = impossible;
@@ -56,7 +51,7 @@ export class VectorReader {
   /** r1: the word whose number is in r5 of all vectors together; r5 is no more than there are words. All of r0 to r5 are lost. */
   andWords(): void {
     const asm = this.#asm;
-    const { dimensions, geometry } = this.#classifier;
+    const { dimensions, geometry } = this.#vectors;
     const { summaryWords } = geometry;
     const packed = dimensions.some(({ vectors }) => vectors.form === 'packed');
     if (packed) {
@@ -83,7 +78,7 @@ export class VectorReader {
   /** r3: the word r5, of which r4 says what comes before it, of a packed vector that has it. r0 and r2 are lost. */
   #packedWord(slot: number): void {
     const asm = this.#asm;
-    const { summaryWords, packedHead, words } = this.#classifier.geometry;
+    const { summaryWords, packedHead, words } = this.#vectors.geometry;
     asm.load('r2', 'u64', 'r10', slot);
     if (summaryWords > 1) asm.mov('r0', 'r5').alu('r0', '>>=', 6).alu('r0', '<<=', 3).alu('r2', '+=', 'r0');
     asm.load('r3', 'u64', 'r2', 0).alu('r3', '&=', 'r4');
@@ -125,12 +120,5 @@ export class VectorReader {
     const asm = this.#asm;
     asm.mov('r2', 'r1').neg('r2').alu('r2', '&=', 'r1').alu('r1', '^=', 'r2').constant('r3', DE_BRUIJN).alu('r2', '*=', 'r3');
     asm.alu('r2', '>>=', 58).mapValue('r3', this.#entries, 0).alu('r3', '+=', 'r2').load(to, 'u8', 'r3', 0);
-  }
-
-  /** r0: the address of the record of the position in r3, which is below all positions. r3 is lost. */
-  record(): void {
-    const { records } = entryTableLayout(this.#classifier.geometry.positions);
-    this.#asm.jump('r3', '>', this.#classifier.geometry.positions - 1, this.#impossible);
-    this.#asm.alu('r3', '<<=', 3).mapValue('r0', this.#entries, records).alu('r0', '+=', 'r3');
   }
 }
