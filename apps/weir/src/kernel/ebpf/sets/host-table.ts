@@ -155,24 +155,41 @@ export class HostTable {
 
   /** Takes over what another process left: whatever is free may have been given back a moment ago. */
   restore(): void {
-    const passed = new Int32Array(this.#resting.length);
     this.#size = 0;
     for (let bucketAt = 0; bucketAt < this.#resting.length; bucketAt++) {
+      const free = ~(this.#words[this.#first + bucketAt * slotWords + USED] as number) & ALL_PLACES;
+      this.#resting[bucketAt] = free;
+      for (let place = 0; place < PER_BUCKET; place++) {
+        if ((free & (1 << place)) === 0) this.#size++;
+        else this.#restingCount++;
+      }
+    }
+    this.#eachPassed((at, count) => publish(this.#words, at, count));
+  }
+
+  /** Whether each bucket counts those that went past it. */
+  isSound(): boolean {
+    let sound = true;
+    this.#eachPassed(() => {
+      sound = false;
+    });
+    return sound;
+  }
+
+  /** The words of buckets that count otherwise, with what is right. */
+  #eachPassed(visit: (at: number, count: number) => void): void {
+    const passed = new Int32Array(this.#resting.length);
+    for (let bucketAt = 0; bucketAt < passed.length; bucketAt++) {
       const at = this.#first + bucketAt * slotWords;
       const used = this.#words[at + USED] as number;
       for (let place = 0; place < PER_BUCKET; place++) {
-        if ((used & (1 << place)) === 0) {
-          this.#restingCount++;
-          continue;
-        }
-        this.#size++;
+        if ((used & (1 << place)) === 0) continue;
         for (let before = this.#homeAt(at + 4 * place); before < bucketAt; before++) passed[before] = (passed[before] as number) + 1;
       }
-      this.#resting[bucketAt] = ~used & ALL_PLACES;
     }
     for (const [bucketAt, count] of passed.entries()) {
       const at = this.#first + bucketAt * slotWords + PASSED;
-      if (this.#words[at] !== count) publish(this.#words, at, count);
+      if (this.#words[at] !== count) visit(at, count);
     }
   }
 

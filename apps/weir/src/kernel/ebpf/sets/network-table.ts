@@ -41,6 +41,12 @@ export class NetworkTable {
     }
   }
 
+  /** Whether it says what the trie has. */
+  isSound(): boolean {
+    for (let at = 0; at < 2 ** 20; at++) if (this.#words[this.#first + at] !== this.#wordOf(at)) return false;
+    return true;
+  }
+
   /** What the trie has of the first 20 bits of an address. */
   #wordOf(first20: number): number {
     const words = this.#words;

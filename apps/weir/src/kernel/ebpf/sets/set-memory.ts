@@ -161,8 +161,8 @@ export class SetMemory {
 
   /** Whether the memory is whole, and has as many members as this process has put there. */
   isSound(): boolean {
-    const { family, size } = this.#open();
-    return countMembers(this.#words, family) === size;
+    const trie = this.#open();
+    return countMembers(this.#words, trie.family) === trie.size && trie.isSound();
   }
 
   /** Gives back the descriptor and the mapping. Calling it again does nothing. */

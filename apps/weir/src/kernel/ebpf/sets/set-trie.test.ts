@@ -247,8 +247,9 @@ describe('memory that another process left', () => {
     const trie = open(where, 4);
     for (const text of ['192.0.2.0/24', '192.0.3.1/32']) add(trie, prefix(text));
     const at = where.length - SET_LAYOUT.networksOctets / 4 + 0xc0000;
-    expect(where[at]).toBe((1 << 4) | (2 << 6));
+    expect([where[at], trie.isSound()]).toEqual([(1 << 4) | (2 << 6), true]);
     where[at] = 0;
+    expect(trie.isSound()).toBe(false);
     open(where, 4);
     expect(where[at]).toBe((1 << 4) | (2 << 6));
   });
@@ -263,7 +264,9 @@ describe('memory that another process left', () => {
     const buckets = SET_LAYOUT.bucket.probes;
     const passed = (SET_LAYOUT.poolSlot + 4096) * 16 + SET_LAYOUT.bucket.passed / 4;
     expect([where[passed], where[passed + 16]]).toEqual([6, 3]);
+    expect(trie.isSound()).toBe(true);
     where[passed] = 0;
+    expect(trie.isSound()).toBe(false);
     expect(trie.covers(...words(all[8] as Prefix))).toBe(false);
     const again = open(where, 6);
     expect([again.size, again.hostCount, where[passed], again.covers(...words(all[8] as Prefix))]).toEqual([9, 9, 6, true]);

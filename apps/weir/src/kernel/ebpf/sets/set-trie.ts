@@ -137,6 +137,11 @@ export class SetTrie {
     return true;
   }
 
+  /** Whether networks and buckets of hosts say what the members are; the rest of the memory is whole. */
+  isSound(): boolean {
+    return (this.networks?.isSound() ?? true) && (this.hosts?.isSound() ?? true);
+  }
+
   /** No program is running any more that ran when something was given back last. */
   reclaim(): void {
     this.pool.reclaim();
