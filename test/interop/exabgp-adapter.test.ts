@@ -148,6 +148,8 @@ describe('restarts', () => {
     exabgp.start();
     const weir = new Asked(socket);
     await installed(core, 'web4', [V4, NET4]);
+    // FRR answers once it has sent End-of-RIB.
+    await waitFor('convergence', async () => (await weir.peers())[0]?.converged, { timeoutMs: 60_000 });
     const seen = await watching(core, 'web4', V4, async () => {
       // Gone while nobody listens: found out by what is not announced again.
       process.kill(exabgp.pids[0]!, 'SIGKILL');
@@ -157,7 +159,7 @@ describe('restarts', () => {
       await installed(core, 'web4', [V4], 30_000);
     });
     expect(seen.missing).toBe(0);
-    await waitFor('its convergence', async () => (await weir.peers())[0]?.converged);
+    await waitFor('its convergence', async () => (await weir.peers())[0]?.converged, { timeoutMs: 60_000 });
     const [peer] = await weir.peers();
     expect({ routes: peer?.routes, error: peer?.last_error }).toEqual({ routes: 1, error: undefined });
   });
