@@ -75,6 +75,7 @@ flowspec:
     - { peers: [controller], actions: [discard, rate, sample, mark], min_length: { ipv4: 24, ipv6: 48 } }
   protected: [203.0.113.1/32]
   on_session_loss: withdraw
+  announce: { peers: [controller] }
 `;
 
 /** How many of `count` datagrams from a port come in at the victim. */
@@ -115,7 +116,7 @@ test('a reflection attack is stopped by the announcement of a controller, and pa
   const { flows: shown, peers } = await flows(weir);
   expect(peers).toMatchObject([{ peer: 'controller', rules: 1, enforced: 1 }]);
   expect(shown).toMatchObject([
-    { flow: 'flow4 { dst 203.0.113.7/32; proto = 17; sport = 123; }', state: 'enforced', actions: ['discard'] },
+    { flow: 'flow4 { dst 203.0.113.7/32; proto 17; sport 123; }', state: 'enforced', actions: ['discard'] },
   ]);
   expect(shown[0]?.counters?.[0]?.packets).toBeGreaterThanOrEqual(20);
 
@@ -148,4 +149,24 @@ test('what the guard does not allow is refused and said; the protected address s
   expect(await scene.attacker.tcpConnect('203.0.113.1', 9)).toBe('refused');
   const shown = await weir.command('flow', 'show', '--socket', weir.socket);
   expect(shown.stdout).toContain('refused (length)');
+});
+
+test('rules of our own are announced, again after a restart, and withdrawn', async () => {
+  const scene = await build();
+  const weir = new Weir(scene.lab, scene.border, CONFIG);
+  await weir.start();
+  await weir.established(1);
+  const rule = 'flow4 { dst 203.0.113.9/32; proto 17; }';
+  await weir.command('flow', 'add', rule, '--rate-bytes', '1000', '--socket', weir.socket);
+  const heard = async (): Promise<string> =>
+    (await scene.controller.exec('gobgp', ['-p', '50052', 'global', 'rib', '-a', 'ipv4-flowspec'])).stdout;
+  await waitFor('gobgpd to hear the rule', async () => (await heard()).includes('203.0.113.9/32'));
+  expect(await heard()).toContain('rate: 1000');
+  await weir.kill();
+  await waitFor('gobgpd to lose it', async () => !(await heard()).includes('203.0.113.9/32'), { timeoutMs: 30_000 });
+  await weir.start();
+  await waitFor('gobgpd to hear it again', async () => (await heard()).includes('203.0.113.9/32'), { timeoutMs: 30_000 });
+  expect((await flows(weir)).announced).toMatchObject([{ flow: rule, peers: ['controller'], told: ['controller'] }]);
+  await weir.command('flow', 'delete', rule, '--socket', weir.socket);
+  await waitFor('gobgpd to lose it for good', async () => !(await heard()).includes('203.0.113.9/32'));
 });

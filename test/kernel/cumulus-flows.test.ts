@@ -14,6 +14,7 @@ const CONFIG: FlowConfig = {
   protected: [],
   protectedFlows: [],
   guards: [],
+  announce: undefined,
   redirects: [{ target: '64512:80', table: 100, span }],
   span,
 };

@@ -292,10 +292,34 @@ export interface FlowPeerSummary {
   readonly refused: { readonly [reason: string]: number };
 }
 
+/** A flow rule of our own. */
+export interface OwnFlowSummary {
+  readonly flow: string;
+  readonly actions: readonly string[];
+  readonly peers: readonly string[];
+  /** Those of them that have been told in their present sessions. */
+  readonly told: readonly string[];
+  readonly since: string;
+  readonly until?: string;
+  readonly comment?: string;
+  /** Who made it: `uid 0, pid 4711`. */
+  readonly by: string;
+}
+
+export interface FlowAddAnswer extends Versioned {
+  readonly announced: OwnFlowSummary;
+}
+
+export interface FlowDeleteAnswer extends Versioned {
+  readonly withdrawn: string;
+}
+
 export interface FlowsAnswer extends Versioned {
   /** Where they are enforced; absent where they are not. */
   readonly at?: 'prerouting' | 'xdp' | 'tc';
   readonly peers: readonly FlowPeerSummary[];
+  /** Of our own. */
+  readonly announced: readonly OwnFlowSummary[];
   /** In the order in which they are judged. */
   readonly flows: readonly FlowSummary[];
   readonly total: number;

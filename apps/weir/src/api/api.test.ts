@@ -38,6 +38,8 @@ function stubBackend(bus = new EventBus()): Backend {
     members: never,
     refused: never,
     flows: never,
+    flowAdd: never,
+    flowDelete: never,
     lookup: never,
     events: async () => {
       throw new Error('broken');

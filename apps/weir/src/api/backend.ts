@@ -3,6 +3,8 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
+  FlowAddAnswer,
+  FlowDeleteAnswer,
   FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
@@ -48,6 +50,8 @@ export interface Backend {
   members(params: Params<'members'>): Promise<MembersAnswer>;
   refused(params: Params<'refused'>): Promise<RefusedAnswer>;
   flows(params: Params<'flows'>): Promise<FlowsAnswer>;
+  flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer>;
+  flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;

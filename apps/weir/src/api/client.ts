@@ -3,6 +3,8 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
+  FlowAddAnswer,
+  FlowDeleteAnswer,
   FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
@@ -32,6 +34,8 @@ interface Answers {
   members: MembersAnswer;
   refused: RefusedAnswer;
   flows: FlowsAnswer;
+  'flow-add': FlowAddAnswer;
+  'flow-delete': FlowDeleteAnswer;
   lookup: LookupAnswer;
   events: EventsAnswer;
   reload: ReloadAnswer;

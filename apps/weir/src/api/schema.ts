@@ -11,6 +11,9 @@ const MAX_PAGE = 10_000;
 /** Addresses of one lookup. */
 const MAX_LOOKUP = 256;
 
+/** Characters of a flow rule. */
+const MAX_FLOW_TEXT = 16_384;
+
 /** No parameters. */
 type None = Readonly<Record<string, never>>;
 
@@ -44,6 +47,19 @@ export interface MethodParams {
     readonly limit?: number | undefined;
     readonly cursor?: string | undefined;
   };
+  /** Announces a flow rule of our own, or announces it anew. */
+  readonly 'flow-add': {
+    /** As BIRD writes it. */
+    readonly flow: string;
+    /** `discard`, `rate-bytes 12500`, `mark 46` and so on. */
+    readonly actions: readonly string[];
+    /** All that may be told when absent. */
+    readonly peers?: readonly string[] | undefined;
+    /** Milliseconds since the epoch. */
+    readonly until?: number | undefined;
+    readonly comment?: string | undefined;
+  };
+  readonly 'flow-delete': { readonly flow: string };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
@@ -127,6 +143,14 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     limit,
     cursor: z.optional(z.string().check(z.regex(/^[0-9]{1,7}$/))),
   }),
+  'flow-add': z.strictObject({
+    flow: z.string().check(z.maxLength(MAX_FLOW_TEXT)),
+    actions: z.array(z.string().check(z.maxLength(128))).check(z.minLength(1), z.maxLength(16)),
+    peers: z.optional(z.array(peerName).check(z.minLength(1), z.maxLength(256))),
+    until: z.optional(z.int().check(z.minimum(0))),
+    comment: z.optional(z.string().check(z.maxLength(256))),
+  }),
+  'flow-delete': z.strictObject({ flow: z.string().check(z.maxLength(MAX_FLOW_TEXT)) }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,

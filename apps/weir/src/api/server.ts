@@ -226,6 +226,10 @@ class Client {
         return backend.refused(request.params);
       case 'flows':
         return backend.flows(request.params);
+      case 'flow-add':
+        return backend.flowAdd(request.params, this.#caller);
+      case 'flow-delete':
+        return backend.flowDelete(request.params);
       case 'lookup':
         return backend.lookup(request.params);
       case 'events':

@@ -11,6 +11,7 @@ const DEFAULT_PAGE = 1000;
 /** A page of the flow rules with what they have counted. `cursor` is the number of those before it. */
 export function answerFlows(
   flows: FlowState,
+  announced: FlowsAnswer['announced'],
   rules: readonly RuleCount[],
   config: FlowConfig | undefined,
   { peer, state, limit = DEFAULT_PAGE, cursor = '0' }: Params<'flows'>,
@@ -22,6 +23,7 @@ export function answerFlows(
     format_version: FORMAT_VERSION,
     ...(config ? { at: config.at } : {}),
     peers: flows.counts(),
+    announced,
     flows: all.slice(from, from + limit).map((view) => summarizeFlow(view, counts)),
     total: all.length,
     ...(from + limit < all.length ? { next: String(from + limit) } : {}),

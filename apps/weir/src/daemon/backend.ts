@@ -6,6 +6,8 @@ import {
   type Caller,
   type ConfirmAnswer,
   type Feed,
+  type FlowAddAnswer,
+  type FlowDeleteAnswer,
   type FlowsAnswer,
   FORMAT_VERSION,
   type GenerationAnswer,
@@ -34,6 +36,7 @@ import type { RouteState, StateCounts } from '../state/index.ts';
 import { answerFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
+import type { OwnFlows } from './own-flows.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
@@ -45,6 +48,7 @@ export interface BackendParts {
   readonly started: number;
   readonly config: () => Config;
   readonly state: RouteState;
+  readonly ownFlows: OwnFlows;
   readonly peers: () => readonly PeerView[];
   readonly listening: () => StatusAnswer['bgp']['listen'];
   readonly kernel: KernelPort;
@@ -192,7 +196,15 @@ export class DaemonBackend implements Backend {
   async flows(params: Params<'flows'>): Promise<FlowsAnswer> {
     const { state, kernel, config } = this.#parts;
     const { rules } = await kernel.status();
-    return answerFlows(state.flows, rules, config().flowspec, params);
+    return answerFlows(state.flows, this.#parts.ownFlows.list(), rules, config().flowspec, params);
+  }
+
+  async flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer> {
+    return { format_version: FORMAT_VERSION, announced: this.#parts.ownFlows.add(params, caller) };
+  }
+
+  async flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer> {
+    return { format_version: FORMAT_VERSION, withdrawn: this.#parts.ownFlows.delete(params) };
   }
 
   async refused(params: Params<'refused'>): Promise<RefusedAnswer> {

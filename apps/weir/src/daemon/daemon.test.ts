@@ -12,7 +12,8 @@ import type { CommitReport, KernelEvent, KernelPort } from '../model/kernel-port
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { openLog } from '../observe/index.ts';
 import { chooseStart } from './choose-start.ts';
-import { Daemon, type DaemonOptions, type Scheduling, type SchedulingParts } from './daemon.ts';
+import { Daemon } from './daemon.ts';
+import type { DaemonOptions, Scheduling, SchedulingParts } from './daemon-options.ts';
 import { GenerationStore } from './generations/index.ts';
 import { loadDaemonConfig, loadGeneration } from './load-daemon-config.ts';
 import { Notifier } from './notifier.ts';

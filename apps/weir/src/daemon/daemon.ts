@@ -7,16 +7,16 @@ import { makeDirectory } from '../files/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { ActiveFlow } from '../model/flow.ts';
-import type { EarlierRules, KernelEvent, KernelPort } from '../model/kernel-port.ts';
-import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
+import type { KernelPort } from '../model/kernel-port.ts';
+import type { MemberColumns } from '../model/member-delta.ts';
 import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
-import { BgpSource } from '../sources/bgp/index.ts';
-import type { Texts } from '../sources/config/index.ts';
+import { BgpSource, FlowAnnouncer } from '../sources/bgp/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
-import { ExabgpFeeds, type Hear } from './exabgp-feeds.ts';
+import type { DaemonOptions, Scheduling } from './daemon-options.ts';
+import { ExabgpFeeds } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import { FlowCarrier } from './flow-carrier.ts';
@@ -27,7 +27,7 @@ import { readKeptFlows } from './kept-flows.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
-import type { Notifier } from './notifier.ts';
+import { OwnFlows } from './own-flows.ts';
 import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
 import { unfitForSessions } from './unfit-for-sessions.ts';
@@ -37,55 +37,6 @@ import { originOf, Verdicts } from './verdicts.ts';
 const ADDRESS_PERIOD_MS = 10_000;
 /** Least time between two status texts for the service manager. */
 const STATUS_PERIOD_MS = 1000;
-
-/** Carries changes of the state to the kernel, one commit at a time. */
-export interface Scheduling {
-  /** Resolves when nothing waits and nothing is in flight. */
-  idle(): Promise<void>;
-  /** Lets the commit in flight end and starts no other. */
-  close(): Promise<void>;
-  /** Sends everything that is wanted again. */
-  resync(): void;
-}
-
-/** What the scheduling works with. */
-export interface SchedulingParts {
-  readonly source: RouteState;
-  readonly kernel: KernelPort;
-  /** Everything that is wanted. */
-  readonly complete: () => readonly MemberDelta[];
-  readonly setLagging: (lagging: boolean) => void;
-  readonly onError: (error: Error) => void;
-}
-
-export interface DaemonOptions {
-  readonly version: string;
-  /** As the files say: where the socket and the state are. */
-  readonly config: Config;
-  /** What to start with, and the history. Asked when it is certain that no other daemon runs. */
-  readonly choose: () => {
-    readonly loaded: DaemonConfig;
-    readonly store: GenerationStore;
-    /** Why the files are not what it starts with: they are told of until a reload takes others. */
-    readonly mistakes?: readonly string[];
-    /** What was confirmed last, where that is something else: for what the kernel refuses. */
-    readonly earlier?: () => EarlierRules | undefined;
-  };
-  readonly reload: () => DaemonConfig;
-  readonly readTexts: (file: string, texts: Texts) => DaemonConfig;
-  /** Starts the process that takes an unconfirmed change back when this one is gone, after so many milliseconds. */
-  readonly startTimer: (config: Config, generation: number, left: number, onError: (error: Error) => void) => void;
-  /** Keeps what `weir restore` loads until a change is confirmed. */
-  readonly holdImage: (stateDirectory: string, hold: boolean) => void;
-  readonly log: Log;
-  readonly notifier: Notifier;
-  readonly openKernel: (config: Config, events: (event: KernelEvent) => void) => Promise<KernelPort>;
-  readonly schedule: (parts: SchedulingParts) => Scheduling;
-  /** Where this is ExaBGP's own process: what it prints. */
-  readonly hear?: Hear;
-  /** Called at most once, when the kernel side is gone for good. */
-  readonly onFatal: (error: Error) => void;
-}
 
 interface Parts {
   readonly config: Config;
@@ -115,6 +66,7 @@ export class Daemon {
   readonly #source: BgpSource;
   readonly #scheduling: Scheduling;
   readonly #flows: FlowCarrier;
+  readonly #ownFlows: OwnFlows;
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
@@ -203,7 +155,14 @@ export class Daemon {
     const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#exabgp = new ExabgpFeeds({ config: () => this.#config, events: this.#emit, log: options.log, hear: options.hear });
     const exabgp = this.#exabgp.speaker;
-    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp });
+    const announcer = new FlowAnnouncer();
+    this.#ownFlows = new OwnFlows({
+      announcer,
+      stateDirectory: config.stateDirectory,
+      config: () => this.#config.flowspec,
+      onError: (error) => this.#log.log('warn', error.message),
+    });
+    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp, announcer });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
     this.#state.flows.addLedger(parts.kept);
@@ -258,6 +217,7 @@ export class Daemon {
         started: this.#started,
         config: () => this.#config,
         state: this.#state,
+        ownFlows: this.#ownFlows,
         peers: () => this.#source.peers(),
         listening: () =>
           [...this.#listening].map(([address, { ok, message }]) => ({ address, ok, ...(message === undefined ? {} : { message }) })),
@@ -313,6 +273,7 @@ export class Daemon {
     const ledger = await this.#kernel.configure(config);
     this.#source.reconfigure(config);
     this.#config = config;
+    this.#ownFlows.configured();
     this.#verdicts.configure(config, since);
     this.#state.addLedger(ledger);
     this.#fillOpened();
@@ -368,6 +329,7 @@ export class Daemon {
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     await this.#flows.close();
+    this.#ownFlows.close();
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();

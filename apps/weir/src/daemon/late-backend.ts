@@ -37,6 +37,14 @@ export class LateBackend implements Backend {
     return (await this.#ready).members(params);
   }
 
+  async flowAdd(...given: Parameters<Backend['flowAdd']>): ReturnType<Backend['flowAdd']> {
+    return (await this.#ready).flowAdd(...given);
+  }
+
+  async flowDelete(params: Parameters<Backend['flowDelete']>[0]): ReturnType<Backend['flowDelete']> {
+    return (await this.#ready).flowDelete(params);
+  }
+
   async flows(params: Parameters<Backend['flows']>[0]): ReturnType<Backend['flows']> {
     return (await this.#ready).flows(params);
   }

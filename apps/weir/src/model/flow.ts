@@ -37,6 +37,15 @@ export interface FlowRedirect {
   readonly span: SourceSpan;
 }
 
+/** To whom rules of our own may be announced, and which. */
+export interface FlowAnnounce {
+  /** Names of peers. */
+  readonly peers: readonly string[];
+  /** The destination of a rule lies in one of these; undefined: anywhere. */
+  readonly destinations: readonly Prefix[] | undefined;
+  readonly maxRules: number;
+}
+
 /** `flowspec:` of a configuration. */
 export interface FlowConfig {
   /** Which engine enforces: nf_tables before packets are put together, or the programs that are attached at these hooks. */
@@ -47,6 +56,8 @@ export interface FlowConfig {
   readonly protectedFlows: readonly FlowRule[];
   readonly guards: readonly FlowGuard[];
   readonly redirects: readonly FlowRedirect[];
+  /** Undefined announces nothing. */
+  readonly announce: FlowAnnounce | undefined;
   /** Bits of `meta.mark` by which redirected packets are told apart: the first is that of the first redirect. */
   readonly firstMark: number;
   readonly onSessionLoss: SessionLoss;

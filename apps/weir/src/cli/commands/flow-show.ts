@@ -6,6 +6,7 @@ import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { ago } from '../render/units.ts';
+import { renderAnnounced } from './flow-change.ts';
 
 export interface FlowShowOptions extends ViewOptions {
   readonly peer: string | undefined;
@@ -34,14 +35,15 @@ async function everyPage(client: ControlClient, { peer, state }: FlowShowOptions
 }
 
 /** Each rule, and indented under it what it does, why it is there, and what it has counted. */
-export function renderFlows({ at, peers, flows }: FlowsAnswer, p: Palette, now: number = Date.now()): string {
+export function renderFlows({ at, peers, announced, flows }: FlowsAnswer, p: Palette, now: number = Date.now()): string {
   const where = at === undefined ? 'flow rules are not enforced (flowspec is not configured)' : `enforced at ${at}`;
   const heads = peers.map(({ peer, rules, enforced, waiting, stale, refused }) => {
     const left = Object.entries(refused).map(([reason, count]) => `${count} refused (${reason})`);
     const also = [...(waiting > 0 ? [`${waiting} waiting`] : []), ...(stale > 0 ? [`${stale} stale`] : []), ...left];
     return `${escapeControl(peer)}: ${[`${rules} rules, ${enforced} enforced`, ...also].join(', ')}\n`;
   });
-  return `${where}\n${heads.join('')}${flows.map((flow) => renderFlow(flow, p, now)).join('')}`;
+  const own = announced.map((one) => `announced: ${renderAnnounced(one)}`);
+  return `${where}\n${heads.join('')}${own.join('')}${flows.map((flow) => renderFlow(flow, p, now)).join('')}`;
 }
 
 function renderFlow(flow: FlowSummary, p: Palette, now: number): string {

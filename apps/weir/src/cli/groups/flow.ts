@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FlowSummary } from '../../api/index.ts';
 import { daemonCommand, type GroupContext, text, type Values, viewOptions } from '../options.ts';
 
@@ -27,4 +27,60 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
         ),
       );
     });
+
+  daemonCommand(flow, 'add')
+    .summary('announce a flow rule')
+    .description(
+      'Announces a flow rule of our own to the peers that flowspec.announce names, until it is deleted or its time is over; it is announced again after a restart. One that is there already is announced with its new actions.',
+    )
+    .argument('<rule>', 'as BIRD writes it: "flow4 { dst 192.0.2.1/32; proto 17; sport 123; }"')
+    .option('--discard', 'drop the packets')
+    .option('--rate-bytes <rate>', 'so many octets a second at most', rate)
+    .option('--rate-packets <rate>', 'so many packets a second at most', rate)
+    .option('--action <action>', 'sample, continue, mark 46, redirect rt:64512:80, redirect-to 192.0.2.1; may be given again', collect, [])
+    .option('--peer <name>', 'only to this peer; may be given again', collect, [])
+    .option('--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)', until)
+    .option('--comment <text>', 'a remark for flow show')
+    .action(async (rule: string, o: Values) => {
+      const { flowAdd } = await import('../commands/flow-change.ts');
+      const actions = [
+        ...(o['discard'] === true ? ['discard'] : []),
+        ...(['rate-bytes', 'rate-packets'] as const).flatMap((kind) => {
+          const given = o[kind === 'rate-bytes' ? 'rateBytes' : 'ratePackets'];
+          return typeof given === 'number' ? [`${kind} ${given}`] : [];
+        }),
+        ...(o['action'] as string[]),
+      ];
+      const time = typeof o['until'] === 'number' ? o['until'] : undefined;
+      const options = { ...viewOptions(context, o), actions, peers: o['peer'] as string[], until: time, comment: text(o, 'comment') };
+      done(await flowAdd(rule, options, io));
+    });
+
+  daemonCommand(flow, 'delete')
+    .summary('withdraw a flow rule')
+    .description('Withdraws a flow rule of our own.')
+    .argument('<rule>', 'as it was added')
+    .action(async (rule: string, o: Values) => {
+      const { flowDelete } = await import('../commands/flow-change.ts');
+      done(await flowDelete(rule, viewOptions(context, o), io));
+    });
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+function rate(value: string): number {
+  const number = Number(value);
+  if (!/^[0-9.]+$/.test(value) || !(number >= 0)) throw new InvalidArgumentError('a number of 0 or more is needed');
+  return number;
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function until(value: string): number {
+  const span = /^(\d{1,6})([smhd])$/.exec(value);
+  const at = span ? Date.now() + Number(span[1]) * (UNITS[span[2] ?? ''] ?? Number.NaN) : Date.parse(value);
+  if (Number.isNaN(at)) throw new InvalidArgumentError('a time such as 2026-12-01T00:00:00Z, or how long, such as 15m, is needed');
+  return at;
 }

@@ -1,4 +1,5 @@
 /** BGP sessions as a source of routes. */
 
 export { BgpSource, type BgpSourceOptions, type PeerView, type Speaker } from './bgp-source.ts';
+export { FlowAnnouncer, type OwnFlow } from './flow-announcer.ts';
 export { type SpeakerOptions, speakerConfig } from './speaker-config.ts';

@@ -14,11 +14,19 @@ export function buildFlowspec(raw: Table<RawFlowspec> | undefined, shield: reado
     protectedFlows: f.protected_flows.map(({ value }) => value),
     guards: f.guards.flatMap(({ value }) => buildGuard(value) ?? []),
     redirects: f.redirects.flatMap((item) => buildRedirect(item) ?? []),
+    announce: buildAnnounce(f.announce),
     firstMark: f.first_mark,
     onSessionLoss: f.on_session_loss ?? DEFAULT_FLOWSPEC.onSessionLoss,
     sampleRate: f.sample_rate,
     span: spanOf(raw.label),
   };
+}
+
+function buildAnnounce(table: RawFlowspec['announce']): FlowConfig['announce'] {
+  const { peers, destinations, max_rules: maxRules } = table?.get ?? {};
+  return peers && maxRules !== undefined
+    ? { peers: peers.map(({ value }) => value), destinations: destinations?.map(({ value }) => value), maxRules }
+    : undefined;
 }
 
 function buildGuard(table: Table<RawFlowGuard>): FlowGuard | undefined {

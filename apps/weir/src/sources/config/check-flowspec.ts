@@ -2,12 +2,12 @@ import { Seen } from '../yaml/seen.ts';
 import { quote, type Table } from '../yaml/shape.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
-import type { RawFile } from './raw.ts';
+import type { RawFile, RawPeer } from './raw.ts';
 import type { RawFlowspec } from './raw-flowspec.ts';
 
 /** What can only be seen by looking at `flowspec:` and the rest of the file together. */
 export function checkFlowspec(flowspec: Table<RawFlowspec>, { bgp, ebpf }: Pick<RawFile, 'bgp' | 'ebpf'>, report: Report): void {
-  const { guards, redirects, at } = flowspec.get;
+  const { guards, redirects, announce, at } = flowspec.get;
   const peers = new Map(
     (bgp?.get.peers ?? []).flatMap(({ value }) => (value.get.name === undefined ? [] : [[value.get.name, value] as const])),
   );
@@ -18,15 +18,12 @@ export function checkFlowspec(flowspec: Table<RawFlowspec>, { bgp, ebpf }: Pick<
       if (!peer) report('E023', place, `there is no peer ${quote(name)}`, suggest(name, [...peers.keys()]));
       const first = guarded.add(name, place);
       if (first) report('E020', place, `${name} already has a guard ${first}`);
-      const families = peer?.get.families.map(({ value: family }) => family) ?? [];
-      if (peer && !families.some((family) => family.endsWith(' flow')))
-        report(
-          'E026',
-          place,
-          `no flow rules come from ${name}: its families are ${families.join(', ') || 'ipv4 unicast, ipv6 unicast'}`,
-          'add ipv4 flow or ipv6 flow to its families',
-        );
+      if (peer && !hasFlows(peer)) report('E026', place, `no flow rules come from ${name}`, FAMILY_HINT);
     }
+  }
+  for (const { value: name, place } of announce?.get.peers ?? []) {
+    if (!peers.has(name)) report('E023', place, `there is no peer ${quote(name)}`, suggest(name, [...peers.keys()]));
+    else if (!hasFlows(peers.get(name))) report('E026', place, `${name} hears no flow rules`, FAMILY_HINT);
   }
   const targets = new Seen();
   for (const { value } of redirects) {
@@ -36,4 +33,10 @@ export function checkFlowspec(flowspec: Table<RawFlowspec>, { bgp, ebpf }: Pick<
   }
   const attached = at === 'xdp' ? ebpf?.get.xdp : at === 'tc' ? ebpf?.get.tc : true;
   if (!attached) report('E012', flowspec.place('at'), `ebpf.${at} is required: the interfaces whose packets flow rules judge`);
+}
+
+const FAMILY_HINT = 'add ipv4 flow or ipv6 flow to its families';
+
+function hasFlows(peer: Table<RawPeer> | undefined): boolean {
+  return peer?.get.families.some(({ value }) => value === 'ipv4 flow' || value === 'ipv6 flow') ?? false;
 }

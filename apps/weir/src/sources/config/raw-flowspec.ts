@@ -14,6 +14,7 @@ export interface RawFlowspec {
   protected: readonly Item<Prefix>[];
   protected_flows: readonly Item<FlowRule>[];
   redirects: readonly Item<Table<RawFlowRedirect>>[];
+  announce: Table<RawFlowAnnounce> | undefined;
   first_mark: number;
   on_session_loss: SessionLoss | undefined;
   sample_rate: number;
@@ -26,6 +27,12 @@ export interface RawFlowGuard {
   actions: readonly Item<FlowActionKind>[];
   max_rules: number;
   churn: Table<RawChurn> | undefined;
+}
+
+export interface RawFlowAnnounce {
+  peers: readonly Item<string>[] | undefined;
+  destinations: readonly Item<Prefix>[] | undefined;
+  max_rules: number;
 }
 
 export interface RawMinLength {

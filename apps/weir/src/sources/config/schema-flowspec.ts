@@ -3,7 +3,7 @@ import { DEFAULT_FLOWSPEC, FLOW_ACTIONS, type FlowActionKind } from '../../model
 import { integer, name, prefixShape, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
 import { sessionLoss } from './leaves.ts';
-import type { RawChurn, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+import type { RawChurn, RawFlowAnnounce, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
 
 const MOST_TABLE = 0xffffffff;
 
@@ -76,6 +76,15 @@ const redirect = table<RawFlowRedirect>('a redirect', {
   table: required(integer('table', 1, MOST_TABLE), 'The number of the routing table that routes their packets.'),
 });
 
+const announce = table<RawFlowAnnounce>('announce', {
+  peers: required(
+    list(name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64), { alone: true, atLeastOne: true }),
+    'The peers that may be told.',
+  ),
+  destinations: optional(list(prefixShape(), { atLeastOne: true }), 'The destination of a rule lies in one of these.', 'anywhere'),
+  max_rules: defaulted(integer('max_rules', 1, 10_000), 100, '100', 'Rules at most.'),
+});
+
 /** What becomes of flow rules. */
 export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flowspec', {
   at: defaulted(
@@ -95,9 +104,10 @@ export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flow
     list(flowText(), { alone: true }),
     [],
     '[]',
-    'No flow rule touches these packets: `flow4 { dst 192.0.2.1/32; proto = 6; dport = 22; }`.',
+    'No flow rule touches these packets: `flow4 { dst 192.0.2.1/32; proto 6; dport 22; }`.',
   ),
   redirects: defaulted(list(redirect), [], '[]', 'Where packets go that a rule redirects to a route target.'),
+  announce: optional(announce, 'Flow rules of our own, which `weir flow add` makes.', 'none are announced'),
   first_mark: defaulted(
     integer('first_mark', 1, 0xffff_ff00),
     DEFAULT_FLOWSPEC.firstMark,

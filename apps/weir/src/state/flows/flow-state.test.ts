@@ -95,6 +95,7 @@ function config(
     protectedFlows: [],
     guards: [guard(given.guard)],
     redirects: [],
+    announce: undefined,
     firstMark: 1,
     onSessionLoss: { kind: 'hold', ms: 60_000 },
     sampleRate: 1,

@@ -1,0 +1,108 @@
+import { decodeUpdate, sessionContext, type UpdateMessage } from '@weir/bgp/codec';
+import { type FlowAction, flowActions, parseFlow, printFlow } from '@weir/bgp/flowspec';
+import type { OutgoingSession } from '@weir/bgp/session';
+import { asn } from '@weir/wire/inet';
+import { describe, expect, test } from 'vitest';
+import { FlowAnnouncer, type OwnFlow } from './flow-announcer.ts';
+
+const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
+
+function own(text: string, peers: readonly string[], actions: readonly FlowAction[] = [DISCARD]): OwnFlow {
+  const parsed = parseFlow(text);
+  if (!parsed.ok) throw new Error(parsed.problem.message);
+  return { rule: parsed.rule, actions, peers };
+}
+
+const ONE = 'flow4 { dst 203.0.113.7/32; }';
+const SIX = 'flow6 { dst 2001:db8::7/128; }';
+
+/** A session that keeps what it is given, up to some messages. */
+class Session implements OutgoingSession {
+  readonly context = sessionContext({ peerKind: 'ebgp', localAs: asn(64512), families: ['ipv4 unicast', 'ipv4 flow'], fourOctetAs: true });
+  readonly enhancedRefresh = false;
+  readonly localAddress = undefined;
+  readonly peer: string;
+  room = 100;
+  #messages: Uint8Array[] = [];
+
+  constructor(peer: string) {
+    this.peer = peer;
+  }
+
+  send(message: Uint8Array): 'queued' | 'full' {
+    if (this.room === 0) return 'full';
+    this.room--;
+    this.#messages.push(message.slice());
+    return 'queued';
+  }
+
+  /** What has been said since the last call. */
+  said(): readonly string[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages.map((message) => words(decodeUpdate(message, this.context)));
+  }
+}
+
+function words({ announceFlows, withdrawFlows, endOfRib, attributes }: UpdateMessage): string {
+  if (endOfRib) return `end of ${endOfRib}`;
+  const path = (attributes.asPath ?? []).flatMap(({ asns }) => asns).join(' ');
+  return [
+    ...withdrawFlows.flatMap(({ routes }) => routes.map(({ rule }) => `- ${printFlow(rule)}`)),
+    ...announceFlows.flatMap(({ run }) =>
+      run.routes.map(({ rule }) => `+ ${printFlow(rule)} ${flowActions(attributes).length} actions via ${path}`),
+    ),
+  ].join();
+}
+
+describe('flow rules of our own', () => {
+  test('go to the peers that are named and hear their family, after the session is up and as they come', () => {
+    const announcer = new FlowAnnouncer();
+    announcer.announce(own(ONE, ['a']));
+    const [a, b] = [new Session('a'), new Session('b')];
+    announcer.established(a);
+    announcer.established(b);
+    expect(a.said()).toEqual([`+ ${ONE} 1 actions via 64512`, 'end of ipv4 unicast', 'end of ipv4 flow']);
+    expect(b.said()).toEqual(['end of ipv4 unicast', 'end of ipv4 flow']);
+    announcer.announce(own(SIX, ['a', 'b']));
+    expect([a.said(), b.said()]).toEqual([[], []]);
+    expect(announcer.toldTo(own(ONE, []).rule.key)).toEqual(['a']);
+  });
+
+  test('are announced anew with other actions, and withdrawn from whom they are not for any more', () => {
+    const announcer = new FlowAnnouncer();
+    const a = new Session('a');
+    announcer.established(a);
+    announcer.announce(own(ONE, ['a']));
+    announcer.announce(own(ONE, ['a'], [DISCARD, { kind: 'mark', dscp: 1 }]));
+    announcer.announce(own(ONE, ['b']));
+    expect(a.said().slice(2)).toEqual([`+ ${ONE} 1 actions via 64512`, `+ ${ONE} 2 actions via 64512`, `- ${ONE}`]);
+    expect(announcer.withdraw(own(ONE, []).rule.key)).toBe(true);
+    expect(announcer.withdraw(own(ONE, []).rule.key)).toBe(false);
+    expect(a.said()).toEqual([]);
+  });
+
+  test('wait for room, in their order', () => {
+    const announcer = new FlowAnnouncer();
+    const a = new Session('a');
+    a.room = 1;
+    announcer.announce(own(ONE, ['a']));
+    announcer.established(a);
+    expect(a.said()).toHaveLength(1);
+    announcer.withdraw(own(ONE, []).rule.key);
+    a.room = 100;
+    announcer.drained('a');
+    expect(a.said()).toEqual(['end of ipv4 unicast', 'end of ipv4 flow', `- ${ONE}`]);
+  });
+
+  test('are said again when the peer asks', () => {
+    const announcer = new FlowAnnouncer();
+    const a = new Session('a');
+    announcer.established(a);
+    announcer.announce(own(ONE, ['a']));
+    a.said();
+    announcer.refresh('a', 'ipv4 flow');
+    announcer.refresh('a', 'ipv4 unicast');
+    expect(a.said()).toEqual([`+ ${ONE} 1 actions via 64512`]);
+  });
+});
