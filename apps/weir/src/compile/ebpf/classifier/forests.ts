@@ -41,7 +41,7 @@ const NO_POSITION = 0xffff_ffff;
 const MOST_CASES = 4;
 const MOST_RECORDS = 12;
 const MOST_SPARE = 4096;
-export const MOST_RUN = 256;
+const MOST_RUN = 256;
 
 /** The entries as trees; undefined where that would take too much. */
 export function forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {

@@ -25,7 +25,7 @@ export interface LaneLayout {
 }
 
 /** Words of a record at most: where the cut of a node says which, it has two bits. */
-export const MOST_WORDS = 4;
+const MOST_WORDS = 4;
 /** In the two halves of word 0 together there is room for a position of 16 bits and the end of a run. */
 const LEAST_FREE = 9;
 const WORD = 64;

@@ -28,10 +28,6 @@ export class RecordTable {
     this.#cases[0] = -1;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** Runs of another list of cases follow. */
   nextCases(): void {
     this.#runs.clear();

@@ -16,7 +16,7 @@ export const NOTHING: number = REFERENCE.leaf;
 
 /** Cases that a leaf holds without need; and nodes from a root to a leaf at most. */
 const FEW = 3;
-export const MOST_DEPTH = 20;
+const MOST_DEPTH = 20;
 
 /** Trees cannot be made within the bounds. */
 export class TooWide extends Error {
