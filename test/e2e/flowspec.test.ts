@@ -115,9 +115,7 @@ test('a reflection attack is stopped by the announcement of a controller, and pa
   expect(await arrive(scene, 53)).toBe(20);
   const { flows: shown, peers } = await flows(weir);
   expect(peers).toMatchObject([{ peer: 'controller', rules: 1, enforced: 1 }]);
-  expect(shown).toMatchObject([
-    { flow: 'flow4 { dst 203.0.113.7/32; proto 17; sport 123; }', state: 'enforced', actions: ['discard'] },
-  ]);
+  expect(shown).toMatchObject([{ flow: 'flow4 { dst 203.0.113.7/32; proto 17; sport 123; }', state: 'enforced', actions: ['discard'] }]);
   expect(shown[0]?.counters?.[0]?.packets).toBeGreaterThanOrEqual(20);
 
   // What was in force is in force after a crash, before anything is learned.

@@ -3,9 +3,6 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
-  FlowAddAnswer,
-  FlowDeleteAnswer,
-  FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
   LookupAnswer,
@@ -18,6 +15,7 @@ import type {
   SetsAnswer,
   StatusAnswer,
 } from './answers.ts';
+import type { FlowAddAnswer, FlowDeleteAnswer, FlowsAnswer } from './flow-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 

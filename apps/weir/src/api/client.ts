@@ -3,9 +3,6 @@ import type {
   ApplyAnswer,
   ConfirmAnswer,
   EventsAnswer,
-  FlowAddAnswer,
-  FlowDeleteAnswer,
-  FlowsAnswer,
   GenerationAnswer,
   HistoryAnswer,
   LookupAnswer,
@@ -19,6 +16,7 @@ import type {
   StatusAnswer,
 } from './answers.ts';
 import { ApiError } from './backend.ts';
+import type { FlowAddAnswer, FlowDeleteAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';

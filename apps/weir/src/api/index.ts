@@ -7,10 +7,6 @@ export type {
   EventSummary,
   EventsAnswer,
   ExabgpSummary,
-  FlowAddAnswer,
-  FlowDeleteAnswer,
-  FlowSummary,
-  FlowsAnswer,
   GenerationAnswer,
   GenerationSummary,
   HistoryAnswer,
@@ -19,7 +15,6 @@ export type {
   LookupAnswer,
   MemberSummary,
   MembersAnswer,
-  OwnFlowSummary,
   PeerSummary,
   PeersAnswer,
   RefusedAnswer,
@@ -39,6 +34,7 @@ export { ApiError, type Backend, type Caller, type Feed, type Observation, type 
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { FeedClient, type FeedClientOptions } from './feed-client.ts';
+export type { FlowAddAnswer, FlowDeleteAnswer, FlowSummary, FlowsAnswer, OwnFlowSummary } from './flow-answers.ts';
 export { LineSplitter } from './line-splitter.ts';
 export {
   type ApiErrorBody,

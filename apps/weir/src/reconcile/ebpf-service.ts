@@ -13,6 +13,7 @@ import {
 } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
 import { DEFAULT_EBPF, type EbpfConfig } from '../model/ebpf.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import type { EarlierRules, EbpfStatus, KernelEvent, KernelProblem, RuleCount } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import type { HookRules } from '../model/rule.ts';
@@ -41,7 +42,7 @@ export interface EbpfServiceOptions {
   readonly compileHook?: PlanOptions['compileHook'];
 }
 
-type EbpfInput = Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy'>;
+type EbpfInput = Pick<Config, 'ebpf' | 'firewall' | 'sets' | 'bgp' | 'policy' | 'flowspec'> & { readonly flows?: readonly ActiveFlow[] };
 
 /** What a configuration comes to. */
 interface ProgramPlan {

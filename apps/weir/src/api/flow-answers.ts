@@ -1,0 +1,65 @@
+import type { Versioned } from './answers.ts';
+
+/** An announcement of a flow rule. */
+export interface FlowSummary {
+  /** As BIRD writes it. */
+  readonly flow: string;
+  readonly peer: string;
+  readonly path_id?: number;
+  /** `not-best`: another announcement of the same rule counts. `waiting`: for the churn limit of its peer. */
+  readonly state: 'enforced' | 'refused' | 'waiting' | 'not-best';
+  readonly refused?: { readonly reason: string; readonly message: string };
+  /** As they were announced: `discard`, `rate-bytes 12500`. */
+  readonly actions: readonly string[];
+  /** Actions that do not count, and why. */
+  readonly notes: readonly string[];
+  readonly as_path: readonly number[];
+  readonly since: string;
+  /** Not heard of since its session was lost. */
+  readonly stale: boolean;
+  /** Of what is enforced: what each of its steps has counted. A rate counts what it dropped (nf_tables), or all it was asked about (programs). */
+  readonly counters?: readonly { readonly step: string; readonly packets: number; readonly bytes: number }[];
+}
+
+export interface FlowPeerSummary {
+  readonly peer: string;
+  readonly rules: number;
+  readonly enforced: number;
+  readonly waiting: number;
+  readonly stale: number;
+  readonly refused: { readonly [reason: string]: number };
+}
+
+/** A flow rule of our own. */
+export interface OwnFlowSummary {
+  readonly flow: string;
+  readonly actions: readonly string[];
+  readonly peers: readonly string[];
+  /** Those of them that have been told in their present sessions. */
+  readonly told: readonly string[];
+  readonly since: string;
+  readonly until?: string;
+  readonly comment?: string;
+  /** Who made it: `uid 0, pid 4711`. */
+  readonly by: string;
+}
+
+export interface FlowAddAnswer extends Versioned {
+  readonly announced: OwnFlowSummary;
+}
+
+export interface FlowDeleteAnswer extends Versioned {
+  readonly withdrawn: string;
+}
+
+export interface FlowsAnswer extends Versioned {
+  /** Where they are enforced; absent where they are not. */
+  readonly at?: 'prerouting' | 'xdp' | 'tc';
+  readonly peers: readonly FlowPeerSummary[];
+  /** Of our own. */
+  readonly announced: readonly OwnFlowSummary[];
+  /** In the order in which they are judged. */
+  readonly flows: readonly FlowSummary[];
+  readonly total: number;
+  readonly next?: string;
+}
