@@ -98,7 +98,6 @@ class Builder {
 
   hook(hook: Hook, now: number): Rule[] {
     const { policy } = this.#source;
-    const { base } = this.#firewall;
     const borders = this.#firewall.borders.filter((border) => hookOf(border) === hook);
     // A hook that only rules out of force name is judged all the same: what they let through is not open now.
     const order = this.#byHook.get(hook) ?? [];
