@@ -168,6 +168,14 @@ describe('guards', () => {
     expect(bed.now).toEqual([expect.stringContaining('203.0.113.8')]);
   });
 
+  test('a rule that changes is never without effect, however fast it changes', () => {
+    const bed = new Bed(config({ guard: { churn: { rate: 1, burst: 1 } } })).announce('a', [VICTIM]);
+    for (const action of [LIMIT, DISCARD, LIMIT]) {
+      bed.announce('a', [VICTIM], [action]);
+      expect([bed.now.length, bed.flows.counts()[0]?.waiting]).toEqual([1, 0]);
+    }
+  });
+
   test('what the engine cannot do is refused', () => {
     const bed = new Bed(config(), (text) => (text.includes('203.0.113.8') ? 'no' : undefined)).announce('a', [VICTIM, OTHER]);
     expect([bed.now.length, bed.refusals()]).toEqual([1, [undefined, 'unenforceable']]);

@@ -174,6 +174,7 @@ export class FlowState {
   drain(): FlowDelta {
     const gone: string[] = [];
     const put: ActiveFlow[] = [];
+    if (this.#reset) this.#enforced.clear();
     for (const key of this.#reset ? new Set([...this.#byRule.keys(), ...this.#ledger.keys()]) : this.#pending) {
       const best = bestEntry(this.#byRule.get(key) ?? []);
       if (best) this.#ledger.heard(key);
@@ -266,8 +267,9 @@ export class FlowState {
       lost: undefined,
       status: { kind: 'new' },
     };
-    // What is said again as it was, after a lost session, is no change and keeps its room.
-    const known = before?.status.kind === 'admitted' && same;
+    // What is in force changes at once: while it waited, nothing would be in force. What is said again as it was is no change.
+    const known = before?.status.kind === 'admitted';
+    if (known && !same) peer.churn.take(this.#now());
     if (before) this.#remove(peer, key);
     peer.entries.set(key, entry);
     this.#size++;
