@@ -91,7 +91,10 @@ class Report {
     for (const pair of mergeable(this.#program, idle)) {
       const { first, second, message } = pair;
       const place = this.#inspector.outside(second, first);
-      const witness = place && this.#proved(place, (one) => matchesCandidate(this.#program.rules, second.rule, one));
+      const { rules } = this.#program;
+      const onlySecond = (one: Candidate): boolean =>
+        matchesCandidate(rules, second.rule, one) && !matchesCandidate(rules, first.rule, one);
+      const witness = place && this.#proved(place, onlySecond);
       if (witness) this.#find('mergeable', first.rule, [markOf(second.rule)], message, witness);
     }
     return subjects.length;
