@@ -6,6 +6,7 @@ import type { ChainHook, ChainImage, LookupImage, MapImage, MapKey, Match, Meter
 import { isInterface } from '../map-keys.ts';
 import { ownedSets } from '../owned-sets.ts';
 import { ChainBook, hasRoom } from './chains.ts';
+import { asksTransport, rulesOfLaterFragments, toLaterFragments } from './later-fragments.ts';
 import { arrangeInMaps } from './lookups.ts';
 import type { CompileMemo } from './memo.ts';
 import type { NftProblem } from './problem.ts';
@@ -70,11 +71,16 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
   const base: ChainImage[] = [];
-  const arrange: Arrange = (rules, slug, run) => {
-    if (options.linear) return rules;
-    if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
-    return arrangeInMaps(rules, slug, run, book, memo && ((keyed) => memo.layersOf(`${slug} ${run}`, keyed)));
-  };
+  /** Chains that only chains of `base` lead to. */
+  const apart: ChainImage[] = [];
+  const arranging =
+    (known: CompileMemo | undefined): Arrange =>
+    (rules, slug, run) => {
+      if (options.linear) return rules;
+      if (options.maps === false) return arrangeAsTree(rules, slug, String(run), book);
+      return arrangeInMaps(rules, slug, run, book, known && ((keyed) => known.layersOf(`${slug} ${run}`, keyed)));
+    };
+  const [arrange, arrangeAfresh] = [arranging(memo), arranging(undefined)];
   const { mostRanges, onlyCheck } = options;
   const programs = new Programs(book, { ...names, use: options.programs ?? 'needed', mostRanges, onlyCheck });
   const effects = { group: options.logGroup ?? LOG_GROUP };
@@ -93,27 +99,31 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
       });
       continue;
     }
-    const sequence = new Sequence(hook, {
-      book,
-      programs,
-      effects,
-      arrange,
-      problems,
-      meters,
-      memo: options.memo,
-    });
+    const parts = { book, programs, effects, problems, meters };
+    const sequence = new Sequence(hook, { ...parts, arrange, memo: options.memo });
     const { priority } = hook;
-    base.push({ name: baseName(name, priority), hook: name, ...(priority === 0 ? {} : { priority }), rules: sequence.compile() });
+    const own = baseName(name, priority);
+    const rules = sequence.compile();
+    if (priority <= DEFRAGMENTATION && asksTransport(hook)) {
+      const later = { name: `${own}_later`, hook: undefined };
+      apart.push({
+        ...later,
+        rules: new Sequence(rulesOfLaterFragments(hook), { ...parts, arrange: arrangeAfresh, memo: undefined }).compile(),
+      });
+      rules.unshift(...toLaterFragments(later.name));
+    }
+    base.push({ name: own, hook: name, ...(priority === 0 ? {} : { priority }), rules });
   }
-  const chains = [...reachable(book.chains, [...book.maps, ...book.lookups], base), ...base];
+  const led = [...apart, ...base];
+  const chains = [...reachable(book.chains, [...book.maps, ...book.lookups], led), ...led];
   // A way of putting a list that came to nothing has left maps behind.
   const asked = new Set(chains.flatMap((chain) => chain.rules.map(({ verdict }) => ('map' in verdict ? verdict.map : undefined))));
   const maps = book.maps.filter((map) => asked.has(map.name));
   const lookups = book.lookups.filter((map) => asked.has(map.name));
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
-  const transport = chains.some((chain) => chain.rules.some(readsTransport));
-  if (transport) for (const hook of early) problems.push(tooEarly(hook));
-  const payload = early.length < hooks.length && chains.some((chain) => chain.rules.some(asksPayload));
+  const late = early.length < hooks.length;
+  const transport = late && chains.some((chain) => chain.rules.some(readsTransport));
+  const payload = late && chains.some((chain) => chain.rules.some(asksPayload));
   const tracked = chains.some((chain) => chain.rules.some(readsState));
   if ((transport || payload) && !tracked) chains.unshift(DEFRAGMENT);
   else if (options.tracking && !tracked) chains.unshift(TRACK);
@@ -195,11 +205,6 @@ const DEFRAGMENT: ChainImage = {
     { name: 'fragments are put together', matches: [{ kind: 'connection', states: ['new'] }], count: false, verdict: { kind: 'continue' } },
   ],
 };
-
-function tooEarly({ hook, priority }: HookRules): NftProblem {
-  const message = `at priority ${priority} fragments are not put together yet, and nf_tables reads ports where there are none: use a priority above ${DEFRAGMENTATION}`;
-  return { code: 'nft-unsupported', hook, rule: undefined, construct: 'priority', message, span: undefined, provenance: undefined };
-}
 
 function readsTransport(rule: RuleImage): boolean {
   const { verdict } = rule;

@@ -124,13 +124,24 @@ describe('what nf_tables cannot do without programs is said, with its rule', () 
     expect(table.chains.flatMap((chain) => chain.rules.map((one) => one.name))).toEqual(['default']);
   });
 
-  it('a hook that it has not, and ports before fragments are put together', () => {
+  it('a hook that it has not', () => {
     expect(compileRules([hook([], { hook: 'xdp' })], [], { table: 'weir' }).problems).toMatchObject([{ code: 'nft-hook', hook: 'xdp' }]);
-    const early = compileRules([hook([rule('web', web)], { hook: 'prerouting', priority: -450 })], [], { table: 'weir' });
-    expect(early.problems).toMatchObject([{ code: 'nft-unsupported', construct: 'priority' }]);
-    expect(
-      compileRules([hook([rule('net', from('192.0.2.0/24'))], { hook: 'prerouting', priority: -450 })], [], { table: 'weir' }).problems,
-    ).toEqual([]);
+  });
+
+  it('where fragments are not put together yet, those that are not the first have a chain without ports', () => {
+    const early = compileRules([hook([rule('web', web), rule('net', from('192.0.2.0/24'))], { hook: 'prerouting', priority: -450 })], [], {
+      table: 'weir',
+    });
+    const chain = (name: string) => early.table.chains.find((one) => one.name === name)?.rules.map((one) => [one.name, one.verdict]);
+    expect(early.problems).toEqual([]);
+    const later = { kind: 'goto', chain: 'prerouting_m450_later' };
+    expect(chain('prerouting_m450')?.slice(0, 2)).toEqual([
+      ['later fragments', later],
+      ['later fragments', later],
+    ]);
+    expect(chain('prerouting_m450_later')?.map(([name]) => name)).toEqual(['net']);
+    const plain = compileRules([hook([rule('net', from('192.0.2.0/24'))], { hook: 'prerouting', priority: -450 })], [], { table: 'weir' });
+    expect(plain.table.chains.map(({ name }) => name)).not.toContain('prerouting_m450_later');
   });
 
   it('more than the kernel follows', () => {
