@@ -139,7 +139,7 @@ describe('what nf_tables cannot do without programs is said, with its rule', () 
       ['later fragments', later],
       ['later fragments', later],
     ]);
-    expect(chain('prerouting_m450_later')?.map(([name]) => name)).toEqual(['net']);
+    expect(chain('prerouting_m450_later')?.map(([name]) => name)).toEqual(['net', 'default']);
     const plain = compileRules([hook([rule('net', from('192.0.2.0/24'))], { hook: 'prerouting', priority: -450 })], [], { table: 'weir' });
     expect(plain.table.chains.map(({ name }) => name)).not.toContain('prerouting_m450_later');
   });
