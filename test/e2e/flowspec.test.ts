@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { FlowsAnswer } from '../../apps/weir/src/api/index.ts';
 import { type Host, type Lab, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
+import { mountBpf } from './mount-bpf.ts';
 import { Weir } from './weir.ts';
 
 const VICTIM = '203.0.113.7';
@@ -167,4 +169,26 @@ test('rules of our own are announced, again after a restart, and withdrawn', asy
   expect((await flows(weir)).announced).toMatchObject([{ flow: rule, peers: ['controller'], told: ['controller'] }]);
   await weir.command('flow', 'delete', rule, '--socket', weir.socket);
   await waitFor('gobgpd to lose it for good', async () => !(await heard()).includes('203.0.113.9/32'));
+});
+
+test.each(['xdp', 'tc'])('programs at %s stop an attack while it is announced', async (at) => {
+  // Before the lab: it is taken away after what runs there.
+  const pins = join(await mountBpf(), 'weir');
+  const scene = await build();
+  const places = at === 'xdp' ? 'xdp: { interfaces: [out], on_exit: detach }' : 'tc: { ingress: [out], on_exit: detach }';
+  const weir = new Weir(
+    scene.lab,
+    scene.border,
+    `${CONFIG.replace('flowspec:', `flowspec:\n  at: ${at}`)}ebpf:\n  ${places}\n  pin_directory: ${pins}\n`,
+  );
+  await weir.start();
+  await weir.established(1);
+  const rule = ['match', 'destination', `${VICTIM}/32`, 'protocol', 'udp', 'source-port', '==123', 'then', 'discard'];
+  await scene.gobgp('global', 'rib', '-a', 'ipv4-flowspec', 'add', ...rule);
+  await waitFor('the attack to be stopped', async () => (await arrive(scene, 123)) === 0);
+  expect(await arrive(scene, 53)).toBe(20);
+  expect((await flows(weir)).flows[0]?.counters?.[0]?.packets).toBeGreaterThanOrEqual(20);
+  await scene.gobgp('global', 'rib', '-a', 'ipv4-flowspec', 'del', ...rule);
+  await waitFor('the way to be open', async () => (await arrive(scene, 123)) === 20, { timeoutMs: 30_000 });
+  await weir.stop();
 });

@@ -1,22 +1,12 @@
-import { mkdirSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findCgroup2 } from '@weir/ebpf/kernel';
 import { expect, onTestFinished, test } from 'vitest';
 import type { VerdictSummary } from '../../apps/weir/src/api/index.ts';
 import { runCommand, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
+import { mountBpf } from './mount-bpf.ts';
 import { Weir } from './weir.ts';
-
-async function mountBpf(): Promise<string> {
-  const mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
-  onTestFinished(async () => {
-    await runCommand('umount', [mounted]);
-    rmdirSync(mounted);
-  });
-  await runCommand('mount', ['-t', 'bpf', 'bpf', mounted]);
-  return mounted;
-}
 
 /** A cgroup of this test's own. */
 function makeCgroup(): string {
