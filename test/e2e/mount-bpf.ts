@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { runCommand } from '../lab/index.ts';
 
-/** A BPF file system of one test's own; what is attached from it has to be gone before the test is over. */
+/** A BPF file system of one test's own: mounted before the lab is made, so that it goes after what runs there. */
 export async function mountBpf(): Promise<string> {
   const mounted = mkdtempSync(join(tmpdir(), 'weir-bpffs-'));
   onTestFinished(async () => {

@@ -75,3 +75,22 @@ export function text(values: Values, name: string): string | undefined {
 export function word<W extends string>(values: Values, name: string, words: readonly [W, ...W[]]): W {
   return words.find((w) => w === values[name]) ?? words[0];
 }
+
+/** What a process that manages the kernel takes besides its configuration and its socket. */
+export function withDaemonOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--state-directory <directory>', 'where the ledger and saved sets are kept').env('WEIR_STATE_DIRECTORY'))
+    .addOption(new Option('--netns <name>', 'network namespace whose nf_tables is managed').env('WEIR_NETNS'))
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info')
+        .env('WEIR_LOG_LEVEL'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'auto is text on a terminal')
+        .choices(['auto', 'json', 'text'])
+        .default('auto')
+        .env('WEIR_LOG_FORMAT'),
+    );
+}

@@ -14,7 +14,7 @@ import { addImportCommands } from './groups/import.ts';
 import { addObserveCommand } from './groups/observe.ts';
 import { addReplayCommand } from './groups/replay.ts';
 import type { Io } from './io.ts';
-import { configOption, count, type GroupContext, outputOption, text, type Values, word } from './options.ts';
+import { configOption, count, type GroupContext, outputOption, text, type Values, withDaemonOptions, word } from './options.ts';
 import { DEFAULT_CONFIG } from './paths.ts';
 import { escapeControl } from './render/escape.ts';
 import { type ColorChoice, type Palette, palette } from './render/paint.ts';
@@ -40,26 +40,14 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
 
   const { run, exabgp, restore, clear, expire, demo } = entrypoints;
   if (run) {
-    program
-      .command('run')
-      .summary('run the daemon')
-      .description('Speaks BGP, keeps the kernel in step with what is announced, and serves the control socket. Stays in the foreground.')
-      .addOption(configOption())
-      .addOption(new Option('--socket <path>', 'control socket').env('WEIR_SOCKET'))
-      .addOption(new Option('--state-directory <directory>', 'where the ledger and saved sets are kept').env('WEIR_STATE_DIRECTORY'))
-      .addOption(new Option('--netns <name>', 'network namespace whose nf_tables is managed').env('WEIR_NETNS'))
-      .addOption(
-        new Option('--log-level <level>', 'least level that is logged')
-          .choices(['debug', 'info', 'warn', 'error'])
-          .default('info')
-          .env('WEIR_LOG_LEVEL'),
-      )
-      .addOption(
-        new Option('--log-format <format>', 'auto is text on a terminal')
-          .choices(['auto', 'json', 'text'])
-          .default('auto')
-          .env('WEIR_LOG_FORMAT'),
-      )
+    withDaemonOptions(
+      program
+        .command('run')
+        .summary('run the daemon')
+        .description('Speaks BGP, keeps the kernel in step with what is announced, and serves the control socket. Stays in the foreground.')
+        .addOption(configOption())
+        .addOption(new Option('--socket <path>', 'control socket').env('WEIR_SOCKET')),
+    )
       .option('--clear', 'at the end, take out of the kernel what Weir added')
       .action(async (o: Values) => {
         done(

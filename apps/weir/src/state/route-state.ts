@@ -11,6 +11,7 @@ import { FlowState } from './flows/flow-state.ts';
 import { isFlowFamily, keepValidated } from './flows/flow-view.ts';
 import { UnicastFoundation } from './flows/unicast-foundation.ts';
 import { LedgerMembers } from './ledger-members.ts';
+import { markRefreshing } from './mark-refreshing.ts';
 import { memberEvent } from './member-event.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
 import { familyIndex, type PeerState } from './peer-state.ts';
@@ -207,8 +208,10 @@ export class RouteState {
   converged(peer: string, family: FamilyName): void {
     const state = this.#peer(peer);
     if (!state) return;
-    if (isFlowFamily(family)) this.flows.converged(peer, family);
-    if (isFlowFamily(family)) return;
+    if (isFlowFamily(family)) {
+      this.flows.converged(peer, family);
+      return;
+    }
     state.learned[familyIndex(family)] = true;
     this.#rib.timersChanged = true;
     this.#removeWhere(peer, family, (row) => this.#rib.routes.epoch[row] !== 0);
@@ -325,15 +328,9 @@ export class RouteState {
   }
 
   #setRefreshing(name: string, family: FamilyName, begins: boolean): void {
-    const peer = isFlowFamily(family) ? undefined : this.#peer(name);
+    const peer = this.#peer(name);
     if (isFlowFamily(family)) this.flows.setRefreshing(name, family, begins);
-    if (!peer || isFlowFamily(family)) return;
-    const f = familyIndex(family);
-    const { epoch, flags } = this.#rib.routes;
-    this.#rib.forEachRow(peer, (row) => {
-      if (epoch[row] === 0 && this.#rib.familyOf(row) === f)
-        flags[row] = begins ? (flags[row] as number) | ROW.refreshing : (flags[row] as number) & ~ROW.refreshing;
-    });
+    else if (peer) markRefreshing(this.#rib, peer, familyIndex(family), begins);
   }
 
   #removeWhere(name: string, family: UnicastFamily, goes: (row: number) => boolean): void {

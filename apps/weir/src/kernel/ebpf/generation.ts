@@ -22,7 +22,6 @@ export function isCounted(need: MapNeed): need is CountedNeed {
 /** What programs are bound to besides a generation's own maps; all of it stays the giver's. */
 export interface GivenMaps {
   readonly provide: (need: MapNeed) => BpfMap | undefined;
-  readonly constant: (symbol: string) => bigint | undefined;
 }
 
 interface Counted {
@@ -109,7 +108,6 @@ export class Generation {
         const loaded = loadVariant(variant, compiled, {
           name: `weir_${compiled.place}`,
           provide: (need) => (isCounted(need) ? countIn(counted, need, refs.length) : given.provide(need)),
-          constant: given.constant,
         });
         try {
           directory.pin(loaded.program, PIN.program + pinName(variant));

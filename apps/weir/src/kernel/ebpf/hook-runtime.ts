@@ -108,7 +108,6 @@ export class HookRuntime {
         if (need.kind === 'event-rates' || need.kind === 'generation') made.push(map);
         return map;
       },
-      constant: (symbol) => this.#parts.lists.constant(symbol),
     });
     for (const map of made) map.close();
     this.#maps.end();
@@ -161,7 +160,7 @@ export class HookRuntime {
       if (need.kind === 'list') return this.#parts.lists.open(need).map;
       return known && compareMap(known.info(), { name: known.name, ...need.shape }).length === 0 ? known : undefined;
     };
-    return loadHook(compiled, { name: `weir_${compiled.place}`, provide, constant: (symbol) => this.#parts.lists.constant(symbol) });
+    return loadHook(compiled, { name: `weir_${compiled.place}`, provide });
   }
 
   /** What the programs look into that are in force, or were last to be loaded. */

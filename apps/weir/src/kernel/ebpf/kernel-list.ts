@@ -26,8 +26,6 @@ export interface KernelList {
   members(): PrefixColumns;
   /** Whether the map is whole, and has as many members as this process has put there; it looks at all of it. */
   isSound(): boolean;
-  /** The value of a constant that programs with this list name; undefined for others. */
-  constant(symbol: string): bigint | undefined;
   /** Gives the descriptors back; what is pinned stays. */
   close(): void;
 }

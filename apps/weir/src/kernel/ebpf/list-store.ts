@@ -89,15 +89,6 @@ export class ListStore {
     return this.#lists.has(nameOf(set, family));
   }
 
-  /** The value of a constant that belongs to a list. */
-  constant(symbol: string): bigint | undefined {
-    for (const { list } of this.#lists.values()) {
-      const value = list.constant(symbol);
-      if (value !== undefined) return value;
-    }
-    return undefined;
-  }
-
   /** Undefined where no program has such a list. */
   apply(delta: MemberDelta): ListChange | undefined {
     const entry = this.#lists.get(nameOf(delta.set, delta.family));

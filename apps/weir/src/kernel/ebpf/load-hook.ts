@@ -31,8 +31,6 @@ export interface LoadHookOptions {
   readonly name: string;
   /** A map that is there already, which stays the caller's; undefined makes a new one. */
   readonly provide?: (need: MapNeed) => BpfMap | undefined;
-  /** The constants that the program names, but for those of lists; asked when every map is there. */
-  readonly constant?: (symbol: string) => bigint | undefined;
 }
 
 /** A program with the maps that were made for it. The kernel keeps both for as long as one of the program's holders is there. */
@@ -48,10 +46,7 @@ export interface LoadedHook {
  * Makes the maps that a program needs, with their contents, and loads it.
  * @throws BpfError, VerifierError
  */
-export function loadHook(
-  { place, program: assembled, maps: needs }: CompiledHook,
-  { name, provide, constant }: LoadHookOptions,
-): LoadedHook {
+export function loadHook({ place, program: assembled, maps: needs }: CompiledHook, { name, provide }: LoadHookOptions): LoadedHook {
   const open: { close(): void }[] = [];
   const close = (): void => {
     for (const one of open) one.close();
@@ -71,7 +66,7 @@ export function loadHook(
     const descriptors = new Map([...maps].map(([symbol, { fd }]) => [symbol, fd]));
     for (const symbol of assembled.symbols) {
       if (symbol.kind !== 'constant') continue;
-      const value = memberOffset(symbol.name) ?? constant?.(symbol.name);
+      const value = memberOffset(symbol.name);
       if (value !== undefined) constants.set(symbol.name, value);
     }
     const called = assembled.symbols.filter(({ kind }) => kind === 'kernel-function').map((symbol) => symbol.name);

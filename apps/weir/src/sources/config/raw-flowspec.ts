@@ -5,8 +5,6 @@ import type { SessionLoss } from '../../model/named-set.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import type { RawChurn } from './raw.ts';
 
-export type { RawChurn } from './raw.ts';
-
 /** `flowspec:` as written. */
 export interface RawFlowspec {
   at: 'prerouting' | 'xdp' | 'tc';

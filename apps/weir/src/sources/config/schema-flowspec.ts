@@ -3,7 +3,8 @@ import { DEFAULT_FLOWSPEC, FLOW_ACTIONS, type FlowActionKind } from '../../model
 import { integer, name, prefixShape, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
 import { sessionLoss } from './leaves.ts';
-import type { RawChurn, RawFlowAnnounce, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+import type { RawFlowAnnounce, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+import { churnShape, peerName } from './schema-parts.ts';
 
 const MOST_TABLE = 0xffffffff;
 
@@ -21,7 +22,7 @@ const { guard: GUARD } = DEFAULT_FLOWSPEC;
 
 const guard = table<RawFlowGuard>('a guard', {
   peers: required(
-    list(name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64), { alone: true, atLeastOne: true }),
+    list(peerName(), { alone: true, atLeastOne: true }),
     'The peers that it is for. A peer has one guard; of a peer without one nothing is enforced.',
   ),
   destinations: optional(list(prefixShape(), { atLeastOne: true }), 'The destination of a rule lies in one of these.', 'anywhere'),
@@ -50,21 +51,8 @@ const guard = table<RawFlowGuard>('a guard', {
     'Rules of one peer, of both families. When there are so many, those in force stay and what comes is refused.',
   ),
   churn: optional(
-    table<RawChurn>('churn', {
-      rate: defaulted(
-        integer('rate', 1, 1_000_000),
-        GUARD.churn.rate,
-        String(GUARD.churn.rate),
-        'New or changed rules a second; what exceeds it waits.',
-      ),
-      burst: defaulted(
-        integer('burst', 1, 1_000_000),
-        GUARD.churn.burst,
-        String(GUARD.churn.burst),
-        'New or changed rules that may come at once.',
-      ),
-    }),
-    'How fast one peer may add rules. Withdrawals never wait.',
+    churnShape(1_000_000, GUARD.churn, 'New rules'),
+    'How fast one peer may add rules; what exceeds it waits. Changes of rules in force and withdrawals never do.',
   ),
 });
 
@@ -77,10 +65,7 @@ const redirect = table<RawFlowRedirect>('a redirect', {
 });
 
 const announce = table<RawFlowAnnounce>('announce', {
-  peers: required(
-    list(name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64), { alone: true, atLeastOne: true }),
-    'The peers that may be told.',
-  ),
+  peers: required(list(peerName(), { alone: true, atLeastOne: true }), 'The peers that may be told.'),
   destinations: optional(list(prefixShape(), { atLeastOne: true }), 'The destination of a rule lies in one of these.', 'anywhere'),
   max_rules: defaulted(integer('max_rules', 1, 10_000), 100, '100', 'Rules at most.'),
 });

@@ -21,7 +21,6 @@ import {
   type RawBase,
   type RawBgp,
   type RawBorder,
-  type RawChurn,
   type RawConvergence,
   type RawExabgp,
   type RawFile,
@@ -39,11 +38,11 @@ import {
 import { cumulusShape } from './schema-cumulus.ts';
 import { ebpfShape } from './schema-ebpf.ts';
 import { flowspecShape } from './schema-flowspec.ts';
+import { churnShape, peerName } from './schema-parts.ts';
 
 const DAY = 86_400_000;
 /** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
 const LONGEST_STALE_TIME = 0xffffff * 1000;
-const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);
 const setName = (): Shape<string> => name('a set name', /^[a-z0-9_]+$/, 'small letters, digits and _', 64);
 const nftName = (): Shape<string> =>
   name('an nf_tables name', /^[A-Za-z][A-Za-z0-9_./\\]*$/, 'a letter, then letters, digits, _ . / and \\', 128);
@@ -158,23 +157,7 @@ const guard = table<RawGuard>('guard', {
     String(DEFAULTS.maxMembers),
     'Members over both families. When the set is full, what is installed stays and what comes is refused.',
   ),
-  churn: optional(
-    table<RawChurn>('churn', {
-      rate: defaulted(
-        integer('rate', 1, 10_000_000),
-        DEFAULTS.churn.rate,
-        String(DEFAULTS.churn.rate),
-        'Changes a second that one peer may cause.',
-      ),
-      burst: defaulted(
-        integer('burst', 1, 10_000_000),
-        DEFAULTS.churn.burst,
-        String(DEFAULTS.churn.burst),
-        'Changes that may come at once.',
-      ),
-    }),
-    'How fast one peer may change the set; what exceeds it waits.',
-  ),
+  churn: optional(churnShape(10_000_000, DEFAULTS.churn, 'Changes'), 'How fast one peer may change the set; what exceeds it waits.'),
 });
 
 const nft = table<RawNft>('nft', {

@@ -84,11 +84,6 @@ export class TrieList implements KernelList {
     return family === this.#family && shape.type === 'array' && shape.flags === SET_LAYOUT.mapFlags;
   }
 
-  /** It has none but the one that `loadHook` knows from the map. */
-  constant(): undefined {
-    return undefined;
-  }
-
   apply(delta: MemberDelta): ListChange {
     const before = this.#memory;
     const empty = before.size === 0;
