@@ -12,6 +12,7 @@ import {
   NETLINK_CAP_ACK,
   NETLINK_DROP_MEMBERSHIP,
   NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
   SO_DOMAIN,
   SO_PROTOCOL,
   SO_RCVBUF,
@@ -69,6 +70,8 @@ export interface NetlinkOptions {
   readonly capAck?: boolean;
   /** Errors carry the kernel's text and the offset of what it refused. */
   readonly extAck?: boolean;
+  /** Requests of NETLINK_ROUTE are looked at closely: the kernel leaves out of a list what its header and attributes do not ask for (Linux 4.20). */
+  readonly strictCheck?: boolean;
 }
 
 /**
@@ -139,6 +142,7 @@ export class NetlinkSocket {
   #configure(options: NetlinkOptions): void {
     if (options.capAck) setIntOption(this.#fd, NETLINK_CAP_ACK, 1);
     if (options.extAck) setIntOption(this.#fd, NETLINK_EXT_ACK, 1);
+    if (options.strictCheck) setIntOption(this.#fd, NETLINK_GET_STRICT_CHK, 1);
     if (options.sendBuffer !== undefined) this.setSendBuffer(options.sendBuffer);
     if (options.receiveBuffer !== undefined) this.setReceiveBuffer(options.receiveBuffer);
     for (const group of options.groups ?? []) this.join(group);

@@ -51,6 +51,7 @@ export const NETLINK_ADD_MEMBERSHIP: SocketOption = option('NETLINK_ADD_MEMBERSH
 export const NETLINK_DROP_MEMBERSHIP: SocketOption = option('NETLINK_DROP_MEMBERSHIP', 2);
 export const NETLINK_CAP_ACK: SocketOption = option('NETLINK_CAP_ACK', 10);
 export const NETLINK_EXT_ACK: SocketOption = option('NETLINK_EXT_ACK', 11);
+export const NETLINK_GET_STRICT_CHK: SocketOption = option('NETLINK_GET_STRICT_CHK', 12);
 
 /** Sets an option. Throws SystemError. */
 export function setOption(fd: number, { level, number, name }: SocketOption, value: Uint8Array, detail = ''): void {

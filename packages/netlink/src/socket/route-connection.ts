@@ -46,9 +46,10 @@ export class RouteConnection {
   readonly #writer = new Writer(256);
   #sequence = 0;
 
-  /** `netns`: a name as in `ip netns`, or a path. */
-  constructor(netns?: string | undefined) {
-    this.#socket = NetlinkSocket.open(NETLINK_ROUTE, { ...(netns === undefined ? {} : { netns }), capAck: true, extAck: true });
+  /** `netns`: a name as in `ip netns`, or a path. `strictCheck`: lists have only what their header and attributes ask for. */
+  constructor(netns?: string | undefined, { strictCheck = false }: { readonly strictCheck?: boolean } = {}) {
+    const options = { capAck: true, extAck: true, strictCheck };
+    this.#socket = NetlinkSocket.open(NETLINK_ROUTE, { ...(netns === undefined ? {} : { netns }), ...options });
   }
 
   /** Asks for something and waits for the acknowledgement; what is answered before it goes to `visit`. */
