@@ -1,9 +1,13 @@
+import type { FlowFamily } from '@weir/bgp/flowspec';
 import type { Versioned } from './answers.ts';
 
 /** An announcement of a flow rule. */
 export interface FlowSummary {
   /** As BIRD writes it. */
   readonly flow: string;
+  readonly family: FlowFamily;
+  /** The rule as it was announced, in hexadecimal digits. */
+  readonly octets: string;
   readonly peer: string;
   readonly path_id?: number;
   /** `not-best`: another announcement of the same rule counts. `waiting`: for the churn limit of its peer. */
@@ -13,12 +17,37 @@ export interface FlowSummary {
   readonly actions: readonly string[];
   /** Actions that do not count, and why. */
   readonly notes: readonly string[];
+  /** What all of them come to. */
+  readonly treatment: readonly string[];
+  /** With those that are actions. */
+  readonly communities: readonly string[];
   readonly as_path: readonly number[];
   readonly since: string;
   /** Not heard of since its session was lost. */
   readonly stale: boolean;
   /** Of what is enforced: what each of its steps has counted. A rate counts what it dropped (nf_tables), or all it was asked about (programs). */
   readonly counters?: readonly { readonly step: string; readonly packets: number; readonly bytes: number }[];
+}
+
+/** What another configuration would make of an announcement. */
+export interface FlowChange {
+  readonly flow: string;
+  readonly peer: string;
+  readonly actions: readonly string[];
+  /** Absent where it is not one of a flow rule then: its peer or family is gone. */
+  readonly before: FlowStanding;
+  readonly after: FlowStanding | undefined;
+}
+
+export type FlowStanding = Pick<FlowSummary, 'state' | 'refused'>;
+
+export interface FlowPlanAnswer extends Versioned {
+  /** Of the files that were compared. */
+  readonly digest: string;
+  readonly enforced: { readonly before: number; readonly after: number };
+  readonly changes: readonly FlowChange[];
+  /** How many there are. */
+  readonly total: number;
 }
 
 export interface FlowPeerSummary {

@@ -1,10 +1,11 @@
-import { flowActions, printFlowAction } from '@weir/bgp/flowspec';
+import { flowActions, printFlowAction, treatmentActions } from '@weir/bgp/flowspec';
+import { printHex } from '@weir/wire/bytes';
 import { type FlowSummary, type FlowsAnswer, FORMAT_VERSION, type Params } from '../api/index.ts';
 import { FLOW_STEPS, flowRuleName } from '../compile/flows/index.ts';
 import type { FlowConfig } from '../model/flow.ts';
 import type { RuleCount } from '../model/kernel-port.ts';
 import type { FlowState, FlowView } from '../state/index.ts';
-import { iso } from './summaries.ts';
+import { iso, printCommunities } from './summaries.ts';
 
 const DEFAULT_PAGE = 1000;
 
@@ -30,7 +31,8 @@ export function answerFlows(
   };
 }
 
-function summarizeFlow({ flow, peer, attributes, state, refusal }: FlowView, counts: ReadonlyMap<string, RuleCount>): FlowSummary {
+function summarizeFlow(view: FlowView, counts: ReadonlyMap<string, RuleCount>): FlowSummary {
+  const { flow, peer, attributes, state, refusal } = view;
   const { provenance: why, treatment, rule } = flow;
   if (why.kind !== 'flow') throw new TypeError(`a flow rule because of ${why.kind}`);
   const counters = FLOW_STEPS.flatMap((step) => {
@@ -39,15 +41,24 @@ function summarizeFlow({ flow, peer, attributes, state, refusal }: FlowView, cou
   });
   return {
     flow: why.flow,
+    family: rule.family,
+    octets: printHex(rule.octets),
     peer,
     ...(why.pathId === undefined ? {} : { path_id: why.pathId }),
     state,
     ...(refusal ? { refused: refusal } : {}),
-    actions: flowActions(attributes).map(printFlowAction),
+    actions: announcedActions(view),
     notes: treatment.notes.map(({ action, reason }) => `${printFlowAction(action)}: ${reason}`),
+    treatment: treatmentActions(treatment).map(printFlowAction),
+    communities: attributes ? printCommunities(attributes) : [],
     as_path: why.asPath,
     since: iso(why.since),
     stale: why.stale,
     ...(state === 'enforced' ? { counters } : {}),
   };
+}
+
+/** What was asked for, as text. */
+export function announcedActions({ attributes, flow }: FlowView): readonly string[] {
+  return (attributes ? flowActions(attributes) : treatmentActions(flow.treatment)).map(printFlowAction);
 }

@@ -148,7 +148,7 @@ export class Daemon {
       clock: systemClock,
       hostAddresses: (tenant) => this.#addresses.of(tenant),
       events: this.#emit,
-      unenforceable: (flow) => this.#config.flowspec && unenforceable(flow, this.#config.flowspec),
+      unenforceable,
     });
     this.#state.configure(config);
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.

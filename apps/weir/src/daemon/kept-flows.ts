@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import {
   decodeFlowRule,
-  type FlowAction,
-  type FlowTreatment,
   flowOrderKey,
   flowTreatment,
   parseFlowAction,
   printFlow,
   printFlowAction,
+  treatmentActions,
 } from '@weir/bgp/flowspec';
 import { parseHex, printHex } from '@weir/wire/bytes';
 import * as z from 'zod/mini';
@@ -62,19 +61,8 @@ export function writeKeptFlows(stateDirectory: string, flows: Iterable<ActiveFlo
   const kept = [...flows].map(({ rule: { family, octets }, treatment, provenance }) => ({
     family,
     octets: printHex(octets),
-    actions: actionsOf(treatment).map(printFlowAction),
+    actions: treatmentActions(treatment).map(printFlowAction),
     ...(provenance.kind === 'flow' ? { peer: provenance.peer, since: provenance.since } : { peer: '', since: 0 }),
   }));
   writeWhole(pathOf(stateDirectory), JSON.stringify({ version: VERSION, flows: kept }), { mode: 0o600, survives: 'process' });
-}
-
-/** Actions that come to a treatment. */
-function actionsOf({ rateBytes, ratePackets, sample, terminal, mark, redirect }: FlowTreatment): readonly FlowAction[] {
-  const actions: FlowAction[] = [{ kind: 'traffic-action', sample, terminal }];
-  if (rateBytes !== undefined) actions.push({ kind: 'rate-bytes', rate: rateBytes, asn: 0 });
-  if (ratePackets !== undefined) actions.push({ kind: 'rate-packets', rate: ratePackets, asn: 0 });
-  if (mark !== undefined) actions.push({ kind: 'mark', dscp: mark });
-  if (redirect?.kind === 'rt') actions.push({ kind: 'redirect-rt', administrator: redirect.administrator, local: redirect.local });
-  if (redirect?.kind === 'ip') actions.push({ kind: 'redirect-ip', address: redirect.address, copy: redirect.copy });
-  return actions;
 }

@@ -3,6 +3,7 @@ import {
   type Capability,
   describeNotification,
   type Notification,
+  type PathAttributes,
   printCommunity,
   printExtendedCommunity,
   printFamily,
@@ -180,11 +181,7 @@ export function summarizeRoute(route: RouteEntry): RouteSummary {
     ...(route.pathId === undefined ? {} : { path_id: route.pathId }),
     ...(route.nextHop ? { next_hop: printIp(route.nextHop.address) } : {}),
     as_path: a.asPath?.flatMap((segment) => segment.asns) ?? [],
-    communities: [
-      ...(a.communities?.map(printCommunity) ?? []),
-      ...(a.largeCommunities?.map(printLargeCommunity) ?? []),
-      ...(a.extendedCommunities?.map(printExtendedCommunity) ?? []),
-    ],
+    communities: printCommunities(a),
     attributes: attributesToJson(a),
     sets: route.sets.map((s) => s.set),
     refused: [
@@ -195,6 +192,14 @@ export function summarizeRoute(route: RouteEntry): RouteSummary {
     ...(route.longLivedStale ? { long_lived_stale: true } : {}),
     since: iso(route.since),
   };
+}
+
+export function printCommunities({ communities = [], largeCommunities = [], extendedCommunities = [] }: PathAttributes): readonly string[] {
+  return [
+    ...communities.map(printCommunity),
+    ...largeCommunities.map(printLargeCommunity),
+    ...extendedCommunities.map(printExtendedCommunity),
+  ];
 }
 
 export function summarizeMember(member: Member): MemberSummary {

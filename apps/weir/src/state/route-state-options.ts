@@ -1,7 +1,7 @@
 import type { HashKey } from '@weir/wire/bytes';
 import type { Ip } from '@weir/wire/inet';
 import type { EventSink } from '../model/event.ts';
-import type { ActiveFlow } from '../model/flow.ts';
+import type { ActiveFlow, FlowConfig } from '../model/flow.ts';
 import type { RefreshRequest } from './reconfigure.ts';
 import type { RibLimits } from './rib-limits.ts';
 
@@ -22,7 +22,7 @@ export interface RouteStateOptions {
   readonly hashKey?: HashKey;
   readonly limits?: Partial<RibLimits>;
   /** Why what enforces flow rules cannot do what one asks for. */
-  readonly unenforceable?: (flow: ActiveFlow) => string | undefined;
+  readonly unenforceable?: (flow: ActiveFlow, config: FlowConfig) => string | undefined;
 }
 
 export interface ConfigureResult {

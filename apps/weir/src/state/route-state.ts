@@ -71,6 +71,7 @@ export class RouteState {
   readonly #ledger: LedgerMembers;
   /** Flow rules: what is said of flow families here goes there. */
   readonly flows: FlowState;
+  readonly #unicast: UnicastFoundation;
   #config: Config | undefined;
   /** The peer that was last asked for: messages come in runs. */
   #lastPeer: PeerState | undefined;
@@ -89,7 +90,8 @@ export class RouteState {
     );
     this.#ledger = new LedgerMembers(this.#rib);
     const { clock, unenforceable } = options;
-    this.flows = new FlowState({ clock, unicast: new UnicastFoundation(this.#rib), unenforceable: unenforceable ?? (() => undefined) });
+    this.#unicast = new UnicastFoundation(this.#rib);
+    this.flows = new FlowState({ clock, unicast: this.#unicast, unenforceable: unenforceable ?? (() => undefined) });
   }
 
   /** Takes the first or a further configuration and applies the difference; see `ConfigureResult`. */
@@ -111,7 +113,7 @@ export class RouteState {
       for (const name of request.families) if (peer && !isFlowFamily(name)) peer.learned[familyIndex(name)] = false;
     }
     this.#rib.timersChanged = true;
-    this.flows.unicast.changed();
+    this.#unicast.changed();
     this.#advance();
     this.#finish();
     return { refresh, changedSets: changed };
@@ -155,7 +157,7 @@ export class RouteState {
       this.#rib.announce(state, announcement, message.rawAttributes, session.fourOctetAs, otc);
       if (state.blocked > before) blocked.push(announcement.run.family);
     }
-    this.flows.unicast.updated(message);
+    this.#unicast.updated(message);
     this.flows.update(peer, message);
     this.#finish();
     return blocked.length === 0 ? NOTHING_BLOCKED : { blocked };
@@ -165,7 +167,7 @@ export class RouteState {
   sessionUp(peer: string, identifier?: Ip): void {
     const state = this.#peer(peer);
     if (state) state.up = true;
-    if (identifier) this.flows.unicast.identify(peer, identifier);
+    if (identifier) this.#unicast.identify(peer, identifier);
   }
 
   /** The session is lost: routes become stale and each set's hold begins. */
@@ -177,7 +179,7 @@ export class RouteState {
     if (loss.hard) this.#rib.forEachRow(state, (row) => this.#rib.removeRow(row));
     else makeStale(this.#rib, state, loss);
     this.flows.sessionDown(peer, loss);
-    this.flows.unicast.changed();
+    this.#unicast.changed();
     this.#rib.timersChanged = true;
     this.#advance();
     this.#finish();
@@ -341,7 +343,7 @@ export class RouteState {
     this.#rib.forEachRow(peer, (row) => {
       if (this.#rib.familyOf(row) === f && goes(row)) this.#rib.removeRow(row);
     });
-    this.flows.unicast.changed();
+    this.#unicast.changed();
     this.#advance();
     this.#finish();
   }

@@ -35,6 +35,12 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#tokens, this.#burst);
   }
 
+  copy(): TokenBucket {
+    const copy = new TokenBucket({ rate: this.#rate, burst: this.#burst }, this.#at);
+    copy.#tokens = this.#tokens;
+    return copy;
+  }
+
   #fill(now: number): void {
     if (now <= this.#at) return;
     this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) * this.#rate) / 1000);

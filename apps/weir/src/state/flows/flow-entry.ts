@@ -1,10 +1,11 @@
 import type { PathAttributes } from '@weir/bgp/codec';
-import { type FlowRule, type FlowTreatment, flowComponent, printFlow } from '@weir/bgp/flowspec';
-import type { Prefix } from '@weir/wire/inet';
+import { type FlowRoute, type FlowRule, type FlowTreatment, flowComponent, flowOrderKey, printFlow } from '@weir/bgp/flowspec';
+import type { Ip, Prefix } from '@weir/wire/inet';
+import type { Peer } from '../../model/config.ts';
 import type { ActiveFlow } from '../../model/flow.ts';
 import type { StaleTimes } from '../peer-state.ts';
 import type { FlowRefusal } from './flow-guard.ts';
-import { compareRanks, type PathRank } from './path-rank.ts';
+import { compareRanks, type PathRank, rankOf } from './path-rank.ts';
 
 const SHOWN_AS_PATH = 16;
 
@@ -38,6 +39,33 @@ export interface FlowEntry {
 export function destinationOf(rule: FlowRule): Prefix | undefined {
   const component = flowComponent(rule, 'destination');
   return component && component.offset === 0 ? component.prefix : undefined;
+}
+
+/** An announcement as it has come; `order` where the rule is known already. */
+export function newEntry(
+  { name, address, as, localAs }: Peer,
+  { rule, pathId }: FlowRoute,
+  {
+    identifier,
+    order = flowOrderKey(rule),
+    ...heard
+  }: Pick<FlowEntry, 'attributes' | 'treatment' | 'since'> & {
+    readonly identifier: Ip | undefined;
+    readonly order: string | undefined;
+  },
+): FlowEntry {
+  return {
+    ...heard,
+    peer: name,
+    pathId,
+    rule,
+    order,
+    rank: rankOf(heard.attributes, { address, external: as !== localAs, identifier }),
+    destination: destinationOf(rule),
+    refreshing: false,
+    lost: undefined,
+    status: { kind: 'new' },
+  };
 }
 
 /** Names an entry among those of all peers. */

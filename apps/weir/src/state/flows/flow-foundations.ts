@@ -6,15 +6,27 @@ import type { Foundation, UnicastFoundation } from './unicast-foundation.ts';
 const SHARE = 10;
 const GATHER_MS = 100;
 
+export type Unicast = Pick<UnicastFoundation, 'look' | 'identifierOf' | 'watch'>;
+
 interface Destination {
   readonly prefix: Prefix;
   users: number;
 }
 
+/** The same routes, for somebody who is not told when they change. */
+export function unwatched(unicast: Unicast): Unicast {
+  return { look: unicast.look.bind(unicast), identifierOf: unicast.identifierOf.bind(unicast), watch: () => undefined };
+}
+
+/** A clock at which nothing happens any more. */
+export function stopped(at: number): StateClock {
+  return { now: () => at, setTimer: () => ({ cancel: () => undefined }) };
+}
+
 /** What the flow rules at hand are founded on, kept up to date: a look soon after a change of routes or destinations, at once where there was none for a while. */
 export class FlowFoundations {
   readonly #clock: StateClock;
-  readonly #unicast: UnicastFoundation;
+  readonly #unicast: Unicast;
   readonly #changed: () => void;
   readonly #destinations = new Map<string, Destination>();
   #known = new Map<string, Foundation>();
@@ -23,7 +35,7 @@ export class FlowFoundations {
   #rest = 0;
   #timer: { cancel(): void } | undefined;
 
-  constructor(clock: StateClock, unicast: UnicastFoundation, changed: () => void) {
+  constructor(clock: StateClock, unicast: Unicast, changed: () => void) {
     this.#clock = clock;
     this.#unicast = unicast;
     this.#changed = changed;
@@ -65,6 +77,12 @@ export class FlowFoundations {
       this.#watch();
     } else this.#soon();
     return this.#known.get(key);
+  }
+
+  /** Validates from now on, with one look at everything in use. */
+  lookAtAll(): void {
+    this.enabled = true;
+    this.#look([...this.#destinations.values()].map(({ prefix }) => prefix));
   }
 
   close(): void {

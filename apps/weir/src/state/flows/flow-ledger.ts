@@ -29,6 +29,17 @@ export class FlowLedger {
     return this.#flows.keys();
   }
 
+  values(): Iterable<ActiveFlow> {
+    return this.#flows.values();
+  }
+
+  copy(): FlowLedger {
+    const copy = new FlowLedger();
+    for (const [key, flow] of this.#flows) copy.#flows.set(key, flow);
+    for (const learned of this.#learned) copy.#learned.add(learned);
+    return copy;
+  }
+
   /** Somebody has announced it. */
   heard(key: string): void {
     this.#flows.delete(key);

@@ -1,5 +1,5 @@
 import type { FamilyName, NextHop, PathAttributes, UpdateMessage } from '@weir/bgp/codec';
-import { type FlowRoute, flowActions, flowOrderKey, flowTreatment } from '@weir/bgp/flowspec';
+import { type FlowRoute, flowActions, flowTreatment } from '@weir/bgp/flowspec';
 import { equalIp } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { ActiveFlow, FlowConfig, FlowDelta } from '../../model/flow.ts';
@@ -8,13 +8,12 @@ import { type RefreshRequest, sameDefinition, samePeer } from '../reconfigure.ts
 import type { StateClock } from '../route-state-options.ts';
 import type { SessionDown } from '../session-loss.ts';
 import { TokenBucket } from '../token-bucket.ts';
-import { activeFlow, bestEntry, destinationOf, type EntryStatus, entryKey, type FlowEntry } from './flow-entry.ts';
-import { FlowFoundations } from './flow-foundations.ts';
+import { activeFlow, bestEntry, type EntryStatus, entryKey, type FlowEntry, newEntry } from './flow-entry.ts';
+import { FlowFoundations, stopped, type Unicast, unwatched } from './flow-foundations.ts';
 import { type FlowRefusal, guardRefusal } from './flow-guard.ts';
 import { FlowLedger } from './flow-ledger.ts';
-import { countFlows, type FlowPeer, type FlowPeerCounts, type FlowView, isFlowFamily, listFlows } from './flow-view.ts';
-import { rankOf } from './path-rank.ts';
-import type { UnicastFoundation } from './unicast-foundation.ts';
+import { copyFlowPeer, type FlowPeer, newFlowPeer } from './flow-peer.ts';
+import { countFlows, type FlowPeerCounts, type FlowView, isFlowFamily, listFlows, validates } from './flow-view.ts';
 import { validateFlow } from './validate.ts';
 
 /** Flow rules of all peers and of one, whether enforced or not: what comes beyond is counted and forgotten. */
@@ -23,9 +22,9 @@ const MOST_OF_PEER = 50_000;
 
 export interface FlowStateOptions {
   readonly clock: StateClock;
-  readonly unicast: UnicastFoundation;
+  readonly unicast: Unicast;
   /** Why what enforces cannot do what a rule asks for; undefined where it can. */
-  readonly unenforceable: (flow: ActiveFlow) => string | undefined;
+  readonly unenforceable: (flow: ActiveFlow, config: FlowConfig) => string | undefined;
 }
 
 /**
@@ -36,7 +35,6 @@ export interface FlowStateOptions {
  */
 export class FlowState {
   readonly #options: FlowStateOptions;
-  readonly unicast: UnicastFoundation;
   readonly #peers = new Map<string, FlowPeer>();
   readonly #byRule = new Map<string, Set<FlowEntry>>();
   /** What the kernel side was told to enforce. */
@@ -44,7 +42,7 @@ export class FlowState {
   readonly #pending = new Set<string>();
   readonly #listeners = new Set<() => void>();
   readonly #foundations: FlowFoundations;
-  readonly #ledger = new FlowLedger();
+  #ledger = new FlowLedger();
   #config: FlowConfig | undefined;
   #router: Config['bgp'] | undefined;
   #size = 0;
@@ -54,7 +52,6 @@ export class FlowState {
 
   constructor(options: FlowStateOptions) {
     this.#options = options;
-    this.unicast = options.unicast;
     this.#foundations = new FlowFoundations(options.clock, options.unicast, () => {
       this.#judgeAll();
       this.#finish();
@@ -78,16 +75,7 @@ export class FlowState {
       const peer = this.#peers.get(definition.name);
       const churn = this.#guardOf(definition.name)?.churn ?? { rate: 0, burst: 0 };
       if (!peer) {
-        this.#peers.set(definition.name, {
-          definition,
-          entries: new Map(),
-          churn: new TokenBucket(churn, this.#now()),
-          queue: new Set(),
-          admitted: 0,
-          overflow: 0,
-          holds: false,
-          full: false,
-        });
+        this.#peers.set(definition.name, newFlowPeer(definition, new TokenBucket(churn, this.#now())));
         continue;
       }
       validationChanged ||= definition.flowValidation !== peer.definition.flowValidation;
@@ -97,9 +85,7 @@ export class FlowState {
       if (peer.overflow > 0) refresh.push({ peer: definition.name, families: definition.families.filter(isFlowFamily) });
       peer.overflow = 0;
     }
-    this.#foundations.enabled = config.bgp.peers.some(
-      ({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily),
-    );
+    this.#foundations.enabled = validates(config);
     if (!sameDefinition(before, config.flowspec) || validationChanged) this.#judgeAll();
     this.#settle();
     this.#finish();
@@ -207,9 +193,30 @@ export class FlowState {
     return () => this.#listeners.delete(callback);
   }
 
-  /** Every announcement, in the order in which rules are judged. */
+  /** Every announcement, and what is in force without one, in the order in which rules are judged. */
   list(): readonly FlowView[] {
-    return listFlows(this.#byRule.values());
+    const unheard = [...this.#ledger.values()].filter(({ rule }) => !bestEntry(this.#byRule.get(rule.key) ?? []));
+    return listFlows(this.#byRule.values(), unheard);
+  }
+
+  /** What `list` would say once another configuration is in force. Changes nothing. */
+  preview(config: Config): readonly FlowView[] {
+    const copy = new FlowState({ ...this.#options, clock: stopped(this.#now()), unicast: unwatched(this.#options.unicast) });
+    copy.#config = this.#config;
+    copy.#router = this.#router;
+    copy.#size = this.#size;
+    copy.#ledger = this.#ledger.copy();
+    for (const [name, peer] of this.#peers) {
+      const own = copyFlowPeer(peer);
+      copy.#peers.set(name, own);
+      for (const entry of own.entries.values()) {
+        copy.#byRule.set(entry.rule.key, (copy.#byRule.get(entry.rule.key) ?? new Set()).add(entry));
+        if (entry.destination) copy.#foundations.use(entry.destination);
+      }
+    }
+    if (validates(config)) copy.#foundations.lookAtAll();
+    copy.configure(config);
+    return copy.list();
   }
 
   counts(): readonly FlowPeerCounts[] {
@@ -239,9 +246,10 @@ export class FlowState {
     return this.#config?.guards.find(({ peers }) => peers.includes(peer));
   }
 
-  #put(peer: FlowPeer, { rule, pathId }: FlowRoute, attributes: PathAttributes, nextHop: NextHop | undefined): void {
-    const { name, address, as, localAs } = peer.definition;
-    const key = entryKey(name, rule, pathId);
+  #put(peer: FlowPeer, route: FlowRoute, attributes: PathAttributes, nextHop: NextHop | undefined): void {
+    const { name } = peer.definition;
+    const { rule } = route;
+    const key = entryKey(name, rule, route.pathId);
     const before = peer.entries.get(key);
     if (!before && (this.#size >= MOST_ENTRIES || peer.entries.size >= MOST_OF_PEER)) {
       peer.overflow++;
@@ -253,20 +261,8 @@ export class FlowState {
       before.refreshing = false;
       return;
     }
-    const entry: FlowEntry = {
-      peer: name,
-      pathId,
-      rule,
-      order: before?.order ?? flowOrderKey(rule),
-      attributes,
-      treatment,
-      rank: rankOf(attributes, { address, external: as !== localAs, identifier: this.unicast.identifierOf(name) }),
-      destination: destinationOf(rule),
-      since: this.#now(),
-      refreshing: false,
-      lost: undefined,
-      status: { kind: 'new' },
-    };
+    const identifier = this.#options.unicast.identifierOf(name);
+    const entry = newEntry(peer.definition, route, { attributes, treatment, identifier, since: this.#now(), order: before?.order });
     // What is in force changes at once: while it waited, nothing would be in force. What is said again as it was is no change.
     const known = before?.status.kind === 'admitted';
     if (known && !same) peer.churn.take(this.#now());
@@ -330,7 +326,7 @@ export class FlowState {
     const foundation = destination && mode !== 'off' ? this.#foundations.of(destination) : undefined;
     const invalid = validateFlow(entry, mode, foundation);
     if (invalid !== undefined) return { reason: 'invalid', message: invalid };
-    const unenforceable = this.#options.unenforceable(activeFlow(entry));
+    const unenforceable = this.#config && this.#options.unenforceable(activeFlow(entry), this.#config);
     if (unenforceable !== undefined) return { reason: 'unenforceable', message: unenforceable };
     const room = guard.maxRules - peer.admitted + (entry.status.kind === 'admitted' ? 1 : 0);
     return room > 0 ? undefined : { reason: 'full', message: `the peer has ${guard.maxRules} rules in force (max_rules)` };

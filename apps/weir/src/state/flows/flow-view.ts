@@ -1,32 +1,17 @@
 import type { FamilyName, PathAttributes } from '@weir/bgp/codec';
 import type { FlowFamily } from '@weir/bgp/flowspec';
-import type { BgpConfig, Peer } from '../../model/config.ts';
+import type { BgpConfig } from '../../model/config.ts';
 import type { ActiveFlow } from '../../model/flow.ts';
-import type { TokenBucket } from '../token-bucket.ts';
 import { activeFlow, bestEntry, type FlowEntry } from './flow-entry.ts';
 import type { FlowRefusal, FlowRefusalReason } from './flow-guard.ts';
-
-/** One peer as a source of flow rules. */
-export interface FlowPeer {
-  definition: Peer;
-  readonly entries: Map<string, FlowEntry>;
-  readonly churn: TokenBucket;
-  /** Entries that wait, in the order in which they came. */
-  readonly queue: Set<FlowEntry>;
-  admitted: number;
-  /** Announcements forgotten because there was no room. */
-  overflow: number;
-  /** Some of its entries may be of a lost session. */
-  holds: boolean;
-  /** Some were refused because there was no room. */
-  full: boolean;
-}
+import type { FlowPeer } from './flow-peer.ts';
 
 /** What is known of one announcement. */
 export interface FlowView {
   readonly flow: ActiveFlow;
   readonly peer: string;
-  readonly attributes: PathAttributes;
+  /** As they were announced; undefined for what was in force before the start and has not been announced since. */
+  readonly attributes: PathAttributes | undefined;
   /** `not-best`: another announcement of the same rule counts. */
   readonly state: 'enforced' | 'refused' | 'waiting' | 'not-best';
   readonly refusal: FlowRefusal | undefined;
@@ -46,15 +31,22 @@ export function isFlowFamily(family: FamilyName): family is FlowFamily {
   return family !== 'ipv4 unicast' && family !== 'ipv6 unicast';
 }
 
-/** The peers as they have to be stored: where flow rules are validated, with all their routes. */
-export function keepValidated(bgp: BgpConfig): BgpConfig {
-  const validates = bgp.peers.some(({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily));
-  return validates ? { ...bgp, peers: bgp.peers.map((peer) => ({ ...peer, keepAll: true })) } : bgp;
+/** Whether the flow rules of any peer are validated. */
+export function validates({ bgp }: { readonly bgp: BgpConfig }): boolean {
+  return bgp.peers.some(({ families, flowValidation }) => flowValidation !== 'off' && families.some(isFlowFamily));
 }
 
-/** Announcements by rule, in the order in which rules are judged. */
-export function listFlows(byRule: Iterable<Iterable<FlowEntry>>): readonly FlowView[] {
-  const views: FlowView[] = [];
+/** The peers as they have to be stored: where flow rules are validated, with all their routes. */
+export function keepValidated(bgp: BgpConfig): BgpConfig {
+  return validates({ bgp }) ? { ...bgp, peers: bgp.peers.map((peer) => ({ ...peer, keepAll: true })) } : bgp;
+}
+
+/** Announcements by rule, and what was in force before the start, in the order in which rules are judged. */
+export function listFlows(byRule: Iterable<Iterable<FlowEntry>>, before: Iterable<ActiveFlow>): readonly FlowView[] {
+  const views = [...before].map((flow): FlowView => {
+    const peer = flow.provenance.kind === 'flow' ? flow.provenance.peer : '';
+    return { flow, peer, attributes: undefined, state: 'enforced', refusal: undefined };
+  });
   for (const entries of byRule) {
     const best = bestEntry(entries);
     for (const entry of entries) {

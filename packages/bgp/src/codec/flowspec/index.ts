@@ -29,4 +29,4 @@ export { printComponent, printFlow } from './print.ts';
 export { type FlowFamily, type FlowKey, type FlowRule, flowComponent } from './rule.ts';
 export type { FlowProblem } from './text-cursor.ts';
 export { type FlowJson, flowToJson } from './to-json.ts';
-export { type FlowNote, type FlowRedirect, type FlowTreatment, flowTreatment } from './treatment.ts';
+export { type FlowNote, type FlowRedirect, type FlowTreatment, flowTreatment, treatmentActions } from './treatment.ts';

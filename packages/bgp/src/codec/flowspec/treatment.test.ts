@@ -2,7 +2,7 @@ import { type Ip, parseIp } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { encodeFlowActions, type FlowAction, flowActions, isMalformedAction } from './action.ts';
 import { parseFlowAction, printFlowAction } from './action-text.ts';
-import { flowTreatment } from './treatment.ts';
+import { flowTreatment, treatmentActions } from './treatment.ts';
 
 const ip = (text: string): Ip => parseIp(text) as Ip;
 const of = (...texts: readonly string[]): FlowAction[] => texts.map((text) => parseFlowAction(text) as FlowAction);
@@ -137,6 +137,7 @@ describe('flowTreatment', () => {
     const { notes, ...treatment } = flowTreatment(of(...actions), ip('192.0.2.9'));
     expect(treatment).toEqual(want);
     expect(notes.map((n) => printFlowAction(n.action))).toEqual(noted);
+    expect(flowTreatment(treatmentActions(flowTreatment(of(...actions), ip('192.0.2.9'))), undefined)).toEqual({ ...want, notes: [] });
   });
 
   it('the next hop is that of the announcement, where it has one', () => {

@@ -61,6 +61,22 @@ export function flowTreatment(actions: readonly FlowAction[], nextHop: Ip | unde
   return treatment;
 }
 
+/** The fewest actions that come to a treatment. */
+export function treatmentActions({ rateBytes, ratePackets, sample, terminal, mark, redirect }: FlowTreatment): readonly FlowAction[] {
+  return [
+    ...(rateBytes === undefined ? [] : [{ kind: 'rate-bytes', rate: rateBytes, asn: 0 } as const]),
+    ...(ratePackets === undefined ? [] : [{ kind: 'rate-packets', rate: ratePackets, asn: 0 } as const]),
+    ...(sample || !terminal ? [{ kind: 'traffic-action', sample, terminal } as const] : []),
+    ...(mark === undefined ? [] : [{ kind: 'mark', dscp: mark } as const]),
+    ...(redirect ? [redirectAction(redirect)] : []),
+  ];
+}
+
+function redirectAction(redirect: FlowRedirect): FlowAction {
+  if (redirect.kind === 'ip') return { kind: 'redirect-ip', address: redirect.address, copy: redirect.copy };
+  return { kind: 'redirect-rt', administrator: redirect.administrator, local: redirect.local };
+}
+
 type Rate = Extract<FlowAction, { readonly rate: number }>;
 
 function lowestRate(actions: readonly FlowAction[], kind: 'rate-bytes' | 'rate-packets', notes: FlowNote[]): number | undefined {
