@@ -11,7 +11,8 @@ export {
   type SpeakerConfig,
 } from './config.ts';
 export type { SessionEvent } from './event.ts';
+export type { RouteOptions } from './own-routes.ts';
 export { PrefixCounts, type PrefixLevel } from './prefix-limit.ts';
 export { BgpSpeaker, type ListenStatus, type StopOptions } from './speaker.ts';
-export { type RouteOptions, StaticRoutes } from './static-routes.ts';
+export { StaticRoutes, type StaticRoutesOptions } from './static-routes.ts';
 export { type LastError, type MessageCounts, PeerCounters, type PeerStatus } from './stats.ts';

@@ -1,4 +1,5 @@
 import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, type FamilyName, prefixAt, sessionContext } from '../codec/index.ts';
 import type { OutgoingSession } from './announcer.ts';
@@ -156,5 +157,113 @@ describe('StaticRoutes', () => {
     routes.announce([P1]);
     await turn();
     expect(sink.take()).toEqual([]);
+  });
+
+  it('gives sessions of one audience the same octets, and each only its own routes', async () => {
+    const routes = new StaticRoutes({ audienceOf: (peer) => peer.slice(0, 1) });
+    const taken = new Map<string, Uint8Array[]>();
+    const session = (peer: string): OutgoingSession => {
+      const messages: Uint8Array[] = [];
+      taken.set(peer, messages);
+      return {
+        peer,
+        context: sessionContext(),
+        enhancedRefresh: true,
+        localAddress: '192.0.2.1',
+        send: (message) => {
+          messages.push(message);
+          return 'queued';
+        },
+      };
+    };
+    routes.announce([P1], { peers: ['a'] });
+    for (const peer of ['a1', 'a2', 'b1']) routes.established(session(peer));
+    routes.announce([P2], { peers: ['a'] });
+    await turn();
+    const [a1, a2, b1] = ['a1', 'a2', 'b1'].map((peer) => taken.get(peer) ?? []);
+    expect(a1).toHaveLength(4);
+    expect(a2?.filter((message, i) => message === a1?.[i])).toEqual([a1?.[0], a1?.[3]]);
+    expect(b1).toHaveLength(2);
+  });
+
+  /** What a peer has after all it was sent; told to be gone only what it had. */
+  class Table extends Sink {
+    readonly has = new Set<string>();
+    ends = 0;
+
+    read(): void {
+      for (const line of this.take()) {
+        const [prefix = ''] = line.slice(1).split(' ');
+        if (line.startsWith('+')) this.has.add(prefix);
+        else if (line.startsWith('-')) this.has.delete(prefix);
+        else if (line.startsWith('end') || line === 'refresh 2') this.ends++;
+      }
+    }
+  }
+
+  it('leaves every session with what is announced to it, however slow it is', async () => {
+    const at = (i: number): Prefix => (i % 3 === 0 ? prefix(`2001:db8:${i.toString(16)}::/48`) : prefix(`198.51.${i >> 8}.${i & 255}/32`));
+    const step = fc.oneof(
+      fc.record({ kind: fc.constant('announce' as const), from: fc.nat(3000), count: fc.nat(2000), to: fc.nat(2) }),
+      fc.record({ kind: fc.constant('withdraw' as const), from: fc.nat(3000), count: fc.nat(2000) }),
+      fc.record({ kind: fc.constantFrom('turn' as const, 'up' as const, 'down' as const, 'refresh' as const), peer: fc.nat(3) }),
+      fc.record({ kind: fc.constant('room' as const), peer: fc.nat(3), room: fc.nat(5) }),
+    );
+    const names = ['a1', 'a2', 'b1', 'b2'];
+    const audiences: readonly (readonly string[] | undefined)[] = [['a'], ['b'], undefined];
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const routes = new StaticRoutes({ audienceOf: (peer) => peer.slice(0, 1), history: 2000 });
+        const want = new Map<string, readonly string[] | undefined>();
+        const up = new Map<string, Table>();
+        const options = audiences.map((peers) => ({ ...(peers ? { peers } : {}), nextHop: { address: address('2001:db8::1') } }));
+        const four = audiences.map((peers) => (peers ? { peers } : {}));
+        for (const one of steps) {
+          if (one.kind === 'announce') {
+            const all = Array.from({ length: one.count }, (_, i) => at(one.from + i));
+            for (const p of all) want.set(printPrefix(p), audiences[one.to]);
+            routes.announce(
+              all.filter((p) => p.family === 4),
+              four[one.to],
+            );
+            routes.announce(
+              all.filter((p) => p.family === 6),
+              options[one.to],
+            );
+          } else if (one.kind === 'withdraw') {
+            const all = Array.from({ length: one.count }, (_, i) => at(one.from + i));
+            for (const p of all) want.delete(printPrefix(p));
+            routes.withdraw(all);
+          } else {
+            const name = names[one.peer] ?? '';
+            const table = up.get(name);
+            if (one.kind === 'turn') await turn();
+            else if (one.kind === 'up' && !table) {
+              const made = new Table(name);
+              made.room = 3;
+              up.set(name, made);
+              routes.established(made);
+            } else if (one.kind === 'down' && table) {
+              up.delete(name);
+              routes.down(name);
+            } else if (one.kind === 'refresh') routes.refresh(name, 'ipv4 unicast');
+            else if (one.kind === 'room' && table) {
+              table.room = one.room;
+              routes.drained(name);
+            }
+          }
+        }
+        await turn();
+        for (const [name, table] of up) {
+          table.room = Number.POSITIVE_INFINITY;
+          routes.drained(name);
+          table.read();
+          const mine = [...want].filter(([, peers]) => peers?.includes(name.slice(0, 1)) ?? true).map(([p]) => p);
+          expect([...table.has].sort()).toEqual(mine.sort());
+          expect(table.ends).toBeGreaterThanOrEqual(2);
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 });

@@ -1,80 +1,71 @@
 import { Writer } from '@weir/wire/bytes';
-import { type Asn, type Ip, type Prefix, printPrefix } from '@weir/wire/inet';
-import {
-  type AsPathSegment,
-  encodeAttributes,
-  encodeUpdate,
-  type FamilyName,
-  type NextHop,
-  nlriRun,
-  type PathAttributes,
-  type SessionContext,
-  sessionContext,
-  type UnicastFamily,
-} from '../codec/index.ts';
+import { type Prefix, printIp } from '@weir/wire/inet';
+import { encodeAttributes, type FamilyName, sessionContext, type UnicastFamily } from '../codec/index.ts';
 import type { Announcer, OutgoingSession } from './announcer.ts';
 import { endOfRibBytes, refreshBytes } from './message-bytes.ts';
+import { OwnRoutes, type RouteOptions, UNICAST } from './own-routes.ts';
+import { attributesFor, type RouteIds, RouteView, takeSome } from './route-view.ts';
 import { socketAddress } from './tcp.ts';
 
-/** What prefixes are announced with. */
-export interface RouteOptions {
-  /** ORIGIN is igp, AS_PATH empty and LOCAL_PREF 100 (to internal peers alone) when absent. Our own AS goes in front of the path to external peers. */
-  readonly attributes?: PathAttributes;
-  /** Our address on the session when absent; needed where that is of the other address family. */
-  readonly nextHop?: NextHop;
-  /** Names of the peers that get it; all when absent. */
-  readonly peers?: readonly string[];
-}
-
-interface Route {
-  readonly prefix: Prefix;
-  /** Shared by what was announced together. */
-  readonly options: RouteOptions;
-}
-
-/** Sending everything of some families once, between a beginning and an end. */
-interface Dump {
-  readonly families: readonly FamilyName[];
-  readonly begin: readonly Uint8Array[];
-  readonly end: readonly Uint8Array[];
-}
-
+/** A session and what it is still to be told: `queue`, then what it missed, or else the view's log from `next` on, then refreshes. */
 interface Outbox {
   readonly session: OutgoingSession;
-  /** Prefixes whose present state the peer has not been told. */
-  readonly pending: Set<string>;
-  /** What the peer has been told to be reachable. */
-  readonly told: Map<string, Prefix>;
-  /** Encoded, but not taken by the session yet. */
-  backlog: Uint8Array[];
-  dumps: Dump[];
-  dumping: Dump | undefined;
-  scheduled: boolean;
+  readonly view: RouteView;
+  readonly queue: (readonly Uint8Array[])[];
+  /** Messages of the first of `queue` that are sent. */
+  sent: number;
+  next: number;
+  /** Of a session that is too far behind for the log. */
+  behind: { readonly told: RouteIds; readonly missed: RouteIds } | undefined;
+  readonly refreshes: UnicastFamily[];
+}
+
+export interface StaticRoutesOptions {
+  /** Peers of one audience are told the same routes; each is one of its own, by its name, when absent. */
+  readonly audienceOf?: (peer: string) => string;
+  /** Octets of changes that are kept, for all sessions that get the same octets, until the slowest has had them; 1 MiB. */
+  readonly history?: number;
 }
 
 /** Octets of path attributes that leave room in 4,096 for the rest of an UPDATE. */
 const MAX_ATTRIBUTES = 3900;
 /** A session on which attributes are longest. */
 const WIDEST = sessionContext();
-/** Prefixes that are encoded at a time. */
-const BATCH = 4096;
+/** Withdrawn prefixes that are forgotten together. */
+const SWEEP = 1024;
 
 /**
- * A fixed table of routes of our own that every session is told: after it is established, on route refresh, and as routes come and go. One route for each
- * prefix: announcing it again replaces it. For each session it holds one entry for each route, and at most one batch of encoded messages.
+ * Routes of our own that sessions are told: after they are established, on route refresh, and as routes come and go. One route for each prefix: announcing it again replaces it.
+ * Sessions that get the same octets share them, so that a route costs its columns and one encoding, and a session next to nothing.
  */
 export class StaticRoutes implements Announcer {
-  readonly #routes = new Map<string, Route>();
+  readonly #tables: Readonly<Record<UnicastFamily, OwnRoutes>> = {
+    'ipv4 unicast': new OwnRoutes('ipv4 unicast'),
+    'ipv6 unicast': new OwnRoutes('ipv6 unicast'),
+  };
+  readonly #audienceOf: (peer: string) => string;
+  readonly #history: number;
+  readonly #views = new Map<string, RouteView>();
   readonly #outboxes = new Map<string, Outbox>();
+  /** What those have missed that are too far behind. */
+  readonly #missed = new Set<RouteIds>();
+  /** Ids of withdrawn routes of which some session may not know yet. */
+  readonly #withdrawn: Record<UnicastFamily, number[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
   #unsendable = 0;
+  #scheduled = false;
 
-  get size(): number {
-    return this.#routes.size;
+  constructor({ audienceOf = (peer) => peer, history = 1 << 20 }: StaticRoutesOptions = {}) {
+    this.#audienceOf = audienceOf;
+    this.#history = history;
   }
 
-  /** Announcements left out because a session has no next hop for them. */
+  get size(): number {
+    return this.#tables['ipv4 unicast'].size + this.#tables['ipv6 unicast'].size;
+  }
+
+  /** Announcements left out because a session has no next hop for them; sessions that share their octets count once. */
   get unsendable(): number {
-    return this.#unsendable;
+    return [...this.#views.values()].reduce((sum, view) => sum + view.unsendable, this.#unsendable);
   }
 
   /** RangeError when the attributes are longer than a message has room for. */
@@ -83,36 +74,39 @@ export class StaticRoutes implements Announcer {
     encodeAttributes(w, attributesFor(WIDEST, options), WIDEST);
     const size = w.length;
     if (size > MAX_ATTRIBUTES) throw new RangeError(`path attributes of ${size} octets, at most ${MAX_ATTRIBUTES}`);
-    for (const prefix of prefixes) this.#set(printPrefix(prefix), { prefix, options });
+    for (const prefix of prefixes) {
+      const name = familyOfPrefix(prefix);
+      this.#changed(name, this.#tables[name].set(prefix, options));
+    }
   }
 
   withdraw(prefixes: Iterable<Prefix>): void {
-    for (const prefix of prefixes) this.#set(printPrefix(prefix), undefined);
-  }
-
-  #set(key: string, route: Route | undefined): void {
-    if (route) this.#routes.set(key, route);
-    else if (!this.#routes.delete(key)) return;
-    for (const outbox of this.#outboxes.values()) {
-      outbox.pending.add(key);
-      this.#schedule(outbox);
+    for (const prefix of prefixes) {
+      const name = familyOfPrefix(prefix);
+      const id = this.#tables[name].unset(prefix);
+      if (id < 0) continue;
+      this.#withdrawn[name].push(id);
+      this.#changed(name, id);
     }
   }
 
   established(session: OutgoingSession): void {
-    const end = session.context.families.map((name) => endOfRibBytes(name));
-    const outbox: Outbox = { session, pending: new Set(), told: new Map(), backlog: [], dumps: [], dumping: undefined, scheduled: false };
-    outbox.dumps.push({ families: session.context.families, begin: [], end });
+    const view = this.#viewOf(session);
+    const families = UNICAST.filter((name) => session.context.families.includes(name));
+    const queue = families.flatMap((name) => view.all(name));
+    queue.push(session.context.families.map(endOfRibBytes));
+    const outbox: Outbox = { session, view, queue, sent: 0, next: view.head, behind: undefined, refreshes: [] };
     this.#outboxes.set(session.peer, outbox);
     this.#flush(outbox);
   }
 
   refresh(peer: string, name: FamilyName): void {
     const outbox = this.#outboxes.get(peer);
+    const unicast = UNICAST.find((one) => one === name);
+    if (!outbox) return;
+    if (unicast === undefined) this.#mark(outbox, name, []);
     // One that has not begun answers this request too.
-    if (!outbox || outbox.dumps.some((dump) => dump.families.length === 1 && dump.families[0] === name)) return;
-    const mark = (subtype: 1 | 2): Uint8Array[] => (outbox.session.enhancedRefresh ? [refreshBytes(name, subtype)] : []);
-    outbox.dumps.push({ families: [name], begin: mark(1), end: mark(2) });
+    else if (!outbox.refreshes.includes(unicast)) outbox.refreshes.push(unicast);
     this.#flush(outbox);
   }
 
@@ -122,125 +116,137 @@ export class StaticRoutes implements Announcer {
   }
 
   down(peer: string): void {
+    const outbox = this.#outboxes.get(peer);
+    if (!outbox) return;
     this.#outboxes.delete(peer);
+    const { view, behind } = outbox;
+    if (behind) this.#missed.delete(behind.missed);
+    if ([...this.#outboxes.values()].some((other) => other.view === view)) return;
+    for (const [key, one] of this.#views) if (one === view) this.#views.delete(key);
+    this.#unsendable += view.unsendable;
   }
 
-  #schedule(outbox: Outbox): void {
-    if (outbox.scheduled) return;
-    outbox.scheduled = true;
+  #viewOf({ peer, context, localAddress }: OutgoingSession): RouteView {
+    const address = socketAddress(localAddress);
+    const recipient = { audience: this.#audienceOf(peer), context, localAddress: address };
+    const key = JSON.stringify([recipient.audience, address && printIp(address), encodingOf(context)]);
+    const known = this.#views.get(key);
+    if (known) return known;
+    const view = new RouteView(this.#tables, recipient);
+    this.#views.set(key, view);
+    return view;
+  }
+
+  #changed(name: UnicastFamily, id: number): void {
+    for (const view of this.#views.values()) view.mark(name, id);
+    for (const missed of this.#missed) missed[name].add(id);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     queueMicrotask(() => {
-      outbox.scheduled = false;
-      this.#flush(outbox);
+      this.#scheduled = false;
+      this.#flushAll();
     });
+  }
+
+  #flushAll(): void {
+    for (const view of this.#views.values()) view.encode();
+    for (const outbox of this.#outboxes.values()) this.#flush(outbox);
+    this.#trim();
+    this.#sweep();
   }
 
   /** Sends until there is nothing left to tell or the session takes no more. */
   #flush(outbox: Outbox): void {
-    for (;;) {
-      if (!this.#sendBacklog(outbox)) return;
-      if (outbox.pending.size > 0) this.#encodePending(outbox);
-      else if (outbox.dumping) {
-        outbox.backlog.push(...outbox.dumping.end);
-        outbox.dumping = undefined;
-      } else if (!this.#beginDump(outbox)) return;
+    while (this.#sendQueue(outbox)) {
+      const { view, behind, queue, refreshes } = outbox;
+      if (behind) {
+        const missed = takeSome(behind.missed);
+        if (UNICAST.some((name) => missed[name].length > 0)) queue.push(view.tell(missed, behind.told));
+        else {
+          // What is pending there is in step with nobody, and so it goes into the log first.
+          view.encode();
+          this.#missed.delete(behind.missed);
+          outbox.behind = undefined;
+          outbox.next = view.head;
+        }
+        continue;
+      }
+      view.encode();
+      if (outbox.next < view.head) queue.push(view.chunk(outbox.next++));
+      else {
+        const name = refreshes.shift();
+        if (name === undefined) return;
+        this.#mark(outbox, name, view.all(name));
+      }
     }
   }
 
-  #sendBacklog(outbox: Outbox): boolean {
-    let sent = 0;
-    for (const message of outbox.backlog) {
-      if (outbox.session.send(message) !== 'queued') break;
-      sent++;
-    }
-    outbox.backlog.splice(0, sent);
-    return outbox.backlog.length === 0;
+  /** Queues all routes of a family, between beginning and end where the peer understands those. */
+  #mark({ session, queue }: Outbox, name: FamilyName, routes: readonly (readonly Uint8Array[])[]): void {
+    const mark = (subtype: 1 | 2): Uint8Array[] => (session.enhancedRefresh ? [refreshBytes(name, subtype)] : []);
+    queue.push(mark(1), ...routes, mark(2));
   }
 
-  #beginDump(outbox: Outbox): boolean {
-    const dump = outbox.dumps.shift();
-    if (!dump) return false;
-    outbox.dumping = dump;
-    outbox.backlog.push(...dump.begin);
-    for (const [key, route] of this.#routes) if (dump.families.includes(familyOfPrefix(route.prefix))) outbox.pending.add(key);
+  #sendQueue(outbox: Outbox): boolean {
+    const { session, queue } = outbox;
+    let done = 0;
+    for (const messages of queue) {
+      while (outbox.sent < messages.length) {
+        if (session.send(messages[outbox.sent] as Uint8Array) !== 'queued') {
+          queue.splice(0, done);
+          return false;
+        }
+        outbox.sent++;
+      }
+      outbox.sent = 0;
+      done++;
+    }
+    queue.length = 0;
     return true;
   }
 
-  #encodePending(outbox: Outbox): void {
-    const { session, pending, told } = outbox;
-    const withdraw: Record<UnicastFamily, Prefix[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
-    const announce = new Map<RouteOptions, Record<UnicastFamily, Prefix[]>>();
-    let taken = 0;
-    for (const key of pending) {
-      if (++taken > BATCH) break;
-      pending.delete(key);
-      const route = this.#routes.get(key);
-      const gone = told.get(key);
-      if (route && this.#wants(session, route)) {
-        told.set(key, route.prefix);
-        const group: Record<UnicastFamily, Prefix[]> = announce.get(route.options) ?? { 'ipv4 unicast': [], 'ipv6 unicast': [] };
-        announce.set(route.options, group);
-        group[familyOfPrefix(route.prefix)].push(route.prefix);
-      } else if (gone) {
-        told.delete(key);
-        withdraw[familyOfPrefix(gone)].push(gone);
-      }
+  /** Forgets what all sessions have had of the logs; those that hold a log back for too long go on without it. */
+  #trim(): void {
+    const oldest = new Map<RouteView, number>();
+    for (const outbox of this.#outboxes.values()) {
+      const { view, next } = outbox;
+      if (outbox.behind) continue;
+      if (view.octets > this.#history && next < view.head) {
+        outbox.behind = view.missedSince(next);
+        this.#missed.add(outbox.behind.missed);
+      } else oldest.set(view, Math.min(next, oldest.get(view) ?? next));
     }
-    for (const name of PREFIX_FAMILIES) {
-      if (withdraw[name].length > 0)
-        outbox.backlog.push(...encodeUpdate({ withdraw: [run(session, name, withdraw[name])] }, session.context));
-    }
-    for (const [options, group] of announce) {
-      for (const name of PREFIX_FAMILIES) {
-        const nextHop = group[name].length > 0 ? nextHopOf(session, name, options) : undefined;
-        if (!nextHop) continue;
-        const batch = {
-          attributes: attributesFor(session.context, options),
-          announce: [{ nextHop, run: run(session, name, group[name]) }],
-        };
-        outbox.backlog.push(...encodeUpdate(batch, session.context));
-      }
-    }
+    for (const view of this.#views.values()) view.drop(oldest.get(view) ?? view.head);
   }
 
-  /** Whether a route goes to a session; counts those that have no next hop there. */
-  #wants(session: OutgoingSession, { prefix, options }: Route): boolean {
-    const name = familyOfPrefix(prefix);
-    if (!session.context.families.includes(name) || (options.peers && !options.peers.includes(session.peer))) return false;
-    if (nextHopOf(session, name, options)) return true;
-    this.#unsendable++;
-    return false;
+  /** Forgets withdrawn prefixes that every session knows to be withdrawn. */
+  #sweep(): void {
+    for (const name of UNICAST) {
+      const ids = this.#withdrawn[name];
+      if (ids.length < SWEEP || ids.length < this.#tables[name].size / 4) continue;
+      // What a log still tells of is an id of its prefix for as long.
+      if ([...this.#views.values()].some((view) => view.base < view.head)) continue;
+      const behind = [...this.#outboxes.values()].flatMap((outbox) => (outbox.behind ? [outbox.behind] : []));
+      const left = new Set<number>();
+      for (const id of new Set(ids)) {
+        if (this.#tables[name].options(id)) continue;
+        const awaited =
+          [...this.#views.values()].some((view) => view.awaits(name, id)) ||
+          behind.some(({ told, missed }) => told[name].has(id) || missed[name].has(id));
+        if (awaited) left.add(id);
+        else this.#tables[name].release(id);
+      }
+      this.#withdrawn[name] = [...left];
+    }
   }
 }
-
-const PREFIX_FAMILIES: readonly UnicastFamily[] = ['ipv4 unicast', 'ipv6 unicast'];
 
 function familyOfPrefix(prefix: Prefix): UnicastFamily {
   return prefix.family === 4 ? 'ipv4 unicast' : 'ipv6 unicast';
 }
 
-function run(session: OutgoingSession, name: UnicastFamily, prefixes: readonly Prefix[]): ReturnType<typeof nlriRun> {
-  // With add-path every prefix has one path, so one identifier does for all (RFC 7911 section 3).
-  return nlriRun(name, prefixes, session.context.addPath.includes(name) ? prefixes.map(() => 1) : undefined);
-}
-
-function nextHopOf(session: OutgoingSession, name: UnicastFamily, options: RouteOptions): NextHop | undefined {
-  const own: Ip | undefined = options.nextHop ? undefined : socketAddress(session.localAddress);
-  const nextHop = options.nextHop ?? (own && { address: own });
-  if (!nextHop) return undefined;
-  const fits = nextHop.address.family === (name === 'ipv4 unicast' ? 4 : 6) || (name === 'ipv4 unicast' && session.context.extendedNextHop);
-  return fits ? nextHop : undefined;
-}
-
-function attributesFor(context: SessionContext, { attributes = {} }: RouteOptions): PathAttributes {
-  const asPath = attributes.asPath ?? [];
-  const given: PathAttributes = { origin: 'igp', ...attributes };
-  if (context.peerKind === 'ibgp') return { localPref: 100, ...given, asPath };
-  const { localPref: _internal, ...external } = given;
-  return { ...external, asPath: prepend(context.localAs, asPath) };
-}
-
-function prepend(as: Asn, path: readonly AsPathSegment[]): readonly AsPathSegment[] {
-  const [first, ...rest] = path;
-  if (first?.kind === 'sequence' && first.asns.length < 255) return [{ kind: 'sequence', asns: [as, ...first.asns] }, ...rest];
-  return [{ kind: 'sequence', asns: [as] }, ...path];
+/** What of a session the octets of its messages depend on. */
+function encodingOf(context: ReturnType<typeof sessionContext>): readonly unknown[] {
+  const { peerKind, localAs, fourOctetAs, extendedMessage, extendedNextHop, families, addPath } = context;
+  return [peerKind, localAs, fourOctetAs, extendedMessage, extendedNextHop, [...families].sort(), [...addPath].sort()];
 }

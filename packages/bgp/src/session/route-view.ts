@@ -1,0 +1,238 @@
+import type { Asn, Ip } from '@weir/wire/inet';
+import {
+  type AsPathSegment,
+  encodeUpdate,
+  type NextHop,
+  type PathAttributes,
+  type SessionContext,
+  type UnicastFamily,
+} from '../codec/index.ts';
+import { IdSet } from './id-set.ts';
+import { type OwnRoutes, type RouteOptions, UNICAST } from './own-routes.ts';
+
+/** A set of ids for each family. */
+export type RouteIds = Readonly<Record<UnicastFamily, IdSet>>;
+
+/** Changes as the messages that tell of them. */
+interface Chunk {
+  readonly messages: readonly Uint8Array[];
+  readonly octets: number;
+  readonly changed: Readonly<Record<UnicastFamily, readonly number[]>>;
+}
+
+/** Ids whose messages are kept together. */
+const BLOCK = 4096;
+
+export function noIds(): RouteIds {
+  return { 'ipv4 unicast': new IdSet(), 'ipv6 unicast': new IdSet() };
+}
+
+/** What the octets of an announcement depend on, beside the route. */
+export interface Recipient {
+  readonly audience: string;
+  readonly context: SessionContext;
+  readonly localAddress: Ip | undefined;
+}
+
+/**
+ * What all sessions are told that get the same octets: routes encoded once, and a log of changes in which each session has its place. A session that falls further behind than
+ * the log is long has what it missed as ids, so that it costs two bits a route and is told the latest state alone.
+ */
+export class RouteView {
+  readonly #tables: Readonly<Record<UnicastFamily, OwnRoutes>>;
+  readonly #recipient: Recipient;
+  readonly #told: RouteIds = noIds();
+  readonly #pending: RouteIds = noIds();
+  readonly #blocks: Record<UnicastFamily, (readonly Uint8Array[] | undefined)[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+  readonly #log: Chunk[] = [];
+  /** The number of the first chunk of the log. */
+  #base = 0;
+  #octets = 0;
+  #unsendable = 0;
+
+  constructor(tables: Readonly<Record<UnicastFamily, OwnRoutes>>, recipient: Recipient) {
+    this.#tables = tables;
+    this.#recipient = recipient;
+    for (const name of UNICAST) {
+      const table = tables[name];
+      for (let id = 0; id < table.limit; id++) {
+        const options = table.options(id);
+        if (options && this.#wants(name, options)) this.#told[name].add(id);
+      }
+    }
+  }
+
+  /** Announcements left out for want of a next hop. */
+  get unsendable(): number {
+    return this.#unsendable;
+  }
+
+  /** The number of the first chunk that is kept, and of the one to come. */
+  get base(): number {
+    return this.#base;
+  }
+
+  get head(): number {
+    return this.#base + this.#log.length;
+  }
+
+  /** Octets of the log. */
+  get octets(): number {
+    return this.#octets;
+  }
+
+  has(name: UnicastFamily, id: number): boolean {
+    return this.#told[name].has(id);
+  }
+
+  /** Whether an id is still needed to tell of what it stood for. */
+  awaits(name: UnicastFamily, id: number): boolean {
+    return this.#told[name].has(id) || this.#pending[name].has(id);
+  }
+
+  mark(name: UnicastFamily, id: number): void {
+    this.#pending[name].add(id);
+    this.#blocks[name][Math.floor(id / BLOCK)] = undefined;
+  }
+
+  /** Puts what has changed into the log. */
+  encode(): void {
+    while (UNICAST.some((name) => this.#pending[name].size > 0)) {
+      const changed = takeSome(this.#pending);
+      const messages = this.tell(changed, this.#told);
+      if (messages.length === 0) continue;
+      const octets = messages.reduce((sum, { length }) => sum + length, 0);
+      this.#log.push({ messages, octets, changed });
+      this.#octets += octets;
+    }
+  }
+
+  chunk(number: number): readonly Uint8Array[] {
+    return this.#log[number - this.#base]?.messages ?? [];
+  }
+
+  /** Drops chunks that every session has had; `to` is the first that some session needs. */
+  drop(to: number): void {
+    const gone = this.#log.splice(0, Math.max(0, Math.min(to, this.head) - this.#base));
+    this.#base += gone.length;
+    for (const { octets } of gone) this.#octets -= octets;
+  }
+
+  /** What a session knows and has missed that has had the log up to `from`: at least what it was told, and what has changed since. */
+  missedSince(from: number): { readonly told: RouteIds; readonly missed: RouteIds } {
+    const told = { 'ipv4 unicast': this.#told['ipv4 unicast'].copy(), 'ipv6 unicast': this.#told['ipv6 unicast'].copy() };
+    const missed = { 'ipv4 unicast': this.#pending['ipv4 unicast'].copy(), 'ipv6 unicast': this.#pending['ipv6 unicast'].copy() };
+    for (const { changed } of this.#log.slice(from - this.#base)) {
+      for (const name of UNICAST) {
+        for (const id of changed[name]) {
+          told[name].add(id);
+          missed[name].add(id);
+        }
+      }
+    }
+    return { told, missed };
+  }
+
+  /** All routes of a family, as after the whole log. */
+  all(name: UnicastFamily): readonly (readonly Uint8Array[])[] {
+    this.encode();
+    const told = this.#told[name];
+    const blocks = this.#blocks[name];
+    const out: (readonly Uint8Array[])[] = [];
+    for (let first = 0, i = 0; first < this.#tables[name].limit; first += BLOCK, i++) {
+      const known = blocks[i];
+      if (known) {
+        out.push(known);
+        continue;
+      }
+      const ids: number[] = [];
+      for (let id = first; id < first + BLOCK; id++) if (told.has(id)) ids.push(id);
+      const messages = this.#announce(name, ids);
+      blocks[i] = messages;
+      out.push(messages);
+    }
+    return out;
+  }
+
+  /** Messages that bring whoever knows `told`, which is kept up, to the present state of some routes. */
+  tell(changed: Readonly<Record<UnicastFamily, readonly number[]>>, told: RouteIds): readonly Uint8Array[] {
+    const { context } = this.#recipient;
+    const out: Uint8Array[] = [];
+    const wanted: Record<UnicastFamily, number[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+    for (const name of UNICAST) {
+      const gone: number[] = [];
+      for (const id of changed[name]) {
+        const options = this.#tables[name].options(id);
+        if (options && this.#wants(name, options)) {
+          told[name].add(id);
+          wanted[name].push(id);
+        } else if (told[name].delete(id)) gone.push(id);
+      }
+      if (gone.length > 0) out.push(...encodeUpdate({ withdraw: [this.#run(name, gone)] }, context));
+    }
+    for (const name of UNICAST) out.push(...this.#announce(name, wanted[name]));
+    return out;
+  }
+
+  #announce(name: UnicastFamily, ids: readonly number[]): readonly Uint8Array[] {
+    const { context } = this.#recipient;
+    const groups = new Map<RouteOptions, number[]>();
+    for (const id of ids) {
+      const options = this.#tables[name].options(id);
+      if (!options) continue;
+      const group = groups.get(options);
+      if (group) group.push(id);
+      else groups.set(options, [id]);
+    }
+    const out: Uint8Array[] = [];
+    for (const [options, group] of groups) {
+      const nextHop = this.#nextHop(name, options);
+      if (!nextHop) continue;
+      out.push(
+        ...encodeUpdate({ attributes: attributesFor(context, options), announce: [{ nextHop, run: this.#run(name, group) }] }, context),
+      );
+    }
+    return out;
+  }
+
+  #run(name: UnicastFamily, ids: readonly number[]): ReturnType<OwnRoutes['run']> {
+    // With add-path every prefix has one path, so one identifier does for all (RFC 7911 section 3).
+    return this.#tables[name].run(ids, this.#recipient.context.addPath.includes(name));
+  }
+
+  /** Whether a route goes here; counts those that have no next hop. */
+  #wants(name: UnicastFamily, options: RouteOptions): boolean {
+    const { audience, context } = this.#recipient;
+    if (!context.families.includes(name) || (options.peers && !options.peers.includes(audience))) return false;
+    if (this.#nextHop(name, options)) return true;
+    this.#unsendable++;
+    return false;
+  }
+
+  #nextHop(name: UnicastFamily, options: RouteOptions): NextHop | undefined {
+    const { context, localAddress } = this.#recipient;
+    const nextHop = options.nextHop ?? (localAddress && { address: localAddress });
+    if (!nextHop) return undefined;
+    const fits = nextHop.address.family === (name === 'ipv4 unicast' ? 4 : 6) || (name === 'ipv4 unicast' && context.extendedNextHop);
+    return fits ? nextHop : undefined;
+  }
+}
+
+/** Takes out some ids of both families. */
+export function takeSome(ids: RouteIds): Readonly<Record<UnicastFamily, readonly number[]>> {
+  return { 'ipv4 unicast': ids['ipv4 unicast'].take(BLOCK), 'ipv6 unicast': ids['ipv6 unicast'].take(BLOCK) };
+}
+
+export function attributesFor(context: SessionContext, { attributes = {} }: RouteOptions): PathAttributes {
+  const asPath = attributes.asPath ?? [];
+  const given: PathAttributes = { origin: 'igp', ...attributes };
+  if (context.peerKind === 'ibgp') return { localPref: 100, ...given, asPath };
+  const { localPref: _internal, ...external } = given;
+  return { ...external, asPath: prepend(context.localAs, asPath) };
+}
+
+function prepend(as: Asn, path: readonly AsPathSegment[]): readonly AsPathSegment[] {
+  const [first, ...rest] = path;
+  if (first?.kind === 'sequence' && first.asns.length < 255) return [{ kind: 'sequence', asns: [as, ...first.asns] }, ...rest];
+  return [{ kind: 'sequence', asns: [as] }, ...path];
+}
