@@ -21,6 +21,7 @@ describe(`eBPF programs judge as the interpreter does (seed ${SEED})`, () => {
       expect(run.differences.join('\n\n')).toBe('');
       expect(run.pairs).toBeGreaterThanOrEqual(pairs);
       expect(Math.min(run.verdicts.allow, run.verdicts.deny)).toBeGreaterThan(pairs / 20);
+      if (place !== 'network') expect(run.written).toBeGreaterThan(pairs / 200);
     },
     60_000 + (PAIRS * 1000) / SLOWEST,
   );

@@ -32,6 +32,8 @@ export interface ProgramRun {
   readonly differences: string[];
   pairs: number;
   policies: number;
+  /** Packets that rules have written a codepoint into. */
+  written: number;
   /** Instructions of the longest program. */
   longest: number;
   readonly refused: Map<string, number>;
@@ -47,12 +49,20 @@ export function runPrograms(options: ProgramRunOptions): ProgramRun {
   const maker = new PacketMaker(random, { trains: true, wholeTrains: false, plainOptions: false, longChains: true, vlans: [7, 12] });
   const names = place === 'tc' ? ['iif.name', 'oif.name'] : ['iif.name'];
   const kind = { hook: 'prerouting', conntrack: false, headers: false, rules, names } as const;
-  const run: ProgramRun = { differences: [], pairs: 0, policies: 0, longest: 0, refused: new Map(), verdicts: { allow: 0, deny: 0 } };
+  const run: ProgramRun = {
+    differences: [],
+    pairs: 0,
+    policies: 0,
+    written: 0,
+    longest: 0,
+    refused: new Map(),
+    verdicts: { allow: 0, deny: 0 },
+  };
   for (; run.pairs < pairs && run.differences.length < MOST_DIFFERENCES; run.policies++) {
     const hints = new Hints();
     const made = run.policies % 2 === 0 ? makeFocus(random, kind, hints, run.policies / 2) : makePolicy(random, kind, hints);
     const built = build({ ...made, based: false }, 'prerouting', 0);
-    const { hook, compiled } = sayable(built.hook, options, run);
+    const { hook, compiled } = sayable(withCodepoints(random, built.hook, place), options, run);
     run.longest = Math.max(run.longest, compiled.program.words.length / 2);
     const name = random.pick(NAMES);
     const loaded = loadUnlessTooLarge(compiled, built, name, run);
@@ -67,6 +77,20 @@ export function runPrograms(options: ProgramRunOptions): ProgramRun {
     }
   }
   return run;
+}
+
+/** One policy in so many writes codepoints. */
+const WRITING = 3;
+const CODEPOINTS = [0, 10, 46, 63] as const;
+
+/** Some of the rules that only mark or log write a codepoint instead. */
+function withCodepoints(random: Random, hook: HookRules, place: Place): HookRules {
+  if (place === 'network' || random.below(WRITING) > 0) return hook;
+  const rules = hook.rules.map((rule): Rule => {
+    const goesOn = rule.action.kind === 'log' || rule.action.kind === 'mark';
+    return goesOn && random.below(2) === 0 ? { ...rule, action: { kind: 'dscp', dscp: random.pick(CODEPOINTS) } } : rule;
+  });
+  return { ...hook, rules };
 }
 
 /** Without limits, which let everything through, and answers. */
@@ -161,11 +185,16 @@ interface Judged {
 
 function compare({ program, maps }: LoadedHook, { hook, built, frames, place, context }: Judged, run: ProgramRun): void {
   const counted = hook.rules.map(() => ({ packets: 0, octets: 0 }));
+  const writes = hook.rules.some(({ action }) => action.kind === 'dscp');
   for (const frame of frames) {
     if (frame.length < SHORTEST || (place !== 'xdp' && frame.length > LONGEST)) continue;
     const packet = place === 'network' ? Packet.fromNetwork(frame.subarray(14), context) : Packet.fromEthernet(frame, context);
     const wanted = judge(hook, packet, { lists: built.lists });
-    const { result } = program.run({ data: frame, discard: true, ...(place === 'xdp' ? {} : { context: SKB_CONTEXT }) });
+    const { result, data } = program.run({
+      data: frame,
+      discard: writes ? 'context' : true,
+      ...(place === 'xdp' ? {} : { context: SKB_CONTEXT }),
+    });
     const rule = hook.rules[(result >>> 8) - 1];
     const verdict = (result & 1) === 1 ? 'allow' : 'deny';
     run.pairs++;
@@ -177,9 +206,12 @@ function compare({ program, maps }: LoadedHook, { hook, built, frames, place, co
       one.packets++;
       one.octets += packet.headers.length;
     }
-    if (verdict === wanted.verdict && rule?.ref === wanted.rule?.ref) continue;
+    const written = wanted.packet instanceof Packet ? printHex(wanted.packet.bytes) : '';
+    const left = writes ? printHex(data) : written;
+    if (written !== printHex(packet.bytes)) run.written++;
+    if (verdict === wanted.verdict && rule?.ref === wanted.rule?.ref && left === written) continue;
     run.differences.push(
-      `${printHex(frame)}: the interpreter ${wanted.verdict} ${wanted.rule?.ref}, the program ${verdict} ${rule?.ref}\n${printRules(hook)}`,
+      `${printHex(frame)}: the interpreter ${wanted.verdict} ${wanted.rule?.ref} ${written}, the program ${verdict} ${rule?.ref} ${left}\n${printRules(hook)}`,
     );
     if (run.differences.length >= MOST_DIFFERENCES) return;
   }

@@ -50,6 +50,7 @@ export const HELPER_TYPES: Readonly<Partial<Record<HelperName, readonly FilterTy
   sk_release: ['xdp', 'sched_cls', 'cgroup_sock_addr'],
   skb_load_bytes: packets,
   skb_load_bytes_relative: packets,
+  skb_store_bytes: ['sched_cls'],
   skb_pull_data: ['sched_cls'],
   skb_cgroup_id: ['sched_cls'],
   get_socket_cookie: sockets,

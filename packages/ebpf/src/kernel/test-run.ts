@@ -15,8 +15,8 @@ export interface TestRunOptions {
   readonly context?: Uint8Array;
   /** So many times in a row; the packet is what the run before left. 1 unless told. More than one of an XDP program waits for RCU, some 20 ms. */
   readonly repeat?: number;
-  /** Copies of the packet and the context afterwards are left out. */
-  readonly discard?: boolean;
+  /** Copies of the packet and the context afterwards are left out; or that of the context alone, which is only given where what was passed is as long as the kernel's. */
+  readonly discard?: boolean | 'context';
   /** The frames are really sent, dropped or passed on as an XDP program says, as if they had come in by the interface that `context` names. */
   readonly live?: {
     /** Frames in one go, 64 unless told. */
@@ -40,9 +40,9 @@ export function testRun(fd: number, options: TestRunOptions): TestRun {
   const { data, context, live } = options;
   const repeat = options.repeat ?? 1;
   if (!Number.isInteger(repeat) || repeat < 1 || repeat > ENTRIES) throw new RangeError(`not a number of runs: ${repeat}`);
-  const copies = !live && !options.discard;
+  const copies = !live && options.discard !== true;
   const outData = new Uint8Array(copies && data ? data.length + HEADROOM : 0);
-  const outContext = new Uint8Array(copies && context ? context.length : 0);
+  const outContext = new Uint8Array(copies && context && options.discard !== 'context' ? context.length : 0);
   const attribute = new Attribute().u32(0, fd).u32(32, repeat);
   if (data) attribute.u32(8, data.length).pointer(16, data);
   if (outData.length > 0) attribute.u32(12, outData.length).pointer(24, outData);

@@ -62,8 +62,11 @@ export class Packet {
     const before = view.getUint16(0);
     const after = (before & ~(0x3f << shift)) | (dscp << shift);
     view.setUint16(0, after);
-    // RFC 1624, equation 3.
-    if (family === 4) view.setUint16(10, finishChecksum(sumWords(NO_BYTES, (~view.getUint16(10) & 0xffff) + (~before & 0xffff) + after)));
+    // RFC 1624, equation 3; nf_tables writes 0xffff, which says the same, for 0.
+    if (family === 4) {
+      const sum = sumWords(NO_BYTES, (~view.getUint16(10) & 0xffff) + (~before & 0xffff) + after);
+      view.setUint16(10, finishChecksum(sum) || 0xffff);
+    }
     return new Packet(bytes, this.link, this.context);
   }
 

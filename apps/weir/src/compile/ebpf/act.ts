@@ -2,10 +2,12 @@ import type { Label } from '@weir/ebpf/asm';
 import type { MapNeed } from '../../model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { Unsayable } from '../refusal.ts';
+import { emitCodepoint } from './codepoint.ts';
 import { isConnectPlace } from './connect/index.ts';
 import { emitCount } from './counters.ts';
 import { eventMaps, givesEvents } from './event-maps.ts';
 import { emitEvent } from './events.ts';
+import type { Facts } from './facts.ts';
 import { CONTEXT, type Place, type RuleAssembler, STACK } from './layout.ts';
 import { admission, limitNeeds } from './limits.ts';
 import { emitLimit } from './limits-act.ts';
@@ -41,7 +43,7 @@ export function checkAction({ action }: Rule, place: Place): void {
     if (isConnectPlace(place) ? per === 'source' : byCaller) throw refused(`a rate limit per ${per}`);
   }
   if (action.kind === 'mark' && place !== 'tc') throw refused('mark');
-  if (action.kind === 'dscp') throw refused('a codepoint');
+  if (action.kind === 'dscp' && place !== 'tc' && place !== 'xdp') throw refused('a codepoint');
 }
 
 /** Calls `act` for the rule whose number is in r3 or given; ANSWER is in r0 after it. r1 to r5 are lost. */
@@ -53,6 +55,7 @@ export function emitCallAct(asm: RuleAssembler, act: Label, index?: number): voi
 export interface ActContext {
   readonly place: Place;
   readonly hook: HookRules;
+  readonly facts: Facts;
   /** Adds a map that the program needs. */
   readonly need: (need: MapNeed) => void;
 }
@@ -61,15 +64,16 @@ export interface ActContext {
  * The function that does what rules do besides their verdicts: act(context, frame of the program, number of the rule) gives ANSWER. Everything it goes by is in the rule's entry of
  * the table, so it is the same however the rule was found. What goes on is counted here, what ends where the program ends.
  */
-export function emitAct(asm: RuleAssembler, act: Label, { place, hook, need }: ActContext): void {
+export function emitAct(asm: RuleAssembler, act: Label, { place, hook, facts, need }: ActContext): void {
   const none = asm.label('no such rule');
   asm.function(act, 'act');
   asm.mov('r6', 'r1').mov(FRAME, 'r2').store('u64', FRAME, STACK.scratch, 'r3');
   asm.mov('r2', FRAME).alu('r2', '+=', STACK.scratch).map('r1', RULES).call('map_lookup_elem').jump('r0', '==', 0, none);
   asm.mov(ENTRY_AT, 'r0');
   emitAnswer(asm);
-  emitLimited(asm, { place, hook, need });
+  emitLimited(asm, { hook, place, need });
   if (place === 'tc') emitMark(asm);
+  if (hook.rules.some(({ action }) => action.kind === 'dscp')) emitCodepoint(asm, { place, facts, frame: FRAME, entry: ENTRY_AT });
   if (hook.rules.some(givesEvents)) {
     for (const map of eventMaps(hook)) need(map);
     emitEvent(asm, { place, hook: hook.hook, frame: FRAME, entry: ENTRY_AT });
@@ -93,7 +97,7 @@ function emitAnswer(asm: RuleAssembler): void {
 }
 
 /** A packet is denied over the rate; under it a limit allows it, and a police goes on. */
-function emitLimited(asm: RuleAssembler, { place, hook, need }: ActContext): void {
+function emitLimited(asm: RuleAssembler, { place, hook, need }: Omit<ActContext, 'facts'>): void {
   const maps = limitNeeds(hook);
   if (maps.length === 0) return;
   for (const map of maps) need(map);

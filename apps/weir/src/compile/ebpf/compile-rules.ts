@@ -85,7 +85,7 @@ export function compileEbpf(hook: HookRules, options: CompileEbpfOptions): Compi
     need(counters(hook.rules.length));
     emitProgram(asm, hook, { context, prologue, tellRule, classifier });
     facts.functions(asm).emit(place, need);
-    if (act !== undefined) emitAct(asm, act, { place, hook, need });
+    if (act !== undefined) emitAct(asm, act, { place, hook, facts, need });
   };
   try {
     // The facts are known once the rules have been written: so they are written twice, the second time behind the facts.

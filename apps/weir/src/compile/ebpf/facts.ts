@@ -13,7 +13,7 @@ export interface Fact {
 /** The facts that the rules of one program ask for, and the automata that go through its octets. */
 export class Facts {
   /** By key, with the slot where there is room for it; what has none is found each time that it is asked for. */
-  readonly #facts = new Map<string, { readonly slot: number; readonly size: Fact['size']; readonly emit: EmitFact }>();
+  readonly #facts = new Map<string, Fact & { readonly emit: EmitFact; readonly slice: Slice | undefined }>();
   readonly #names = new Map<NameField, number>();
   readonly #parities: number[] = [];
   readonly #slots = new Map<string, number>();
@@ -38,7 +38,7 @@ export class Facts {
 
   slice(asm: RuleAssembler, place: Place, operand: Slice): Fact | undefined {
     const emit = sliceFact(operand);
-    return emit && this.#fact(asm, place, `${operand.protocol} ${operand.start} ${operand.end}`, 'u64', emit);
+    return emit && this.#fact(asm, place, `${operand.protocol} ${operand.start} ${operand.end}`, 'u64', emit, operand);
   }
 
   /** Where the name of an interface is: 16 octets, filled up with zeros; all zeros where there is none. */
@@ -82,6 +82,16 @@ export class Facts {
     return [...this.#facts.values()];
   }
 
+  /** The fact of a field, where it has been asked for and has a place of its own. */
+  known(field: string): Fact | undefined {
+    return this.#facts.get(field);
+  }
+
+  /** Those of slices. */
+  slices(): readonly { readonly slice: Slice; readonly slot: number }[] {
+    return [...this.#facts.values()].flatMap(({ slice, slot }) => (slice ? [{ slice, slot }] : []));
+  }
+
   /** An octet of the stack for the xor at this depth; undefined where there is no more room. */
   parity(depth: number): number | undefined {
     const known = this.#parities[depth];
@@ -112,13 +122,13 @@ export class Facts {
     return slot;
   }
 
-  #fact(asm: RuleAssembler, place: Place, key: string, size: Fact['size'], emit: EmitFact): Fact {
+  #fact(asm: RuleAssembler, place: Place, key: string, size: Fact['size'], emit: EmitFact, slice?: Slice): Fact {
     const known = this.#facts.get(key);
     if (known) return known;
     const octets = size === 'u32' ? 4 : 8;
     const slot = this.#reserve(octets, octets);
     if (slot !== undefined) {
-      this.#facts.set(key, { slot, size, emit });
+      this.#facts.set(key, { slot, size, emit, slice });
       return { slot, size };
     }
     emit(asm, place, this.mayGoto);

@@ -13,6 +13,8 @@ export const ENTRY = {
   action: 4,
   /** u8: ENTRY_FLAG. */
   flags: 5,
+  /** u8: the codepoint that is written. */
+  dscp: 6,
   /** u32: the mark that is set. */
   mark: 8,
   /** u32: one event in so many; 0 is all. */
@@ -51,6 +53,7 @@ function writeEntry(entry: DataView, { hook, index, rule }: OneRule): void {
   entry.setUint8(ENTRY.flags, (log || action.kind === 'log' ? ENTRY_FLAG.log : 0) | (audit ? ENTRY_FLAG.audit : 0));
   if (action.kind === 'rate-limit' || action.kind === 'police') writeLimit(entry, ENTRY.limit, hook, rule, action.limit);
   if (action.kind === 'mark') entry.setUint32(ENTRY.mark, action.mark, true);
+  if (action.kind === 'dscp') entry.setUint8(ENTRY.dscp, action.dscp);
   entry.setUint32(ENTRY.sampleEvery, sampling?.every ?? 0, true);
   entry.setUint32(ENTRY.sampleRate, sampling?.perSecond ?? 0, true);
 }

@@ -1,7 +1,7 @@
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
 
 /**
- * The rules with what they do besides their verdicts left out: what a test run asks, where nobody reads logs and nothing can be answered. Each keeps its place; what only logs or marks nothing
+ * The rules with what they do besides their verdicts left out: what a test run asks, where nobody reads logs and nothing can be answered. Each keeps its place; what only logs
  * goes on at the next rule; limits let everything through.
  */
 export function verdictsOnly(hook: HookRules): HookRules {
@@ -21,7 +21,6 @@ function verdictOf({ action, audit }: Rule, next: Rule | undefined): Action {
       return { kind: 'allow' };
     case 'log':
     case 'police':
-    case 'dscp':
       return on;
     default:
       return action;

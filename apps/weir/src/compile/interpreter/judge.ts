@@ -24,6 +24,8 @@ export interface Judgement {
   readonly rule: Rule | undefined;
   /** In order; the last is the decision. */
   readonly effects: readonly Effect[];
+  /** The packet with the codepoint that rules have written. */
+  readonly packet: Subject;
   /** `meta.mark` when the judgement was over; undefined where it was not known and not set. */
   readonly mark: number | undefined;
 }
@@ -57,6 +59,10 @@ class Marked implements Subject {
     return this.#subject.field(name);
   }
 
+  get packet(): Subject {
+    return this.#subject;
+  }
+
   set dscp(dscp: number) {
     this.#subject = this.#subject.withDscp?.(dscp) ?? this.#subject;
   }
@@ -73,7 +79,13 @@ class Marked implements Subject {
 export function judge(hook: HookRules, packet: Subject, options: JudgeOptions): Judgement {
   const subject = new Marked(packet, options.mark);
   const effects: Effect[] = [];
-  const end = (verdict: Verdict, rule: Rule | undefined): Judgement => ({ verdict, rule, effects, mark: subject.mark });
+  const end = (verdict: Verdict, rule: Rule | undefined): Judgement => ({
+    verdict,
+    rule,
+    effects,
+    packet: subject.packet,
+    mark: subject.mark,
+  });
   let target: string | undefined;
   for (const rule of hook.rules) {
     if (target !== undefined && rule.ref !== target) continue;

@@ -1,5 +1,6 @@
 import { encodeExpr } from '@weir/filter/ir';
 import type { Rule } from '../../../model/rule.ts';
+import { asksWhatIsWritten } from '../codepoint.ts';
 import { classesOf } from './classes.ts';
 import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
@@ -90,6 +91,8 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   const plan = planClassifier(rules, options, options.memo?.plan);
   const { entries, residuals } = plan;
   if (plan.dimensions.length === 0 || residuals.length > MOST_RESIDUALS || marksAndAsks(rules, residuals)) return undefined;
+  // Fields are looked up before any rule has written the codepoint.
+  if (asksWhatIsWritten(rules)) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
   const positions = Int32Array.from(entries.keys());
   const { memo = new ClassifierMemo(), form = 'trees' } = options;
