@@ -11,7 +11,7 @@ import type { KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns } from '../model/member-delta.ts';
 import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
-import { BgpSource, FlowAnnouncer } from '../sources/bgp/index.ts';
+import { BgpSource, OwnAnnouncer } from '../sources/bgp/index.ts';
 import { RouteState } from '../state/index.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
@@ -155,9 +155,9 @@ export class Daemon {
     const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#exabgp = new ExabgpFeeds({ config: () => this.#config, events: this.#emit, log: options.log, hear: options.hear });
     const exabgp = this.#exabgp.speaker;
-    const announcer = new FlowAnnouncer();
+    const announcer = new OwnAnnouncer();
     this.#ownFlows = new OwnFlows({
-      announcer,
+      announcer: announcer.flows,
       stateDirectory: config.stateDirectory,
       config: () => this.#config.flowspec,
       onError: (error) => this.#log.log('warn', error.message),

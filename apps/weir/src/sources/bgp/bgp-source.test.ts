@@ -639,7 +639,7 @@ it('maps every field of a peer', () => {
     families: [FOUR, SIX],
     holdTime: 90,
     passive: true,
-    gracefulRestart: { restartTime: 120 },
+    gracefulRestart: { restartTime: 120, forwardingPreserved: true },
     addPath: { receive: [FOUR, SIX] },
     extendedMessage: true,
     strictRole: true,

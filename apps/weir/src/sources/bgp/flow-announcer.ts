@@ -1,14 +1,6 @@
-import {
-  encodeEndOfRib,
-  encodeRouteRefresh,
-  encodeUpdate,
-  type FamilyName,
-  family,
-  type PathAttributes,
-  type SessionContext,
-} from '@weir/bgp/codec';
+import { encodeRouteRefresh, encodeUpdate, type FamilyName, family, type PathAttributes, type SessionContext } from '@weir/bgp/codec';
 import { encodeFlowActions, type FlowAction, type FlowRule, type FlowRun } from '@weir/bgp/flowspec';
-import type { Announcer, OutgoingSession } from '@weir/bgp/session';
+import type { OutgoingSession } from '@weir/bgp/session';
 import { Writer } from '@weir/wire/bytes';
 
 /** A flow rule of our own. */
@@ -23,44 +15,56 @@ export interface OwnFlow {
 const BEGIN = 1;
 const END = 2;
 
+/** Of what waits, so much is encoded at a time. */
+const BATCH = 256;
+
+/** Saying everything of a family once more. */
+interface Refresh {
+  readonly name: FamilyName;
+  readonly begin: readonly Uint8Array[];
+  readonly end: readonly Uint8Array[];
+}
+
 interface Outbox {
   readonly session: OutgoingSession;
+  /** Rules whose present state the peer has not been told, by their key. */
+  readonly pending: Set<string>;
   /** What the peer has been told. */
   readonly told: Map<string, FlowRule>;
   /** Encoded, and not taken by the session yet. */
   readonly backlog: Uint8Array[];
+  readonly refreshes: Refresh[];
+  refreshing: Refresh | undefined;
 }
 
 /**
- * Announces flow rules of our own: to each session after it is established, on route refresh, and as they come and go. A rule whose actions or peers change is announced anew. Weir announces
- * nothing else, so End-of-RIB of every family follows.
+ * Announces flow rules of our own: to each session after it is established, on route refresh, and as they come and go. A rule whose actions or peers change is announced anew. Several sources
+ * may ask for one rule: a peer gets that of the lowest rank among those that are for it. For each session it holds one entry for each rule, and one batch of encoded messages.
  */
-export class FlowAnnouncer implements Announcer {
-  readonly #flows = new Map<string, OwnFlow>();
+export class FlowAnnouncer {
+  readonly #flows = new Map<string, Map<number, OwnFlow>>();
   readonly #outboxes = new Map<string, Outbox>();
 
   get flows(): readonly OwnFlow[] {
-    return [...this.#flows.values()];
+    return [...this.#flows.values()].flatMap((ranks) => [...ranks.values()]);
   }
 
   /** RangeError for what cannot be encoded; then nothing has changed. */
-  announce(flow: OwnFlow): void {
+  announce(flow: OwnFlow, rank = 0): void {
     encodeFlowActions(flow.actions);
-    this.#flows.set(flow.rule.key, flow);
-    for (const outbox of this.#outboxes.values()) {
-      this.#tell(outbox, flow);
-      this.#flush(outbox);
-    }
+    const { key } = flow.rule;
+    const ranks = [...(this.#flows.get(key) ?? []), [rank, flow] as const].sort(([a], [b]) => a - b);
+    this.#flows.set(key, new Map(ranks));
+    this.#changed(key);
   }
 
-  /** @returns whether there was such a rule */
-  withdraw(key: string): boolean {
-    const had = this.#flows.delete(key);
-    for (const outbox of this.#outboxes.values()) {
-      this.#untell(outbox, key);
-      this.#flush(outbox);
-    }
-    return had;
+  /** @returns whether there was such a rule of this rank */
+  withdraw(key: string, rank = 0): boolean {
+    const ranks = this.#flows.get(key);
+    if (!ranks?.delete(rank)) return false;
+    if (ranks.size === 0) this.#flows.delete(key);
+    this.#changed(key);
+    return true;
   }
 
   /** The peers to which a rule has been announced in their present sessions. */
@@ -68,23 +72,21 @@ export class FlowAnnouncer implements Announcer {
     return [...this.#outboxes.values()].filter(({ told }) => told.has(key)).map(({ session }) => session.peer);
   }
 
+  /** Says all that there is; the end of the families is for who says the rest. */
   established(session: OutgoingSession): void {
-    const outbox: Outbox = { session, told: new Map(), backlog: [] };
+    const pending = new Set(this.#flows.keys());
+    const outbox: Outbox = { session, pending, told: new Map(), backlog: [], refreshes: [], refreshing: undefined };
     this.#outboxes.set(session.peer, outbox);
-    for (const flow of this.#flows.values()) this.#tell(outbox, flow);
-    for (const name of session.context.families) outbox.backlog.push(bytesOf((w) => encodeEndOfRib(w, name)));
     this.#flush(outbox);
   }
 
   refresh(peer: string, name: FamilyName): void {
     const outbox = this.#outboxes.get(peer);
-    if (!outbox) return;
-    const mark = (subtype: number): void => {
-      if (outbox.session.enhancedRefresh) outbox.backlog.push(bytesOf((w) => encodeRouteRefresh(w, { family: family(name), subtype })));
-    };
-    mark(BEGIN);
-    for (const flow of this.#flows.values()) if (flow.rule.family === name) this.#tell(outbox, flow);
-    mark(END);
+    // One that has not begun answers this request too.
+    if (!outbox || outbox.refreshes.some((one) => one.name === name)) return;
+    const mark = (subtype: number): readonly Uint8Array[] =>
+      outbox.session.enhancedRefresh ? [bytesOf((w) => encodeRouteRefresh(w, { family: family(name), subtype }))] : [];
+    outbox.refreshes.push({ name, begin: mark(BEGIN), end: mark(END) });
     this.#flush(outbox);
   }
 
@@ -97,30 +99,60 @@ export class FlowAnnouncer implements Announcer {
     this.#outboxes.delete(peer);
   }
 
-  #tell(outbox: Outbox, { rule, actions, peers }: OwnFlow): void {
-    const { session, told, backlog } = outbox;
-    const { context } = session;
-    if (!peers.includes(session.peer) || !context.families.includes(rule.family)) {
-      this.#untell(outbox, rule.key);
-      return;
-    }
-    told.set(rule.key, rule);
-    const attributes: PathAttributes = { ...originOf(context), ...encodeFlowActions(actions) };
-    backlog.push(...encodeUpdate({ attributes, announceFlows: [{ nextHop: undefined, run: runOf(context, rule) }] }, context));
+  /** Whether the session of a peer has not taken everything yet. */
+  waits(peer: string): boolean {
+    const outbox = this.#outboxes.get(peer);
+    return outbox !== undefined && (outbox.backlog.length > 0 || outbox.pending.size > 0 || outbox.refreshing !== undefined);
   }
 
-  #untell({ session: { context }, told, backlog }: Outbox, key: string): void {
-    const rule = told.get(key);
-    if (rule && told.delete(key)) backlog.push(...encodeUpdate({ withdrawFlows: [runOf(context, rule)] }, context));
+  #changed(key: string): void {
+    for (const outbox of this.#outboxes.values()) {
+      outbox.pending.add(key);
+      this.#flush(outbox);
+    }
   }
 
-  #flush({ session, backlog }: Outbox): void {
-    let sent = 0;
-    for (const message of backlog) {
-      if (session.send(message) !== 'queued') break;
-      sent++;
+  /** Says what waits until there is nothing left or the session takes no more. */
+  #flush(outbox: Outbox): void {
+    const { session, pending, backlog, refreshes } = outbox;
+    for (;;) {
+      let sent = 0;
+      for (const message of backlog) {
+        if (session.send(message) !== 'queued') break;
+        sent++;
+      }
+      backlog.splice(0, sent);
+      if (backlog.length > 0) return;
+      if (pending.size > 0) this.#encode(outbox);
+      else if (outbox.refreshing) {
+        backlog.push(...outbox.refreshing.end);
+        outbox.refreshing = undefined;
+      } else {
+        const next = refreshes.shift();
+        if (!next) return;
+        outbox.refreshing = next;
+        backlog.push(...next.begin);
+        for (const [key, ranks] of this.#flows) if ([...ranks.values()].some(({ rule }) => rule.family === next.name)) pending.add(key);
+      }
     }
-    backlog.splice(0, sent);
+  }
+
+  #encode({ session, pending, told, backlog }: Outbox): void {
+    const { context, peer } = session;
+    let taken = 0;
+    for (const key of pending) {
+      if (++taken > BATCH) break;
+      pending.delete(key);
+      const flow = [...(this.#flows.get(key)?.values() ?? [])].find(({ peers }) => peers.includes(peer));
+      if (flow && context.families.includes(flow.rule.family)) {
+        told.set(key, flow.rule);
+        const attributes: PathAttributes = { ...originOf(context), ...encodeFlowActions(flow.actions) };
+        backlog.push(...encodeUpdate({ attributes, announceFlows: [{ nextHop: undefined, run: runOf(context, flow.rule) }] }, context));
+        continue;
+      }
+      const gone = told.get(key);
+      if (gone && told.delete(key)) backlog.push(...encodeUpdate({ withdrawFlows: [runOf(context, gone)] }, context));
+    }
   }
 }
 

@@ -24,7 +24,10 @@ export function speakerConfig(config: Config, options: SpeakerOptions): SpeakerC
   };
 }
 
-/** One configured neighbour. Graceful restart is always offered; path identifiers are only received. */
+/**
+ * One configured neighbour. Graceful restart is always offered, with the word that what was announced is as it was: whoever is told of it acts on it, so that our restart changes nothing there.
+ * Path identifiers are only received.
+ */
 export function peerConfig(peer: Peer): PeerConfig {
   return {
     name: peer.name,
@@ -35,7 +38,7 @@ export function peerConfig(peer: Peer): PeerConfig {
     families: peer.families,
     holdTime: peer.holdTime,
     passive: peer.passive,
-    gracefulRestart: { restartTime: peer.restartTime },
+    gracefulRestart: { restartTime: peer.restartTime, forwardingPreserved: true },
     addPath: { receive: peer.addPath ? peer.families : [] },
     extendedMessage: peer.extendedMessage,
     strictRole: peer.roleStrict,

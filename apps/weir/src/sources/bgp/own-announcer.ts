@@ -1,0 +1,105 @@
+import { type FamilyName, isUnicast, type LargeCommunity, type PathAttributes } from '@weir/bgp/codec';
+import { type Announcer, type OutgoingSession, type RouteOptions, StaticRoutes } from '@weir/bgp/session';
+import { type Ip, type Prefix, parseIp, printPrefix } from '@weir/wire/inet';
+import { FlowAnnouncer } from './flow-announcer.ts';
+
+/** A route of our own to a prefix. */
+export interface OwnPrefix {
+  readonly prefix: Prefix;
+  /** Standard ones as 32-bit numbers. */
+  readonly communities: readonly number[];
+  readonly largeCommunities: readonly LargeCommunity[];
+  /** Our address on the session when undefined. */
+  readonly nextHop: Ip | undefined;
+  /** Names of the peers that get it. */
+  readonly peers: readonly string[];
+}
+
+/**
+ * All that Weir announces: flow rules and prefixes of its own, and nothing that it has heard. A session is told the flow rules, then the prefixes, then the end of each of its families.
+ */
+export class OwnAnnouncer implements Announcer {
+  readonly flows: FlowAnnouncer = new FlowAnnouncer();
+  readonly #static = new StaticRoutes();
+  readonly #sessions = new Map<string, OutgoingSession>();
+  readonly #prefixes = new Map<string, Map<number, OwnPrefix>>();
+
+  get prefixes(): readonly OwnPrefix[] {
+    return [...this.#prefixes.values()].flatMap((ranks) => [...ranks.values()]);
+  }
+
+  /**
+   * Several sources may ask for one prefix: the attributes are those of the lowest rank, the peers those of all.
+   * RangeError when the attributes are longer than a message has room for; then nothing has changed.
+   */
+  announce(route: OwnPrefix, rank = 0): void {
+    const key = printPrefix(route.prefix);
+    const ranks = [...(this.#prefixes.get(key) ?? []), [rank, route] as const].sort(([a], [b]) => a - b);
+    const after = new Map(ranks);
+    this.#static.announce([route.prefix], optionsOf(after));
+    this.#prefixes.set(key, after);
+  }
+
+  /** @returns whether there was such a route of this rank */
+  withdraw(prefix: Prefix, rank = 0): boolean {
+    const key = printPrefix(prefix);
+    const ranks = this.#prefixes.get(key);
+    if (!ranks?.delete(rank)) return false;
+    if (ranks.size > 0) {
+      this.#static.announce([prefix], optionsOf(ranks));
+      return true;
+    }
+    this.#prefixes.delete(key);
+    this.#static.withdraw([prefix]);
+    return true;
+  }
+
+  /** Of the peers of a route those that are told in their present sessions, which carry its family and have a next hop for it. */
+  toldTo({ prefix, peers, nextHop }: OwnPrefix): readonly string[] {
+    return peers.filter((peer) => {
+      const session = this.#sessions.get(peer);
+      if (!session?.context.families.includes(prefix.family === 4 ? 'ipv4 unicast' : 'ipv6 unicast')) return false;
+      const family = (nextHop ?? parseIp(session.localAddress?.replace(/%.*/, '') ?? ''))?.family;
+      return family === prefix.family || (prefix.family === 4 && session.context.extendedNextHop);
+    });
+  }
+
+  established(session: OutgoingSession): void {
+    const { peer } = session;
+    this.#sessions.set(peer, session);
+    this.flows.established(session);
+    const after: OutgoingSession = {
+      ...session,
+      send: (message) => (this.flows.waits(peer) ? 'full' : session.send(message)),
+    };
+    this.#static.established(after);
+  }
+
+  refresh(peer: string, name: FamilyName): void {
+    if (isUnicast(name)) this.#static.refresh(peer, name);
+    else this.flows.refresh(peer, name);
+  }
+
+  drained(peer: string): void {
+    this.flows.drained(peer);
+    this.#static.drained(peer);
+  }
+
+  down(peer: string): void {
+    this.#sessions.delete(peer);
+    this.flows.down(peer);
+    this.#static.down(peer);
+  }
+}
+
+function optionsOf(ranks: ReadonlyMap<number, OwnPrefix>): RouteOptions {
+  const [first] = ranks.values();
+  if (!first) return {};
+  const { communities, largeCommunities, nextHop } = first;
+  const attributes: PathAttributes = {
+    ...(communities.length > 0 ? { communities } : {}),
+    ...(largeCommunities.length > 0 ? { largeCommunities } : {}),
+  };
+  const peers = [...new Set([...ranks.values()].flatMap((route) => route.peers))];
+  return { attributes, peers, ...(nextHop ? { nextHop: { address: nextHop } } : {}) };
+}
