@@ -1,11 +1,11 @@
 import type { HookRules, Rule } from '../../../model/rule.ts';
-import { isLimit } from '../expressions.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
-import { type Alternative, ANY, type Product } from './alternative.ts';
+import { ANY } from './alternative.ts';
 import { type ChainBook, MOST_WAYS_OF_ALL, slugOf } from './chains.ts';
 import { type Effect, type EffectOptions, effectOf, label } from './effect.ts';
-import { Graph, RETURN, type Split, type Target } from './graph.ts';
+import { Graph, RETURN, type Target } from './graph.ts';
 import type { CompileMemo } from './memo.ts';
+import { itemsOf, leadInto, placeInList } from './place-in-list.ts';
 import { Inexpressible, type NftProblem } from './problem.ts';
 import type { Programs } from './programs.ts';
 
@@ -249,70 +249,14 @@ export class Sequence {
     return memo.place(this.#hook, rule, book, meters, () => this.#compilePlace(rule));
   }
 
-  /** What takes more chains than there can be is asked by a program, as far as programs can. */
-  #compilePlace(rule: Rule): RuleImage[] {
-    const graph = this.#graph(rule);
-    const split = graph.split(itemsOf(rule));
-    try {
-      return this.#compileSplit(rule, graph, split);
-    } catch (error) {
-      const simpler = error instanceof Inexpressible && error.code === 'nft-too-complex' ? graph.withProgram(split) : undefined;
-      if (!simpler) throw error;
-      return this.#compileSplit(rule, this.#graph(rule), simpler);
-    }
-  }
-
-  /** In a list, a rule that does not end goes on with the next one. */
-  #compileSplit(rule: Rule, graph: Graph, split: Split): RuleImage[] {
+  #compilePlace(rule: Rule): readonly RuleImage[] {
     const effect = this.#effect(rule);
-    const name = label(rule.name);
-    if (split.product.alternatives.length === 0) return [];
-    this.#context.meters.push(...effect.meters);
-    const { product } = split;
-    const simple = split.barred.length === 0 && split.rest.length === 0;
-    const once = product.disjoint || product.alternatives.length === 1;
-    const [only] = effect.tails;
-    if (simple && only && effect.tails.length === 1 && (effect.ends || once)) {
-      return product.alternatives.map(({ matches }) => ({ ...only, name, matches: [...matches, ...only.matches] }));
-    }
-    const own = effect.tails.map((tail): RuleImage => ({ ...tail, name }));
-    // A limit has one place, wherever the rule is put.
-    if (simple && isEverything(product) && own.every(isFree)) return own;
-    const yes = (): Target => (only && effect.tails.length === 1 ? { kind: 'tail', tail: only } : graph.chain(own));
-    if (simple && (effect.ends || once)) return graph.lead(product.alternatives, jumpTo(graph.chain(own)));
-    if (once && product.alternatives.length > 0) {
-      return leadInto(graph, product.alternatives, graph.chain(graph.emitRest(split, yes(), RETURN)));
-    }
-    return leadInto(graph, [ANY], graph.chain(graph.all(split, yes(), RETURN)));
+    const placed = placeInList(rule, effect, () => this.#graph(rule));
+    if (placed.length > 0) this.#context.meters.push(...effect.meters);
+    return placed;
   }
-}
-
-function itemsOf(rule: Rule): Parameters<Graph['split']>[0] {
-  const { expression } = rule;
-  return expression.kind === 'and' ? expression.items : [expression];
-}
-
-/** Whether a rule may stand in a list, and in several chains. */
-function isFree({ verdict, statements = [] }: RuleImage): boolean {
-  return verdict.kind !== 'return' && !statements.some(isLimit);
 }
 
 function chainOf(target: Target): string {
   return target.kind === 'goto' ? target.chain : '';
-}
-
-function isEverything({ alternatives }: Product): boolean {
-  return alternatives.length === 1 && alternatives[0]?.matches.length === 0;
-}
-
-/** A chain without rules does nothing. */
-function leadInto(graph: Graph, alternatives: readonly Alternative[], chain: Target): RuleImage[] {
-  return chain.kind === 'return' ? [] : graph.lead(alternatives, jumpTo(chain));
-}
-
-/** A list comes back to its next rule. */
-function jumpTo(target: Target): Target {
-  if (target.kind !== 'goto') return target;
-  const { chain } = target;
-  return { kind: 'tail', tail: { matches: [], count: false, verdict: { kind: 'jump', chain } } };
 }
