@@ -57,12 +57,11 @@ class Exabgp extends PeerDaemon {
       ...(listen === undefined ? {} : { 'exabgp.tcp.bind': listen.join(' '), 'exabgp.tcp.port': '179' }),
     });
     await this.waitReady(() => (existsSync(this.#printed) ? Promise.resolve() : Promise.reject(new Error('its process has not started'))));
-    for (const { prefixes, options } of this.announcedGroups()) await this.announceMany(prefixes, options);
   }
 
   async announceMany(prefixes: readonly string[], options: AnnounceOptions = {}): Promise<void> {
     for (const prefix of prefixes) this.announced.set(prefix, options);
-    await this.#tell(prefixes.map((prefix) => announceLine(prefix, options)));
+    await this.#tell(prefixes.map((prefix) => `announce ${routeText(prefix, options)}`));
   }
 
   async withdrawMany(prefixes: readonly string[]): Promise<void> {
@@ -165,6 +164,13 @@ class Exabgp extends PeerDaemon {
     ];
   }
 
+  #staticRoutes(family: AddressFamily): string {
+    const routes = [...this.announced]
+      .filter(([prefix]) => familyOf(prefix) === family)
+      .map(([prefix, options]) => routeText(prefix, options));
+    return routes.length === 0 ? '' : `  static { ${routes.map((route) => `${route};`).join(' ')} }`;
+  }
+
   #neighborLines(neighbor: NeighborConfig, local: string): readonly string[] {
     const { address, as, holdTime = 90, families = bothFamilies, addPath } = neighbor;
     if (neighbor.reflectorClient === true) throw this.unsupported('route reflection');
@@ -187,10 +193,25 @@ class Exabgp extends PeerDaemon {
       `  capability { route-refresh enable; graceful-restart ${neighbor.gracefulRestart ?? 'disable'}; add-path ${addPath === undefined ? 'disable' : paths[addPath]}; extended-message ${neighbor.extendedMessages === true ? 'enable' : 'disable'}; }`,
       ...(addPath === undefined ? [] : [`  add-path { ${families.map((family) => `${family};`).join(' ')} }`]),
       '  api { processes [ lab ]; neighbor-changes; receive { parsed; update; } }',
+      // What was announced before a restart is there before the session.
+      ...families.map((family) => this.#staticRoutes(family)),
       ...(neighbor.extra ?? []).map((line) => `  ${line}`),
       '}',
     ];
   }
+}
+
+/** What follows `route` in a configuration and in a command. */
+function routeText(prefix: string, options: AnnounceOptions): string {
+  const { communities = [], large = [], routeTargets = [], nextHop = 'self', med, localPref } = options;
+  return [
+    `route ${prefix} next-hop ${nextHop}`,
+    ...(communities.length === 0 ? [] : [`community [ ${communities.join(' ')} ]`]),
+    ...(large.length === 0 ? [] : [`large-community [ ${large.join(' ')} ]`]),
+    ...(routeTargets.length === 0 ? [] : [`extended-community [ ${routeTargets.map((text) => `target:${text}`).join(' ')} ]`]),
+    ...(med === undefined ? [] : [`med ${med}`]),
+    ...(localPref === undefined ? [] : [`local-preference ${localPref}`]),
+  ].join(' ');
 }
 
 interface ExabgpMessage {
@@ -206,16 +227,4 @@ interface ExabgpMessage {
       };
     };
   };
-}
-
-function announceLine(prefix: string, options: AnnounceOptions): string {
-  const { communities = [], large = [], routeTargets = [], nextHop = 'self', med, localPref } = options;
-  return [
-    `announce route ${prefix} next-hop ${nextHop}`,
-    ...(communities.length === 0 ? [] : [`community [ ${communities.join(' ')} ]`]),
-    ...(large.length === 0 ? [] : [`large-community [ ${large.join(' ')} ]`]),
-    ...(routeTargets.length === 0 ? [] : [`extended-community [ ${routeTargets.map((text) => `target:${text}`).join(' ')} ]`]),
-    ...(med === undefined ? [] : [`med ${med}`]),
-    ...(localPref === undefined ? [] : [`local-preference ${localPref}`]),
-  ].join(' ');
 }

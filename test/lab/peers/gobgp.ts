@@ -31,10 +31,14 @@ class Gobgp extends PeerDaemon {
   readonly #port: string = String(nextPort++);
 
   async start(): Promise<void> {
-    const path = this.writeConfig('gobgpd.json', JSON.stringify(this.#configObject(), null, 1));
+    const groups = this.announcedGroups();
+    // It has forgotten its routes. With a session before it has them again, End-of-RIB would say that there are none.
+    const disabled = groups.length > 0;
+    const path = this.writeConfig('gobgpd.json', JSON.stringify(this.#configObject(disabled), null, 1));
     this.spawn('gobgpd', ['-f', path, '-t', 'json', '--api-hosts', `127.0.0.1:${this.#port}`, '--pprof-disable', '--log-plain']);
     await this.waitReady(() => this.#gobgp('global'));
-    for (const { prefixes, options } of this.announcedGroups()) await this.announceMany(prefixes, options);
+    for (const { prefixes, options } of groups) await this.announceMany(prefixes, options);
+    if (disabled) for (const { address } of this.config.neighbors) await this.enable(address);
   }
 
   async announceMany(prefixes: readonly string[], options: AnnounceOptions = {}): Promise<void> {
@@ -114,16 +118,16 @@ class Gobgp extends PeerDaemon {
     return (await this.host.exec('gobgp', ['-p', this.#port, ...args], { timeoutMs: 120_000 })).stdout;
   }
 
-  #configObject(): object {
+  #configObject(disabled: boolean): object {
     const { as, routerId, neighbors, listen } = this.config;
     if (this.config.extra !== undefined) throw this.unsupported('extra configuration lines');
     return {
       global: { config: { as, 'router-id': routerId, ...(listen === undefined ? {} : { 'local-address-list': listen }) } },
-      neighbors: neighbors.map((neighbor) => this.#neighborObject(neighbor)),
+      neighbors: neighbors.map((neighbor) => this.#neighborObject(neighbor, disabled)),
     };
   }
 
-  #neighborObject(neighbor: NeighborConfig): object {
+  #neighborObject(neighbor: NeighborConfig, disabled: boolean): object {
     if (neighbor.extendedMessages === true) throw this.unsupported('extended messages');
     if (neighbor.extra !== undefined) throw this.unsupported('extra configuration lines');
     const { holdTime = 90, connectRetry = 1, ttlSecurity, multihop, gracefulRestart, addPath, maximumPrefixes } = neighbor;
@@ -131,6 +135,7 @@ class Gobgp extends PeerDaemon {
       config: {
         'neighbor-address': neighbor.address,
         'peer-as': neighbor.as,
+        'admin-down': disabled,
         ...(neighbor.md5 === undefined ? {} : { 'auth-password': neighbor.md5 }),
       },
       timers: {
