@@ -1,5 +1,6 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { BlackholeConfig } from './blackhole.ts';
 import type { CumulusConfig } from './cumulus.ts';
 import type { EbpfConfig } from './ebpf.ts';
 import type { Firewall } from './firewall.ts';
@@ -107,6 +108,8 @@ export interface Config {
   readonly cumulus?: CumulusConfig | undefined;
   /** What becomes of flow rules; undefined enforces none. */
   readonly flowspec?: FlowConfig | undefined;
+  /** What is announced as blackhole routes; undefined announces none. */
+  readonly blackholes?: BlackholeConfig | undefined;
   /** The rules of the policy files; undefined when none are named. */
   readonly policy: Policy | undefined;
   /** Deny sets never cover these. */

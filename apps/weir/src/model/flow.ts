@@ -1,5 +1,5 @@
-import type { FlowRule, FlowTreatment } from '@weir/bgp/flowspec';
-import type { Prefix } from '@weir/wire/inet';
+import type { FlowAction, FlowComponent, FlowRule, FlowTreatment } from '@weir/bgp/flowspec';
+import type { Ip, Prefix } from '@weir/wire/inet';
 import type { SessionLoss } from './named-set.ts';
 import type { Provenance, SourceSpan } from './provenance.ts';
 
@@ -76,6 +76,27 @@ export const DEFAULT_FLOWSPEC: Pick<FlowConfig, 'at' | 'firstMark' | 'onSessionL
   sampleRate: 100,
   guard: { minLength: { 4: 24, 6: 48 }, actions: ['discard', 'rate'], maxRules: 1000, churn: { rate: 100, burst: 1000 } },
 };
+/** The members of a set as flow rules, one each. */
+export interface SetFlows {
+  readonly set: string;
+  readonly as: 'destination' | 'source';
+  /** Further components, by family; undefined where rules of that family cannot have them. */
+  readonly match: { readonly 4: readonly FlowComponent[] | undefined; readonly 6: readonly FlowComponent[] | undefined };
+  readonly actions: readonly FlowAction[];
+  /** The rules are in force here. */
+  readonly enforce: boolean;
+  /** Names of the peers that they are announced to. */
+  readonly peers: readonly string[];
+  /** Members that lie in one of these; undefined: all. */
+  readonly prefixes: readonly Prefix[] | undefined;
+  /** Bits of a member at least. */
+  readonly minLength: { readonly 4: number; readonly 6: number };
+  readonly maxRules: number;
+  /** New rules a second, with a burst; what exceeds it waits. */
+  readonly churn: { readonly rate: number; readonly burst: number };
+  readonly span: SourceSpan;
+}
+
 
 /** Names of rules of flow rules begin with it. */
 export const FLOW_REF = 'flow:';
@@ -88,6 +109,7 @@ export interface ActiveFlow {
   readonly treatment: FlowTreatment;
   readonly provenance: Provenance;
 }
+  readonly fromSets?: readonly SetFlows[] | undefined;
 
 /** A change of the flow rules in force. */
 export interface FlowDelta {

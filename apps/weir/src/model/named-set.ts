@@ -20,6 +20,8 @@ export interface Guard {
   readonly peers: readonly string[] | undefined;
   /** A member must lie in one of these; undefined means anywhere the defaults allow (deny sets only). */
   readonly prefixes: readonly Prefix[] | undefined;
+  /** What single peers may fill it with, besides; one that is not named here goes by `prefixes` alone. */
+  readonly prefixesOf?: readonly { readonly peer: string; readonly prefixes: readonly Prefix[] }[];
   /** Prefix lengths a member may have, both ends included. */
   readonly lengths: { readonly [F in Family]: { readonly min: number; readonly max: number } };
   /** Members over both families. When reached, what is installed wins. */

@@ -25,7 +25,8 @@ export function refusal(
   length: number,
 ): RefusalReason | undefined {
   if (!guard.allowsPeer(peer)) return 'peer';
-  return leak ? 'leak' : guard.refuses(family, words, at, length);
+  if (leak) return 'leak';
+  return guard.refuses(family, words, at, length) ?? (guard.allowsOf(peer, family, words, at, length) ? undefined : 'prefix');
 }
 
 /**
@@ -38,6 +39,8 @@ export class PrefixGuard {
   readonly #families: { readonly [F in Family]: boolean };
   readonly #covers: { readonly 4: CoverIndex; readonly 6: CoverIndex } | undefined;
   readonly #peers: Uint8Array | undefined;
+  /** By the index of a peer. */
+  readonly #of = new Map<number, { readonly 4: CoverIndex; readonly 6: CoverIndex }>();
   readonly #protected: ProtectedIndex;
 
   /** `peerIndex` gives the index of a configured peer by name. */
@@ -49,6 +52,10 @@ export class PrefixGuard {
     this.#protected = shielded;
     const prefixes = set.guard.prefixes;
     this.#covers = prefixes && { 4: new CoverIndex(4, prefixes), 6: new CoverIndex(6, prefixes) };
+    for (const { peer, prefixes: own } of set.guard.prefixesOf ?? []) {
+      const index = peerIndex(peer);
+      if (index !== undefined) this.#of.set(index, { 4: new CoverIndex(4, own), 6: new CoverIndex(6, own) });
+    }
     if (set.guard.peers) {
       const indexes = set.guard.peers.map(peerIndex).filter((i) => i !== undefined);
       this.#peers = new Uint8Array(Math.max(0, ...indexes) + 1);
@@ -63,6 +70,11 @@ export class PrefixGuard {
 
   allowsPeer(peer: number): boolean {
     return this.#peers === undefined || this.#peers[peer] === 1;
+  }
+
+  /** Whether the peer may fill the set with the prefix at `words[at ..]`, as far as that is said of this peer. */
+  allowsOf(peer: number, family: Family, words: Uint32Array, at: number, length: number): boolean {
+    return this.#of.get(peer)?.[family].covers(words, at, length) ?? true;
   }
 
   /** Why the prefix at `words[at ..]` may not be a member, or undefined where it may. */

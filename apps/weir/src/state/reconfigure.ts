@@ -62,6 +62,7 @@ export function isWidened(before: NamedSet | undefined, after: NamedSet): boolea
   if (after.communities.some((pattern) => !patterns.has(JSON.stringify(pattern)))) return true;
   const [g, h] = [before.guard, after.guard];
   if (g.peers && (!h.peers || h.peers.some((name) => !g.peers?.includes(name)))) return true;
+  if (!sameDefinition(g.prefixesOf, h.prefixesOf)) return true;
   const old = g.prefixes;
   if (old && (!h.prefixes || h.prefixes.some((p) => !old.some((q) => covers(q, p))))) return true;
   const families: readonly Family[] = [4, 6];

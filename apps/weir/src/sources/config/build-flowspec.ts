@@ -2,6 +2,7 @@ import type { Prefix } from '@weir/wire/inet';
 import { DEFAULT_FLOWSPEC, type FlowConfig, type FlowGuard, type FlowRedirect } from '../../model/flow.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
+import { buildFromSet } from './schema-from-sets.ts';
 import type { RawFlowGuard, RawFlowRedirect, RawFlowspec } from './raw-flowspec.ts';
 
 /** What becomes of flow rules, with every default filled in; `shield` is what the whole configuration protects. */
@@ -15,6 +16,7 @@ export function buildFlowspec(raw: Table<RawFlowspec> | undefined, shield: reado
     guards: f.guards.flatMap(({ value }) => buildGuard(value) ?? []),
     redirects: f.redirects.flatMap((item) => buildRedirect(item) ?? []),
     announce: buildAnnounce(f.announce),
+    fromSets: f.from_sets.flatMap((item) => buildFromSet(item) ?? []),
     firstMark: f.first_mark,
     onSessionLoss: f.on_session_loss ?? DEFAULT_FLOWSPEC.onSessionLoss,
     sampleRate: f.sample_rate,

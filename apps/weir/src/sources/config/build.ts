@@ -9,6 +9,7 @@ import { buildCumulus } from './build-cumulus.ts';
 import { buildEbpf } from './build-ebpf.ts';
 import { buildFlowspec } from './build-flowspec.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
+import { buildBlackholes } from './schema-blackholes.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
 export type ReadPassword = (item: Item<string>) => string | undefined;
@@ -30,6 +31,7 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     ...scope,
     ebpf: buildEbpf(raw.ebpf?.get),
     ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
+    ...(raw.blackholes ? { blackholes: buildBlackholes(raw.blackholes) } : {}),
     ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
     ...(raw.exabgp
@@ -110,6 +112,7 @@ function buildSet(entry: Named<Table<RawSet>>): NamedSet | undefined {
     guard: {
       peers: guard?.peers && values(guard.peers),
       prefixes: guard?.prefixes && values(guard.prefixes),
+      ...(guard?.prefixes_of ? { prefixesOf: guard.prefixes_of.map(({ name: peer, value }) => ({ peer, prefixes: values(value) })) } : {}),
       lengths: { 4: lengths.ipv4, 6: lengths.ipv6 },
       maxMembers: guard?.max_members ?? DEFAULTS.maxMembers,
       churn: guard?.churn?.get ?? DEFAULTS.churn,

@@ -7,6 +7,7 @@ import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { isLocal } from './build.ts';
 import { checkCumulus } from './build-cumulus.ts';
+import { checkBlackholes } from './check-blackholes.ts';
 import { checkEbpf } from './check-ebpf.ts';
 import { checkFlowspec } from './check-flowspec.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
@@ -19,8 +20,9 @@ export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void
   if (raw.bgp) checkPeers(raw.bgp, report);
   if (raw.ebpf) checkEbpf(raw.ebpf, report);
   if (raw.flowspec) checkFlowspec(raw.flowspec, raw, report);
+  checkBlackholes(raw, report);
   if (raw.cumulus) checkCumulus(raw.cumulus, report);
-  checkScope(raw, raw, policy, report);
+  checkScope(raw, raw, withFlowSets(raw, policy), report);
 }
 
 /** The same for the rules and sets of the configuration itself or of a tenant. */
@@ -38,6 +40,13 @@ type Whole = Pick<RawFile, 'bgp' | 'protected'>;
 export interface PolicyUse {
   readonly given: boolean;
   readonly uses: ReadonlySet<string>;
+}
+
+/** Sets that become flow rules are used, and are kept in the table that flow rules have. */
+function withFlowSets({ flowspec }: RawFile, policy: PolicyUse): PolicyUse {
+  const named = (flowspec?.get.from_sets ?? []).flatMap(({ value }) => value.get.set ?? []);
+  if (named.length === 0) return policy;
+  return { given: policy.given || flowspec?.get.at === 'prerouting', uses: new Set([...policy.uses, ...named]) };
 }
 
 function checkPeers(bgp: Table<RawBgp>, report: Report): void {
@@ -158,6 +167,11 @@ function checkSet(set: Named<Table<RawSet>>, peers: ReadonlySet<string>, firewal
     if (peers.has(value)) continue;
     const near = suggest(value, peers);
     report('E023', place, `no peer is named ${value}`, near === undefined ? undefined : `did you mean ${near}?`);
+  }
+  for (const { name, place } of guard?.prefixes_of ?? []) {
+    if (!peers.has(name)) report('E023', place, `no peer is named ${name}`);
+    else if (guard?.peers && !guard.peers.some(({ value }) => value === name))
+      report('W003', place, `guard.peers does not name ${name}, so it fills nothing`);
   }
   for (const { value, place } of guard?.prefixes ?? []) {
     const range = value.family === 4 ? guard?.lengths?.get.ipv4 : guard?.lengths?.get.ipv6;

@@ -4,6 +4,7 @@ import type { FlowActionKind } from '../../model/flow.ts';
 import type { SessionLoss } from '../../model/named-set.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import type { RawChurn } from './raw.ts';
+import type { RawFromSet } from './schema-from-sets.ts';
 
 /** `flowspec:` as written. */
 export interface RawFlowspec {
@@ -13,6 +14,7 @@ export interface RawFlowspec {
   protected_flows: readonly Item<FlowRule>[];
   redirects: readonly Item<Table<RawFlowRedirect>>[];
   announce: Table<RawFlowAnnounce> | undefined;
+  from_sets: readonly Item<Table<RawFromSet>>[];
   first_mark: number;
   on_session_loss: SessionLoss | undefined;
   sample_rate: number;

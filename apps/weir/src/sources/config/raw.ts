@@ -9,6 +9,7 @@ import type { CommunityPattern, SessionLoss } from '../../model/named-set.ts';
 import type { Item, Named, Table } from '../yaml/shape.ts';
 import type { ConfigNode } from '../yaml/tree.ts';
 import type { RawFlowspec } from './raw-flowspec.ts';
+import type { RawBlackholes } from './schema-blackholes.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {
@@ -18,6 +19,7 @@ export interface RawFile {
   firewall: Table<RawFirewall> | undefined;
   ebpf: Table<RawEbpf> | undefined;
   flowspec: Table<RawFlowspec> | undefined;
+  blackholes: Table<RawBlackholes> | undefined;
   cumulus: Table<RawCumulus> | undefined;
   observe: Table<RawObserve> | undefined;
   exabgp: Table<RawExabgp> | undefined;
@@ -108,6 +110,7 @@ export interface RawSet {
 export interface RawGuard {
   peers: readonly Item<string>[] | undefined;
   prefixes: readonly Item<Prefix>[] | undefined;
+  prefixes_of: readonly Named<readonly Item<Prefix>[]>[] | undefined;
   lengths: Table<RawLengths> | undefined;
   max_members: number;
   churn: Table<RawChurn> | undefined;

@@ -3,7 +3,8 @@ import { DEFAULT_FLOWSPEC, FLOW_ACTIONS, type FlowActionKind } from '../../model
 import { integer, name, prefixShape, word } from '../yaml/leaves.ts';
 import { defaulted, leaf, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
 import { sessionLoss } from './leaves.ts';
-import type { RawFlowAnnounce, RawFlowGuard, RawFlowRedirect, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+import type { RawFlowAnnounce, RawFlowGuard, RawFlowRedirect, RawFlowRouting, RawFlowspec, RawMinLength } from './raw-flowspec.ts';
+import { fromSetShape } from './schema-from-sets.ts';
 import { churnShape, peerName } from './schema-parts.ts';
 
 const MOST_TABLE = 0xffffffff;
@@ -107,3 +108,4 @@ export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flow
     'Events a second, at most, of one rule that samples.',
   ),
 });
+  from_sets: defaulted(list(fromSetShape), [], '[]', 'Members of sets as flow rules, announced or in force here (docs/blackholes.md).'),

@@ -1,14 +1,28 @@
 import { integer, name } from '../yaml/leaves.ts';
 import { defaulted, type Shape, type Table, table } from '../yaml/shape.ts';
 import type { RawChurn } from './raw.ts';
+import type { RawMinLength } from './raw-flowspec.ts';
 
 /** The name of a peer. */
 export const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);
 
-/** How fast one peer may change something: `what` begins the description of each key. */
-export function churnShape(most: number, { rate, burst }: RawChurn, what: string): Shape<Table<RawChurn>> {
+/** How fast one peer may change something: `what` begins the description of each key; `whose` ends that of the rate. */
+export function churnShape(
+  most: number,
+  { rate, burst }: RawChurn,
+  what: string,
+  whose = ' that one peer may cause',
+): Shape<Table<RawChurn>> {
   return table<RawChurn>('churn', {
-    rate: defaulted(integer('rate', 1, most), rate, String(rate), `${what} a second that one peer may cause.`),
+    rate: defaulted(integer('rate', 1, most), rate, String(rate), `${what} a second${whose}.`),
     burst: defaulted(integer('burst', 1, most), burst, String(burst), `${what} that may come at once.`),
+  });
+}
+
+/** Bits that `what` has at least, by family. */
+export function minLengthShape(what: string, least: { readonly 4: number; readonly 6: number }): Shape<Table<RawMinLength>> {
+  return table<RawMinLength>('min_length', {
+    ipv4: defaulted(integer('ipv4', 0, 32), least[4], String(least[4]), `Bits of ${what} of IPv4 at least.`),
+    ipv6: defaulted(integer('ipv6', 0, 128), least[6], String(least[6]), 'The same of IPv6.'),
   });
 }

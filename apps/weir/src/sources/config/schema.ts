@@ -35,6 +35,7 @@ import {
   type RawSet,
   type RawTenant,
 } from './raw.ts';
+import { blackholesShape } from './schema-blackholes.ts';
 import { cumulusShape } from './schema-cumulus.ts';
 import { ebpfShape } from './schema-ebpf.ts';
 import { flowspecShape } from './schema-flowspec.ts';
@@ -142,6 +143,11 @@ const guard = table<RawGuard>('guard', {
   prefixes: optional(
     list(prefixShape(), { atLeastOne: true }),
     'A member must lie in one of these. Required for an allow set.',
+    'anywhere',
+  ),
+  prefixes_of: optional(
+    mapping('prefixes_of', list(prefixShape(), { atLeastOne: true }), () => undefined),
+    'What each of these peers may fill the set with, by its name: `customer-a: [203.0.113.0/25]`. Of `prefixes`, where that is said too; peers that are not named go by `prefixes` alone.',
     'anywhere',
   ),
   lengths: optional(
@@ -339,6 +345,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   ...scope,
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
   flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec-enforcement.md).', 'none are enforced'),
+  blackholes: optional(blackholesShape, 'Blackhole routes that Weir announces (docs/blackholes.md).', 'none are announced'),
   cumulus: optional(
     cumulusShape,
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',

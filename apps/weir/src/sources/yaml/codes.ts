@@ -52,6 +52,7 @@ export const CODES = {
   E050: 'something that an eBPF program cannot do',
   E051: 'a file that is not an ELF object of eBPF',
   E052: 'something that an ACL file cannot say as it is meant',
+  E053: 'announcements that would come back to where they are from',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
