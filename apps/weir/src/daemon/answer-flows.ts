@@ -8,6 +8,8 @@ import type { FlowState, FlowView } from '../state/index.ts';
 import { iso, printCommunities } from './summaries.ts';
 
 const DEFAULT_PAGE = 1000;
+/** Characters of the rules of a page, in octets and text; a longer one has fewer rules. */
+const MOST_CHARACTERS = 2_000_000;
 
 /** A page of the flow rules with what they have counted. `cursor` is the number of those before it. */
 export function answerFlows(
@@ -20,15 +22,30 @@ export function answerFlows(
   const all = flows.list().filter((view) => (peer === undefined || view.peer === peer) && (state === undefined || view.state === state));
   const from = Number(cursor);
   const counts = new Map(rules.filter(({ tenant }) => tenant === undefined).map((rule) => [rule.rule, rule]));
+  const page = pageOf(
+    all.slice(from, from + limit).map((view) => summarizeFlow(view, counts)),
+    MOST_CHARACTERS,
+  );
+  const to = from + page.length;
   return {
     format_version: FORMAT_VERSION,
     ...(config ? { at: config.at } : {}),
     peers: flows.counts(),
     announced,
-    flows: all.slice(from, from + limit).map((view) => summarizeFlow(view, counts)),
+    flows: page,
     total: all.length,
-    ...(from + limit < all.length ? { next: String(from + limit) } : {}),
+    ...(to < all.length ? { next: String(to) } : {}),
   };
+}
+
+/** One of them at least. */
+function pageOf(flows: readonly FlowSummary[], most: number): readonly FlowSummary[] {
+  let characters = 0;
+  const end = flows.findIndex(({ flow, octets }, i) => {
+    characters += flow.length + octets.length;
+    return i > 0 && characters > most;
+  });
+  return end < 0 ? flows : flows.slice(0, end);
 }
 
 function summarizeFlow(view: FlowView, counts: ReadonlyMap<string, RuleCount>): FlowSummary {

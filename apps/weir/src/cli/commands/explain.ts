@@ -1,13 +1,15 @@
 import { describePacket, Packet, type PacketContext } from '@weir/filter/packet';
 import type { Hook } from '@weir/filter/scheme';
 import { parseHex } from '@weir/wire/bytes';
-import type { MemberSummary } from '../../api/index.ts';
-import { printAction, ruleLabel } from '../../compile/describe/index.ts';
+import type { FlowSummary, MemberSummary } from '../../api/index.ts';
+import { ruleLabel } from '../../compile/describe/index.ts';
+import { FLOW_REF } from '../../model/flow.ts';
 import { loadConfig, textFiles } from '../../sources/config/index.ts';
 import { packetOf, parsePacketWords } from '../../sources/packets/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import { type Considered, explainPacket, type HookExplanation, waysAt, waysThrough } from '../explain/explain-packet.ts';
+import { KnownFlows } from '../explain/known-flows.ts';
 import { isIp, KnownMembers, type Members } from '../explain/known-members.ts';
 import { loadScopes } from '../explain/load-rules.ts';
 import { readCapture } from '../explain/read-capture.ts';
@@ -15,8 +17,10 @@ import { type ExplainScope, explainScopes } from '../explain/scopes.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
+import { actionText, announcedBy, askedFor, isFlowsEnd } from '../render/flow-rule.ts';
 import type { Palette } from '../render/paint.ts';
 import { ruleJson, rulePlace } from '../render/rule.ts';
+import { plural } from '../render/units.ts';
 import { renderWhy } from './sets.ts';
 
 export interface ExplainOptions extends ViewOptions {
@@ -35,6 +39,8 @@ export interface ExplainOptions extends ViewOptions {
 
 /** Packets of a capture that are explained; weir replay takes all. */
 const MAX_PACKETS = 100;
+/** Chains before it are those of flow rules. */
+const BEFORE_DEFRAGMENTATION = -400;
 
 interface Explained {
   readonly packet: Packet;
@@ -46,6 +52,7 @@ interface Place {
   readonly tenant: string | undefined;
   readonly members: Members;
   readonly ways: readonly (readonly HookExplanation[])[];
+  readonly flows: KnownFlows;
   /** The interface of the packet that the tenant does not have: it does not come there. */
   readonly elsewhere: string | undefined;
 }
@@ -55,7 +62,7 @@ export async function explain(words: readonly string[], options: ExplainOptions,
   const packets = readPackets(words, options, io);
   if (options.files.length > 0) {
     const hooks = loadScopes(options.files, options.config, options.tenant, io, options.palette);
-    return run(hooks, packets, new KnownMembers(undefined), options, io);
+    return run(hooks, packets, { members: new KnownMembers(undefined), flows: new KnownFlows([]) }, options, io);
   }
   return withDaemon(options, async (client) => {
     const inForce = await client.call('generation', {});
@@ -63,7 +70,8 @@ export async function explain(words: readonly string[], options: ExplainOptions,
     if (!config) throw new CliError(EXIT.error, 'what is in force cannot be read by this version');
     for (const { name } of config.faultyTenants)
       io.err(`tenant ${name}: not explained: its files have mistakes, and it is as it was before\n`);
-    const code = await run(explainScopes(config, options.tenant, Date.now()), packets, new KnownMembers(client), options, io);
+    const known = { members: new KnownMembers(client), flows: await KnownFlows.of(client) };
+    const code = await run(explainScopes(config, options.tenant, Date.now(), known.flows.list), packets, known, options, io);
     const { foreign_chains: foreign } = (await client.call('status', {})).kernel;
     for (const f of foreign)
       io.err(
@@ -76,15 +84,16 @@ export async function explain(words: readonly string[], options: ExplainOptions,
 async function run(
   scopes: readonly ExplainScope[],
   packets: readonly Packet[],
-  members: KnownMembers,
+  known: { readonly members: KnownMembers; readonly flows: KnownFlows },
   options: ExplainOptions,
   io: Io,
 ): Promise<ExitCode> {
   let wrong = 0;
   const explained: Explained[] = [];
   for (const packet of packets) {
-    await members.learn(packet);
-    explained.push({ packet, places: scopes.map((scope) => explainIn(scope, packet, members.of(scope.tenant), options.hook)) });
+    await known.members.learn(packet);
+    const places = scopes.map((scope) => explainIn(scope, packet, known.members.of(scope.tenant), known.flows, options.hook));
+    explained.push({ packet, places });
   }
   for (const one of explained) if (options.expect !== undefined && verdictOf(one) !== options.expect) wrong++;
   if (options.output === 'json') await io.out(`${JSON.stringify({ format_version: 1, packets: explained.map(toJson) })}\n`);
@@ -96,12 +105,18 @@ async function run(
   return wrong > 0 ? EXIT.finding : EXIT.ok;
 }
 
-function explainIn({ tenant, interfaces, hooks, ebpf }: ExplainScope, packet: Packet, members: Members, hook: Hook | undefined): Place {
+function explainIn(
+  { tenant, interfaces, hooks, ebpf }: ExplainScope,
+  packet: Packet,
+  members: Members,
+  flows: KnownFlows,
+  hook: Hook | undefined,
+): Place {
   const { iif, oif } = packet.context;
   const elsewhere = interfaces && [iif, oif].find((name) => name !== undefined && !interfaces.has(name));
-  if (elsewhere !== undefined) return { tenant, members, ways: [], elsewhere };
+  if (elsewhere !== undefined) return { tenant, members, flows, ways: [], elsewhere };
   const ways = hook === undefined ? waysThrough(hooks, packet.context, ebpf) : waysAt(hook, hooks, packet.context, ebpf);
-  return { tenant, members, ways: ways.map((way) => explainPacket(way, packet, members)), elsewhere };
+  return { tenant, members, flows, ways: ways.map((way) => explainPacket(way, packet, members)), elsewhere };
 }
 
 /** A packet gets through when every hook of every way lets it, in every namespace. */
@@ -146,31 +161,52 @@ function membersFound({ trace }: Considered, members: Members): readonly { reado
 function render(one: Explained, palette: Palette): string {
   const lines = [palette.bold(escapeControl(describePacket(one.packet)))];
   const several = one.places.some(({ tenant }) => tenant !== undefined);
-  for (const { tenant, members, ways, elsewhere } of one.places) {
+  for (const place of one.places) {
+    const { tenant, ways, elsewhere } = place;
     if (several) lines.push(palette.bold(tenant === undefined ? "the daemon's own namespace:" : `tenant ${tenant}:`));
-    for (const { hook, direction, judgement: found, considered } of ways.flat()) {
-      lines.push(`${hook}${direction === undefined ? '' : ` ${direction}`}:`);
-      for (const rule of considered) lines.push(...renderRule(rule, rule.rule === found.rule, members, palette));
-      const verdict = found.verdict.toUpperCase();
-      const by = found.rule ? ` BY ${escapeControl(ruleLabel(found.rule))}` : ': no rule decides';
-      lines.push(`  ${found.verdict === 'allow' ? palette.green(verdict) : palette.red(verdict)}${by}`);
-    }
+    for (const at of ways.flat()) lines.push(...renderHook(at, place, palette));
     if (elsewhere !== undefined) lines.push(`it does not come here: ${escapeControl(elsewhere)} is not an interface of the tenant`);
     else if (ways.length === 0) lines.push('no rules at the hooks that it crosses');
   }
   return lines.map((line) => `${line}\n`).join('');
 }
 
+function renderHook(
+  { hook, priority, direction, judgement: found, considered, passed }: HookExplanation,
+  place: Place,
+  palette: Palette,
+): string[] {
+  const title = priority < BEFORE_DEFRAGMENTATION ? `${hook}, flow rules` : `${hook}${direction === undefined ? '' : ` ${direction}`}`;
+  // Several rules may be of one announcement, which is told of once.
+  const told = new Set<FlowSummary>();
+  const rules = considered.map((one) => {
+    if (isFlowsEnd(one.rule)) return [];
+    const flow = one.matches ? place.flows.of(one.rule) : undefined;
+    const who =
+      flow && !told.has(flow)
+        ? [`      ${escapeControl(flow.flow)}`, `      ${escapeControl(`${askedFor(flow)}, ${announcedBy(flow, Date.now())}`)}`]
+        : [];
+    if (flow) told.add(flow);
+    return [...renderRule(one, one.rule === found.rule, place.members, palette), ...who];
+  });
+  if (passed) rules.splice(passed.before, 0, [palette.dim(`  - ${plural(passed.count, 'flow rule')} that do not match: weir flow show`)]);
+  const flowsEnd = found.rule?.ref.startsWith(FLOW_REF) === true && found.verdict === 'allow';
+  const verdict = flowsEnd ? 'GOES ON' : found.verdict.toUpperCase();
+  const by = flowsEnd ? ': no flow rule denies it' : found.rule ? ` BY ${escapeControl(ruleLabel(found.rule))}` : ': no rule decides';
+  return [`${title}:`, ...rules.flat(), `  ${found.verdict === 'allow' ? palette.green(verdict) : palette.red(verdict)}${by}`];
+}
+
 function renderRule(considered: Considered, decides: boolean, members: Members, palette: Palette): string[] {
   const { rule, matches, why } = considered;
   const where = rulePlace(rule);
-  const text = `${ruleLabel(rule)} ${printAction(rule.action)}${where === undefined ? '' : ` (${where})`}`;
+  const text = `${ruleLabel(rule)} ${actionText(rule)}${where === undefined ? '' : ` (${where})`}`;
   const reason = why.length > 0 ? `: ${why.join(', ')}` : '';
   if (!matches) return [palette.dim(`  - ${escapeControl(text + reason)}`)];
   const lines = [
     `  ${decides ? '>' : '+'} ${escapeControl(text + reason)}`,
     `      ${escapeControl(rule.text === '' ? 'every packet' : rule.text)}`,
   ];
+  if (rule.action.kind === 'police') lines.push('      only what is over the rate is dropped: the packet is taken to be under it');
   for (const { set, member } of membersFound(considered, members))
     for (const one of member.why) lines.push(`      ${escapeControl(`${member.prefix} is in $${set}`)} ${renderWhy(one, Date.now())}`);
   return lines;
@@ -181,15 +217,23 @@ function toJson(one: Explained): unknown {
   return {
     packet: describePacket(one.packet),
     verdict: verdictOf(one),
-    hooks: one.places.flatMap(({ tenant, members, ways }) =>
-      ways.flat().map(({ hook, direction, judgement: found, considered }) => ({
+    hooks: one.places.flatMap(({ tenant, members, flows, ways }) =>
+      ways.flat().map(({ hook, priority, direction, judgement: found, considered, passed }) => ({
         ...(tenant === undefined ? {} : { tenant }),
         hook,
+        priority,
         ...(direction === undefined ? {} : { direction }),
         verdict: found.verdict,
         ...(found.rule ? { rule: ruleJson(found.rule) } : {}),
         effects: found.effects.map((effect) => ({ kind: effect.kind, rule: effect.rule.ref })),
-        rules: considered.map((it) => ({ ...ruleJson(it.rule), matches: it.matches, why: it.why, members: membersFound(it, members) })),
+        rules: considered.map((it) => ({
+          ...ruleJson(it.rule),
+          matches: it.matches,
+          why: it.why,
+          members: membersFound(it, members),
+          ...(it.matches && flows.of(it.rule) ? { flow: flows.of(it.rule) } : {}),
+        })),
+        ...(passed ? { flow_rules_passed: passed.count } : {}),
       })),
     ),
     ...(elsewhere.length === 0 ? {} : { not_there: elsewhere }),

@@ -1,11 +1,13 @@
-import type { ControlClient, FlowSummary, FlowsAnswer } from '../../api/index.ts';
+import type { FlowSummary, FlowsAnswer } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
+import { everyFlow } from '../explain/known-flows.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
+import { announcedBy, askedFor } from '../render/flow-rule.ts';
 import type { Palette } from '../render/paint.ts';
-import { ago } from '../render/units.ts';
+import { plural } from '../render/units.ts';
 import { renderAnnounced } from './flow-change.ts';
 
 export interface FlowShowOptions extends ViewOptions {
@@ -15,23 +17,13 @@ export interface FlowShowOptions extends ViewOptions {
 
 /** The flow rules of all peers, in the order in which they are judged. */
 export function flowShow(options: FlowShowOptions, io: Io): Promise<ExitCode> {
+  const { peer, state } = options;
   return withDaemon(options, async (client) => {
-    const answer = await everyPage(client, options, io);
+    const asked = { ...(peer === undefined ? {} : { peer }), ...(state === undefined ? {} : { state }) };
+    const answer = await everyFlow(client, asked, io.signal);
     await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : renderFlows(answer, options.palette));
     return EXIT.ok;
   });
-}
-
-async function everyPage(client: ControlClient, { peer, state }: FlowShowOptions, io: Io): Promise<FlowsAnswer> {
-  const given = { limit: 10_000, ...(peer === undefined ? {} : { peer }), ...(state === undefined ? {} : { state }) };
-  let answer = await client.call('flows', given);
-  const flows = [...answer.flows];
-  while (answer.next !== undefined && !io.signal.aborted) {
-    answer = await client.call('flows', { ...given, cursor: answer.next });
-    flows.push(...answer.flows);
-  }
-  const { next: _, ...last } = answer;
-  return { ...last, flows };
 }
 
 /** Each rule, and indented under it what it does, why it is there, and what it has counted. */
@@ -47,13 +39,15 @@ export function renderFlows({ at, peers, announced, flows }: FlowsAnswer, p: Pal
 }
 
 function renderFlow(flow: FlowSummary, p: Palette, now: number): string {
-  const { state, refused, actions, notes, counters = [] } = flow;
+  const { state, refused, notes, counters = [] } = flow;
   const why = refused ? `refused (${refused.reason}): ${refused.message}` : state;
   const lines = [
-    `${actions.join(', ') || 'accept'}; ${why}`,
-    `from ${flow.peer}${flow.as_path.length > 0 ? ` via AS ${flow.as_path.join(' ')}` : ''} for ${ago(flow.since, now)}${flow.stale ? ' (stale)' : ''}`,
+    `${askedFor(flow)}; ${why}`,
+    announcedBy(flow, now),
     ...notes.map((note) => `not counted: ${note}`),
-    ...counters.map(({ step, packets, bytes }) => `${step === '' ? '' : `${step}: `}${packets} packets, ${bytes} bytes`),
+    ...counters.map(
+      ({ step, packets, bytes }) => `${step === '' ? '' : `${step}: `}${plural(packets, 'packet')}, ${plural(bytes, 'byte')}`,
+    ),
   ];
   return `${p.bold(escapeControl(flow.flow))}\n${lines.map((line) => `  ${escapeControl(line)}\n`).join('')}`;
 }

@@ -22,7 +22,8 @@ rules:
 
 beforeAll(async () => {
   const generation = async (): Promise<unknown> => ({ format_version: 1, generation: 1, digest: '', file: 'weir.yaml', texts });
-  server = await ControlServer.open({ path: socket, backend: { generation } as unknown as Backend, onError: () => undefined });
+  const flows = async (): Promise<unknown> => ({ format_version: 1, peers: [], announced: [], flows: [], total: 0 });
+  server = await ControlServer.open({ path: socket, backend: { generation, flows } as unknown as Backend, onError: () => undefined });
 });
 
 afterAll(async () => {

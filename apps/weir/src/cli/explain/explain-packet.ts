@@ -2,6 +2,7 @@ import { type Lists, printSaw, type Trace, trace } from '@weir/filter/eval';
 import { printExpr } from '@weir/filter/ir';
 import type { Packet, PacketContext } from '@weir/filter/packet';
 import type { Hook } from '@weir/filter/scheme';
+import { flowStepOf } from '../../compile/flows/flow-ref.ts';
 import { type Judgement, judge } from '../../compile/interpreter/index.ts';
 import type { EbpfConfig, NamedInterface } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
@@ -21,29 +22,41 @@ export interface Considered {
 /** One hook that a packet crosses. */
 export interface HookExplanation {
   readonly hook: Hook;
+  readonly priority: number;
   /** At tc: whether it is on its way in or out, where that is known. */
   readonly direction: Direction | undefined;
   readonly judgement: Judgement;
   readonly considered: readonly Considered[];
+  /** Flow rules of peers that do not match, where they are too many to be among `considered`: how many, and before which of these. */
+  readonly passed: { readonly count: number; readonly before: number } | undefined;
 }
+
+/** Flow rules that do not match and are explained all the same. */
+const MOST_FLOWS = 10;
 
 /** Judges a packet at each hook in turn, until one of them drops it. The mark that one hook's rules set is what the next one sees. */
 export function explainPacket(way: Way, whole: Packet, lists: Lists): readonly HookExplanation[] {
   const out: HookExplanation[] = [];
   let mark: number | undefined;
   for (const { rules, direction } of way) {
-    const considered: Considered[] = [];
+    let considered: Considered[] = [];
+    const passed = { count: 0, before: 0 };
     const packet = seenAt(rules.hook, direction, whole);
     const judgement = judge(rules, packet, {
       lists,
       mark,
       visit: (rule, matches, subject) => {
+        const isFlow = flowStepOf(rule) !== undefined;
+        if (isFlow && passed.count === 0) passed.before = considered.length;
+        if (isFlow && !matches && ++passed.count > MOST_FLOWS) return;
         const found = trace(rule.expression, subject, lists);
         considered.push({ rule, matches, trace: found, why: found.because.map(describeStep) });
       },
     });
     mark = judgement.mark;
-    out.push({ hook: rules.hook, direction, judgement, considered });
+    const many = passed.count > MOST_FLOWS;
+    if (many) considered = considered.filter(({ rule, matches }) => matches || flowStepOf(rule) === undefined);
+    out.push({ hook: rules.hook, priority: rules.priority, direction, judgement, considered, passed: many ? passed : undefined });
     if (judgement.verdict !== 'allow') break;
   }
   return out;
@@ -126,8 +139,10 @@ function stepsOf(
 ): readonly Way[] {
   const step = (stop: Stop): readonly Step[] => {
     const [name, direction] = stop.split(' ') as [Hook, Direction?];
-    const rules = hooks.find(({ hook }) => hook === name);
-    return rules && isAttached(stop, crossing, ebpf) ? [{ rules, direction }] : [];
+    if (!isAttached(stop, crossing, ebpf)) return [];
+    // Flow rules have a chain of their own before the others of a hook.
+    const there = hooks.filter(({ hook }) => hook === name).sort((a, b) => a.priority - b.priority);
+    return there.map((rules) => ({ rules, direction }));
   };
   return ways.map((way) => way.flatMap(step)).filter((way) => way.length > 0);
 }

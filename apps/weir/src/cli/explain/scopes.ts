@@ -1,6 +1,7 @@
 import { judgement } from '../../compile/judgement/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { EbpfConfig } from '../../model/ebpf.ts';
+import type { ActiveFlow } from '../../model/flow.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { scopes } from '../../model/scopes.ts';
 import { Interfaces } from '../../sources/config/index.ts';
@@ -16,8 +17,13 @@ export interface ExplainScope {
   readonly ebpf: EbpfConfig | undefined;
 }
 
-/** The configuration itself and its tenants; or one tenant. Throws CliError when there is none of that name. */
-export function explainScopes(config: Config, tenant: string | undefined, now: number): readonly ExplainScope[] {
+/** The configuration itself, with the flow rules in force, and its tenants; or one tenant. Throws CliError when there is none of that name. */
+export function explainScopes(
+  config: Config,
+  tenant: string | undefined,
+  now: number,
+  flows: readonly ActiveFlow[] = [],
+): readonly ExplainScope[] {
   const names = config.tenants.map(({ name }) => name);
   if (tenant !== undefined && !names.includes(tenant)) throw noTenant(tenant, names);
   return scopes(config)
@@ -27,7 +33,7 @@ export function explainScopes(config: Config, tenant: string | undefined, now: n
       return {
         tenant: one.tenant,
         interfaces: interfaces && new Interfaces(interfaces),
-        hooks: judgement(one.config, now),
+        hooks: judgement(one.tenant === undefined ? { ...one.config, flows } : one.config, now),
         ebpf: one.config.ebpf,
       };
     });

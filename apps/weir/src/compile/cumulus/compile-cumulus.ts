@@ -3,12 +3,13 @@ import type { Family } from '@weir/wire/inet';
 import type { CumulusOptions } from '../../model/cumulus.ts';
 import { isEbpfHook } from '../../model/ebpf.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
+import { flowStepOf } from '../flows/flow-ref.ts';
 import { type Match, printMatch } from '../iptables/match.ts';
 import { label } from '../nft/policy/effect.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
 import { disjointBoxes } from './disjoint.ts';
 import { type FlatStep, flatEffect } from './effect.ts';
-import { flowOf, hasFlows, isFlow, PREROUTING, withFlowChain } from './flow-chain.ts';
+import { hasFlows, PREROUTING, withFlowChain } from './flow-chain.ts';
 import { hardwareObstacle } from './hardware.ts';
 import { joinLines } from './join.ts';
 import { type LineContext, linesOfBox } from './lines.ts';
@@ -50,12 +51,13 @@ export function compileCumulus(hooks: readonly HookRules[], options: CumulusOpti
   let wanted = withFlowChain(hooks);
   for (;;) {
     const made = compileHooks(wanted, options, members);
-    const flows = new Map(wanted.flatMap(({ rules }) => rules.filter(isFlow).map((rule) => [rule.ref, rule] as const)));
-    const bad = made.refusals.filter(({ rule }) => rule !== undefined && flows.has(rule));
+    const keys = new Map(wanted.flatMap(({ rules }) => rules.map((rule) => [rule.ref, flowStepOf(rule)?.key] as const)));
+    const bad = made.refusals.filter(({ rule = '' }) => keys.get(rule) !== undefined);
     if (bad.length === 0) return { ...made, leftOut };
     leftOut.push(...bad);
-    const gone = new Set(bad.map(({ rule }) => flowOf(rule ?? '')));
-    wanted = wanted.map((hook) => ({ ...hook, rules: hook.rules.filter((rule) => !(isFlow(rule) && gone.has(flowOf(rule.ref)))) }));
+    const gone = new Set(bad.map(({ rule = '' }) => keys.get(rule)));
+    const stays = ({ ref }: Rule): boolean => keys.get(ref) === undefined || !gone.has(keys.get(ref));
+    wanted = wanted.map((hook) => ({ ...hook, rules: hook.rules.filter(stays) }));
   }
 }
 

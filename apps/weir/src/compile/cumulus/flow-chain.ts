@@ -1,6 +1,5 @@
-import { FLOW_REF } from '../../model/flow.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
-import { FLOW_STEPS } from '../flows/index.ts';
+import { flowStepOf } from '../flows/flow-ref.ts';
 
 /** Flow rules judge before fragments are put together where the kernel does that; an ACL file has one chain there. */
 const EARLY = -400;
@@ -27,16 +26,5 @@ export function withFlowChain(hooks: readonly HookRules[]): readonly HookRules[]
 
 /** Whether a hook judges by flow rules. */
 export function hasFlows({ rules }: HookRules): boolean {
-  return rules.some(isFlow);
-}
-
-/** One of the rules of an announced flow rule; what protects from them is none. */
-export function isFlow({ ref, stage }: Rule): boolean {
-  return stage === 'deny' && ref.startsWith(FLOW_REF);
-}
-
-/** What the rules of one flow rule have in common. */
-export function flowOf(ref: string): string {
-  const step = FLOW_STEPS.find((one) => one !== '' && ref.endsWith(one));
-  return step === undefined ? ref : ref.slice(0, -step.length);
+  return rules.some((rule) => flowStepOf(rule) !== undefined);
 }
