@@ -10,6 +10,14 @@ export {
   type PeerConvergence,
   stepConvergence,
 } from './convergence.ts';
+export {
+  type ConvertedFlow,
+  type FlowBlackhole,
+  FlowConversion,
+  type FlowConversionCounts,
+  SetConversion,
+  type SetConversionCounts,
+} from './conversions/index.ts';
 export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
 export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
 export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';

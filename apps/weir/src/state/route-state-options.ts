@@ -1,5 +1,5 @@
 import type { HashKey } from '@weir/wire/bytes';
-import type { Ip } from '@weir/wire/inet';
+import type { Ip, Prefix } from '@weir/wire/inet';
 import type { EventSink } from '../model/event.ts';
 import type { ActiveFlow, FlowConfig } from '../model/flow.ts';
 import type { RefreshRequest } from './reconfigure.ts';
@@ -18,6 +18,8 @@ export interface RouteStateOptions {
   readonly hostAddresses?: (tenant: string | undefined) => readonly Ip[];
   /** Gets `refused` (at most 10 a second for each set) and `member` (at most 256 for each drain). */
   readonly events?: EventSink;
+  /** Who wants to know of every change of a set's members as it is drained. */
+  readonly watcher?: (set: string) => ((prefix: Prefix, present: boolean) => void) | undefined;
   /** Key of the hash of attributes; random when absent. */
   readonly hashKey?: HashKey;
   readonly limits?: Partial<RibLimits>;

@@ -1,8 +1,7 @@
 import type { FamilyName, UnicastFamily, UpdateMessage } from '@weir/bgp/codec';
 import { randomHashKey } from '@weir/wire/bytes';
-import { equalIp, type Ip } from '@weir/wire/inet';
+import { equalIp, type Ip, type Prefix } from '@weir/wire/inet';
 import type { Config } from '../model/config.ts';
-import type { EventSink } from '../model/event.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
 import { allSets } from '../model/scopes.ts';
 import { CommunityMatcher } from './community-matcher.ts';
@@ -12,7 +11,7 @@ import { isFlowFamily, keepValidated } from './flows/flow-view.ts';
 import { UnicastFoundation } from './flows/unicast-foundation.ts';
 import { LedgerMembers } from './ledger-members.ts';
 import { markRefreshing } from './mark-refreshing.ts';
-import { memberEvent } from './member-event.ts';
+import { MemberTeller } from './member-teller.ts';
 import { checkOnlyToCustomer } from './only-to-customer.ts';
 import { familyIndex, type PeerState } from './peer-state.ts';
 import { refreshRequests } from './reconfigure.ts';
@@ -40,8 +39,6 @@ import type { SetState } from './set-state.ts';
 const NOTHING_BLOCKED: { readonly blocked: readonly FamilyName[] } = { blocked: [] };
 /** Waiting members that one turn looks at. */
 const ADMISSIONS_PER_TURN = 10_000;
-/** Changes of one drain that are told as events. */
-const MEMBER_EVENTS_PER_DRAIN = 256;
 
 /**
  * All that is known of members: routes from peers, what the ledger says the kernel had, and what follows from it for each set.
@@ -65,7 +62,7 @@ const MEMBER_EVENTS_PER_DRAIN = 256;
 export class RouteState {
   readonly #clock: StateClock;
   readonly #hostAddresses: (tenant: string | undefined) => readonly Ip[];
-  readonly #events: EventSink | undefined;
+  readonly #teller: MemberTeller;
   readonly #rib: Rib;
   readonly #listeners = new Set<() => void>();
   readonly #ledger: LedgerMembers;
@@ -81,7 +78,6 @@ export class RouteState {
   constructor(options: RouteStateOptions) {
     this.#clock = options.clock;
     this.#hostAddresses = options.hostAddresses ?? (() => []);
-    this.#events = options.events;
     this.#rib = new Rib(
       new CommunityMatcher([]),
       options.hashKey ?? randomHashKey(),
@@ -89,6 +85,7 @@ export class RouteState {
       options.events,
     );
     this.#ledger = new LedgerMembers(this.#rib);
+    this.#teller = new MemberTeller(this.#rib, options);
     const { clock, unenforceable } = options;
     this.#unicast = new UnicastFoundation(this.#rib);
     this.flows = new FlowState({ clock, unicast: this.#unicast, unenforceable: unenforceable ?? (() => undefined) });
@@ -236,14 +233,10 @@ export class RouteState {
     this.#turn();
     this.#told = false;
     const out: MemberDelta[] = [];
-    let events = MEMBER_EVENTS_PER_DRAIN;
+    this.#teller.begin();
     for (const set of this.#rib.sets) {
       if (!set?.isDirty) continue;
-      out.push(
-        ...set.drain((f, prefix, present) => {
-          if (events-- > 0) this.#events?.(memberEvent(this.#rib, set, f, prefix, present));
-        }),
-      );
+      out.push(...set.drain(this.#teller.changes(set)));
     }
     return out;
   }
@@ -254,7 +247,13 @@ export class RouteState {
     if (!set) return [];
     this.#turn();
     set.makeComplete();
-    return set.drain(() => undefined);
+    return set.drain(this.#teller.members(set));
+  }
+
+  /** Every member of a set, in no order; none of an unknown set. */
+  prefixesOf(name: string): readonly Prefix[] {
+    const set = this.#set(name);
+    return set ? this.#teller.prefixesOf(set) : [];
   }
 
   /** Calls back when there is something to drain; again only after the next drain. Returns the end of the subscription. */

@@ -1,0 +1,129 @@
+import { type FlowComponent, type FlowRule, flowOrderKey, flowRule, flowTreatment, printFlow } from '@weir/bgp/flowspec';
+import { covers, type Prefix, printPrefix } from '@weir/wire/inet';
+import type { ActiveFlow, SetFlows } from '../../model/flow.ts';
+import type { StateClock } from '../route-state-options.ts';
+import { Admission } from './admission.ts';
+
+/** Why a member does not become a rule. */
+export const SET_FLOW_REFUSALS = ['family', 'length', 'prefix', 'protected', 'unenforceable', 'overflow'] as const;
+export type SetFlowRefusal = (typeof SET_FLOW_REFUSALS)[number];
+
+/** Members that are refused and known by name, to count them. */
+const MOST_REFUSED = 100_000;
+
+export interface SetConversionOptions {
+  readonly definition: SetFlows;
+  readonly clock: StateClock;
+  /** Whether a prefix shares an address with what is never denied. */
+  readonly isProtected: (prefix: Prefix) => boolean;
+  /** Why what enforces cannot do it; asked where the rules are enforced. */
+  readonly unenforceable: (flow: ActiveFlow) => string | undefined;
+  readonly changed: (key: string, flow: ActiveFlow | undefined) => void;
+  /** The members of the set are to be put again. */
+  readonly again: () => void;
+}
+
+export interface SetConversionCounts {
+  readonly rules: number;
+  readonly waiting: number;
+  readonly refused: { readonly [R in SetFlowRefusal]?: number };
+}
+
+/** The members of one set as flow rules, one each. */
+export class SetConversion {
+  readonly #options: SetConversionOptions;
+  readonly #admission: Admission<ActiveFlow>;
+  /** By the text of the prefix. */
+  readonly #refused = new Map<string, SetFlowRefusal>();
+  #overflow = 0;
+
+  constructor(options: SetConversionOptions) {
+    const { definition, clock, changed, again } = options;
+    this.#options = options;
+    this.#admission = new Admission({
+      clock,
+      limits: { most: definition.maxRules, churn: definition.churn },
+      changed: (flow, before) => {
+        const key = (flow ?? before)?.rule.key;
+        if (key !== undefined) changed(key, flow);
+      },
+      again,
+    });
+  }
+
+  get definition(): SetFlows {
+    return this.#options.definition;
+  }
+
+  /** A member is there or gone. `free` as for `Admission.put`. */
+  member(prefix: Prefix, present: boolean, free = false): void {
+    const name = printPrefix(prefix);
+    this.#refused.delete(name);
+    const made = present ? this.#make(prefix) : undefined;
+    if (typeof made === 'object') {
+      if (!this.#admission.get(name)) this.#admission.put(name, made, free);
+      return;
+    }
+    this.#admission.delete(name);
+    if (made === undefined) return;
+    if (this.#refused.size < MOST_REFUSED) this.#refused.set(name, made);
+    else this.#overflow++;
+  }
+
+  /** All members there are: those that are not among them are gone. */
+  all(members: Iterable<Prefix>): void {
+    const left = new Set(this.#admission.keys());
+    this.#refused.clear();
+    this.#overflow = 0;
+    for (const prefix of members) {
+      left.delete(printPrefix(prefix));
+      this.member(prefix, true, true);
+    }
+    for (const name of left) this.#admission.delete(name);
+  }
+
+  counts(): SetConversionCounts {
+    const refused: { [R in SetFlowRefusal]?: number } = {};
+    for (const reason of this.#refused.values()) refused[reason] = (refused[reason] ?? 0) + 1;
+    if (this.#overflow > 0) refused.overflow = this.#overflow;
+    return { rules: this.#admission.size, waiting: this.#admission.waiting, refused };
+  }
+
+  /** The rules, in the order in which they came. */
+  list(): readonly ActiveFlow[] {
+    return this.#admission.values();
+  }
+
+  /** Takes all rules out. */
+  close(): void {
+    this.#admission.close();
+  }
+
+  #make(prefix: Prefix): ActiveFlow | SetFlowRefusal {
+    const { definition, isProtected, unenforceable, clock } = this.#options;
+    const { minLength, prefixes, enforce, set, actions } = definition;
+    if (prefix.length < minLength[prefix.family]) return 'length';
+    if (prefixes && !prefixes.some((outer) => covers(outer, prefix))) return 'prefix';
+    if (isProtected(prefix)) return 'protected';
+    const rule = this.#rule(prefix);
+    if (!rule) return 'family';
+    const provenance = {
+      kind: 'flow',
+      peer: `set ${set}`,
+      flow: printFlow(rule),
+      pathId: undefined,
+      asPath: [],
+      since: clock.now(),
+      stale: false,
+    } as const;
+    const flow: ActiveFlow = { rule, order: flowOrderKey(rule), treatment: flowTreatment(actions, undefined), provenance };
+    return enforce && unenforceable(flow) !== undefined ? 'unenforceable' : flow;
+  }
+
+  #rule(prefix: Prefix): FlowRule | undefined {
+    const { as, match } = this.#options.definition;
+    const more = match[prefix.family];
+    const member: FlowComponent = { kind: as, prefix, offset: 0 };
+    return more && flowRule(prefix.family === 4 ? 'ipv4 flow' : 'ipv6 flow', [member, ...more]);
+  }
+}
