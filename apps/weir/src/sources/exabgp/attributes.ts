@@ -102,7 +102,7 @@ function attributesOf(value: JsonObject): PathAttributes {
   const { origin, med } = value;
   const segments = asPath(value);
   const unknown = Object.entries(value).flatMap(([key, v]) => unknownAttribute(key, v));
-  const ipv6 = [...list(value, 'extended-community-ipv6').map(ipv6Community), ...redirectText(value['attribute-0x19-0xC0'])];
+  const ipv6 = [...list(value, 'extended-community-ipv6').map(ipv6Community), ...ipv6Communities4(value[IPV6_COMMUNITIES])];
   const cluster = list(value, 'cluster-list').map((v) => ip(v, 'cluster-list'));
   const communities = list(value, 'community').map(community);
   const large = list(value, 'large-community').map(largeCommunity);
@@ -204,7 +204,10 @@ function extendedCommunity(value: JsonValue): ExtendedCommunity {
 
 /** 20 octets: type and sub-type, an address, a local part (RFC 5701). */
 function ipv6Community(value: JsonValue): Ipv6ExtendedCommunity {
-  const bits = wide(object(value, 'extended-community-ipv6')['value'], 160n, 'extended-community-ipv6');
+  return ipv6Bits(wide(object(value, 'extended-community-ipv6')['value'], 160n, 'extended-community-ipv6'));
+}
+
+function ipv6Bits(bits: bigint): Ipv6ExtendedCommunity {
   const word = (shift: bigint): number => Number((bits >> shift) & 0xffffffffn);
   return {
     typeHigh: Number(bits >> 152n),
@@ -222,17 +225,31 @@ function wide(value: JsonValue | undefined, bits: bigint, what: string): bigint 
   return wanted;
 }
 
-/** 4.x prints IPv6 extended communities as words, of which only the redirection says everything. */
-function redirectText(value: JsonValue | undefined): readonly Ipv6ExtendedCommunity[] {
+/** Hexadecimal digits of one IPv6 extended community (RFC 5701). */
+const IPV6_COMMUNITY_DIGITS = 40;
+
+/** 4.x prints IPv6 extended communities as words, of which only the redirection to an address says everything; what it has no words for as one number. */
+function ipv6Communities4(value: JsonValue | undefined): readonly Ipv6ExtendedCommunity[] {
   if (typeof value !== 'string') return [];
+  const digits = /^0x([0-9A-Fa-f]{1,4000})$/.exec(value)?.[1];
+  if (digits !== undefined) {
+    const count = Math.ceil(digits.length / IPV6_COMMUNITY_DIGITS);
+    const whole = digits.padStart(count * IPV6_COMMUNITY_DIGITS, '0');
+    return Array.from({ length: count }, (_, i) =>
+      ipv6Bits(BigInt(`0x${whole.slice(i * IPV6_COMMUNITY_DIGITS, (i + 1) * IPV6_COMMUNITY_DIGITS)}`)),
+    );
+  }
   const address = parseIp(/^redirect-to-nexthop-ietf (\S+)$/.exec(value)?.[1] ?? '');
   return address?.family === 6 ? [{ typeHigh: 0, typeLow: 0x0c, address, local: 0 }] : [];
 }
 
+/** Of 4.x. */
+const IPV6_COMMUNITIES = 'attribute-0x19-0xC0';
+
 /** `attribute-0x63-0xE0` with the type and the flags: what ExaBGP knows nothing of. What it prints as words is lost. */
 function unknownAttribute(key: string, value: JsonValue | undefined): readonly UnknownAttribute[] {
   const found = /^attribute-0x([0-9A-Fa-f]{1,2})-0x([0-9A-Fa-f]{1,2})$/.exec(key);
-  if (!found || typeof value !== 'string' || !/^0x(?:[0-9A-Fa-f]{2})*$/.test(value)) return [];
+  if (!found || key === IPV6_COMMUNITIES || typeof value !== 'string' || !/^0x(?:[0-9A-Fa-f]{2})*$/.test(value)) return [];
   const flags = Number.parseInt(found[2] ?? '', 16) & ~PARTIAL;
   return [{ flags, type: Number.parseInt(found[1] ?? '', 16), value: Uint8Array.from(Buffer.from(value.slice(2), 'hex')) }];
 }

@@ -59,6 +59,10 @@ const FRAGMENTS: Words = {
   'last-fragment': FragmentBit.lastFragment,
 };
 
+/** Bits that mean something (RFC 8955 sections 4.2.2.11 and 4.2.2.12, RFC 8956 section 3.6). */
+const DSCP_BITS = 0x3f;
+const FRAGMENT_BITS = { 4: 0x0f, 6: 0x0e } as const;
+
 interface Words {
   readonly [word: string]: number;
 }
@@ -89,6 +93,7 @@ export function readFlowText(text: string, family: FlowFamily): FlowRule {
     .split(' ')
     .filter((word) => word !== '');
   if (words.shift() !== 'flow') throw new LineError('a flow has no text');
+  const address = family.startsWith('ipv4') ? 4 : 6;
   const components: FlowComponent[] = [];
   for (let i = 0; i < words.length; ) {
     const name = words[i++] ?? '';
@@ -97,7 +102,7 @@ export function readFlowText(text: string, family: FlowFamily): FlowRule {
     if (isList) end = words.indexOf(']', i);
     const values = isList ? words.slice(i + 1, end) : words.slice(i, end);
     if (end < i || values.length === 0) throw new LineError(`the flow's ${name} has no value`);
-    components.push(component(name, values));
+    components.push(component(name, values.map(withoutFirstAnd), address));
     i = isList ? end + 1 : end;
   }
   try {
@@ -108,15 +113,28 @@ export function readFlowText(text: string, family: FlowFamily): FlowRule {
   }
 }
 
-function component(name: string, values: readonly string[]): FlowComponent {
+/** The AND bit of the first test means nothing (RFC 8955 section 4.2.1.1), and is printed. */
+function withoutFirstAnd(value: string, index: number): string {
+  return index === 0 && value.startsWith('&') ? value.slice(1) : value;
+}
+
+/** Bits of one octet that mean nothing are printed too, and not looked at, as they are not in what comes over the wire. */
+function component(name: string, values: readonly string[], address: 4 | 6): FlowComponent {
   const numeric = NUMERIC[name];
   if (numeric) {
     const [kind, words] = numeric;
-    return { kind, anyOf: values.map((value) => value.split('&').map((test) => numericTest(test, words))) };
+    const most = kind === 'dscp' ? DSCP_BITS : undefined;
+    return { kind, anyOf: values.map((value) => value.split('&').map((test) => meaningful(numericTest(test, words), most))) };
   }
-  if (name === 'tcp-flags' || name === 'fragment') {
-    const words = name === 'fragment' ? FRAGMENTS : TCP_FLAGS;
-    return { kind: name, anyOf: values.map((value) => value.split('&').map((test) => bitmaskTest(test, words))) };
+  if (name === 'tcp-flags')
+    return { kind: name, anyOf: values.map((value) => value.split('&').map((test) => bitmaskTest(test, TCP_FLAGS))) };
+  if (name === 'fragment') {
+    const bits = FRAGMENT_BITS[address];
+    const test = (value: string): BitmaskTest => {
+      const read = bitmaskTest(value, FRAGMENTS);
+      return read.mask > 0xff ? read : { ...read, mask: read.mask & bits };
+    };
+    return { kind: name, anyOf: values.map((value) => value.split('&').map(test)) };
   }
   const side = /^(destination|source)(?:-ipv[46])?$/.exec(name)?.[1];
   const [only] = values;
@@ -124,16 +142,26 @@ function component(name: string, values: readonly string[]): FlowComponent {
   return prefixComponent(side === 'source' ? 'source' : 'destination', only);
 }
 
-/** IPv6 has the bits that are passed over behind the length: `2001:db8::7/128/0`. */
+function meaningful(test: NumericTest, bits: number | undefined): NumericTest {
+  return bits === undefined || test.value > 0xff ? test : { ...test, value: Number(test.value) & bits };
+}
+
+/**
+ * IPv6 has the bits that are passed over behind the length: `2001:db8::7/128/0`. Where there are any, ExaBGP cuts the prefix and all that follows it in the wrong places (RFC 8956 section 3.1 leaves
+ * these bits out): what it prints is another rule.
+ */
 function prefixComponent(kind: 'destination' | 'source', written: string): FlowComponent {
   const found = /^([^/]+\/\d{1,3})(?:\/(\d{1,3}))?$/.exec(written);
   const result = parsePrefix(found?.[1] ?? '');
   if (!result.ok) throw new LineError(`the ${kind} of a flow is not a prefix`);
-  return { kind, prefix: result.prefix, offset: Number(found?.[2] ?? 0) };
+  if (Number(found?.[2] ?? 0) !== 0) throw new LineError('a flow has an IPv6 offset, which ExaBGP misreads: it needs `consolidate`');
+  return { kind, prefix: result.prefix, offset: 0 };
 }
 
 function numericTest(written: string, words: Words): NumericTest {
-  if (written === 'true' || written === 'false') return { operator: written, value: 0 };
+  // Behind `&` the value that nobody looks at is printed too.
+  const [, constant] = /^(true|false)(?:[\w-]*)$/.exec(written) ?? [];
+  if (constant === 'true' || constant === 'false') return { operator: constant, value: 0 };
   const found = /^(!=|<=|>=|=|<|>)([\w-]+)$/.exec(written);
   const operator = found?.[1];
   const value = numberOf(found?.[2] ?? '', words);
