@@ -28,6 +28,7 @@ class MemoryKernel {
   open(events: (event: KernelEvent) => void): KernelPort {
     return {
       flows: async () => undefined,
+      watch: async () => undefined,
       configure: async (config) => {
         const before = this.configured.at(-1);
         this.configured.push(config);

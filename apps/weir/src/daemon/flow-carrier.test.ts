@@ -5,6 +5,7 @@ import { type FlowAction, flowOrderKey, flowTreatment, parseFlow } from '@weir/b
 import { ip4 } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ActiveFlow, FlowDelta } from '../model/flow.ts';
+import { FlowPaths } from '../state/flows/flow-paths.ts';
 import type { FlowState } from '../state/index.ts';
 import { FlowCarrier } from './flow-carrier.ts';
 import { readKeptFlows, writeKeptFlows } from './kept-flows.ts';
@@ -34,6 +35,7 @@ const TWO = flow(
 
 /** What a FlowState does for the carrier. */
 class Source {
+  readonly paths = new FlowPaths();
   deltas: FlowDelta[] = [];
   #tell: () => void = () => undefined;
   resyncs = 0;
@@ -96,6 +98,7 @@ describe('changes', () => {
         taken.push(delta);
         inFlight--;
       },
+      watch: async () => undefined,
     };
     const carrier = new FlowCarrier(
       { flows: source as unknown as FlowState, kernel, stateDirectory: directory, onError: () => undefined },

@@ -10,7 +10,7 @@ const RETRY_MS = 1000;
 
 export interface FlowCarrierOptions {
   readonly flows: FlowState;
-  readonly kernel: Pick<KernelPort, 'flows'>;
+  readonly kernel: Pick<KernelPort, 'flows' | 'watch'>;
   readonly stateDirectory: string;
   readonly onError: (error: Error) => void;
 }
@@ -22,6 +22,7 @@ export class FlowCarrier {
   readonly #stop: () => void;
   #flight: Promise<void> | undefined;
   #writing: NodeJS.Timeout | undefined;
+  #asking = false;
   #closed = false;
 
   /** `before`: what the kernel was told before this began. */
@@ -30,6 +31,7 @@ export class FlowCarrier {
     for (const flow of before) this.#inForce.set(flow.rule.key, flow);
     this.#stop = options.flows.onDirty(() => this.#start());
     if (options.flows.isDirty) this.#start();
+    options.flows.paths.onHops(() => this.#watch());
   }
 
   /** Resolves when nothing waits and nothing is on its way. */
@@ -66,6 +68,7 @@ export class FlowCarrier {
     this.#writing.unref();
     try {
       await kernel.flows(delta);
+      flows.paths.carried();
     } catch (error) {
       onError(error instanceof Error ? error : new Error(String(error)));
       if (this.#closed) return;
@@ -73,6 +76,20 @@ export class FlowCarrier {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       flows.resync();
     }
+  }
+
+  /** Changes of one message go together. */
+  #watch(): void {
+    if (this.#asking) return;
+    this.#asking = true;
+    Promise.resolve()
+      .then(() => {
+        this.#asking = false;
+        return this.#closed ? undefined : this.#options.kernel.watch(this.#options.flows.paths.hops());
+      })
+      .catch((error: unknown) => {
+        if (!this.#closed) this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+      });
   }
 
   #write(): void {

@@ -24,6 +24,7 @@ const file = z.object({
       actions: z.array(z.string()),
       peer: z.string(),
       since: z.number(),
+      path: z.optional(z.object({ mark: z.number(), table: z.number() })),
     }),
   ),
 });
@@ -37,7 +38,7 @@ export function readKeptFlows(stateDirectory: string, onError: (error: Error) =>
   try {
     const text = readIfThere(pathOf(stateDirectory));
     if (text === undefined) return [];
-    return file.parse(JSON.parse(text.toString())).flows.map(({ family, octets, actions, peer, since }): ActiveFlow => {
+    return file.parse(JSON.parse(text.toString())).flows.map(({ family, octets, actions, peer, since, path }): ActiveFlow => {
       const rule = decodeFlowRule(family, parseHex(octets));
       const treatment = flowTreatment(
         actions.map((action) => {
@@ -48,7 +49,7 @@ export function readKeptFlows(stateDirectory: string, onError: (error: Error) =>
         undefined,
       );
       const provenance = { kind: 'flow', peer, flow: printFlow(rule), pathId: undefined, asPath: [], since, stale: true } as const;
-      return { rule, order: flowOrderKey(rule), treatment, provenance };
+      return { rule, order: flowOrderKey(rule), treatment, provenance, ...(path && { path }) };
     });
   } catch (error) {
     const { message } = error instanceof Error ? error : new Error(String(error));
@@ -58,11 +59,12 @@ export function readKeptFlows(stateDirectory: string, onError: (error: Error) =>
 }
 
 export function writeKeptFlows(stateDirectory: string, flows: Iterable<ActiveFlow>): void {
-  const kept = [...flows].map(({ rule: { family, octets }, treatment, provenance }) => ({
+  const kept = [...flows].map(({ rule: { family, octets }, treatment, provenance, path }) => ({
     family,
     octets: printHex(octets),
     actions: treatmentActions(treatment).map(printFlowAction),
     ...(provenance.kind === 'flow' ? { peer: provenance.peer, since: provenance.since } : { peer: '', since: 0 }),
+    ...(path && { path }),
   }));
   writeWhole(pathOf(stateDirectory), JSON.stringify({ version: VERSION, flows: kept }), { mode: 0o600, survives: 'process' });
 }

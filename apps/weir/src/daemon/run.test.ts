@@ -56,6 +56,7 @@ function run(config: string): Running {
   const kernel: KernelPort = {
     configure: async () => [],
     flows: async () => undefined,
+    watch: async () => undefined,
     apply: async () => ({ added: 0, removed: 0, kernelMs: 0, latencyMs: undefined, ok: true }),
     status: async () => STATUS,
     flush: async () => ({ tracked: 0, cut: 0, allowed: 0, doubtful: 0, protected: 0, left: 0, examples: [] }),

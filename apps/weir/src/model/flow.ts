@@ -33,8 +33,38 @@ export interface FlowGuard {
 export interface FlowRedirect {
   /** As in route targets: `64512:80`, `192.0.2.1:80`. */
   readonly target: string;
-  readonly table: number;
+  /** Undefined: the rule of the routing policy is somebody else's. */
+  readonly table: number | undefined;
   readonly span: SourceSpan;
+}
+
+/** What redirected packets are routed by: rules and tables of the routing policy that Weir adds. */
+export interface FlowRouting {
+  /** Of the rules. */
+  readonly priority: number;
+  /** Mark and table of the first address that packets are redirected to; the next ones for the second, and so on. */
+  readonly firstMark: number;
+  readonly firstTable: number;
+  /** Addresses at once. */
+  readonly most: number;
+}
+
+/** How packets get to an address that they are redirected to. */
+export interface FlowPath {
+  readonly mark: number;
+  readonly table: number;
+}
+
+/** An address that packets are redirected to. */
+export interface FlowHop {
+  readonly address: Ip;
+  readonly path: FlowPath;
+}
+
+/** Whether packets can be redirected to an address; `refused` says why not. */
+export interface NextHopState {
+  readonly address: Ip;
+  readonly refused: string | undefined;
 }
 
 /** To whom rules of our own may be announced, and which. */
@@ -46,36 +76,6 @@ export interface FlowAnnounce {
   readonly maxRules: number;
 }
 
-/** `flowspec:` of a configuration. */
-export interface FlowConfig {
-  /** Which engine enforces: nf_tables before packets are put together, or the programs that are attached at these hooks. */
-  readonly at: 'prerouting' | 'xdp' | 'tc';
-  /** No flow rule touches packets from or to these. */
-  readonly protected: readonly Prefix[];
-  /** Nor these packets. */
-  readonly protectedFlows: readonly FlowRule[];
-  readonly guards: readonly FlowGuard[];
-  readonly redirects: readonly FlowRedirect[];
-  /** Undefined announces nothing. */
-  readonly announce: FlowAnnounce | undefined;
-  /** Bits of `meta.mark` by which redirected packets are told apart: the first is that of the first redirect. */
-  readonly firstMark: number;
-  readonly onSessionLoss: SessionLoss;
-  /** Events a second of one rule that samples. */
-  readonly sampleRate: number;
-  readonly span: SourceSpan;
-}
-
-/** What `flowspec:` has where it says nothing else. */
-export const DEFAULT_FLOWSPEC: Pick<FlowConfig, 'at' | 'firstMark' | 'onSessionLoss' | 'sampleRate'> & {
-  readonly guard: Omit<FlowGuard, 'peers' | 'destinations' | 'span'>;
-} = {
-  at: 'prerouting',
-  firstMark: 0x0f10_0000,
-  onSessionLoss: { kind: 'hold', ms: 300_000 },
-  sampleRate: 100,
-  guard: { minLength: { 4: 24, 6: 48 }, actions: ['discard', 'rate'], maxRules: 1000, churn: { rate: 100, burst: 1000 } },
-};
 /** The members of a set as flow rules, one each. */
 export interface SetFlows {
   readonly set: string;
@@ -97,6 +97,39 @@ export interface SetFlows {
   readonly span: SourceSpan;
 }
 
+/** `flowspec:` of a configuration. */
+export interface FlowConfig {
+  /** Which engine enforces: nf_tables before packets are put together, or the programs that are attached at these hooks. */
+  readonly at: 'prerouting' | 'xdp' | 'tc';
+  /** No flow rule touches packets from or to these. */
+  readonly protected: readonly Prefix[];
+  /** Nor these packets. */
+  readonly protectedFlows: readonly FlowRule[];
+  readonly guards: readonly FlowGuard[];
+  readonly redirects: readonly FlowRedirect[];
+  /** Undefined announces nothing. */
+  readonly announce: FlowAnnounce | undefined;
+  readonly fromSets?: readonly SetFlows[] | undefined;
+  /** Bits of `meta.mark` by which redirected packets are told apart: the first is that of the first redirect. */
+  readonly firstMark: number;
+  readonly routing: FlowRouting;
+  readonly onSessionLoss: SessionLoss;
+  /** Events a second of one rule that samples. */
+  readonly sampleRate: number;
+  readonly span: SourceSpan;
+}
+
+/** What `flowspec:` has where it says nothing else. */
+export const DEFAULT_FLOWSPEC: Pick<FlowConfig, 'at' | 'firstMark' | 'routing' | 'onSessionLoss' | 'sampleRate'> & {
+  readonly guard: Omit<FlowGuard, 'peers' | 'destinations' | 'span'>;
+} = {
+  at: 'prerouting',
+  firstMark: 0x0f10_0000,
+  routing: { priority: 790, firstMark: 0x0f20_0000, firstTable: 7900, most: 64 },
+  onSessionLoss: { kind: 'hold', ms: 300_000 },
+  sampleRate: 100,
+  guard: { minLength: { 4: 24, 6: 48 }, actions: ['discard', 'rate'], maxRules: 1000, churn: { rate: 100, burst: 1000 } },
+};
 
 /** Names of rules of flow rules begin with it. */
 export const FLOW_REF = 'flow:';
@@ -108,8 +141,9 @@ export interface ActiveFlow {
   readonly order: string;
   readonly treatment: FlowTreatment;
   readonly provenance: Provenance;
+  /** Of a rule that redirects to an address. */
+  readonly path?: FlowPath | undefined;
 }
-  readonly fromSets?: readonly SetFlows[] | undefined;
 
 /** A change of the flow rules in force. */
 export interface FlowDelta {

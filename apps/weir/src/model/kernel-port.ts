@@ -1,7 +1,7 @@
 import type { Family, Prefix } from '@weir/wire/inet';
 import type { Config } from './config.ts';
 import type { CumulusStatus } from './cumulus.ts';
-import type { FlowDelta } from './flow.ts';
+import type { FlowDelta, FlowHop, NextHopState } from './flow.ts';
 import type { FlushReport, Lifeline } from './flush.ts';
 import type { MemberColumns, MemberDelta } from './member-delta.ts';
 
@@ -220,6 +220,8 @@ export type KernelEvent =
       readonly ring: { readonly directory: string; readonly name: string } | undefined;
     }
   | { readonly kind: 'not-held'; readonly message: string }
+  /** Whether packets can be redirected to addresses of `watch`. */
+  | { readonly kind: 'next-hops'; readonly hops: readonly NextHopState[] }
   | { readonly kind: 'failed'; readonly message: string };
 
 /**
@@ -235,6 +237,8 @@ export interface KernelPort {
   configure(config: Config, earlier?: EarlierRules): Promise<readonly MemberColumns[]>;
   /** Takes a change of the flow rules in force; resolves when they judge, or are refused, which is a problem. Before the first configuration it is only kept for that. */
   flows(delta: FlowDelta): Promise<void>;
+  /** Takes the addresses that are asked about from now on: of each an event says whether packets can be redirected there, now and when that changes. */
+  watch(hops: readonly FlowHop[]): Promise<void>;
   /** Makes the kernel agree; resolves when the commit is over. A refusal is a problem and an event, retried by itself, not a rejection. */
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport>;
   status(): Promise<KernelStatus>;

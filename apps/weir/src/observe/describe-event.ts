@@ -1,3 +1,4 @@
+import { printIp } from '@weir/wire/inet';
 import type { Event } from '../model/event.ts';
 
 export type Level = 'debug' | 'info' | 'warn' | 'error';
@@ -126,6 +127,15 @@ function describeKernel(event: Extract<Event, { kind: 'kernel' }>['event']): Des
         programs: event.programs.map(({ hook, generation }) => ({ hook, generation })),
       });
     }
+    case 'next-hops':
+      return line(
+        'info',
+        event.hops.map(({ address, refused }) => refused ?? `packets can be redirected to ${printIp(address)}`).join('; '),
+        kind,
+        {
+          hops: event.hops.map(({ address }) => printIp(address)),
+        },
+      );
     case 'not-held':
       return line('warn', `the service manager does not hold the table's socket: ${event.message}`, kind, {});
     case 'failed':

@@ -6,7 +6,7 @@ import { compileKernelPlan } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
-import type { FlowDelta } from '../model/flow.ts';
+import type { FlowDelta, FlowHop } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
@@ -15,6 +15,7 @@ import { FlowTable } from './flow-table.ts';
 import { flushStates } from './flush.ts';
 import { bitByBit } from './in-steps.ts';
 import { joinColumns } from './join-columns.ts';
+import type { PolicyRoutes } from './policy-routes/index.ts';
 import { Reconciler } from './reconciler.ts';
 
 /** Changes of others are looked for at least this often, for retries and in case a notification was missed. */
@@ -28,6 +29,8 @@ export interface KernelServiceOptions {
   readonly wait?: (timeout: number) => Promise<unknown>;
   /** The eBPF side, which is this one's from then on; absent for tenants, which have none. */
   readonly ebpf?: EbpfService;
+  /** How redirected packets are routed, which is this one's from then on; absent for tenants, which have no flow rules. */
+  readonly routes?: PolicyRoutes;
 }
 
 /** The kernel port in the thread that owns the descriptors: a reconciler, and a loop that waits for what others change. */
@@ -38,6 +41,7 @@ export class KernelService implements KernelPort {
   readonly #memo = new CompileMemo();
   readonly #wait: (timeout: number) => Promise<unknown>;
   readonly #ebpf: EbpfService | undefined;
+  readonly #routes: PolicyRoutes | undefined;
   readonly #flows = new FlowTable();
   #config: Config | undefined;
   #earlier: EarlierRules | undefined;
@@ -48,6 +52,7 @@ export class KernelService implements KernelPort {
     this.#backend = options.backend;
     this.#emit = options.emit;
     this.#ebpf = options.ebpf;
+    this.#routes = options.routes;
     this.#wait = options.wait ?? ((timeout) => this.#backend.wait(timeout));
     this.#reconciler = new Reconciler({ ...options, now: () => performance.now() });
   }
@@ -63,11 +68,13 @@ export class KernelService implements KernelPort {
     const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(source, earlier)));
     // From here on nothing is awaited: members that come belong to the one configuration or to the other. Programs of rules share the lists of programs at hooks, where there are such.
     if (programs) this.#ebpf?.prepare(source, programs);
+    this.#routes?.prepare(source.flowspec, source.flows);
     const found = this.#reconciler.configure(plan, awaitMembers);
     // The members of a set that is new to a running daemon come after this.
     const known: KnownMembers = (set, family) =>
       awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));
     const there = this.#ebpf?.configure(source, known, running, earlier) ?? [];
+    this.#routes?.settle();
     this.#config = config;
     this.#earlier = earlier;
     this.#loop ??= this.#watch();
@@ -79,6 +86,10 @@ export class KernelService implements KernelPort {
     if (this.#config) await this.configure(this.#config, this.#earlier);
   }
 
+  async watch(hops: readonly FlowHop[]): Promise<void> {
+    this.#routes?.watch(hops);
+  }
+
   async apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {
     this.#ebpf?.apply(deltas);
     return this.#reconciler.apply(deltas);
@@ -86,15 +97,13 @@ export class KernelService implements KernelPort {
 
   async status(): Promise<KernelStatus> {
     const status = this.#reconciler.status();
-    const ebpf = this.#ebpf;
-    if (!ebpf) return status;
-    const own = ebpf.status();
-    const problems = [...status.problems, ...ebpf.problems];
+    const [ebpf, routes] = [this.#ebpf, this.#routes];
+    const own = ebpf?.status();
     return {
       ...status,
-      problems,
-      repairs: status.repairs + ebpf.repairs,
-      rules: [...status.rules, ...ebpf.rules()],
+      problems: [...status.problems, ...(ebpf?.problems ?? []), ...(routes?.problems ?? [])],
+      repairs: status.repairs + (ebpf?.repairs ?? 0) + (routes?.repairs ?? 0),
+      rules: [...status.rules, ...(ebpf?.rules() ?? [])],
       ...(own && { ebpf: own }),
     };
   }
@@ -119,11 +128,13 @@ export class KernelService implements KernelPort {
 
   async #watch(): Promise<void> {
     while (!this.#closing) {
-      await this.#wait(Math.min(IDLE_WAIT, this.#reconciler.nextDue() ?? IDLE_WAIT, this.#ebpf?.nextDue() ?? IDLE_WAIT));
+      const due = [this.#reconciler.nextDue(), this.#ebpf?.nextDue(), this.#routes?.nextDue()].filter((ms) => ms !== undefined);
+      await this.#wait(Math.min(IDLE_WAIT, ...due));
       if (this.#closing) return;
       try {
         this.#ebpf?.poll((set, family) => this.#membersOf(set, family));
         this.#reconciler.poll();
+        this.#routes?.poll();
       } catch (error) {
         this.#emit({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
         // Whatever it was, the next round reads afresh; not at once, so that a lasting fault does not keep the thread busy.
@@ -138,8 +149,12 @@ export class KernelService implements KernelPort {
     try {
       this.#ebpf?.close(options);
     } finally {
-      if (options.clear) this.#reconciler.clear();
-      this.#reconciler.close();
+      try {
+        if (options.clear) this.#reconciler.clear();
+        this.#reconciler.close();
+      } finally {
+        this.#routes?.close(options);
+      }
     }
     await this.#loop;
   }

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../model/config.ts';
-import type { FlowDelta } from '../model/flow.ts';
+import type { FlowDelta, FlowHop } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -117,6 +117,10 @@ class WorkerPort implements KernelPort {
 
   flows(delta: FlowDelta): Promise<void> {
     return this.#call<'flows'>({ kind: 'flows', delta });
+  }
+
+  watch(hops: readonly FlowHop[]): Promise<void> {
+    return this.#call<'watch'>({ kind: 'watch', hops });
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

@@ -1,6 +1,6 @@
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { Config } from '../model/config.ts';
-import type { FlowDelta } from '../model/flow.ts';
+import type { FlowDelta, FlowHop } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus, TenantStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -8,6 +8,7 @@ import { hostConfig, qualifiedName, splitName, tenantConfig } from '../model/sco
 import type { EbpfService } from './ebpf-service.ts';
 import { KernelService } from './kernel-service.ts';
 import { namespaceIdentity } from './namespace-identity.ts';
+import type { PolicyRoutes } from './policy-routes/index.ts';
 import { copyTenantDirectory, findTenantDirectory, listTenantDirectories, removeTenantDirectory } from './tenant-directories.ts';
 import { TenantService } from './tenant-service.ts';
 
@@ -23,6 +24,8 @@ export interface TenantsServiceOptions {
   readonly emit: (event: KernelEvent) => void;
   /** The daemon's own eBPF side; its programs are attached in the daemon's namespace alone. */
   readonly ebpf?: EbpfService;
+  /** How redirected packets are routed in the daemon's namespace. */
+  readonly routes?: PolicyRoutes;
 }
 
 /**
@@ -42,8 +45,8 @@ export class TenantsService implements KernelPort {
 
   constructor(options: TenantsServiceOptions) {
     this.#options = options;
-    const { backend, stateDirectory, emit, ebpf } = options;
-    this.#host = new KernelService({ backend, stateDirectory, emit, ...(ebpf && { ebpf }) });
+    const { backend, stateDirectory, emit, ebpf, routes } = options;
+    this.#host = new KernelService({ backend, stateDirectory, emit, ...(ebpf && { ebpf }), ...(routes && { routes }) });
   }
 
   /** One call at a time: while one closes or opens a tenant, no other uses it. */
@@ -75,6 +78,10 @@ export class TenantsService implements KernelPort {
   /** Flow rules are the daemon's own. */
   flows(delta: FlowDelta): Promise<void> {
     return this.#alone(() => this.#host.flows(delta));
+  }
+
+  watch(hops: readonly FlowHop[]): Promise<void> {
+    return this.#alone(() => this.#host.watch(hops));
   }
 
   #make(name: string): TenantService {

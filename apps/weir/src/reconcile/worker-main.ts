@@ -1,8 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { PolicyRouting } from '../kernel/routes/index.ts';
 import type { KernelEvent } from '../model/kernel-port.ts';
 import { EbpfService } from './ebpf-service.ts';
 import { holdSocket } from './held-socket.ts';
+import { PolicyRoutes } from './policy-routes/index.ts';
 import { PolicyReceiver } from './policy-transfer.ts';
 import { TenantsService } from './tenants-service.ts';
 import { type Answer, type Call, plainError, type Results, type WorkerData } from './worker-protocol.ts';
@@ -24,6 +26,8 @@ async function answer(service: TenantsService, call: Call): Promise<Results[keyo
       return service.configure(call.policy ? policies.put(call.config, call.policy) : call.config, call.earlier);
     case 'flows':
       return service.flows(call.delta).then(() => undefined);
+    case 'watch':
+      return service.watch(call.hops).then(() => undefined);
     case 'apply':
       return service.apply(call.deltas);
     case 'status':
@@ -43,6 +47,7 @@ try {
   const service = new TenantsService({
     backend,
     ebpf,
+    routes: new PolicyRoutes({ open: () => new PolicyRouting(netns), emit, now: () => performance.now() }),
     netns,
     stateDirectory,
     open: (namespace) => new NftBackend({ netns: namespace }),

@@ -1,5 +1,5 @@
 import type { Config } from '../model/config.ts';
-import type { FlowDelta } from '../model/flow.ts';
+import type { FlowDelta, FlowHop } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../model/member-delta.ts';
@@ -26,6 +26,7 @@ export type Call =
       readonly policy: SentPolicy | undefined;
     }
   | { readonly id: number; readonly kind: 'flows'; readonly delta: FlowDelta }
+  | { readonly id: number; readonly kind: 'watch'; readonly hops: readonly FlowHop[] }
   | { readonly id: number; readonly kind: 'apply'; readonly deltas: readonly MemberDelta[] }
   | { readonly id: number; readonly kind: 'status' }
   | { readonly id: number; readonly kind: 'flush'; readonly lifelines: readonly Lifeline[] }
@@ -36,6 +37,7 @@ export interface Results {
   readonly rules: undefined;
   readonly configure: readonly MemberColumns[];
   readonly flows: undefined;
+  readonly watch: undefined;
   readonly apply: CommitReport;
   readonly status: KernelStatus;
   readonly flush: FlushReport;

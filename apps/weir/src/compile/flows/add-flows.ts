@@ -17,12 +17,15 @@ export function loweredFlow(flow: ActiveFlow, config: FlowConfig): LoweredFlow {
 
 /** Why a flow rule cannot be enforced where the configuration says; undefined where it can. */
 export function unenforceable(flow: ActiveFlow, config: FlowConfig): string | undefined {
-  const lowered = loweredFlow(flow, config);
+  // Which mark a redirect to an address gets is seen to when everything else is right.
+  const lowered = loweredFlow(
+    flow.path ? flow : { ...flow, path: { mark: config.routing.firstMark, table: config.routing.firstTable } },
+    config,
+  );
   if (lowered.kind === 'refused') return lowered.reason;
   const { at } = config;
   if (at === 'prerouting') return undefined;
   const kinds = lowered.rules.map(({ action }) => action.kind);
-  if (kinds.includes('dscp')) return `a program at ${at} cannot write the DSCP`;
   return at === 'xdp' && kinds.includes('mark') ? 'a program at xdp cannot redirect: it has no marks' : undefined;
 }
 

@@ -1,5 +1,6 @@
 import { type FlowRule, type FlowTreatment, printFlow, printFlowAction } from '@weir/bgp/flowspec';
 import { printExpr } from '@weir/filter/ir';
+import { printIp } from '@weir/wire/inet';
 import { type ActiveFlow, FLOW_REF, type FlowConfig } from '../../model/flow.ts';
 import type { Action, Rule } from '../../model/rule.ts';
 import { digest } from '../nft/fingerprint.ts';
@@ -28,11 +29,12 @@ const REDIRECT_RT = 'redirect rt:';
  * The rules that do what a flow rule asks for, in order: sample, mark, redirect, then the rates. Each of them looks at the same packets. A flow rule never accepts: what is left goes on at the next
  * one where the rule is not terminal, or behind all of them (RFC 8955 section 7.3).
  */
-export function lowerFlow({ rule: flow, treatment, provenance }: ActiveFlow, options: FlowOptions): LoweredFlow {
+export function lowerFlow(active: ActiveFlow, options: FlowOptions): LoweredFlow {
+  const { rule: flow, provenance } = active;
   try {
     const expression = flowExpr(flow);
     const text = printExpr(expression);
-    const rules = stepsOf(treatment, options).map(({ what, action, sampled }): Rule => {
+    const rules = stepsOf(active, options).map(({ what, action, sampled }): Rule => {
       const ref = `${FLOW_REF}${flow.key}${what}`;
       const sampling = sampled ? { sampling: { perSecond: options.sampleRate } } : {};
       return {
@@ -77,13 +79,13 @@ interface Step {
   readonly sampled?: true;
 }
 
-function stepsOf(treatment: FlowTreatment, options: FlowOptions): Step[] {
-  const { rateBytes, ratePackets, sample, terminal, mark, redirect } = treatment;
+function stepsOf(flow: ActiveFlow, options: FlowOptions): Step[] {
+  const { rateBytes, ratePackets, sample, terminal, mark, redirect } = flow.treatment;
   if (rateBytes === 0 || ratePackets === 0) return [{ what: '', action: { kind: 'deny' }, ...(sample ? { sampled: true } : {}) }];
   const steps: Step[] = [];
   if (sample) steps.push({ what: ' sample', action: { kind: 'log' }, sampled: true });
   if (mark !== undefined) steps.push({ what: ' mark', action: { kind: 'dscp', dscp: mark } });
-  if (redirect) steps.push({ what: ' redirect', action: { kind: 'mark', mark: markOf(redirect, options) } });
+  if (redirect) steps.push({ what: ' redirect', action: { kind: 'mark', mark: markOf(redirect, flow, options) } });
   for (const [unit, rate] of [
     ['bytes', rateBytes],
     ['packets', ratePackets],
@@ -100,10 +102,30 @@ function stepsOf(treatment: FlowTreatment, options: FlowOptions): Step[] {
 }
 
 /** The mark by which the routing policy knows where packets of a redirect go. */
-function markOf(redirect: NonNullable<FlowTreatment['redirect']>, { redirects, firstMark }: FlowOptions): number {
-  if (redirect.kind === 'ip') throw new Unsayable('a flow rule', 'a redirect to an address');
-  const target = printFlowAction({ ...redirect, kind: 'redirect-rt' }).slice(REDIRECT_RT.length);
-  const index = redirects.findIndex((one) => one.target === target);
-  if (index < 0) throw new Unsayable('the configuration (flowspec.redirects)', `a redirect to ${target}`);
+function markOf(
+  redirect: NonNullable<FlowTreatment['redirect']>,
+  { rule, path }: ActiveFlow,
+  { redirects, firstMark }: FlowOptions,
+): number {
+  if (redirect.kind === 'ip') {
+    if (redirect.copy) throw new Unsayable('a flow rule', 'a copy of packets to an address');
+    if (redirect.address.family !== rule.address) throw new Unsayable('a flow rule', 'a redirect to an address of the other family');
+    if (!path) throw new Unsayable('a flow rule', `a redirect to ${printIp(redirect.address)}, which has no mark`);
+    return path.mark;
+  }
+  const index = redirectOf(redirect, redirects);
+  if (index < 0) throw new Unsayable('the configuration (flowspec.redirects)', `a redirect to ${targetOf(redirect)}`);
   return firstMark + index;
+}
+
+type Redirect = Extract<NonNullable<FlowTreatment['redirect']>, { readonly kind: 'rt' }>;
+
+/** Which entry of `redirects` a rule redirects to; -1 where there is none. */
+export function redirectOf(redirect: Redirect, redirects: FlowOptions['redirects']): number {
+  const target = targetOf(redirect);
+  return redirects.findIndex((one) => one.target === target);
+}
+
+function targetOf(redirect: Redirect): string {
+  return printFlowAction({ ...redirect, kind: 'redirect-rt' }).slice(REDIRECT_RT.length);
 }

@@ -1,6 +1,6 @@
 import { type IpSet, ipSetOfPrefixes } from '@weir/filter/ir';
 import type { CumulusProblem } from '../../model/cumulus.ts';
-import type { FlowDelta } from '../../model/flow.ts';
+import type { FlowDelta, FlowHop } from '../../model/flow.ts';
 import type { FlushReport, Lifeline } from '../../model/flush.ts';
 import type { CommitReport, KernelEvent, KernelPort, KernelProblem, KernelStatus } from '../../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta } from '../../model/member-delta.ts';
@@ -51,6 +51,10 @@ export class AclPort implements KernelPort {
     this.#flows.apply(delta);
     this.#target.changed();
     return this.#inner.flows(delta);
+  }
+
+  watch(hops: readonly FlowHop[]): Promise<void> {
+    return this.#inner.watch(hops);
   }
 
   apply(deltas: readonly MemberDelta[]): Promise<CommitReport> {

@@ -2,8 +2,8 @@ import type { Prefix } from '@weir/wire/inet';
 import { DEFAULT_FLOWSPEC, type FlowConfig, type FlowGuard, type FlowRedirect } from '../../model/flow.ts';
 import type { Item, Table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
-import { buildFromSet } from './schema-from-sets.ts';
 import type { RawFlowGuard, RawFlowRedirect, RawFlowspec } from './raw-flowspec.ts';
+import { buildFromSet } from './schema-from-sets.ts';
 
 /** What becomes of flow rules, with every default filled in; `shield` is what the whole configuration protects. */
 export function buildFlowspec(raw: Table<RawFlowspec> | undefined, shield: readonly Prefix[]): FlowConfig | undefined {
@@ -18,10 +18,18 @@ export function buildFlowspec(raw: Table<RawFlowspec> | undefined, shield: reado
     announce: buildAnnounce(f.announce),
     fromSets: f.from_sets.flatMap((item) => buildFromSet(item) ?? []),
     firstMark: f.first_mark,
+    routing: buildRouting(f.routing),
     onSessionLoss: f.on_session_loss ?? DEFAULT_FLOWSPEC.onSessionLoss,
     sampleRate: f.sample_rate,
     span: spanOf(raw.label),
   };
+}
+
+/** Where redirected packets are routed. */
+export function buildRouting(table: RawFlowspec['routing']): FlowConfig['routing'] {
+  if (!table) return DEFAULT_FLOWSPEC.routing;
+  const { priority, first_mark: firstMark, first_table: firstTable, next_hops: most } = table.get;
+  return { priority, firstMark, firstTable, most };
 }
 
 function buildAnnounce(table: RawFlowspec['announce']): FlowConfig['announce'] {
@@ -49,5 +57,5 @@ function buildGuard(table: Table<RawFlowGuard>): FlowGuard | undefined {
 
 function buildRedirect({ value }: Item<Table<RawFlowRedirect>>): FlowRedirect | undefined {
   const { target, table } = value.get;
-  return target === undefined || table === undefined ? undefined : { target, table, span: spanOf(value.place('target')) };
+  return target === undefined ? undefined : { target, table, span: spanOf(value.place('target')) };
 }

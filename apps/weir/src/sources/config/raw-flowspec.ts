@@ -16,6 +16,7 @@ export interface RawFlowspec {
   announce: Table<RawFlowAnnounce> | undefined;
   from_sets: readonly Item<Table<RawFromSet>>[];
   first_mark: number;
+  routing: Table<RawFlowRouting> | undefined;
   on_session_loss: SessionLoss | undefined;
   sample_rate: number;
 }
@@ -43,4 +44,11 @@ export interface RawMinLength {
 export interface RawFlowRedirect {
   target: string | undefined;
   table: number | undefined;
+}
+
+export interface RawFlowRouting {
+  priority: number;
+  first_mark: number;
+  first_table: number;
+  next_hops: number;
 }

@@ -62,7 +62,40 @@ const redirect = table<RawFlowRedirect>('a redirect', {
     name('a route target', /^(?:\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]+$/, '64512:80, 192.0.2.1:80 or [2001:db8::1]:80', 64),
     'The route target that rules name.',
   ),
-  table: required(integer('table', 1, MOST_TABLE), 'The number of the routing table that routes their packets.'),
+  table: optional(
+    integer('table', 1, MOST_TABLE),
+    'The number of the routing table that routes their packets: a rule of the routing policy sends them there while a flow rule asks for it.',
+    'packets are marked, and no rule is added',
+  ),
+});
+
+const { routing: ROUTING } = DEFAULT_FLOWSPEC;
+
+const routing = table<RawFlowRouting>('routing', {
+  priority: defaulted(
+    integer('priority', 1, 32_765),
+    ROUTING.priority,
+    String(ROUTING.priority),
+    'Of the rules of the routing policy, as in `ip rule`: before the main table, behind the one of the own addresses.',
+  ),
+  first_mark: defaulted(
+    integer('first_mark', 1, 0xffff_ff00),
+    ROUTING.firstMark,
+    `0x${ROUTING.firstMark.toString(16)}`,
+    'Packets that are redirected to an address get this mark; those to the second address the next one, and so on.',
+  ),
+  first_table: defaulted(
+    integer('first_table', 256, 0xffff_ff00),
+    ROUTING.firstTable,
+    String(ROUTING.firstTable),
+    'The table with the route to the first address; the next one for the second, and so on. Nobody else may have routes there.',
+  ),
+  next_hops: defaulted(
+    integer('next_hops', 1, 256),
+    ROUTING.most,
+    String(ROUTING.most),
+    'Addresses that packets may be redirected to at once: so many marks and tables.',
+  ),
 });
 
 const announce = table<RawFlowAnnounce>('announce', {
@@ -94,12 +127,14 @@ export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flow
   ),
   redirects: defaulted(list(redirect), [], '[]', 'Where packets go that a rule redirects to a route target.'),
   announce: optional(announce, 'Flow rules of our own, which `weir flow add` makes.', 'none are announced'),
+  from_sets: defaulted(list(fromSetShape), [], '[]', 'Members of sets as flow rules, announced or in force here (docs/blackholes.md).'),
   first_mark: defaulted(
     integer('first_mark', 1, 0xffff_ff00),
     DEFAULT_FLOWSPEC.firstMark,
     `0x${DEFAULT_FLOWSPEC.firstMark.toString(16)}`,
     'Redirected packets get this mark; those of the second redirect the next one, and so on.',
   ),
+  routing: optional(routing, 'Rules and tables of the routing policy by which redirected packets are routed.'),
   on_session_loss: optional(sessionLoss(), 'What the loss of a session does to its rules, as for sets.', 'hold 5m'),
   sample_rate: defaulted(
     integer('sample_rate', 1, 1_000_000),
@@ -108,4 +143,3 @@ export const flowspecShape: Shape<Table<RawFlowspec>> = table<RawFlowspec>('flow
     'Events a second, at most, of one rule that samples.',
   ),
 });
-  from_sets: defaulted(list(fromSetShape), [], '[]', 'Members of sets as flow rules, announced or in force here (docs/blackholes.md).'),

@@ -2,7 +2,7 @@ import type { PathAttributes } from '@weir/bgp/codec';
 import { type FlowRoute, type FlowRule, type FlowTreatment, flowComponent, flowOrderKey, printFlow } from '@weir/bgp/flowspec';
 import type { Ip, Prefix } from '@weir/wire/inet';
 import type { Peer } from '../../model/config.ts';
-import type { ActiveFlow } from '../../model/flow.ts';
+import type { ActiveFlow, FlowPath } from '../../model/flow.ts';
 import type { StaleTimes } from '../peer-state.ts';
 import type { FlowRefusal } from './flow-guard.ts';
 import { compareRanks, type PathRank, rankOf } from './path-rank.ts';
@@ -33,6 +33,8 @@ export interface FlowEntry {
   /** When its session was lost, and how long graceful restart lets it be kept; undefined while it is fresh. */
   lost: { readonly at: number; readonly times: StaleTimes } | undefined;
   status: EntryStatus;
+  /** How packets get to the address that they are redirected to. */
+  path: FlowPath | undefined;
 }
 
 /** The prefix that a rule's destination lies in, for guards and validation. With an offset only the bits before it, which are none. */
@@ -65,6 +67,7 @@ export function newEntry(
     refreshing: false,
     lost: undefined,
     status: { kind: 'new' },
+    path: undefined,
   };
 }
 
@@ -88,8 +91,8 @@ function compare(a: FlowEntry, b: FlowEntry): number {
 }
 
 /** An entry as what enforces it takes it. */
-export function activeFlow({ rule, order, treatment, peer, pathId, attributes, since, lost, refreshing }: FlowEntry): ActiveFlow {
+export function activeFlow({ rule, order, treatment, peer, pathId, attributes, since, lost, refreshing, path }: FlowEntry): ActiveFlow {
   const asPath = (attributes.asPath ?? []).flatMap(({ asns }) => asns).slice(0, SHOWN_AS_PATH);
   const provenance = { kind: 'flow', peer, flow: printFlow(rule), pathId, asPath, since, stale: lost !== undefined || refreshing } as const;
-  return { rule, order, treatment, provenance };
+  return { rule, order, treatment, provenance, ...(path && { path }) };
 }

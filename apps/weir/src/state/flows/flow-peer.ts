@@ -1,4 +1,6 @@
 import type { Peer } from '../../model/config.ts';
+import type { FlowConfig } from '../../model/flow.ts';
+import { holdEnd } from '../peer-state.ts';
 import type { TokenBucket } from '../token-bucket.ts';
 import type { FlowEntry } from './flow-entry.ts';
 
@@ -33,4 +35,19 @@ export function copyFlowPeer(peer: FlowPeer): FlowPeer {
     churn: peer.churn.copy(),
     queue: new Set([...peer.queue].map(copyOf)),
   };
+}
+
+/** When an entry of a lost session is held no more. */
+export function lossEnd({ at, times }: NonNullable<FlowEntry['lost']>, config: FlowConfig | undefined): number {
+  return holdEnd({ onSessionLoss: config?.onSessionLoss ?? { kind: 'withdraw' } }, { lostAt: at, times });
+}
+
+/** When something is to be done next: a hold ends, or what waits may go on. Infinity where there is nothing. */
+export function nextDeadline(peers: Iterable<FlowPeer>, now: number, config: FlowConfig | undefined): number {
+  let first = Number.POSITIVE_INFINITY;
+  for (const { entries, queue, churn, holds } of peers) {
+    if (queue.size > 0) first = Math.min(first, churn.readyAt(1, now));
+    if (holds) for (const { lost } of entries.values()) if (lost) first = Math.min(first, lossEnd(lost, config));
+  }
+  return first;
 }

@@ -97,6 +97,7 @@ function config(
     redirects: [],
     announce: undefined,
     firstMark: 1,
+    routing: DEFAULT_FLOWSPEC.routing,
     onSessionLoss: { kind: 'hold', ms: 60_000 },
     sampleRate: 1,
     span: SPAN,

@@ -3,7 +3,7 @@ import { type FlowRoute, flowActions, flowTreatment } from '@weir/bgp/flowspec';
 import { equalIp } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { ActiveFlow, FlowConfig, FlowDelta } from '../../model/flow.ts';
-import { holdEnd, NO_STALE_TIMES } from '../peer-state.ts';
+import { NO_STALE_TIMES } from '../peer-state.ts';
 import { type RefreshRequest, sameDefinition, samePeer } from '../reconfigure.ts';
 import type { StateClock } from '../route-state-options.ts';
 import type { SessionDown } from '../session-loss.ts';
@@ -12,7 +12,8 @@ import { activeFlow, bestEntry, type EntryStatus, entryKey, type FlowEntry, newE
 import { FlowFoundations, stopped, type Unicast, unwatched } from './flow-foundations.ts';
 import { type FlowRefusal, guardRefusal } from './flow-guard.ts';
 import { FlowLedger } from './flow-ledger.ts';
-import { copyFlowPeer, type FlowPeer, newFlowPeer } from './flow-peer.ts';
+import { FlowPaths } from './flow-paths.ts';
+import { copyFlowPeer, type FlowPeer, lossEnd, newFlowPeer, nextDeadline } from './flow-peer.ts';
 import { countFlows, type FlowPeerCounts, type FlowView, isFlowFamily, listFlows, validates } from './flow-view.ts';
 import { validateFlow } from './validate.ts';
 
@@ -25,6 +26,7 @@ export interface FlowStateOptions {
   readonly unicast: Unicast;
   /** Why what enforces cannot do what a rule asks for; undefined where it can. */
   readonly unenforceable: (flow: ActiveFlow, config: FlowConfig) => string | undefined;
+  readonly paths?: FlowPaths;
 }
 
 /**
@@ -35,6 +37,8 @@ export interface FlowStateOptions {
  */
 export class FlowState {
   readonly #options: FlowStateOptions;
+  /** To the addresses that packets are redirected to. */
+  readonly paths: FlowPaths;
   readonly #peers = new Map<string, FlowPeer>();
   readonly #byRule = new Map<string, Set<FlowEntry>>();
   /** What the kernel side was told to enforce. */
@@ -52,6 +56,11 @@ export class FlowState {
 
   constructor(options: FlowStateOptions) {
     this.#options = options;
+    this.paths = options.paths ?? new FlowPaths();
+    this.paths.onChange(() => {
+      this.#judgeAll(({ treatment }) => treatment.redirect?.kind === 'ip');
+      this.#finish();
+    });
     this.#foundations = new FlowFoundations(options.clock, options.unicast, () => {
       this.#judgeAll();
       this.#finish();
@@ -63,6 +72,7 @@ export class FlowState {
     const before = this.#config;
     this.#config = config.flowspec;
     this.#router = config.bgp;
+    if (this.paths.configure(config.flowspec)) this.#reset = true;
     const refresh: RefreshRequest[] = [];
     let validationChanged = false;
     for (const [name, peer] of this.#peers) {
@@ -151,7 +161,11 @@ export class FlowState {
 
   /** Flow rules that are in force from before the daemon was started. */
   addLedger(flows: readonly ActiveFlow[]): void {
-    for (const flow of flows) if (!this.#byRule.has(flow.rule.key) && this.#ledger.add(flow)) this.#pending.add(flow.rule.key);
+    for (const flow of flows) {
+      if (this.#byRule.has(flow.rule.key) || !this.#ledger.add(flow)) continue;
+      this.#pending.add(flow.rule.key);
+      this.paths.adopt(flow);
+    }
     this.#settle();
     this.#finish();
   }
@@ -170,6 +184,7 @@ export class FlowState {
       if (flow) this.#enforced.add(key);
       else this.#enforced.delete(key);
     }
+    this.paths.drained();
     const reset = this.#reset;
     this.#reset = false;
     this.#told = false;
@@ -201,7 +216,8 @@ export class FlowState {
 
   /** What `list` would say once another configuration is in force. Changes nothing. */
   preview(config: Config): readonly FlowView[] {
-    const copy = new FlowState({ ...this.#options, clock: stopped(this.#now()), unicast: unwatched(this.#options.unicast) });
+    const [unicast, paths] = [unwatched(this.#options.unicast), this.paths.copy()];
+    const copy = new FlowState({ ...this.#options, clock: stopped(this.#now()), unicast, paths });
     copy.#config = this.#config;
     copy.#router = this.#router;
     copy.#size = this.#size;
@@ -247,8 +263,7 @@ export class FlowState {
   }
 
   #put(peer: FlowPeer, route: FlowRoute, attributes: PathAttributes, nextHop: NextHop | undefined): void {
-    const { name } = peer.definition;
-    const { rule } = route;
+    const [{ name }, { rule }] = [peer.definition, route];
     const key = entryKey(name, rule, route.pathId);
     const before = peer.entries.get(key);
     if (!before && (this.#size >= MOST_ENTRIES || peer.entries.size >= MOST_OF_PEER)) {
@@ -270,6 +285,7 @@ export class FlowState {
     peer.entries.set(key, entry);
     this.#size++;
     if (entry.destination) this.#foundations.use(entry.destination);
+    this.paths.use(entry);
     const entries = this.#byRule.get(rule.key) ?? new Set();
     this.#byRule.set(rule.key, entries.add(entry));
     this.#judge(peer, entry, known);
@@ -282,6 +298,7 @@ export class FlowState {
     peer.entries.delete(key);
     this.#size--;
     if (entry.destination) this.#foundations.unuse(entry.destination);
+    this.paths.unuse(entry);
     const entries = this.#byRule.get(entry.rule.key);
     entries?.delete(entry);
     if (entries?.size === 0) this.#byRule.delete(entry.rule.key);
@@ -290,10 +307,7 @@ export class FlowState {
   #removeWhere(name: string, goes: (entry: FlowEntry) => boolean): void {
     const peer = this.#peers.get(name);
     if (!peer) return;
-    for (const [key, entry] of peer.entries) {
-      if (!goes(entry)) continue;
-      this.#remove(peer, key);
-    }
+    for (const [key, entry] of peer.entries) if (goes(entry)) this.#remove(peer, key);
     this.#fill(peer);
   }
 
@@ -326,7 +340,7 @@ export class FlowState {
     const foundation = destination && mode !== 'off' ? this.#foundations.of(destination) : undefined;
     const invalid = validateFlow(entry, mode, foundation);
     if (invalid !== undefined) return { reason: 'invalid', message: invalid };
-    const unenforceable = this.#config && this.#options.unenforceable(activeFlow(entry), this.#config);
+    const unenforceable = (this.#config && this.#options.unenforceable(activeFlow(entry), this.#config)) ?? this.paths.take(entry);
     if (unenforceable !== undefined) return { reason: 'unenforceable', message: unenforceable };
     const room = guard.maxRules - peer.admitted + (entry.status.kind === 'admitted' ? 1 : 0);
     return room > 0 ? undefined : { reason: 'full', message: `the peer has ${guard.maxRules} rules in force (max_rules)` };
@@ -344,9 +358,9 @@ export class FlowState {
     for (const key of this.#ledger.settle([...this.#peers.values()].map(({ definition }) => definition))) this.#pending.add(key);
   }
 
-  #judgeAll(): void {
+  #judgeAll(only: (entry: FlowEntry) => boolean = () => true): void {
     for (const peer of this.#peers.values()) {
-      for (const entry of peer.entries.values()) this.#judge(peer, entry, false);
+      for (const entry of peer.entries.values()) if (only(entry)) this.#judge(peer, entry, false);
       this.#fill(peer);
     }
   }
@@ -356,7 +370,7 @@ export class FlowState {
     const now = this.#now();
     for (const peer of this.#peers.values()) {
       if (peer.holds) {
-        this.#removeWhere(peer.definition.name, ({ lost }) => lost !== undefined && this.#lossEnd(lost) <= now);
+        this.#removeWhere(peer.definition.name, ({ lost }) => lost !== undefined && lossEnd(lost, this.#config) <= now);
         peer.holds = [...peer.entries.values()].some(({ lost }) => lost !== undefined);
       }
       for (const entry of peer.queue) {
@@ -366,23 +380,11 @@ export class FlowState {
     }
   }
 
-  #lossEnd(lost: NonNullable<FlowEntry['lost']>): number {
-    return holdEnd({ onSessionLoss: this.#config?.onSessionLoss ?? { kind: 'withdraw' } }, { lostAt: lost.at, times: lost.times });
-  }
-
-  #deadline(): number {
-    let first = Number.POSITIVE_INFINITY;
-    for (const { entries, queue, churn, holds } of this.#peers.values()) {
-      if (queue.size > 0) first = Math.min(first, churn.readyAt(1, this.#now()));
-      if (holds) for (const { lost } of entries.values()) if (lost) first = Math.min(first, this.#lossEnd(lost));
-    }
-    return first;
-  }
-
   /** The end of every change: sets the timer for what comes next, and tells of what is to be drained. */
   #finish(): void {
+    if (this.#ledger.size === 0) this.paths.forgetKept();
     this.#timer?.cancel();
-    const deadline = this.#deadline();
+    const deadline = nextDeadline(this.#peers.values(), this.#now(), this.#config);
     this.#timer = Number.isFinite(deadline)
       ? this.#options.clock.setTimer(Math.max(0, deadline - this.#now()), () => {
           this.#advance();
