@@ -107,6 +107,7 @@ export class Daemon {
         bus.emit({ at: Date.now(), kind: 'kernel', event });
         if (event.kind === 'failed' && daemon) daemon.#lookAtKernel(new Error(event.message));
         if (event.kind === 'tenant' && daemon) daemon.#takeTenant(event.state);
+        if (event.kind === 'next-hops' && daemon) daemon.#state.flows.paths.learn(event.hops);
         if (event.kind === 'programs') verdicts.takePrograms(event);
         if (event.kind === 'tenant' && event.state === 'opened') verdicts.reopen(event.tenant);
       });
