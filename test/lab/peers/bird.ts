@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { LabError } from '../error.ts';
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
@@ -12,8 +12,12 @@ import {
   type Peer,
   type PeerConfig,
   type ReceivedRoute,
+  type SessionFamily,
   type SessionState,
 } from './peer.ts';
+
+/** In its directory: flow rules that it announces, as `route flow4 { ... };`. It reads them at `configure`. */
+export const FLOW_ROUTES = ['flow4.routes', 'flow6.routes'] as const;
 
 /** BIRD 2. What it announces are static routes in a file that it rereads. */
 export async function startBird(lab: Lab, host: Host, config: PeerConfig): Promise<Peer> {
@@ -27,6 +31,7 @@ class Bird extends PeerDaemon {
   #starts = 0;
 
   async start(): Promise<void> {
+    for (const path of FLOW_ROUTES.map((name) => `${this.directory}/${name}`)) if (!existsSync(path)) writeFileSync(path, '\n');
     const path = this.writeConfig('bird.conf', this.#configText());
     this.#writeRoutes();
     const graceful = this.config.neighbors.some((neighbor) => typeof neighbor.gracefulRestart === 'number');
@@ -69,6 +74,10 @@ class Bird extends PeerDaemon {
     await this.#birdc(`reload in ${this.#protocol(neighbor)}`);
   }
 
+  command(line: string): Promise<string> {
+    return this.#birdc(line);
+  }
+
   get #socket(): string {
     return `${this.directory}/bird.ctl`;
   }
@@ -103,11 +112,15 @@ class Bird extends PeerDaemon {
       'log stderr { info, warning, error, fatal, bug, remote, auth };',
       `router id ${routerId};`,
       'protocol device {}',
+      'flow4 table flowtab4;',
+      'flow6 table flowtab6;',
       // An include stands on a line of its own.
-      ...bothFamilies.flatMap((family) => {
-        const short = family.slice(0, 4);
-        return [`protocol static static_${short} {`, `  ${short};`, `include "${this.directory}/${short}.routes";`, '}'];
-      }),
+      ...['ipv4', 'ipv6', 'flow4', 'flow6'].flatMap((short) => [
+        `protocol static static_${short} {`,
+        `  ${short}${tableOf(short)};`,
+        `include "${this.directory}/${short}.routes";`,
+        '}',
+      ]),
       ...neighbors.flatMap((neighbor, index) => this.#neighborLines(neighbor, index)),
       ...extra,
       '',
@@ -133,7 +146,7 @@ class Bird extends PeerDaemon {
       ...when(neighbor.md5, `  password "${neighbor.md5}";`),
       ...when(neighbor.extendedMessages, '  enable extended messages on;'),
       ...when(neighbor.reflectorClient, '  rr client;'),
-      ...(neighbor.families ?? bothFamilies).map((family) => `  ${family.slice(0, 4)} { ${channelOptions(neighbor)} };`),
+      ...(neighbor.families ?? bothFamilies).map((family) => `  ${channelName(family)} { ${channelOptions(neighbor, family)} };`),
       ...(neighbor.extra ?? []).map((line) => `  ${line}`),
       '}',
     ];
@@ -145,9 +158,20 @@ function gracefulStatement({ gracefulRestart }: NeighborConfig): string {
   return gracefulRestart === 'helper' ? 'graceful restart aware;' : `graceful restart on; graceful restart time ${gracefulRestart};`;
 }
 
-function channelOptions(neighbor: NeighborConfig): string {
+/** `ipv4`, `flow4`. */
+function channelName(family: SessionFamily): string {
+  return family.endsWith('flow') ? `flow${family.slice(3, 4)}` : family.slice(0, 4);
+}
+
+/** There are tables by default for unicast alone. */
+function tableOf(channel: string): string {
+  return channel.startsWith('flow') ? ` { table flowtab${channel.slice(4)}; }` : '';
+}
+
+function channelOptions(neighbor: NeighborConfig, family: SessionFamily): string {
   const paths = { send: 'tx', receive: 'rx', both: 'on' } as const;
   return [
+    ...(family.endsWith('flow') ? [`table flowtab${family.slice(3, 4)};`] : []),
     'import all; export all;',
     ...(neighbor.nextHopSelf === true ? ['next hop self;'] : []),
     ...(neighbor.addPath === undefined ? [] : [`add paths ${paths[neighbor.addPath]};`]),

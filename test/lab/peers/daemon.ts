@@ -34,6 +34,7 @@ export abstract class PeerDaemon implements Peer {
   abstract shutdown(neighbor: string, message: string): Promise<void>;
   abstract enable(neighbor: string): Promise<void>;
   abstract refresh(neighbor: string): Promise<void>;
+  abstract command(line: string): Promise<string>;
 
   async announce(prefix: string, options: AnnounceOptions = {}): Promise<void> {
     await this.announceMany([prefix], options);

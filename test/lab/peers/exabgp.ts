@@ -1,4 +1,4 @@
-import { existsSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
@@ -13,6 +13,7 @@ import {
   type Peer,
   type PeerConfig,
   type ReceivedRoute,
+  type SessionFamily,
   type SessionState,
 } from './peer.ts';
 
@@ -93,6 +94,12 @@ class Exabgp extends PeerDaemon {
       await this.#tell([`neighbor ${neighbor} announce route-refresh ${family}`]);
   }
 
+  /** Gives all that it has printed since it started. */
+  async command(line: string): Promise<string> {
+    if (line !== '') await this.#tell([line]);
+    return readFileSync(this.#printed, 'utf8');
+  }
+
   get #commands(): string {
     return `${this.directory}/commands`;
   }
@@ -164,7 +171,7 @@ class Exabgp extends PeerDaemon {
     ];
   }
 
-  #staticRoutes(family: AddressFamily): string {
+  #staticRoutes(family: SessionFamily): string {
     const routes = [...this.announced]
       .filter(([prefix]) => familyOf(prefix) === family)
       .map(([prefix, options]) => routeText(prefix, options));

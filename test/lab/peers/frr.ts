@@ -12,6 +12,7 @@ import {
   type Peer,
   type PeerConfig,
   type ReceivedRoute,
+  type SessionFamily,
   type SessionState,
 } from './peer.ts';
 
@@ -97,6 +98,10 @@ class Frr extends PeerDaemon {
       await this.#vtysh('-c', `clear bgp ${family} ${neighbor} soft in`);
   }
 
+  command(line: string): Promise<string> {
+    return this.#vtysh('-d', 'bgpd', '-c', line);
+  }
+
   async #vtysh(...args: readonly string[]): Promise<string> {
     return (await this.host.exec('vtysh', ['--vty_socket', this.directory, ...args])).stdout;
   }
@@ -134,6 +139,12 @@ class Frr extends PeerDaemon {
           ...neighbors.flatMap((neighbor) => familyLines(neighbor, family)),
           ...[...this.announced].filter(([prefix]) => familyOf(prefix) === family).map(([prefix, options]) => network(prefix, options)),
         ]),
+      ),
+      ...(['ipv4 flow', 'ipv6 flow'] as const).flatMap((family) =>
+        inFamily(
+          `${family}spec`,
+          neighbors.flatMap((neighbor) => familyLines(neighbor, family)),
+        ),
       ),
       ...extra.map((line) => ` ${line}`),
       'exit',
@@ -183,7 +194,7 @@ interface FrrPath {
   readonly largeCommunity?: { readonly list?: readonly string[] };
 }
 
-function familyLines(neighbor: NeighborConfig, family: AddressFamily): readonly string[] {
+function familyLines(neighbor: NeighborConfig, family: SessionFamily): readonly string[] {
   const families = neighbor.families ?? bothFamilies;
   if (!families.includes(family)) return [];
   return [
@@ -191,12 +202,12 @@ function familyLines(neighbor: NeighborConfig, family: AddressFamily): readonly 
     ...(neighbor.reflectorClient === true ? ['route-reflector-client'] : []),
     ...(neighbor.nextHopSelf === true ? ['next-hop-self force'] : []),
     ...(neighbor.addPath === 'send' || neighbor.addPath === 'both' ? ['addpath-tx-all-paths'] : []),
-    ...(neighbor.addPath === undefined || neighbor.addPath === 'send' ? ['disable-addpath-rx'] : []),
+    ...(!family.endsWith('flow') && (neighbor.addPath === undefined || neighbor.addPath === 'send') ? ['disable-addpath-rx'] : []),
     ...(neighbor.maximumPrefixes === undefined ? [] : [`maximum-prefix ${neighbor.maximumPrefixes}`]),
   ].map((line) => `neighbor ${neighbor.address} ${line}`);
 }
 
-function inFamily(family: AddressFamily, lines: readonly string[]): readonly string[] {
+function inFamily(family: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [` address-family ${family}`, ...lines.map((line) => `  ${line}`), ' exit-address-family'];
 }
 

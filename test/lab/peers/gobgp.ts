@@ -33,11 +33,13 @@ class Gobgp extends PeerDaemon {
   async start(): Promise<void> {
     const groups = this.announcedGroups();
     // It has forgotten its routes. With a session before it has them again, End-of-RIB would say that there are none.
-    const disabled = groups.length > 0;
+    const commands = this.config.extra ?? [];
+    const disabled = groups.length + commands.length > 0;
     const path = this.writeConfig('gobgpd.json', JSON.stringify(this.#configObject(disabled), null, 1));
     this.spawn('gobgpd', ['-f', path, '-t', 'json', '--api-hosts', `127.0.0.1:${this.#port}`, '--pprof-disable', '--log-plain']);
     await this.waitReady(() => this.#gobgp('global'));
     for (const { prefixes, options } of groups) await this.announceMany(prefixes, options);
+    for (const line of commands) await this.command(line);
     if (disabled) for (const { address } of this.config.neighbors) await this.enable(address);
   }
 
@@ -114,13 +116,16 @@ class Gobgp extends PeerDaemon {
     await client;
   }
 
+  command(line: string): Promise<string> {
+    return this.#gobgp(...line.split(' '));
+  }
+
   async #gobgp(...args: readonly string[]): Promise<string> {
     return (await this.host.exec('gobgp', ['-p', this.#port, ...args], { timeoutMs: 120_000 })).stdout;
   }
 
   #configObject(disabled: boolean): object {
     const { as, routerId, neighbors, listen } = this.config;
-    if (this.config.extra !== undefined) throw this.unsupported('extra configuration lines');
     return {
       global: { config: { as, 'router-id': routerId, ...(listen === undefined ? {} : { 'local-address-list': listen }) } },
       neighbors: neighbors.map((neighbor) => this.#neighborObject(neighbor, disabled)),
@@ -159,7 +164,7 @@ class Gobgp extends PeerDaemon {
         ? { 'route-reflector': { config: { 'route-reflector-client': true, 'route-reflector-cluster-id': this.config.routerId } } }
         : {}),
       'afi-safis': (neighbor.families ?? bothFamilies).map((family) => ({
-        config: { 'afi-safi-name': family.replace(' ', '-') },
+        config: { 'afi-safi-name': family.replace(' ', '-').replace(/flow$/, 'flowspec') },
         ...(typeof gracefulRestart !== 'number' ? {} : { 'mp-graceful-restart': { config: { enabled: true } } }),
         ...(addPath === undefined
           ? {}

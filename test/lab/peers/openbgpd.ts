@@ -85,6 +85,10 @@ class Openbgpd extends PeerDaemon {
     await this.#bgpctl('neighbor', neighbor, 'refresh');
   }
 
+  command(line: string): Promise<string> {
+    return this.#bgpctl(...line.split(' '));
+  }
+
   async #bgpctl(...args: readonly string[]): Promise<string> {
     return (await this.host.exec('bgpctl', ['-s', `${this.directory}/bgpd.sock`, ...args])).stdout;
   }

@@ -4,13 +4,15 @@ import type { Lab } from '../lab.ts';
 export type PeerKind = 'frr' | 'gobgp' | 'bird' | 'openbgpd' | 'exabgp';
 export type AddressFamily = 'ipv4 unicast' | 'ipv6 unicast';
 export const bothFamilies: readonly AddressFamily[] = ['ipv4 unicast', 'ipv6 unicast'];
+/** Families of a session. Flow rules are announced in the daemon's own language (`extra`, `command`). */
+export type SessionFamily = AddressFamily | 'ipv4 flow' | 'ipv6 flow';
 
 /** One configured neighbour. What a daemon does not have is refused with LabError `unsupported`, never ignored. */
 export interface NeighborConfig {
   readonly address: string;
   readonly as: number;
   /** Default both, over this one session. */
-  readonly families?: readonly AddressFamily[];
+  readonly families?: readonly SessionFamily[];
   readonly localAddress?: string;
   /** Wait for the neighbour to connect. */
   readonly passive?: boolean;
@@ -48,7 +50,7 @@ export interface PeerConfig {
   readonly listen?: readonly string[];
   /** FRR only: run zebra too, so that what is learnt is installed in the namespace's routing table. Default true. */
   readonly zebra?: boolean;
-  /** Further top-level lines of the daemon's own language. */
+  /** Further top-level lines of the daemon's own language, read at every start; of GoBGP commands, given before its sessions begin. */
   readonly extra?: readonly string[];
 }
 
@@ -100,6 +102,8 @@ export interface Peer {
   stop(): Promise<void>;
   /** Starts it again (after `stop` where it runs) with what was announced before. */
   restart(): Promise<void>;
+  /** One line to the daemon's own client, whose words are parted by single blanks where it takes several; gives what that prints. */
+  command(line: string): Promise<string>;
   /** The configuration as it was written, for a failed test. */
   configText(): string;
 }
