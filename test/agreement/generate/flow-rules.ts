@@ -5,8 +5,29 @@ import type { Hints } from './hints.ts';
 
 /** Addresses that packets have, and parts of them. */
 const ADDRESSES: Readonly<Record<4 | 6, readonly string[]>> = {
-  4: ['dst 198.51.100.0/24;', 'src 192.0.2.0/24;', 'src 192.0.2.1/32;', 'dst 0.0.0.0/0;', 'dst 203.0.113.128/25;', ''],
-  6: ['dst 2001:db8:1::/48;', 'src 2001:db8::/32;', 'dst ::/0;', 'src ::1/128 offset 64;', 'dst ::1:0:0:0:0/80 offset 40;', ''],
+  4: [
+    'dst 198.51.100.0/24;',
+    'dst 198.51.100.1/32;',
+    'dst 198.51.100.0/30; src 192.0.2.0/24;',
+    'dst 198.51.100.0/24; src 192.0.2.1/32;',
+    'dst 198.0.0.0/7; src 192.0.2.0/24;',
+    'src 192.0.2.0/24;',
+    'src 192.0.2.1/32;',
+    'dst 0.0.0.0/0;',
+    'dst 203.0.113.128/25;',
+    '',
+  ],
+  6: [
+    'dst 2001:db8:1::/48;',
+    'dst 2001:db8:1::5/128;',
+    'dst 2001:db8:1::/64; src 2001:db8::/32;',
+    'dst 2001:db8::/31; src 2001:db8::1/128;',
+    'src 2001:db8::/32;',
+    'dst ::/0;',
+    'src ::1/128 offset 64;',
+    'dst ::1:0:0:0:0/80 offset 40;',
+    '',
+  ],
 };
 const COMPONENTS: readonly string[] = [
   'dport = 80;',
@@ -43,6 +64,11 @@ const ONLY_6: readonly string[] = [
   'label 16..32;',
   'label > 1000;',
   'fragment is_fragment || first_fragment;',
+  'fragment is_fragment;',
+  'fragment first_fragment;',
+  'fragment last_fragment;',
+  'fragment !is_fragment;',
+  'fragment !is_fragment && !first_fragment;',
 ];
 
 /** Packets that such rules are about. */

@@ -44,7 +44,7 @@ export function compileRule(rule: RuleImage, print: string = ruleFingerprint(rul
   for (const statement of limits) limitExpressions(compiler, statement);
   if (rule.verdict.kind === 'reject' && rule.verdict.with === 'tcp-reset') compiler.needProtocol(TCP);
   if (rule.verdict.kind === 'map') compiler.loadField(FIELDS[rule.verdict.field]);
-  if (rule.verdict.kind === 'lookup') compiler.loadKeys(rule.verdict.keys);
+  if (rule.verdict.kind === 'lookup') compiler.loadKeys(rule.verdict.keys, rule.verdict.bits);
   const { expressions, sets, programs } = compiler;
   if (rule.count !== false) expressions.push(COUNTER);
   for (const statement of statements) if (!isLimit(statement)) effect(expressions, statement);

@@ -74,8 +74,8 @@ export type RuleVerdict =
   | { readonly kind: 'reject'; readonly with: 'port-unreachable' | 'admin-prohibited' | 'tcp-reset' }
   /** What the map says for the field; goes on with the next rule when it says nothing. */
   | { readonly kind: 'map'; readonly map: string; readonly field: FieldName }
-  /** The same for several fields at once: all of them have to be there. */
-  | { readonly kind: 'lookup'; readonly map: string; readonly keys: readonly MapKey[] };
+  /** The same for several fields at once: all of them have to be there. `bits`: so many bits of the one field, an address, with zeros behind them. */
+  | { readonly kind: 'lookup'; readonly map: string; readonly keys: readonly MapKey[]; readonly bits?: number };
 
 /** A rule; all its conditions must hold. */
 export interface RuleImage {

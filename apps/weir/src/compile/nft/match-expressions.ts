@@ -1,6 +1,6 @@
 import { bpfMatch, CT_STATE, type Expression, type MetaKey, prepareExpression } from '@weir/netlink/nftables';
 import { Writer } from '@weir/wire/bytes';
-import { type Family, type Ip, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
+import { bitsOf, type Family, type Ip, ipBytes, mask32, parseIp, prefix, rangeAsPrefix } from '@weir/wire/inet';
 import { fieldBytes, fieldMask, placed, reversed } from './field-bytes.ts';
 import { FIELDS, type FieldInfo, fieldInfo } from './fields.ts';
 import type { FieldRange, MapKey, Match } from './image.ts';
@@ -182,8 +182,8 @@ export class MatchCompiler {
     if (bits !== undefined && bits < (family === 4 ? 32 : 128)) this.expressions.push(prefixMask(family, bits));
   }
 
-  /** Loads the fields of a key side by side, as a set keeps them; first it is made sure that the packet has them. */
-  loadKeys(keys: readonly MapKey[]): void {
+  /** Loads the fields of a key side by side, as a set keeps them; first it is made sure that the packet has them. `bits`: of the address that is the only one. */
+  loadKeys(keys: readonly MapKey[], bits?: number): void {
     for (const key of keys) {
       if (isInterface(key)) continue;
       const { family, protocol } = FIELDS[key];
@@ -191,6 +191,9 @@ export class MatchCompiler {
       if (protocol !== undefined) this.needProtocol(protocol);
     }
     this.expressions.push(...keyLoads(keys));
+    const [only] = keys;
+    const family = only === undefined || isInterface(only) ? undefined : FIELDS[only].family;
+    if (bits !== undefined && family !== undefined && bits < bitsOf(family)) this.expressions.push(prefixMask(family, bits));
   }
 
   needFamily(family: Family): void {

@@ -1,3 +1,4 @@
+import { bitsOf, printIp } from '@weir/wire/inet';
 import { isLimit } from './expressions.ts';
 import { FIELDS } from './fields.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type TableImage,
 } from './image.ts';
 import { isInterface, keyType, printKeys } from './map-keys.ts';
+import { maskAddress } from './match-expressions.ts';
 import { TCP } from './numbers.ts';
 import { MatchPrinter, printAddress, printRange } from './print-match.ts';
 import type { KernelPlan, KernelTarget } from './targets.ts';
@@ -162,6 +164,12 @@ function printVerdict(verdict: RuleVerdict): string {
     case 'map':
       return `${FIELDS[verdict.field].text} vmap @${verdict.map}`;
     case 'lookup':
-      return `${printKeys(verdict.keys)} vmap @${verdict.map}`;
+      return `${printKeys(verdict.keys)}${printMask(verdict.keys, verdict.bits)} vmap @${verdict.map}`;
   }
+}
+
+/** ` & 255.255.255.0` */
+function printMask([key]: readonly MapKey[], bits: number | undefined): string {
+  const family = key === undefined || isInterface(key) ? undefined : FIELDS[key].family;
+  return bits === undefined || family === undefined || bits === bitsOf(family) ? '' : ` & ${printIp(maskAddress(family, bits))}`;
 }

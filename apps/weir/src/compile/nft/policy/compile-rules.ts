@@ -2,15 +2,18 @@ import type { Hook } from '@weir/filter/scheme';
 import type { NamedSet } from '../../../model/named-set.ts';
 import type { HookRules } from '../../../model/rule.ts';
 import { type FieldName, fieldInfo, type SliceField } from '../fields.ts';
-import type { ChainHook, ChainImage, LookupImage, MapImage, MapKey, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
+import type { ChainHook, ChainImage, MapKey, Match, MeterImage, RuleImage, TableImage } from '../image.ts';
 import { isInterface } from '../map-keys.ts';
 import { ownedSets } from '../owned-sets.ts';
 import { ChainBook, hasRoom } from './chains.ts';
+import { compileFlows } from './flows/compile-flows.ts';
+import { flowListOf } from './flows/units-of.ts';
 import { asksTransport, rulesOfLaterFragments, toLaterFragments } from './later-fragments.ts';
 import { arrangeInMaps } from './lookups.ts';
 import type { CompileMemo } from './memo.ts';
 import type { NftProblem } from './problem.ts';
-import { Programs, type ProgramUse } from './programs.ts';
+import { Programs, type ProgramsOptions, type ProgramUse } from './programs.ts';
+import { askedMaps, reachable } from './reachable.ts';
 import { type Arrange, Sequence } from './sequence.ts';
 import { arrangeAsTree, TREE_DEPTH, TREE_WAYS } from './tree.ts';
 
@@ -55,9 +58,60 @@ export function compileRules(hooks: readonly HookRules[], sets: readonly NamedSe
   const { memo } = options;
   const names = sets.map((set) => set.name);
   const book = memo?.begin(JSON.stringify([ownedNames(sets), names, options.logGroup, options.mostRanges])) ?? new ChainBook();
-  const compiled = compileInto(book, hooks, sets, options);
+  const [apart, others] = [hooks.filter(isOfFlows), hooks.filter((hook) => !isOfFlows(hook))];
+  const compiled = compileInto(book, others, sets, options);
   memo?.end();
-  return compiled;
+  return addFlowHooks(compiled, apart, sets, options);
+}
+
+/** Whether a hook has flow rules alone: what they come to has nothing to do with the other hooks. */
+export function isOfFlows(hook: HookRules): boolean {
+  return hook.priority <= DEFRAGMENTATION && chainHook(hook) !== undefined && flowListOf(hook) !== undefined;
+}
+
+/** A table, compiled without them, with the hooks of flow rules. */
+export function addFlowHooks(
+  { table, problems }: CompiledRules,
+  hooks: readonly HookRules[],
+  sets: readonly NamedSet[],
+  options: CompileOptions,
+): CompiledRules {
+  const found = hooks.flatMap((hook) => {
+    const at = chainHook(hook);
+    if (!at) return [];
+    const { priority, rules } = hook;
+    const name = baseName(at, priority);
+    const effects = { group: options.logGroup ?? LOG_GROUP };
+    return (
+      compileFlows({ hook: at, priority, rules }, { name, effects, programs: programsOptions(sets, options), memo: options.memo?.flows }) ??
+      []
+    );
+  });
+  if (found.length === 0) return { table, problems };
+  const [maps, lookups, programs] = [
+    [...(table.maps ?? []), ...found.flatMap((one) => one.maps)],
+    [...(table.lookups ?? []), ...found.flatMap((one) => one.lookups)],
+    [...new Map([...(table.programs ?? []), ...found.flatMap((one) => one.programs)].map((program) => [program.name, program])).values()],
+  ];
+  return {
+    table: {
+      ...table,
+      ...(maps.length === 0 ? {} : { maps }),
+      ...(lookups.length === 0 ? {} : { lookups }),
+      ...(programs.length === 0 ? {} : { programs }),
+      chains: [table.chains, ...found.map((one) => one.chains)].flat(),
+    },
+    problems: [...problems, ...found.flatMap((one) => one.problems)],
+  };
+}
+
+function chainHook({ hook }: HookRules): ChainHook | undefined {
+  return HOOKS.find((one) => one === hook) as ChainHook | undefined;
+}
+
+function programsOptions(sets: readonly NamedSet[], options: CompileOptions): ProgramsOptions {
+  const { programs: use = 'needed', mostRanges, onlyCheck } = options;
+  return { owned: new Set(ownedNames(sets)), all: new Set(sets.map((set) => set.name)), use, mostRanges, onlyCheck };
 }
 
 function ownedNames(sets: readonly NamedSet[]): readonly string[] {
@@ -66,7 +120,6 @@ function ownedNames(sets: readonly NamedSet[]): readonly string[] {
 
 function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonly NamedSet[], options: CompileOptions): CompiledRules {
   const owned = sets.filter((set) => set.target.kind === 'owned');
-  const names = { owned: new Set(ownedNames(sets)), all: new Set(sets.map((set) => set.name)) };
   const { memo } = options;
   const problems: NftProblem[] = [];
   const meters: MeterImage[] = [];
@@ -81,11 +134,10 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
       return arrangeInMaps(rules, slug, run, book, known && ((keyed) => known.layersOf(`${slug} ${run}`, keyed)));
     };
   const [arrange, arrangeAfresh] = [arranging(memo), arranging(undefined)];
-  const { mostRanges, onlyCheck } = options;
-  const programs = new Programs(book, { ...names, use: options.programs ?? 'needed', mostRanges, onlyCheck });
+  const programs = new Programs(book, programsOptions(sets, options));
   const effects = { group: options.logGroup ?? LOG_GROUP };
   for (const hook of hooks) {
-    const name = HOOKS.find((one) => one === hook.hook) as ChainHook | undefined;
+    const name = chainHook(hook);
     if (!name) {
       const message = `nf_tables has no hook ${hook.hook}: use the eBPF engine for its rules`;
       problems.push({
@@ -117,7 +169,7 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
   const led = [...apart, ...base];
   const chains = [...reachable(book.chains, [...book.maps, ...book.lookups], led), ...led];
   // A way of putting a list that came to nothing has left maps behind.
-  const asked = new Set(chains.flatMap((chain) => chain.rules.map(({ verdict }) => ('map' in verdict ? verdict.map : undefined))));
+  const asked = askedMaps(chains);
   const maps = book.maps.filter((map) => asked.has(map.name));
   const lookups = book.lookups.filter((map) => asked.has(map.name));
   const early = hooks.filter((hook) => hook.priority <= DEFRAGMENTATION);
@@ -153,31 +205,6 @@ export function checkRules(hooks: readonly HookRules[], sets: readonly NamedSet[
     if (problems.length === 0 && room) return problems;
   }
   return compileRules(hooks, sets, { ...options, onlyCheck: true }).problems;
-}
-
-/** What nothing leads to is left out. */
-function reachable(chains: readonly ChainImage[], maps: readonly (MapImage | LookupImage)[], base: readonly ChainImage[]): ChainImage[] {
-  const leadsTo = new Map(maps.map((map) => [map.name, map.elements.map((element) => element.verdict.chain)]));
-  const byName = new Map(chains.map((chain) => [chain.name, chain]));
-  const found = new Set<string>();
-  const open: ChainImage[] = [...base];
-  for (let chain = open.pop(); chain; chain = open.pop()) {
-    for (const { verdict } of chain.rules) {
-      const next =
-        verdict.kind === 'jump' || verdict.kind === 'goto'
-          ? [verdict.chain]
-          : verdict.kind === 'map' || verdict.kind === 'lookup'
-            ? (leadsTo.get(verdict.map) ?? [])
-            : [];
-      for (const name of next) {
-        const other = byName.get(name);
-        if (!other || found.has(name)) continue;
-        found.add(name);
-        open.push(other);
-      }
-    }
-  }
-  return chains.filter((chain) => found.has(chain.name));
 }
 
 /** `input`, and `input_m150` for a priority of -150. */

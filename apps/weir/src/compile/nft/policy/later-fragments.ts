@@ -36,7 +36,7 @@ export function toLaterFragments(chain: string): readonly RuleImage[] {
 }
 
 /** The same object where there is no such test. */
-function withoutTransport(expression: Expr): Expr {
+export function withoutTransport(expression: Expr): Expr {
   switch (expression.kind) {
     case 'constant':
       return expression;

@@ -1,6 +1,7 @@
 import type { HookRules, Rule } from '../../../model/rule.ts';
 import type { MeterImage, RuleImage } from '../image.ts';
 import { ChainBook, type Entry } from './chains.ts';
+import { FlowMemo } from './flows/flow-memo.ts';
 import type { KeyedRule } from './key-box.ts';
 import { LayerMemo } from './layer-memo.ts';
 import { type Layers, layersOf } from './layers.ts';
@@ -30,6 +31,7 @@ interface Compilation {
  * would be without it. Holds what one table takes.
  */
 export class CompileMemo {
+  readonly flows = new FlowMemo();
   #last: Compilation | undefined;
   #now: Compilation | undefined;
 
