@@ -3,7 +3,7 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BgpSpeaker, type PeerConfig, type SessionEvent, type SpeakerConfig } from '@weir/bgp/session';
 import { closeFd, inNetworkNamespace, openTcp, openTcpListener, SystemError, setMd5Key } from '@weir/sys';
-import { asn, type Ip, parseIp } from '@weir/wire/inet';
+import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Host, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
@@ -138,6 +138,33 @@ describe('TCP MD5 (RFC 2385)', () => {
     };
     expect(await read('for all of them')).toBe('signed');
     expect(await read('another')).toBe('nothing');
+  });
+
+  test('peers of a range with one password', async () => {
+    const [a, b] = await neighbours();
+    const families = ['ipv4 unicast'] as const;
+    const range = prefix('192.0.2.0/24');
+    const server = speak(b, {
+      localAs: asn(64513),
+      routerId: ip('192.0.2.2'),
+      listen: [{ address: ip('0.0.0.0') }],
+      peers: [],
+      dynamic: [{ name: 'hosts', range, limit: 10, peer: { peerAs: asn(64512), families, password: 'for all' } }],
+    });
+    const client = (password: string): Running =>
+      speak(a, {
+        localAs: asn(64512),
+        routerId: ip('192.0.2.1'),
+        peers: [{ name: 'b', address: ip('192.0.2.2'), peerAs: asn(64513), families, password, ...FAST }],
+      });
+    const wrong = client('another');
+    await sleep(1500);
+    expect(server.speaker.peers).toEqual([]);
+    await wrong.speaker.close();
+    client('for all');
+    await waitFor('the session', () =>
+      server.speaker.peers.some(({ name, state }) => name === 'hosts-192.0.2.1' && state === 'Established'),
+    );
   });
 
   test('what cannot be a key', () => {

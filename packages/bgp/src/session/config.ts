@@ -2,6 +2,7 @@ import type { Asn, Ip } from '@weir/wire/inet';
 import type { FamilyName } from '../codec/index.ts';
 import type { BackOff, FsmConfig, PeerAs, Role } from '../fsm/index.ts';
 import type { Announcer } from './announcer.ts';
+import type { DynamicPeers } from './dynamic-peers.ts';
 
 /** What happens when a peer has sent too many prefixes of a family. */
 export interface MaxPrefixes {
@@ -88,6 +89,8 @@ export interface SpeakerConfig {
   readonly restarting?: boolean;
   readonly listen?: readonly ListenConfig[];
   readonly peers: readonly PeerConfig[];
+  /** Ranges from which peers connect that are not in `peers`. */
+  readonly dynamic?: readonly DynamicPeers[];
   /** Sends routes. Without one End-of-RIB is sent as soon as a session is up. */
   readonly announcer?: Announcer;
 }

@@ -1,8 +1,12 @@
+import type { Ip } from '@weir/wire/inet';
 import type { FamilyName, MessageError, Notification, OpenMessage, RouteRefreshMessage, UpdateMessage } from '../codec/index.ts';
 import type { DownReason, Negotiated, NegotiatedRestart, SessionState } from '../fsm/index.ts';
 
 /** What a speaker tells. Times are milliseconds since the epoch. */
 export type SessionEvent =
+  /** One of a range connected that was not known; and one has had no session for a minute, or its range is gone. */
+  | { readonly kind: 'peer-added'; readonly peer: string; readonly group: string; readonly address: Ip }
+  | { readonly kind: 'peer-forgotten'; readonly peer: string }
   | { readonly kind: 'state'; readonly peer: string; readonly from: SessionState; readonly to: SessionState }
   | {
       readonly kind: 'established';

@@ -10,6 +10,7 @@ export {
   SessionConfigError,
   type SpeakerConfig,
 } from './config.ts';
+export type { DynamicPeers } from './dynamic-peers.ts';
 export type { SessionEvent } from './event.ts';
 export type { RouteOptions } from './own-routes.ts';
 export { PrefixCounts, type PrefixLevel } from './prefix-limit.ts';

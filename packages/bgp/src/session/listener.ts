@@ -10,6 +10,12 @@ import { inside, MAX_TTL, TOS_CS6, timeToLive } from './tcp.ts';
 const RETRY = 15_000;
 const BACKLOG = 128;
 
+/** Whoever may connect: a peer, or all of a range, which has a length. */
+export interface ListenerPeer {
+  readonly config: PeerConfig & { readonly length?: number };
+  readonly localAs: Asn;
+}
+
 export interface ListenerEnvironment {
   readonly clock: Clock;
   readonly namespace: string | undefined;
@@ -22,9 +28,9 @@ export class Listener {
   readonly config: ListenConfig;
   readonly #env: ListenerEnvironment;
   /** Passwords that are set, by peer name. */
-  readonly #keys = new Map<string, PeerConfig>();
+  readonly #keys = new Map<string, ListenerPeer['config']>();
   readonly #unkeyed = new Set<string>();
-  #peers: readonly { readonly config: PeerConfig; readonly localAs: Asn }[] = [];
+  #peers: readonly ListenerPeer[] = [];
   #server: Server | undefined;
   #retry: ClockTimer | undefined;
   #reported = '';
@@ -95,7 +101,7 @@ export class Listener {
   }
 
   /** Sets the keys and the least time to live for these peers, and removes those of others. */
-  setPeers(peers: readonly { readonly config: PeerConfig; readonly localAs: Asn }[]): void {
+  setPeers(peers: readonly ListenerPeer[]): void {
     this.#peers = peers.filter(({ config }) => config.address.family === this.config.address.family);
     const fd = this.#server && socketFd(this.#server);
     if (fd !== undefined) this.#applyOptions(fd);
@@ -105,7 +111,7 @@ export class Listener {
     const wanted = new Map(this.#peers.map(({ config }) => [config.name, config]));
     for (const [name, before] of this.#keys) {
       const after = wanted.get(name);
-      if (after?.password === before.password && after?.address === before.address) continue;
+      if (after?.password === before.password && after?.address === before.address && after.length === before.length) continue;
       this.#keys.delete(name);
       this.#setKey(fd, before, '');
     }
@@ -120,9 +126,9 @@ export class Listener {
     setMinTtl(fd, this.config.address.family, floors.length === 0 ? 0 : Math.min(...floors));
   }
 
-  #setKey(fd: number, peer: PeerConfig, password: string): boolean {
+  #setKey(fd: number, peer: ListenerPeer['config'], password: string): boolean {
     try {
-      setMd5Key(fd, { address: peer.address, password });
+      setMd5Key(fd, { address: peer.address, password, ...(peer.length === undefined ? {} : { length: peer.length }) });
       return true;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { SystemError } from '@weir/sys';
-import { printIp } from '@weir/wire/inet';
+import { type Ip, printIp } from '@weir/wire/inet';
 import { CeaseSubcode, ErrorCode, type FamilyName, type Notification, shutdownNotification, type UpdateBatch } from '../codec/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type ListenConfig, type PeerConfig, SessionConfigError, type SpeakerConfig } from './config.ts';
+import { type DynamicPeers, dynamicPeer, groupOf, PresentPeers, rangePeer } from './dynamic-peers.ts';
 import type { SessionEvent } from './event.ts';
-import { Listener } from './listener.ts';
+import { Listener, type ListenerPeer } from './listener.ts';
 import { matchPeer } from './match.ts';
 import { Peer } from './peer.ts';
 import type { PeerStatus } from './stats.ts';
@@ -36,6 +37,8 @@ export class BgpSpeaker {
   readonly #clock: Clock;
   readonly #peers = new Map<string, Peer>();
   readonly #leaving = new Set<Peer>();
+  /** Those of `#peers` that have come by themselves. */
+  readonly #present: PresentPeers;
   #config: SpeakerConfig;
   #listeners: Listener[] = [];
   #unknownConnections = 0;
@@ -48,6 +51,7 @@ export class BgpSpeaker {
     this.#config = config;
     this.#sink = sink;
     this.#clock = clock;
+    this.#present = new PresentPeers(clock, (name) => this.#forget(name));
     for (const peer of config.peers) this.#peers.set(peer.name, this.#peer(peer));
   }
 
@@ -55,7 +59,7 @@ export class BgpSpeaker {
     return this.#config;
   }
 
-  /** Connections from addresses that are no peer's, closed at once. */
+  /** Connections from addresses that are no peer's, or beyond the limit of their range, closed at once. */
   get unknownConnections(): number {
     return this.#unknownConnections;
   }
@@ -92,6 +96,7 @@ export class BgpSpeaker {
     const next = { ...this.#config, peers: [...this.#config.peers, config] };
     checkSpeaker(next);
     this.#config = next;
+    this.#forgetWhereNamed(next);
     const peer = this.#peer(config);
     this.#peers.set(config.name, peer);
     this.#updateListeners();
@@ -116,13 +121,17 @@ export class BgpSpeaker {
     const before = this.#config;
     this.#config = { ...next, ...(before.announcer ? { announcer: before.announcer } : {}) };
     const identity = before.routerId !== next.routerId && printIp(before.routerId) !== printIp(next.routerId);
-    const wanted = new Set(next.peers.map((peer) => peer.name));
+    this.#forgetWhereNamed(next);
+    const present = this.#stillPresent(next);
+    const wanted = new Set([...next.peers, ...present].map((peer) => peer.name));
     for (const [name, peer] of [...this.#peers]) {
-      if (!wanted.has(name)) this.#leave(peer);
+      if (wanted.has(name)) continue;
+      if (this.#present.has(name)) this.#forget(name);
+      else this.#leave(peer);
     }
     const added: Peer[] = [];
     const changed: Peer[] = [];
-    for (const config of next.peers) {
+    for (const config of [...next.peers, ...present]) {
       const peer = this.#peers.get(config.name);
       if (!peer) {
         const made = this.#peer(config);
@@ -179,6 +188,7 @@ export class BgpSpeaker {
 
   async #close(options: StopOptions): Promise<void> {
     this.#running = false;
+    this.#present.close();
     const peers = [...this.#peers.values(), ...this.#leaving];
     for (const peer of this.#peers.values()) peer.stop('admin', shutdown(options));
     const listeners = this.#listeners;
@@ -190,7 +200,10 @@ export class BgpSpeaker {
     checkPeer(this.#config, config);
     return new Peer(config, {
       clock: this.#clock,
-      emit: this.#sink,
+      emit: (event) => {
+        if (event.kind === 'state') this.#present.changed(event.peer, event.to === 'Established');
+        this.#sink(event);
+      },
       speaker: () => this.#config,
       announcer: this.#config.announcer,
       dial: (peer) => dial(peer, peer.localAs ?? this.#config.localAs, this.#config.namespace),
@@ -209,6 +222,53 @@ export class BgpSpeaker {
     this.#peers.delete(peer.config.name);
     this.#leaving.add(peer);
     void peer.idle().then(() => this.#leaving.delete(peer));
+  }
+
+  #whoConnects(remote: Ip, local: Ip | undefined, listener: Listener): Peer | undefined {
+    const known = matchPeer(this.#peers.values(), remote, local);
+    if (known && !this.#present.has(known.config.name)) return listener.admits(known.config.name) ? known : undefined;
+    const group = groupOf(this.#config.dynamic ?? [], remote);
+    return group && listener.admits(rangePeer(group).name) ? (known ?? this.#newcomer(group, remote)) : undefined;
+  }
+
+  /** Whoever connects from a range is a peer from then on. */
+  #newcomer(group: DynamicPeers, address: Ip): Peer | undefined {
+    if (!this.#running || !this.#present.makeRoom(group)) return undefined;
+    const config = dynamicPeer(group, address);
+    const peer = this.#peer(config);
+    this.#peers.set(config.name, peer);
+    this.#present.add(group, config.name);
+    this.#sink({ kind: 'peer-added', peer: config.name, group: group.name, address });
+    peer.start();
+    return peer;
+  }
+
+  #forget(name: string): void {
+    const peer = this.#peers.get(name);
+    this.#present.remove(name);
+    if (!peer) return;
+    this.#leave(peer);
+    this.#sink({ kind: 'peer-forgotten', peer: name });
+  }
+
+  /** A peer that is now named one by one is no longer one of its range. */
+  #forgetWhereNamed({ peers }: SpeakerConfig): void {
+    const addresses = new Set(peers.map(({ address }) => printIp(address)));
+    const names = new Set(peers.map(({ name }) => name));
+    for (const name of this.#present.names()) {
+      const address = this.#peers.get(name)?.config.address;
+      if (names.has(name) || (address && addresses.has(printIp(address)))) this.#forget(name);
+    }
+  }
+
+  /** Those that have come by themselves and may stay, as what they are in another configuration. */
+  #stillPresent({ dynamic = [] }: SpeakerConfig): readonly PeerConfig[] {
+    return this.#present.names().flatMap((name) => {
+      const address = this.#peers.get(name)?.config.address;
+      const group: DynamicPeers | undefined = address && groupOf(dynamic, address);
+      const config = group && address && dynamicPeer(group, address);
+      return config?.name === name ? [config] : [];
+    });
   }
 
   #openListeners(configs: readonly ListenConfig[]): void {
@@ -241,14 +301,15 @@ export class BgpSpeaker {
     for (const listener of this.#listeners) listener.setPeers(peers);
   }
 
-  #listenerPeers(): Parameters<Listener['setPeers']>[0] {
-    return [...this.#peers.values()].map(({ config }) => ({ config, localAs: config.localAs ?? this.#config.localAs }));
+  #listenerPeers(): readonly ListenerPeer[] {
+    const { peers, dynamic = [], localAs } = this.#config;
+    return [...peers, ...dynamic.map(rangePeer)].map((config) => ({ config, localAs: config.localAs ?? localAs }));
   }
 
   #accepted(socket: Socket, listener: Listener): void {
     const remote = socketAddress(socket.remoteAddress);
-    const peer = remote && matchPeer(this.#peers.values(), remote, socketAddress(socket.localAddress));
-    if (!peer || !listener.admits(peer.config.name)) {
+    const peer = remote && this.#whoConnects(remote, socketAddress(socket.localAddress), listener);
+    if (!peer) {
       this.#unknownConnections++;
       refuse(socket);
       return;

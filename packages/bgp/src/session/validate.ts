@@ -1,7 +1,8 @@
 import { isLinkLocal } from '@weir/sys';
-import { bitsOf, type Ip, printIp } from '@weir/wire/inet';
+import { bitsOf, equalPrefix, type Ip, printIp, printPrefix } from '@weir/wire/inet';
 import { family } from '../codec/index.ts';
 import { type PeerConfig, SessionConfigError, type SpeakerConfig } from './config.ts';
+import { dynamicPeer, sampleAddress } from './dynamic-peers.ts';
 
 /** Longest TCP MD5 key that the kernel takes. */
 const MAX_PASSWORD = 80;
@@ -22,6 +23,14 @@ export function checkSpeaker(config: SpeakerConfig): void {
     const other = addresses.get(address);
     if (other !== undefined) throw new SessionConfigError(`has the address of ${other}`, peer.name);
     addresses.set(address, peer.name);
+  }
+  const groups = config.dynamic ?? [];
+  for (const [i, group] of groups.entries()) {
+    checkPeer(config, dynamicPeer(group, sampleAddress(group)));
+    integer('limit of peers', group.limit, 1, 100_000, group.name);
+    const other = groups.slice(0, i).find(({ name, range }) => name === group.name || equalPrefix(range, group.range));
+    if (other?.name === group.name) throw new SessionConfigError('the name is used twice', group.name);
+    if (other) throw new SessionConfigError(`has the range ${printPrefix(group.range)} of ${other.name}`, group.name);
   }
 }
 
