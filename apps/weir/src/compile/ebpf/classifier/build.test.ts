@@ -2,6 +2,7 @@ import { containsInt, type Expr, ipSet, rangeSet, packetExpr as x } from '@weir/
 import { ip4, ip6 } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { KINDS, makeFiveTuples, makeTrace, toHookRules } from '../../../../../../test/rules/five-tuples.ts';
 import { testRule } from '../../test-rule.ts';
 import { buildClassifier, type Classifier } from './build.ts';
 import type { Region } from './dimension.ts';
@@ -124,5 +125,35 @@ describe('tables of a classifier', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test.each(KINDS)('give what a look at each rule gives where trees are in many parts (%s)', (kind) => {
+    const { rules } = toHookRules(makeFiveTuples(kind, 1000, 5));
+    const classifier = buildClassifier(rules);
+    if (classifier?.tables.kind !== 'trees') throw new Error('no trees');
+    fc.assert(
+      fc.property(fc.infiniteStream(fc.nat()), (picks) => {
+        for (let i = 0; i < 30; i++) {
+          const values = possible(
+            classifier,
+            classifier.plan.dimensions.map((_, place) => valuesOf(classifier, place, picks.next().value ?? 0)),
+          );
+          expect([...new Set(positionsOf(classifier, values))]).toEqual(naive(classifier, values));
+        }
+      }),
+      { numRuns: 4 },
+    );
+    const { plan } = classifier;
+    for (const { source, destination, protocol, sourcePort, destinationPort } of makeTrace(makeFiveTuples(kind, 1000, 5), 100, 9)) {
+      const known: Readonly<Record<string, Values[number]>> = {
+        'ip.src': { family: 4, value: BigInt(source) },
+        'ip.dst': { family: 4, value: BigInt(destination) },
+        'ip.proto.num': protocol,
+        'source port': sourcePort,
+        'destination port': destinationPort,
+      };
+      const values = plan.dimensions.map(({ name }) => known[name]);
+      expect([...new Set(positionsOf(classifier, values))]).toEqual(naive(classifier, values));
+    }
   });
 });

@@ -4,7 +4,7 @@ import { asksWhatIsWritten } from '../codepoint.ts';
 import { classesOf } from './classes.ts';
 import { equalRegions, type Region } from './dimension.ts';
 import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
-import { type Forests, forestsOf } from './forests.ts';
+import { ForestKeeper, type Forests } from './forests.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
 import { type ClassifierPlan, PlanMemo, type PlanOptions, planClassifier, type Residual } from './plan.ts';
 import { TooLarge } from './too-large.ts';
@@ -38,6 +38,7 @@ export interface BuildOptions extends PlanOptions {
 /** The tables that were built last, by dimension, or all trees, with what they were built from. One for each list of rules that changes. */
 export class ClassifierMemo {
   readonly plan: PlanMemo = new PlanMemo();
+  readonly forests: ForestKeeper = new ForestKeeper();
   readonly #built = new Map<string, { readonly from: Source; readonly tables: unknown }>();
 
   /** Tables that are made of these regions; built anew where anything is different. `name` says of which kind they are. */
@@ -99,7 +100,7 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   if (form === 'trees') {
     const shape = plan.dimensions.map(({ name }) => name).join();
     const trees = memo.tables('trees', { shape, regions: entries.map(({ regions }) => regions) }, () =>
-      forestsOf(plan.dimensions, entries),
+      memo.forests.forestsOf(plan.dimensions, entries),
     );
     if (trees) return { plan, capacity: entries.length, tables: trees, positions };
   }

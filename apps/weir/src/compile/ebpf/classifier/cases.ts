@@ -1,3 +1,4 @@
+import type { Span } from './common-spans.ts';
 import { type Dimension, isEmptyRegion, type Region } from './dimension.ts';
 import type { Lane, LaneLayout } from './lanes.ts';
 import type { Entry } from './plan.ts';
@@ -17,6 +18,23 @@ export interface Cases {
   readonly least: readonly Uint32Array[];
   readonly greatest: readonly Uint32Array[];
   readonly positions: Uint32Array;
+  /** Cases that are the same in lists that come one after the other have one number, which no other case has. */
+  readonly ids: Uint32Array;
+  /** By entry: its first case, or that of the next entry that has one. One more than there are entries. */
+  readonly starts: Int32Array;
+}
+
+/** Numbers for cases. */
+export interface CaseIds {
+  next: number;
+}
+
+export interface CaseOptions {
+  readonly layout: LaneLayout;
+  readonly forms: readonly (AddressForm | undefined)[];
+  readonly ids: CaseIds;
+  /** What was made last of the same layout and forms, and the entries that have stayed. */
+  readonly before?: { readonly cases: Cases; readonly spans: readonly Span[] } | undefined;
 }
 
 /** Least and greatest, one after the other. */
@@ -25,17 +43,15 @@ type Ranges = readonly number[];
 const END4 = 0xffff_ffff;
 
 /** The boxes of the entries; undefined when there would be more than `most`. */
-export function casesOf(
-  entries: readonly Entry[],
-  { lanes }: LaneLayout,
-  forms: readonly (AddressForm | undefined)[],
-  most: number,
-): Cases | undefined {
-  const writer = new CaseWriter(lanes.length, entries.length);
+export function casesOf(entries: readonly Entry[], most: number, { layout, forms, ids, before }: CaseOptions): Cases | undefined {
+  const { lanes } = layout;
+  const writer = new CaseWriter(lanes.length, entries.length, before ? before.cases.count + 64 : entries.length);
   const known = lanes.map(() => new Map<Region | undefined, Ranges>());
   const ranges = new Array<Ranges>(lanes.length);
-  for (const [index, { regions }] of entries.entries()) {
-    if (isElsewhere(regions, forms)) continue;
+  const write = (index: number): boolean => {
+    const { regions } = entries[index] as Entry;
+    writer.starts[index] = writer.count;
+    if (isElsewhere(regions, forms)) return true;
     let product = 1;
     for (let place = 0; place < lanes.length; place++) {
       const region = regions[place];
@@ -47,9 +63,18 @@ export function casesOf(
       ranges[place] = made;
       product *= made.length / 2;
     }
-    if (writer.count + product > most) return undefined;
-    writer.write(ranges, product, index);
+    if (writer.count + product > most) return false;
+    writer.write(ranges, product, { position: index, ids });
+    return true;
+  };
+  let next = 0;
+  for (const span of [...(before?.spans ?? []), { from: 0, to: entries.length, count: 0 }]) {
+    for (; next < span.to; next++) if (!write(next)) return undefined;
+    if (before) writer.copy(before.cases, span);
+    if (writer.count > most) return undefined;
+    next += span.count;
   }
+  writer.starts[entries.length] = writer.count;
   return writer;
 }
 
@@ -69,16 +94,20 @@ class CaseWriter implements Cases {
   count = 0;
   readonly least: Uint32Array[];
   readonly greatest: Uint32Array[];
+  readonly starts: Int32Array;
   positions: Uint32Array;
+  ids: Uint32Array;
 
-  constructor(lanes: number, room: number) {
+  constructor(lanes: number, entries: number, room: number) {
     this.least = Array.from({ length: lanes }, () => new Uint32Array(room));
     this.greatest = this.least.map(() => new Uint32Array(room));
     this.positions = new Uint32Array(room);
+    this.ids = new Uint32Array(room);
+    this.starts = new Int32Array(entries + 1);
   }
 
-  write(ranges: readonly Ranges[], product: number, position: number): void {
-    while (this.count + product > this.positions.length) this.#grow();
+  write(ranges: readonly Ranges[], product: number, { position, ids }: { readonly position: number; readonly ids: CaseIds }): void {
+    this.#makeRoom(product);
     for (let one = 0; one < product; one++) {
       const at = this.count++;
       let rest = one;
@@ -93,17 +122,34 @@ class CaseWriter implements Cases {
         (this.greatest[place] as Uint32Array)[at] = made[pick + 1] as number;
       }
       this.positions[at] = position;
+      this.ids[at] = ids.next++;
     }
   }
 
-  #grow(): void {
-    for (const all of [this.least, this.greatest]) for (const [place, values] of all.entries()) all[place] = larger(values);
-    this.positions = larger(this.positions);
+  /** The cases of entries that have stayed. */
+  copy(cases: Cases, { from, to, count }: Span): void {
+    const [first, behind] = [cases.starts[from] ?? 0, cases.starts[from + count] ?? 0];
+    this.#makeRoom(behind - first);
+    const at = this.count;
+    for (const [place, values] of this.least.entries()) values.set((cases.least[place] as Uint32Array).subarray(first, behind), at);
+    for (const [place, values] of this.greatest.entries()) values.set((cases.greatest[place] as Uint32Array).subarray(first, behind), at);
+    this.ids.set(cases.ids.subarray(first, behind), at);
+    for (let one = first; one < behind; one++) this.positions[at + one - first] = (cases.positions[one] as number) + to - from;
+    for (let i = 0; i < count; i++) this.starts[to + i] = (cases.starts[from + i] as number) + at - first;
+    this.count = at + behind - first;
+  }
+
+  #makeRoom(count: number): void {
+    if (this.count + count <= this.positions.length) return;
+    const room = Math.max(this.count + count, this.positions.length * 2 + 64);
+    for (const all of [this.least, this.greatest]) for (const [place, values] of all.entries()) all[place] = larger(values, room);
+    this.positions = larger(this.positions, room);
+    this.ids = larger(this.ids, room);
   }
 }
 
-function larger(values: Uint32Array): Uint32Array {
-  const out = new Uint32Array(values.length * 2 + 64);
+function larger(values: Uint32Array, room: number): Uint32Array {
+  const out = new Uint32Array(room);
   out.set(values);
   return out;
 }
@@ -168,21 +214,3 @@ function namedRanges(names: Uint32Array, { max }: Dimension, region: Region | un
   }
   return out;
 }
-
-/** Where the IPv6 values that entries tell apart begin: 0 and on. */
-export function startsOf(entries: readonly Entry[], place: number): readonly bigint[] {
-  const starts = new Set<bigint>([0n]);
-  const seen = new Set<Region>();
-  for (const { regions } of entries) {
-    const region = regions[place];
-    if (!region || region.high.length === 0 || seen.has(region)) continue;
-    seen.add(region);
-    for (const { first, last } of region.high) {
-      starts.add(BigInt(first));
-      if (BigInt(last) < END6) starts.add(BigInt(last) + 1n);
-    }
-  }
-  return [...starts].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
-}
-
-const END6 = (1n << 128n) - 1n;

@@ -1,11 +1,17 @@
 import { type AddressLookup, HEAD } from './address-lookup.ts';
-import { type AddressForm, type Cases, casesOf, startsOf } from './cases.ts';
+import { AddressStarts } from './address-starts.ts';
+import { type AddressForm, type CaseIds, type Cases, casesOf } from './cases.ts';
+import { betweenSpans, commonSpans, type Span } from './common-spans.ts';
 import type { Area } from './cut.ts';
-import type { Dimension } from './dimension.ts';
-import { type LaneLayout, layLanes } from './lanes.ts';
+import type { Dimension, Region } from './dimension.ts';
+import { isRenamed, type LaneLayout, layLanes } from './lanes.ts';
+import { type Part, PartWriter, type Room } from './part-writer.ts';
+import { TreePlacer } from './place-trees.ts';
 import type { Entry } from './plan.ts';
+import { MOST_CHILDREN, NOTHING, TooWide } from './references.ts';
+import { RegionUses } from './region-uses.ts';
 import { LEAF, TreeWriter as SearchTreeWriter, writeTree128 } from './search-tree.ts';
-import { NOTHING, TooWide, TreeWriter } from './trees.ts';
+import { partsOf, type Tree, TreeGrower } from './trees.ts';
 
 /** Trees of the packets that have the same addresses: IPv4; IPv4 that ends behind the source; and IPv6 or none. */
 export type Forest = 'ip4' | 'source4' | 'others';
@@ -42,42 +48,165 @@ const MOST_CASES = 4;
 const MOST_RECORDS = 12;
 const MOST_SPARE = 4096;
 const MOST_RUN = 256;
+/** Forests are three, of four trees each. */
+const MOST_ROOTS = 12;
+/** Then all begins anew. */
+const MOST_IDS = 2 ** 31;
 
-/** The entries as trees; undefined where that would take too much. */
-export function forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {
-  const layout = layLanes(dimensions, entries);
-  if (!layout) return undefined;
-  const forests = forestsFor(dimensions);
-  const starts = dimensions.map((dimension, place) => (dimension.kind === 'address' ? startsOf(entries, place) : []));
-  const all: { readonly cases: Cases; readonly area: Area; readonly groups: readonly Int32Array[] }[] = [];
-  for (const forest of forests) {
-    const cases = casesOf(entries, layout, formsOf(forest, dimensions, starts), entries.length * MOST_CASES + MOST_SPARE);
-    if (!cases) return undefined;
-    const area = areaOf(forest, layout, starts);
-    all.push({ cases, area, groups: groupsOf(cases, area) });
-  }
-  const trees = Math.max(1, ...all.map(({ groups }) => groups.length));
-  const writer = new TreeWriter(layout, (forests.length * trees * ROOT_OCTETS) / 4, {
-    records: entries.length * MOST_RECORDS + MOST_SPARE,
-    run: MOST_RUN,
-  });
-  const head: number[] = [];
-  const depths = new Array<number>(trees).fill(0);
-  try {
-    for (const { cases, area, groups } of all) {
-      writer.nextCases();
-      for (let tree = 0; tree < trees; tree++) {
-        const members = groups[tree];
-        head.push(members ? writer.tree(cases, members, area) : NOTHING, members ? (cases.positions[members[0] ?? 0] ?? 0) : NO_POSITION);
-        depths[tree] = Math.max(depths[tree] ?? 0, writer.takeDepth());
-      }
+/** What was made of a forest last. */
+interface KnownForest {
+  /** What its cases are made with besides the entries. */
+  readonly layout: LaneLayout;
+  readonly starts: readonly (readonly bigint[])[];
+  readonly cases: Cases;
+  readonly trees: readonly KnownTree[];
+}
+
+interface KnownTree extends Group {
+  readonly tree: Tree;
+}
+
+/** Entries as trees, and what is kept of them, so that of a list with a change in it only what has changed is made anew. What comes of it is the same whatever was there before. */
+export class ForestKeeper {
+  readonly #ids: CaseIds = { next: 0 };
+  #dimensions: readonly Dimension[] = [];
+  #regions: readonly (readonly (Region | undefined)[])[] = [];
+  #uses: readonly RegionUses[] = [];
+  #starts: readonly AddressStarts[] = [];
+  #layout: LaneLayout | undefined;
+  #layoutOf: readonly (readonly Region[] | undefined)[] = [];
+  #addresses: readonly (AddressTable | undefined)[] = [];
+  #addressesOf: readonly (readonly bigint[])[] = [];
+  #writer: PartWriter | undefined;
+  readonly #forests = new Map<Forest, KnownForest>();
+
+  /** The entries as trees; undefined where that would take too much: then nothing is kept. */
+  forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {
+    if (this.#ids.next > MOST_IDS || dimensions !== this.#dimensions) this.#forget(dimensions);
+    try {
+      const made = this.#forestsOf(dimensions, entries);
+      if (!made) this.#forget([]);
+      return made;
+    } catch (error) {
+      this.#forget([]);
+      if (!(error instanceof TooWide)) throw error;
+      return undefined;
     }
-  } catch (error) {
-    if (!(error instanceof TooWide)) throw error;
-    return undefined;
   }
-  const addresses = dimensions.map(({ kind }, place) => (kind === 'address' ? lookupOf(starts[place] ?? []) : undefined));
-  return { kind: 'trees', layout, addresses, forests, depths, longest: writer.longest, ...writer.octets(head) };
+
+  /** The parts of the trees. */
+  parts(): ReadonlySet<Part> {
+    return new Set([...this.#forests.values()].flatMap(({ trees }) => trees.flatMap(({ tree }) => partsOf(tree))));
+  }
+
+  #forget(dimensions: readonly Dimension[]): void {
+    this.#dimensions = dimensions;
+    this.#regions = [];
+    this.#uses = dimensions.map(() => new RegionUses());
+    this.#starts = dimensions.map(() => new AddressStarts());
+    this.#layout = undefined;
+    this.#writer = undefined;
+    this.#forests.clear();
+    this.#ids.next = 0;
+  }
+
+  #forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {
+    const spans = this.#take(entries);
+    const layout = this.#layLanes(dimensions);
+    if (!layout) return undefined;
+    const starts = this.#starts.map((one) => one.starts());
+    const room: Room = {
+      nodes: MOST_CHILDREN - MOST_ROOTS * (ROOT_OCTETS / 4),
+      records: entries.length * MOST_RECORDS + MOST_SPARE,
+      run: MOST_RUN,
+    };
+    this.#writer ??= new PartWriter(layout, room);
+    const all: (KnownForest & { readonly forest: Forest })[] = [];
+    for (const forest of forestsFor(dimensions)) {
+      const known = this.#forests.get(forest);
+      const stays = known && known.layout === layout && (forest !== 'others' || known.starts.every((one, place) => one === starts[place]));
+      const before = stays ? known : undefined;
+      const cases = casesOf(entries, entries.length * MOST_CASES + MOST_SPARE, {
+        layout,
+        forms: formsOf(forest, dimensions, starts),
+        ids: this.#ids,
+        before: before && { cases: before.cases, spans },
+      });
+      if (!cases) return undefined;
+      const area = areaOf(forest, layout, starts);
+      const grower = new TreeGrower(this.#writer, cases, room);
+      const trees = groupsOf(cases, area).map(({ code, members }): KnownTree => {
+        const last = before?.trees.find((one) => one.code === code)?.tree;
+        return { code, members, tree: grower.grow(members, area, last) };
+      });
+      const made = { layout, starts, cases, trees };
+      this.#forests.set(forest, made);
+      all.push({ ...made, forest });
+    }
+    return { kind: 'trees', layout, addresses: this.#addressTables(dimensions, starts), ...placed(layout, all) };
+  }
+
+  /** Takes entries in the place of those before; which have stayed. */
+  #take(entries: readonly Entry[]): readonly Span[] {
+    const regions = entries.map((entry) => entry.regions);
+    const before = this.#regions;
+    const spans = commonSpans(before, regions);
+    const renamed = this.#dimensions.map(isRenamed);
+    const count = (list: readonly (readonly (Region | undefined)[])[], by: 1 | -1) => (first: number, behind: number) => {
+      for (let index = first; index < behind; index++) {
+        for (const [place, region] of (list[index] ?? []).entries()) {
+          if (renamed[place]) this.#uses[place]?.count(region, by);
+          this.#starts[place]?.count(region, by);
+        }
+      }
+    };
+    betweenSpans(spans, 'from', before.length, count(before, -1));
+    betweenSpans(spans, 'to', regions.length, count(regions, 1));
+    this.#regions = regions;
+    return spans;
+  }
+
+  #layLanes(dimensions: readonly Dimension[]): LaneLayout | undefined {
+    const regions = this.#uses.map((uses) => uses.regions());
+    if (this.#layout && regions.every((one, place) => one === this.#layoutOf[place])) return this.#layout;
+    this.#layoutOf = regions;
+    this.#layout = layLanes(dimensions, regions);
+    this.#writer = undefined;
+    return this.#layout;
+  }
+
+  #addressTables(dimensions: readonly Dimension[], starts: readonly (readonly bigint[])[]): readonly (AddressTable | undefined)[] {
+    if (this.#addresses.length !== starts.length || starts.some((one, place) => one !== this.#addressesOf[place])) {
+      this.#addresses = dimensions.map(({ kind }, place) => (kind === 'address' ? lookupOf(starts[place] ?? []) : undefined));
+      this.#addressesOf = starts;
+    }
+    return this.#addresses;
+  }
+}
+
+/** Trees one after the other. */
+function placed(
+  layout: LaneLayout,
+  all: readonly (KnownForest & { readonly forest: Forest })[],
+): Omit<Forests, 'kind' | 'layout' | 'addresses'> {
+  const count = Math.max(1, ...all.map(({ trees }) => trees.length));
+  const sizes = all.flatMap(({ trees }) => trees.map(({ tree }) => tree.size));
+  const placer = new TreePlacer(layout, (all.length * count * ROOT_OCTETS) / 4, sizes);
+  const head: number[] = [];
+  const depths = new Array<number>(count).fill(0);
+  for (const { cases, trees } of all) {
+    for (let number = 0; number < count; number++) {
+      const one = trees[number];
+      if (!one) {
+        head.push(NOTHING, NO_POSITION);
+        continue;
+      }
+      head.push(placer.place(one.tree, one.members, cases.positions), cases.positions[one.members[0] ?? 0] ?? 0);
+      depths[number] = Math.max(depths[number] ?? 0, one.tree.size.depth);
+    }
+  }
+  const longest = Math.max(0, ...sizes.map((size) => size.longest));
+  return { forests: all.map(({ forest }) => forest), depths, longest, ...placer.octets(head) };
 }
 
 function forestsFor(dimensions: readonly Dimension[]): readonly Forest[] {
@@ -105,31 +234,47 @@ function areaOf(forest: Forest, { lanes }: LaneLayout, starts: readonly (readonl
   return { least: new Float64Array(lanes.length), greatest: Float64Array.from(greatest) };
 }
 
+/** Cases that have a tree of their own. */
+interface Group {
+  /** Says which of all groups it is. */
+  readonly code: string;
+  readonly members: Int32Array;
+}
+
 /** Cases that take much of a lane would be in many leaves of a tree that tells packets apart by it: so they have trees of their own. */
-function groupsOf(cases: Cases, area: Area): readonly Int32Array[] {
+function groupsOf(cases: Cases, area: Area): readonly Group[] {
   const narrow = cases.least.map((least, lane) => {
     const greatest = cases.greatest[lane] ?? least;
     const values = (area.greatest[lane] ?? 0) + 1;
     const most = values / (values > 4096 ? 256 : 8);
     let count = 0;
-    for (let one = 0; one < cases.count; one++) if ((greatest[one] ?? 0) - (least[one] ?? 0) + 1 <= most) count++;
-    return { lane, most, count };
+    for (let one = 0; one < cases.count; one++) if ((greatest[one] as number) - (least[one] as number) + 1 <= most) count++;
+    return { lane, most, count, least, greatest };
   });
   const chosen = narrow
     .filter(({ count }) => count > 0)
     .sort((a, b) => Number(b.most > 65_536) - Number(a.most > 65_536) || b.count - a.count || a.lane - b.lane)
-    .slice(0, 2);
-  const groups: number[][] = [[], [], [], []];
-  for (let one = 0; one < cases.count; one++) {
-    let group = 0;
-    for (const { lane, most } of chosen)
-      group = group * 2 + ((cases.greatest[lane]?.[one] ?? 0) - (cases.least[lane]?.[one] ?? 0) + 1 <= most ? 0 : 1);
-    groups[group]?.push(one);
+    .slice(0, 2)
+    .sort((a, b) => a.lane - b.lane);
+  const codes = new Uint8Array(cases.count);
+  for (const { least, greatest, most } of chosen) {
+    for (let one = 0; one < codes.length; one++)
+      codes[one] = (codes[one] as number) * 2 + ((greatest[one] as number) - (least[one] as number) + 1 <= most ? 0 : 1);
   }
-  return groups
-    .filter((group) => group.length > 0)
-    .sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0))
-    .map((group) => Int32Array.from(group));
+  const counts = [0, 0, 0, 0];
+  for (let one = 0; one < codes.length; one++) counts[codes[one] as number] = (counts[codes[one] as number] as number) + 1;
+  const groups = counts.map((count, code) => ({
+    code: `${chosen.map(({ lane }) => lane).join()} ${code}`,
+    members: new Int32Array(count),
+  }));
+  const filled = [0, 0, 0, 0];
+  for (let one = 0; one < codes.length; one++) {
+    const code = codes[one] as number;
+    const at = filled[code] as number;
+    (groups[code] as Group).members[at] = one;
+    filled[code] = at + 1;
+  }
+  return groups.filter(({ members }) => members.length > 0).sort((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0));
 }
 
 function lookupOf(starts: readonly bigint[]): AddressTable {

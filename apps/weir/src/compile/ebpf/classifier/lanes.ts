@@ -1,5 +1,4 @@
 import type { Dimension, Region } from './dimension.ts';
-import type { Entry } from './plan.ts';
 
 /**
  * Where the values of dimensions are in the words that records are compared by, 64 bits each: each value in a lane of as many bits as it needs, and above it a bit that guards it. With LO and HI a record's
@@ -31,12 +30,17 @@ const LEAST_FREE = 9;
 const WORD = 64;
 /** Numbers of so few values are renamed where what rules take of them is in pieces. */
 const MOST_NAMED = 255;
-const MANY_PIECES = 2;
 
-/** How the values of the dimensions are laid out for these entries; undefined where there are too many. */
-export function layLanes(dimensions: readonly Dimension[], entries: readonly Entry[]): LaneLayout | undefined {
+/** Whether the values of a dimension may be renamed. */
+export function isRenamed({ kind, max }: Dimension): boolean {
+  return kind !== 'address' && max <= MOST_NAMED;
+}
+
+/** How the values of the dimensions are laid out; undefined where there are too many. `named`: the regions of those that are to be renamed. */
+export function layLanes(dimensions: readonly Dimension[], named: readonly (readonly Region[] | undefined)[]): LaneLayout | undefined {
   const wanted = dimensions.map((dimension, place) => {
-    const names = namesOf(dimension, place, entries);
+    const regions = named[place];
+    const names = regions && namesOf(dimension, regions);
     return { dimension, place, names, bits: bitsOf(dimension, names) };
   });
   const used: number[] = [];
@@ -72,20 +76,8 @@ function bitsOf({ kind, max }: Dimension, names: Uint32Array | undefined): numbe
   return Math.max(1, 32 - Math.clz32(names ? Math.max(...names) : max + 1));
 }
 
-/** New names for the values of a small dimension, so that values which no rule tells apart are one, and those of a rule are next to one another; undefined where the old ones will do. */
-function namesOf({ kind, max }: Dimension, place: number, entries: readonly Entry[]): Uint32Array | undefined {
-  if (kind === 'address' || max > MOST_NAMED) return undefined;
-  if (!entries.some(({ regions }) => piecesOf(regions[place]) > MANY_PIECES)) return undefined;
-  const uses = new Map<string, { readonly region: Region; count: number }>();
-  for (const { regions } of entries) {
-    const region = regions[place];
-    if (!region) continue;
-    const key = `${region.missing} ${region.low.map(({ first, last }) => `${first}-${last}`).join()}`;
-    const known = uses.get(key) ?? { region, count: 0 };
-    known.count++;
-    uses.set(key, known);
-  }
-  const regions = [...uses.values()].sort((a, b) => b.count - a.count).map(({ region }) => region);
+/** New names for the values of a small dimension, so that values which no rule tells apart are one, and those of a rule are next to one another. */
+function namesOf({ max }: Dimension, regions: readonly Region[]): Uint32Array {
   const marks = Array.from({ length: max + 2 }, (_, value) =>
     regions
       .map(({ low, missing }) =>
@@ -96,8 +88,4 @@ function namesOf({ kind, max }: Dimension, place: number, entries: readonly Entr
   const order = [...new Set(marks)].sort();
   const numbers = new Map(order.map((mark, index) => [mark, index]));
   return Uint32Array.from(marks, (mark) => numbers.get(mark) ?? 0);
-}
-
-function piecesOf(region: Region | undefined): number {
-  return region ? region.low.length + (region.missing ? 1 : 0) : 0;
 }

@@ -4,8 +4,8 @@ import type { Dimension } from './dimension.ts';
 import type { DimensionTables } from './dimension-tables.ts';
 import { type Forest, type Forests, ROOT_OCTETS } from './forests.ts';
 import type { LaneLayout } from './lanes.ts';
+import { CHILDREN, REFERENCE } from './references.ts';
 import { LEAF, NARROW, OTHER, WIDE } from './search-tree.ts';
-import { CHILDREN, REFERENCE } from './trees.ts';
 
 /** A packet as a classifier sees it: by dimension a number, an address, or undefined where the packet does not have it. */
 export type Values = readonly (number | { readonly family: 4 | 6; readonly value: bigint } | undefined)[];

@@ -3,110 +3,130 @@ import type { LaneLayout } from './lanes.ts';
 
 const LEAST_RECORDS = 256;
 
+/** Words of 32 bits in a record. */
+export function recordWords({ words }: LaneLayout): number {
+  return words * 4;
+}
+
 /**
  * Records of cases, in runs: those of a leaf one after the other, ascending by position. Of each word of the layout, 64 bits each, LO - G and HI + G; above the lanes of word 0 is the position, its
- * low bits in LO and what is left in HI, whose highest bit is set in the last record of a run. The first record is one that no packet is like.
+ * low bits in LO and what is left in HI, whose highest bit is set in the last record of a run. Positions are 0 until `setPosition`.
  */
 export class RecordTable {
   readonly #layout: LaneLayout;
   readonly #size: number;
-  readonly #most: number;
-  #words: Uint32Array;
-  #count = 1;
+  readonly #words: Int32Array;
+  readonly #shifts: Int32Array;
+  #records: Uint32Array;
+  #count = 0;
   /** Runs by a hash of what is in them: where they begin. */
   readonly #runs = new Map<number, number>();
   /** What is in each record: its case, or the one before 0 at the end of a run. */
   #cases = new Int32Array(LEAST_RECORDS);
 
-  constructor(layout: LaneLayout, most: number) {
+  constructor(layout: LaneLayout) {
     this.#layout = layout;
-    this.#most = most;
-    this.#size = layout.words * 4;
-    this.#words = new Uint32Array(LEAST_RECORDS * this.#size);
-    // LO - G is 0: no value keeps a guard. The run ends with it.
-    this.#words[3] = 0x8000_0000;
-    this.#cases[0] = -1;
+    this.#size = recordWords(layout);
+    this.#words = Int32Array.from(layout.lanes, ({ word }) => word * 4);
+    this.#shifts = Int32Array.from(layout.lanes, ({ shift }) => shift);
+    this.#records = new Uint32Array(LEAST_RECORDS * this.#size);
   }
 
-  /** Runs of another list of cases follow. */
-  nextCases(): void {
-    this.#runs.clear();
+  get count(): number {
+    return this.#count;
   }
 
-  /** The offset of a run in octets, which is written where there is none like it; undefined when there are too many records. */
-  run(cases: Cases, members: Int32Array, from: number, to: number): number | undefined {
+  /** The number of the first record of a run, which is written where there is none like it. */
+  run(cases: Cases, members: Int32Array): number {
+    const count = members.length;
     let hash = 0x811c_9dc5;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (members[i] ?? 0), 0x0100_0193) ^ (hash >>> 15);
+    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ (members[i] as number), 0x0100_0193) ^ (hash >>> 15);
     const known = this.#runs.get(hash);
-    if (known !== undefined && this.#isAt(known, members, from, to)) return known * this.#size * 4;
+    if (known !== undefined && this.#isAt(known, members)) return known;
     const start = this.#count;
-    if (start + to - from > this.#most) return undefined;
-    this.#grow(start + to - from);
-    for (let i = from; i < to; i++) {
-      const one = members[i] ?? 0;
-      this.#cases[start + i - from] = i === to - 1 ? ~one : one;
-      this.#write(cases, one, start + i - from, i === to - 1);
+    this.#grow(start + count);
+    for (let i = 0; i < count; i++) {
+      const one = members[i] as number;
+      this.#cases[start + i] = i === count - 1 ? ~one : one;
+      this.#write(cases, one, start + i, i === count - 1);
     }
-    this.#count = start + to - from;
+    this.#count = start + count;
     if (known === undefined) this.#runs.set(hash, start);
-    return start * this.#size * 4;
+    return start;
   }
 
-  octets(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#words.slice(0, this.#count * this.#size).buffer);
+  /** What has been written, and by record its case; it is empty again. */
+  take(): { readonly records: Uint32Array; readonly cases: Int32Array } {
+    const records = this.#records.slice(0, this.#count * this.#size);
+    const cases = this.#cases.slice(0, this.#count);
+    for (let i = 0; i < cases.length; i++) if ((cases[i] as number) < 0) cases[i] = ~(cases[i] as number);
+    this.#records.fill(0, 0, records.length);
+    this.#count = 0;
+    this.#runs.clear();
+    return { records, cases };
   }
 
-  #isAt(start: number, members: Int32Array, from: number, to: number): boolean {
-    for (let i = from; i < to; i++) {
-      const one = members[i] ?? 0;
-      if (this.#cases[start + i - from] !== (i === to - 1 ? ~one : one)) return false;
-    }
-    return true;
+  #isAt(start: number, members: Int32Array): boolean {
+    const end = members.length - 1;
+    for (let i = 0; i < end; i++) if (this.#cases[start + i] !== members[i]) return false;
+    return this.#cases[start + end] === ~(members[end] as number);
   }
 
-  #write({ least, greatest, positions }: Cases, one: number, record: number, last: boolean): void {
-    const words = this.#words;
-    const { lanes, guards, free } = this.#layout;
+  #write({ least, greatest }: Cases, one: number, record: number, last: boolean): void {
+    const words = this.#records;
     const at = record * this.#size;
-    for (const [place, { word, shift }] of lanes.entries()) {
-      this.#add(at + word * 4, shift, least[place]?.[one] ?? 0);
-      this.#add(at + word * 4 + 2, shift, greatest[place]?.[one] ?? 0);
+    for (let place = 0; place < this.#words.length; place++) {
+      const word = at + (this.#words[place] as number);
+      const shift = this.#shifts[place] as number;
+      this.#add(word, shift, (least[place] as Uint32Array)[one] as number);
+      this.#add(word + 2, shift, (greatest[place] as Uint32Array)[one] as number);
     }
-    const position = positions[one] ?? 0;
-    const inLow = 64 - free;
-    this.#add(at, free, inLow >= 32 ? position : position % 2 ** inLow);
-    if (inLow < 16) this.#add(at + 2, free, position >>> inLow);
-    if (last) words[at + 3] = (words[at + 3] ?? 0) | 0x8000_0000;
-    for (const [word, [low, high]] of guards.entries()) {
+    if (last) words[at + 3] = (words[at + 3] as number) | 0x8000_0000;
+    const { guards } = this.#layout;
+    for (let word = 0; word < guards.length; word++) {
+      const [low, high] = guards[word] as readonly [number, number];
       const to = at + word * 4;
-      const less = words[to] ?? 0;
+      const less = words[to] as number;
       words[to] = less - low;
-      words[to + 1] = (words[to + 1] ?? 0) - high - (less < low ? 1 : 0);
+      words[to + 1] = (words[to + 1] as number) - high - (less < low ? 1 : 0);
       // Nothing is there yet.
-      words[to + 2] = (words[to + 2] ?? 0) | low;
-      words[to + 3] = (words[to + 3] ?? 0) | high;
+      words[to + 2] = (words[to + 2] as number) | low;
+      words[to + 3] = (words[to + 3] as number) | high;
     }
   }
 
   /** Adds a value, shifted left, to the word at `at`, in which its place is 0. */
   #add(at: number, shift: number, value: number): void {
-    const words = this.#words;
+    const words = this.#records;
     if (shift >= 32) {
-      words[at + 1] = (words[at + 1] ?? 0) | (value << (shift - 32));
+      words[at + 1] = (words[at + 1] as number) | (value << (shift - 32));
       return;
     }
-    words[at] = (words[at] ?? 0) | (value << shift);
-    if (shift > 0) words[at + 1] = (words[at + 1] ?? 0) | (value >>> (32 - shift));
+    words[at] = (words[at] as number) | (value << shift);
+    if (shift > 0) words[at + 1] = (words[at + 1] as number) | (value >>> (32 - shift));
   }
 
   #grow(count: number): void {
     if (count <= this.#cases.length) return;
     const size = Math.max(count, this.#cases.length * 2);
-    const words = new Uint32Array(size * this.#size);
-    words.set(this.#words);
-    this.#words = words;
+    const records = new Uint32Array(size * this.#size);
+    records.set(this.#records);
+    this.#records = records;
     const cases = new Int32Array(size);
     cases.set(this.#cases);
     this.#cases = cases;
   }
+}
+
+/** Gives the record at a word of `records` its position, in whose place 0 is. */
+export function setPosition(records: Uint32Array, at: number, free: number, position: number): void {
+  if (free >= 32) records[at + 1] = (records[at + 1] as number) + (position << (free - 32));
+  else {
+    const low = (records[at] as number) + ((position << free) >>> 0);
+    records[at] = low;
+    records[at + 1] = (records[at + 1] as number) + (free === 0 ? 0 : position >>> (32 - free)) + (low > 0xffff_ffff ? 1 : 0);
+  }
+  // What of 16 bits has no room above the lanes of LO.
+  const inLow = 64 - free;
+  if (inLow < 16) records[at + 3] = (records[at + 3] as number) | ((position >>> inLow) << (free - 32));
 }

@@ -3,9 +3,9 @@ import { type RuleAssembler, STACK } from '../layout.ts';
 import type { Classifier } from './build.ts';
 import { emitRecord, entryTableLayout } from './entry-table.ts';
 import { type Forests, ROOT_OCTETS } from './forests.ts';
+import { CHILDREN, NOTHING, REFERENCE } from './references.ts';
 import type { Search, SearchSlots } from './search.ts';
 import { overwrite } from './search-loop.ts';
-import { CHILDREN, NOTHING, REFERENCE } from './trees.ts';
 
 /** What a search in trees keeps on the stack besides, 64 bits each. */
 export interface TreeSlots extends SearchSlots {

@@ -1,216 +1,238 @@
 import type { Cases } from './cases.ts';
-import { type Area, type Cut, chooseCut } from './cut.ts';
-import type { LaneLayout } from './lanes.ts';
-import { RecordTable } from './record-table.ts';
+import type { Area, Cut } from './cut.ts';
+import { distribute, membersOf, type Shares } from './distribute.ts';
+import { cutFor, type Part, type PartWriter, type Room } from './part-writer.ts';
+import { CHILDREN, TooWide } from './references.ts';
 
 /**
- * A reference, 32 bits. To a leaf: the highest bit, and the offset of a run of records. To a node: shifts that leave of the word `word` the number of the child (left by `up`, then right by `down`), and
- * where the references to the children are, in units of CHILDREN of them.
+ * A tree over some cases: one part, or a node whose children are in several. It is what it is by the ids of its cases in their order, and by the area that it is for; so it is the same object as
+ * before where those have stayed, and holds cases as places among its members, which may have other numbers each time.
  */
-export const REFERENCE = { leaf: 0x8000_0000, up: 0, down: 6, word: 12, children: 14 } as const;
-/** Children begin at a multiple of so many. */
-export const CHILDREN = 4;
-const MOST_CHILDREN = 2 ** 17 * CHILDREN;
-/** The record that no packet is like. */
-export const NOTHING: number = REFERENCE.leaf;
+export type Tree = Single | Branch;
 
-/** Cases that a leaf holds without need; and nodes from a root to a leaf at most. */
-const FEW = 3;
-const MOST_DEPTH = 20;
-
-/** Trees cannot be made within the bounds. */
-export class TooWide extends Error {
-  readonly code = 'trees-too-wide';
+interface Single {
+  readonly kind: 'single';
+  readonly ids: Uint32Array;
+  readonly part: Part;
+  readonly size: Size;
 }
 
-export interface TreeLimits {
+export interface Branch {
+  readonly kind: 'branch';
+  readonly ids: Uint32Array;
+  readonly cut: Cut;
+  readonly shares: Shares;
+  /** Of children without cases of their own, where there are any that all of them have. */
+  readonly bare: Tree | undefined;
+  readonly twigs: readonly Twig[];
+  readonly size: Size;
+}
+
+/** Some children of a branch, one after the other: a part, or one tree of one child, or, of children that are the same as the one before them, nothing. */
+export interface Twig {
+  readonly first: number;
+  readonly count: number;
+  readonly of: { readonly kind: 'part'; readonly part: Part } | { readonly kind: 'tree'; readonly tree: Tree } | undefined;
+}
+
+/** What a tree takes in all. */
+export interface Size {
+  readonly nodes: number;
   readonly records: number;
-  /** Records of one run. */
-  readonly run: number;
+  readonly depth: number;
+  readonly longest: number;
 }
 
-/** Writes trees into one array of references, and the records of their leaves. */
-export class TreeWriter {
-  readonly #layout: LaneLayout;
-  readonly #limits: TreeLimits;
-  readonly #records: RecordTable;
-  #words: Uint32Array = new Uint32Array(4096);
-  #used: number;
-  #depth = 0;
-  /** The longest run. */
-  longest = 0;
+/** So many cases are written at once: a change of one of them writes them all anew. */
+const PART_CASES = 160;
 
-  /** `head`: words before the trees, which are the caller's. */
-  constructor(layout: LaneLayout, head: number, limits: TreeLimits) {
-    this.#layout = layout;
-    this.#limits = limits;
-    this.#records = new RecordTable(layout, limits.records);
-    this.#used = Math.ceil(head / CHILDREN) * CHILDREN;
+/** Makes trees, of which what has stayed is taken from those before. */
+export class TreeGrower {
+  readonly #writer: PartWriter;
+  readonly #room: Room;
+  readonly #cases: Cases;
+
+  /** What trees take goes off the room. */
+  constructor(writer: PartWriter, cases: Cases, room: Room) {
+    this.#writer = writer;
+    this.#cases = cases;
+    this.#room = room;
+    writer.allow(room);
   }
 
-  /** Trees over another list of cases follow. */
-  nextCases(): void {
-    this.#records.nextCases();
+  /** A tree over some cases, ascending. `before`: of the same area. @throws TooWide */
+  grow(members: Int32Array, area: Area, before: Tree | undefined): Tree {
+    return this.#grow(members, area, 0, before);
   }
 
-  /** The nodes that a search passes at most, of the trees written since this was asked last. */
-  takeDepth(): number {
-    const depth = this.#depth;
-    this.#depth = 0;
-    return depth;
+  #grow(members: Int32Array, area: Area, level: number, before: Tree | undefined): Tree {
+    const ids = this.#idsOf(members);
+    if (before && equal(before.ids, ids)) {
+      this.#spend(before.size);
+      return before;
+    }
+    const cut = members.length > PART_CASES ? cutFor(this.#cases, members, area, level) : undefined;
+    if (!cut) {
+      const part = this.#writer.tree(this.#cases, members, area, level);
+      return { kind: 'single', ids, part, size: this.#spend(sizeOf(part)) };
+    }
+    const shares = distribute(this.#cases, members, area, cut);
+    const last = before?.kind === 'branch' && sameCut(before.cut, cut) ? before : undefined;
+    return this.#branch(members, area, level + 1, { ids, cut, shares, last });
   }
 
-  /** A tree over some cases, ascending. Returns the reference to its root. @throws TooWide */
-  tree(cases: Cases, members: Int32Array, area: Area): number {
-    return this.#node(cases, members, area, 0);
-  }
-
-  octets(head: readonly number[]): { readonly nodes: Uint8Array<ArrayBuffer>; readonly records: Uint8Array<ArrayBuffer> } {
-    this.#words.set(head);
-    return { nodes: new Uint8Array(this.#words.slice(0, this.#used).buffer), records: this.#records.octets() };
-  }
-
-  #leaf(cases: Cases, members: Int32Array): number {
-    if (members.length === 0) return NOTHING;
-    if (members.length > this.#limits.run) throw new TooWide(`${members.length} cases in one place`);
-    if (members.length > this.longest) this.longest = members.length;
-    const at = this.#records.run(cases, members, 0, members.length);
-    if (at === undefined) throw new TooWide('too many records');
-    return (REFERENCE.leaf | at) >>> 0;
-  }
-
-  #node(cases: Cases, members: Int32Array, area: Area, level: number): number {
-    const cut = members.length <= FEW || level >= MOST_DEPTH ? undefined : chooseCut(cases, members, area);
-    if (!cut) return this.#leaf(cases, members);
-    if (level >= this.#depth) this.#depth = level + 1;
-    const at = this.#reserve(2 ** cut.bits);
-    this.#children(cases, members, area, { cut, level, at });
-    const lane = this.#layout.lanes[cut.lane];
-    if (!lane) throw new RangeError(`no lane ${cut.lane}`);
-    const up = 64 - lane.shift - cut.shift - cut.bits;
-    return (up | ((64 - cut.bits) << REFERENCE.down) | (lane.word << REFERENCE.word) | ((at / CHILDREN) << REFERENCE.children)) >>> 0;
-  }
-
-  #children(
-    cases: Cases,
+  #branch(
     members: Int32Array,
     area: Area,
-    { cut, level, at }: { readonly cut: Cut; readonly level: number; readonly at: number },
-  ): void {
-    const count = 2 ** cut.bits;
-    const { sorted, starts, whole } = distribute(cases, members, area, cut);
-    const begin = area.least[cut.lane] ?? 0;
-    const end = area.greatest[cut.lane] ?? 0;
-    const part = 2 ** cut.shift;
-    /** Of children with none but cases that take all of the area: they are alike. */
-    let alike: number | undefined;
-    let before: { readonly from: number; readonly to: number; readonly reference: number } | undefined;
-    for (let child = 0; child < count; child++) {
-      const from = starts[child] ?? 0;
-      const to = starts[child + 1] ?? 0;
-      const first = cut.base + child * part;
-      const last = first + part - 1;
-      let reference: number;
-      if (from === to && alike !== undefined) reference = alike;
-      else if (from < to && before && sameCover(cases, sorted, before, { from, to }, cut.lane, first, last)) reference = before.reference;
-      else {
-        area.least[cut.lane] = Math.max(first, begin);
-        area.greatest[cut.lane] = Math.min(last, end);
-        reference = this.#node(cases, merge(whole, sorted, from, to), area, level + 1);
-        if (from === to) alike = reference;
+    level: number,
+    { ids, cut, shares, last }: Pick<Branch, 'ids' | 'cut' | 'shares'> & { readonly last: Branch | undefined },
+  ): Branch {
+    const { starts, whole } = shares;
+    const children = 2 ** cut.bits;
+    const block = this.#spend({ nodes: Math.ceil(children / CHILDREN) * CHILDREN, records: 0, depth: level, longest: 0 });
+    const bareAt = whole.length === 0 ? -1 : starts.findIndex((start, child) => child < children && start === starts[child + 1]);
+    const bare =
+      bareAt < 0 ? undefined : within(area, cut, bareAt, () => this.#grow(membersOf(members, shares, 0, 0), area, level, last?.bare));
+    const stays = last && sameIds(last, last.shares.whole, ids, whole);
+    const before = new Map(stays ? last.twigs.map((twig) => [twig.first * 2 ** 16 + twig.count, twig]) : []);
+    const twigs = twigsOf(shares, children).map(([first, count]): Twig => {
+      const known = before.get(first * 2 ** 16 + count);
+      if (known && last && sameChildren(last, { ids, shares }, first, count)) {
+        for (const size of sizesOf(known)) this.#spend(size);
+        return known;
       }
-      // What the child before takes only in part is not like this one.
-      before = from < to && covers(cases, sorted, from, to, cut.lane, first, last) ? { from, to, reference } : undefined;
-      this.#words[at + child] = reference;
-    }
-    area.least[cut.lane] = begin;
-    area.greatest[cut.lane] = end;
+      const from = starts[first] as number;
+      const to = starts[first + count] as number;
+      if (isLinked(shares, first, count)) return { first, count, of: undefined };
+      if (count === 1 && to - from + whole.length > PART_CASES) {
+        const own = membersOf(members, shares, from, to);
+        const tree = within(area, cut, first, () => this.#grow(own, area, level, known?.of?.kind === 'tree' ? known.of.tree : undefined));
+        return { first, count, of: { kind: 'tree', tree } };
+      }
+      const own = ownOf(members, shares, from, to);
+      const part = this.#writer.children(this.#cases, members, area, { shares, cut, first, count, level }, own);
+      this.#spend(sizeOf(part));
+      return { first, count, of: { kind: 'part', part } };
+    });
+    const size = sumOf([block, ...twigs.flatMap(sizesOf), ...(bare ? [bare.size] : [])]);
+    return { kind: 'branch', ids, cut, shares, bare, twigs, size };
   }
 
-  #reserve(words: number): number {
-    const at = this.#used;
-    const end = at + Math.ceil(words / CHILDREN) * CHILDREN;
-    if (end > MOST_CHILDREN) throw new TooWide('too many nodes');
-    if (end > this.#words.length) {
-      const larger = new Uint32Array(Math.max(end, this.#words.length * 2));
-      larger.set(this.#words);
-      this.#words = larger;
-    }
-    this.#used = end;
-    return at;
+  #spend(size: Size): Size {
+    this.#room.nodes -= size.nodes;
+    this.#room.records -= size.records;
+    if (this.#room.nodes < 0 || this.#room.records < 0) throw new TooWide('too many nodes or records');
+    return size;
+  }
+
+  #idsOf(members: Int32Array): Uint32Array {
+    const { ids } = this.#cases;
+    const out = new Uint32Array(members.length);
+    for (let i = 0; i < out.length; i++) out[i] = ids[members[i] as number] as number;
+    return out;
   }
 }
 
-/** The cases that take all of the area in the lane of the cut; and of the others, by child, those that have some of it. All ascending. */
-function distribute(
-  cases: Cases,
-  members: Int32Array,
-  area: Area,
-  { lane, shift, bits, base }: Cut,
-): { readonly whole: Int32Array; readonly sorted: Int32Array; readonly starts: Int32Array } {
-  const least = cases.least[lane] as Uint32Array;
-  const greatest = cases.greatest[lane] as Uint32Array;
-  const begin = area.least[lane] ?? 0;
-  const end = area.greatest[lane] ?? 0;
-  const above = base + 2 ** (shift + bits) - 1;
-  const starts = new Int32Array(2 ** bits + 2);
-  let wholes = 0;
-  const childOf = (value: number): number => ((value < base ? base : value > above ? above : value) - base) >>> shift;
-  for (const one of members) {
-    const first = least[one] as number;
-    const last = greatest[one] as number;
-    if (first <= begin && last >= end) wholes++;
-    else for (let child = childOf(first), to = childOf(last); child <= to; child++) starts[child + 2] = (starts[child + 2] as number) + 1;
-  }
-  for (let child = 2; child < starts.length; child++) starts[child] = (starts[child] as number) + (starts[child - 1] as number);
-  const sorted = new Int32Array(starts[starts.length - 1] ?? 0);
-  const whole = new Int32Array(wholes);
-  wholes = 0;
-  // `starts[child + 1]` goes from where the child begins to where it ends.
-  for (const one of members) {
-    const first = least[one] as number;
-    const last = greatest[one] as number;
-    if (first <= begin && last >= end) whole[wholes++] = one;
-    else {
-      for (let child = childOf(first), to = childOf(last); child <= to; child++) {
-        const at = starts[child + 1] as number;
-        sorted[at] = one;
-        starts[child + 1] = at + 1;
-      }
-    }
-  }
-  return { whole, sorted, starts };
-}
-
-function merge(a: Int32Array, b: Int32Array, from: number, to: number): Int32Array {
-  if (from === to) return a;
-  if (a.length === 0) return b.subarray(from, to);
-  const out = new Int32Array(a.length + to - from);
-  let [i, j] = [0, from];
-  for (let k = 0; k < out.length; k++)
-    out[k] = j >= to || (i < a.length && (a[i] as number) < (b[j] as number)) ? (a[i++] as number) : (b[j++] as number);
+/** The cases of some children of a node, those that all of them have first: what a part of them names its cases by. */
+export function ownOf(members: Int32Array, { whole, sorted }: Shares, from: number, to: number): Int32Array {
+  const out = new Int32Array(whole.length + to - from);
+  for (let i = 0; i < whole.length; i++) out[i] = members[whole[i] as number] as number;
+  for (let i = from; i < to; i++) out[whole.length + i - from] = members[sorted[i] as number] as number;
   return out;
 }
 
-interface Part {
-  readonly from: number;
-  readonly to: number;
+/** The parts of a tree. */
+export function partsOf(tree: Tree): readonly Part[] {
+  if (tree.kind === 'single') return [tree.part];
+  const twigs = tree.twigs.flatMap(({ of }) => (of === undefined ? [] : of.kind === 'part' ? [of.part] : partsOf(of.tree)));
+  return tree.bare ? [...partsOf(tree.bare), ...twigs] : twigs;
 }
 
-/** Whether all of these cases take all of the values from `first` to `last`. */
-function covers(cases: Cases, sorted: Int32Array, from: number, to: number, lane: number, first: number, last: number): boolean {
-  const least = cases.least[lane] as Uint32Array;
-  const greatest = cases.greatest[lane] as Uint32Array;
-  for (let i = from; i < to; i++) {
-    const one = sorted[i] as number;
-    if ((least[one] as number) > first || (greatest[one] as number) < last) return false;
+/** Children by parts: halves of halves, as long as they have more than a few cases, so that where one part ends does not depend on what is in others. */
+function twigsOf(shares: Shares, children: number): readonly (readonly [first: number, count: number])[] {
+  const { starts, same, whole } = shares;
+  // What is written for the children before each.
+  const weights = new Float64Array(children + 1);
+  for (let child = 0; child < children; child++) {
+    const own = (starts[child + 1] as number) - (starts[child] as number);
+    weights[child + 1] = (weights[child] as number) + (own === 0 || same[child] === 1 ? 0 : own + whole.length);
   }
+  const out: (readonly [number, number])[] = [];
+  const halve = (first: number, count: number): void => {
+    if (count > 1 && (weights[first + count] as number) - (weights[first] as number) > PART_CASES) {
+      halve(first, count / 2);
+      halve(first + count / 2, count / 2);
+    } else out.push([first, count]);
+  };
+  halve(0, children);
+  return out;
+}
+
+/** Whether all of these children are the same as the one before them. */
+function isLinked({ same }: Shares, first: number, count: number): boolean {
+  for (let child = first; child < first + count; child++) if (same[child] === 0) return false;
   return true;
 }
 
-/** Whether a part has the same cases as the one before it, and they take all of its values. */
-function sameCover(cases: Cases, sorted: Int32Array, before: Part, { from, to }: Part, lane: number, first: number, last: number): boolean {
-  if (before.to - before.from !== to - from) return false;
-  for (let i = from; i < to; i++) if (sorted[i] !== sorted[before.from + i - from]) return false;
-  return covers(cases, sorted, from, to, lane, first, last);
+/** Whether some children have the same cases of their own as in the branch before. */
+function sameChildren(last: Branch, { ids, shares }: Pick<Branch, 'ids' | 'shares'>, first: number, count: number): boolean {
+  const { starts, sorted, same } = shares;
+  const before = last.shares;
+  if (before.same[first] !== same[first]) return false;
+  const from = starts[first] as number;
+  const moved = (before.starts[first] as number) - from;
+  for (let child = first + 1; child <= first + count; child++) if (before.starts[child] !== (starts[child] as number) + moved) return false;
+  const to = starts[first + count] as number;
+  for (let i = from; i < to; i++) if (last.ids[before.sorted[i + moved] as number] !== ids[sorted[i] as number]) return false;
+  return true;
+}
+
+function sameIds(last: Branch, before: Int32Array, ids: Uint32Array, now: Int32Array): boolean {
+  if (before.length !== now.length) return false;
+  for (let i = 0; i < now.length; i++) if (last.ids[before[i] as number] !== ids[now[i] as number]) return false;
+  return true;
+}
+
+/** Does something in the area of a child. */
+function within<T>(area: Area, { lane, base, shift }: Cut, child: number, act: () => T): T {
+  const begin = area.least[lane] as number;
+  const end = area.greatest[lane] as number;
+  const least = base + child * 2 ** shift;
+  area.least[lane] = Math.max(least, begin);
+  area.greatest[lane] = Math.min(least + 2 ** shift - 1, end);
+  try {
+    return act();
+  } finally {
+    area.least[lane] = begin;
+    area.greatest[lane] = end;
+  }
+}
+
+function sizeOf({ nodes, cases, depth, longest }: Part): Size {
+  return { nodes: nodes.length, records: cases.length, depth, longest };
+}
+
+function sizesOf({ of }: Twig): readonly Size[] {
+  return of === undefined ? [] : of.kind === 'part' ? [sizeOf(of.part)] : [of.tree.size];
+}
+
+function sumOf(sizes: readonly Size[]): Size {
+  const sum = { nodes: 0, records: 0, depth: 0, longest: 0 };
+  for (const size of sizes) {
+    sum.nodes += size.nodes;
+    sum.records += size.records;
+    sum.depth = Math.max(sum.depth, size.depth);
+    sum.longest = Math.max(sum.longest, size.longest);
+  }
+  return sum;
+}
+
+function sameCut(a: Cut, b: Cut): boolean {
+  return a.lane === b.lane && a.shift === b.shift && a.bits === b.bits && a.base === b.base;
+}
+
+function equal(a: Uint32Array, b: Uint32Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
