@@ -1,5 +1,6 @@
 import type { FlushReport } from '../model/flush.ts';
 import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
+import type { FlowStatus } from './flow-answers.ts';
 import type { EventCounts } from './verdict-answers.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
@@ -57,6 +58,8 @@ export interface StatusAnswer extends Versioned {
     readonly problems: readonly (Omit<KernelProblem, 'since' | 'remedy'> & { readonly since: string; readonly remedy?: string })[];
   };
   /** In the order of the configuration; what is wrong with them is among the problems. */
+  /** Absent where no peer has flow rules and none are configured. */
+  readonly flows?: FlowStatus;
   readonly tenants: readonly TenantSummary[];
   readonly latency: { readonly wire_to_kernel: LatencySummary; readonly commit: LatencySummary };
   /** Absent where no ACL file of a switch is kept. */

@@ -38,6 +38,7 @@ function stubBackend(bus = new EventBus()): Backend {
     members: never,
     refused: never,
     flows: never,
+    flowPlan: never,
     flowAdd: never,
     flowDelete: never,
     lookup: never,

@@ -15,7 +15,7 @@ import type {
   SetsAnswer,
   StatusAnswer,
 } from './answers.ts';
-import type { FlowAddAnswer, FlowDeleteAnswer, FlowsAnswer } from './flow-answers.ts';
+import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 
@@ -48,6 +48,7 @@ export interface Backend {
   members(params: Params<'members'>): Promise<MembersAnswer>;
   refused(params: Params<'refused'>): Promise<RefusedAnswer>;
   flows(params: Params<'flows'>): Promise<FlowsAnswer>;
+  flowPlan(params: Params<'flow-plan'>): Promise<FlowPlanAnswer>;
   flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer>;
   flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;

@@ -16,7 +16,7 @@ import type {
   StatusAnswer,
 } from './answers.ts';
 import { ApiError } from './backend.ts';
-import type { FlowAddAnswer, FlowDeleteAnswer, FlowsAnswer } from './flow-answers.ts';
+import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
@@ -32,6 +32,7 @@ interface Answers {
   members: MembersAnswer;
   refused: RefusedAnswer;
   flows: FlowsAnswer;
+  'flow-plan': FlowPlanAnswer;
   'flow-add': FlowAddAnswer;
   'flow-delete': FlowDeleteAnswer;
   lookup: LookupAnswer;

@@ -59,6 +59,19 @@ export interface FlowPeerSummary {
   readonly refused: { readonly [reason: string]: number };
 }
 
+/** Flow rules in a few numbers. */
+export interface FlowStatus {
+  /** Where they are enforced; absent where they are not. */
+  readonly at?: 'prerouting' | 'xdp' | 'tc';
+  readonly enforced: number;
+  readonly waiting: number;
+  readonly stale: number;
+  /** By reason. */
+  readonly refused: { readonly [reason: string]: number };
+  /** Of our own. */
+  readonly announced: number;
+}
+
 /** A flow rule of our own. */
 export interface OwnFlowSummary {
   readonly flow: string;

@@ -34,7 +34,17 @@ export { ApiError, type Backend, type Caller, type Feed, type Observation, type 
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { FeedClient, type FeedClientOptions } from './feed-client.ts';
-export type { FlowAddAnswer, FlowDeleteAnswer, FlowSummary, FlowsAnswer, OwnFlowSummary } from './flow-answers.ts';
+export type {
+  FlowAddAnswer,
+  FlowChange,
+  FlowDeleteAnswer,
+  FlowPlanAnswer,
+  FlowStanding,
+  FlowStatus,
+  FlowSummary,
+  FlowsAnswer,
+  OwnFlowSummary,
+} from './flow-answers.ts';
 export { LineSplitter } from './line-splitter.ts';
 export {
   type ApiErrorBody,

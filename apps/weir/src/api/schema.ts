@@ -47,6 +47,12 @@ export interface MethodParams {
     readonly limit?: number | undefined;
     readonly cursor?: string | undefined;
   };
+  /** What the files as they are now would make of the flow rules of peers. */
+  readonly 'flow-plan': {
+    /** Of the files that are meant; others are refused. */
+    readonly digest?: string | undefined;
+    readonly limit?: number | undefined;
+  };
   /** Announces a flow rule of our own, or announces it anew. */
   readonly 'flow-add': {
     /** As BIRD writes it. */
@@ -143,6 +149,7 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     limit,
     cursor: z.optional(z.string().check(z.regex(/^[0-9]{1,7}$/))),
   }),
+  'flow-plan': z.strictObject({ digest: z.optional(digest), limit }),
   'flow-add': z.strictObject({
     flow: z.string().check(z.maxLength(MAX_FLOW_TEXT)),
     actions: z.array(z.string().check(z.maxLength(128))).check(z.minLength(1), z.maxLength(16)),

@@ -226,6 +226,8 @@ class Client {
         return backend.refused(request.params);
       case 'flows':
         return backend.flows(request.params);
+      case 'flow-plan':
+        return backend.flowPlan(request.params);
       case 'flow-add':
         return backend.flowAdd(request.params, this.#caller);
       case 'flow-delete':

@@ -1,7 +1,8 @@
 import { flowActions, printFlowAction, treatmentActions } from '@weir/bgp/flowspec';
 import { printHex } from '@weir/wire/bytes';
-import { type FlowSummary, type FlowsAnswer, FORMAT_VERSION, type Params } from '../api/index.ts';
+import { type FlowStatus, type FlowSummary, type FlowsAnswer, FORMAT_VERSION, type Params } from '../api/index.ts';
 import { FLOW_STEPS, flowRuleName } from '../compile/flows/index.ts';
+import type { Config } from '../model/config.ts';
 import type { FlowConfig } from '../model/flow.ts';
 import type { RuleCount } from '../model/kernel-port.ts';
 import type { FlowState, FlowView } from '../state/index.ts';
@@ -36,6 +37,18 @@ export function answerFlows(
     total: all.length,
     ...(to < all.length ? { next: String(to) } : {}),
   };
+}
+
+/** Flow rules in a few numbers, for the status. Empty where there cannot be any. */
+export function summarizeFlows(flows: FlowState, announced: number, { flowspec }: Config): { readonly flows?: FlowStatus } {
+  const peers = flows.counts();
+  if (!flowspec && peers.length === 0 && announced === 0) return {};
+  const refused: Record<string, number> = {};
+  for (const one of peers)
+    for (const [reason, count] of Object.entries(one.refused)) refused[reason] = (refused[reason] ?? 0) + count;
+  const sum = (of: 'enforced' | 'waiting' | 'stale'): number => peers.reduce((all, one) => all + one[of], 0);
+  const counts = { enforced: sum('enforced'), waiting: sum('waiting'), stale: sum('stale'), refused, announced };
+  return { flows: { ...(flowspec ? { at: flowspec.at } : {}), ...counts } };
 }
 
 /** One of them at least. */

@@ -8,6 +8,7 @@ import {
   type Feed,
   type FlowAddAnswer,
   type FlowDeleteAnswer,
+  type FlowPlanAnswer,
   type FlowsAnswer,
   FORMAT_VERSION,
   type GenerationAnswer,
@@ -33,9 +34,10 @@ import { allSets } from '../model/scopes.ts';
 import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
-import { answerFlows } from './answer-flows.ts';
+import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
+import { answerFlowPlan } from './flow-changes.ts';
 import type { OwnFlows } from './own-flows.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
@@ -118,6 +120,7 @@ export class DaemonBackend implements Backend {
           ...(remedy === undefined ? {} : { remedy }),
         })),
       },
+      ...summarizeFlows(state.flows, this.#parts.ownFlows.list().length, config),
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
       ...(verdicts && { events: verdicts }),
@@ -197,6 +200,10 @@ export class DaemonBackend implements Backend {
     const { state, kernel, config } = this.#parts;
     const { rules } = await kernel.status();
     return answerFlows(state.flows, this.#parts.ownFlows.list(), rules, config().flowspec, params);
+  }
+
+  async flowPlan(params: Params<'flow-plan'>): Promise<FlowPlanAnswer> {
+    return answerFlowPlan(this.#parts.state.flows, this.#parts.changes.read(), params);
   }
 
   async flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer> {

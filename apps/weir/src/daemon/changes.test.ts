@@ -75,6 +75,7 @@ function changes(more: Partial<ChangesOptions> = {}): Changes {
       inForce = text;
     },
     lockouts: () => [],
+    flowChanges: () => [],
     flush: async () => report,
     holdImage: (hold) => held.push(hold),
     startTimer: () => undefined,

@@ -53,6 +53,8 @@ export interface ChangesOptions {
   readonly adopt: (config: Config) => Promise<void>;
   /** Traffic of operators and peers that one configuration lets in and another does not, a line each. */
   readonly lockouts: (before: Config, after: Config, ssh: string | undefined) => readonly string[];
+  /** What a configuration makes of the flow rules of peers, in a few words. */
+  readonly flowChanges: (after: Config) => readonly string[];
   /** Cuts the tracked connections that the rules in force would deny; those of an operator (`ssh`) and of peers only where that is allowed. */
   readonly flush: (request: FlushRequest) => Promise<FlushReport>;
   /** Keeps what is loaded at boot as it is until the change is confirmed, or no longer. */
@@ -191,6 +193,11 @@ export class Changes {
     });
   }
 
+  /** The configuration as its files say now. */
+  read(): DaemonConfig {
+    return this.#options.read();
+  }
+
   history(): HistoryAnswer {
     return historyAnswer(this.#options.store);
   }
@@ -260,7 +267,7 @@ export class Changes {
     const fixed = fixedKeys(before, config);
     if (fixed.length > 0)
       throw this.#refuse(`${fixed.join(', ')} cannot change while the daemon runs`, [`restart the daemon to change ${fixed.join(', ')}`]);
-    const changed = describeChanges(before, config);
+    const changed = [...describeChanges(before, config), ...this.#options.flowChanges(config)];
     const waits = deadline !== undefined;
     // What is to come back has to be on disk.
     if (waits && this.#inForce && store.current?.digest !== this.#inForce.digest)

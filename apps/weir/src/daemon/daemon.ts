@@ -26,6 +26,7 @@ import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
 import { readKeptFlows } from './kept-flows.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
+import { describeFlowChanges, flowChanges, flowsInForce } from './flow-changes.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import { OwnFlows } from './own-flows.ts';
 import { settledStatus } from './settled-status.ts';
@@ -187,7 +188,11 @@ export class Daemon {
         return keepFaulty(loaded, earlierConfigs(parts.store, options.readTexts, loaded.digest));
       },
       adopt: (next) => this.#adopt(next),
-      lockouts: (before, after, ssh) => findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state) }),
+      lockouts: (before, after, ssh) => {
+        const flows = { before: flowsInForce(this.#state.flows.list()), after: flowsInForce(this.#state.flows.preview(after)) };
+        return findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state), flows });
+      },
+      flowChanges: (after) => describeFlowChanges(flowChanges(this.#state.flows.list(), this.#state.flows.preview(after))),
       flush: ({ ssh, allowLockout }) => this.#kernel.flush(allowLockout ? [] : lifelines(this.#config, ssh)),
       holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
       startTimer: (generation, left) =>

@@ -45,6 +45,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).flowDelete(params);
   }
 
+  async flowPlan(params: Parameters<Backend['flowPlan']>[0]): ReturnType<Backend['flowPlan']> {
+    return (await this.#ready).flowPlan(params);
+  }
+
   async flows(params: Parameters<Backend['flows']>[0]): ReturnType<Backend['flows']> {
     return (await this.#ready).flows(params);
   }

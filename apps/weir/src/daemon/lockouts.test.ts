@@ -1,6 +1,8 @@
+import { flowOrderKey, flowTreatment, parseFlow, parseFlowAction } from '@weir/bgp/flowspec';
 import type { Lists } from '@weir/filter/eval';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../model/config.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import { loadConfig } from '../sources/config/index.ts';
 import { memoryFiles } from '../sources/yaml/memory-files.ts';
 import { findLockouts } from './lockouts.ts';
@@ -95,5 +97,56 @@ describe('lock-outs by eBPF programs', () => {
     const ssh = '198.51.100.7 40000 192.0.2.254 22';
     const rule = '{ name: ssh, hook: connect, protocol: tcp, destination_ports: 22, action: deny }';
     expect(findLockouts(before, read('{ connect: {} }', rule), { ssh, now: 0, lists: NOBODY })).toEqual([]);
+  });
+});
+
+describe('lock-outs by flow rules', () => {
+  const read = (flowspec: string): Config => {
+    const head = 'bgp: { as: 64512, router_id: 192.0.2.1, peers: [{ name: core, address: 192.0.2.9, as: 64512, source: 192.0.2.254 }] }\n';
+    const { config: found } = loadConfig('weir.yaml', memoryFiles({ 'weir.yaml': `${head}flowspec: ${flowspec}\n` }));
+    if (!found) throw new Error('the configuration has mistakes');
+    return found;
+  };
+  const open = read('{ protected: [192.0.2.254/32], redirects: [{ target: "64512:80", table: 100 }] }');
+  const exposed = read('{ redirects: [{ target: "64512:80", table: 100 }] }');
+  const rows: readonly {
+    readonly name: string;
+    readonly text: string;
+    readonly action: string;
+    readonly before?: Config;
+    readonly after?: Config;
+    readonly want: readonly string[];
+  }[] = [
+    {
+      name: 'what protected the session goes',
+      text: 'flow4 { dst 192.0.2.0/24; }',
+      action: 'discard',
+      want: ['prerouting flow4 { dst 192.0.2.0/24; }'],
+    },
+    { name: 'it is protected as before', text: 'flow4 { dst 192.0.2.0/24; }', action: 'discard', after: open, want: [] },
+    { name: 'it was denied already', text: 'flow4 { dst 192.0.2.0/24; }', action: 'discard', before: exposed, want: [] },
+    { name: 'of others', text: 'flow4 { dst 192.0.2.0/24; proto 17; }', action: 'discard', want: [] },
+    { name: 'a rate is no denial', text: 'flow4 { dst 192.0.2.0/24; }', action: 'rate-packets 1', want: [] },
+    {
+      name: 'what is redirected does not come here',
+      text: 'flow4 { dst 192.0.2.0/24; }',
+      action: 'redirect rt:64512:80',
+      want: ['prerouting flow4 { dst 192.0.2.0/24; } redirect'],
+    },
+    { name: 'peers are never cut off', text: 'flow4 { src 192.0.2.9/32; }', action: 'discard', want: [] },
+  ];
+  test.each(rows)('$name', ({ text, action, before = open, after = exposed, want }) => {
+    const parsed = parseFlow(text);
+    const asked = parseFlowAction(action);
+    if (!parsed.ok || !asked) throw new Error(text);
+    const flow: ActiveFlow = {
+      rule: parsed.rule,
+      order: flowOrderKey(parsed.rule),
+      treatment: flowTreatment([asked], undefined),
+      provenance: { kind: 'flow', peer: 'core', flow: text, pathId: undefined, asPath: [], since: 0, stale: false },
+    };
+    const flows = { before: [flow], after: [flow] };
+    const found = findLockouts(before, after, { ssh: '198.51.100.7 40000 192.0.2.254 22', now: 0, lists: NOBODY, flows });
+    expect(found.map((line) => line.split(' denied by ')[1])).toEqual(want);
   });
 });

@@ -4,10 +4,12 @@ import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/fi
 import type { Hook } from '@weir/filter/scheme';
 import { inNetworkNamespace, SystemError } from '@weir/sys';
 import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
+import { flowStepOf } from '../compile/flows/flow-ref.ts';
 import { judge, UnjudgeableError } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
 import type { EbpfConfig } from '../model/ebpf.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import type { Lifeline } from '../model/flush.ts';
 import type { HookRules } from '../model/rule.ts';
 import { qualifiedName, tenantConfig } from '../model/scopes.ts';
@@ -27,6 +29,8 @@ export interface LockoutContext {
   readonly ssh: string | undefined;
   readonly now: number;
   readonly lists: Lists;
+  /** Flow rules of peers that are in force, and that would be; none when absent. */
+  readonly flows?: { readonly before: readonly ActiveFlow[]; readonly after: readonly ActiveFlow[] } | undefined;
 }
 
 const EPHEMERAL = 50_000;
@@ -41,8 +45,9 @@ export function findLockouts(before: Config, after: Config, context: LockoutCont
 }
 
 function lockoutsOf(lines: readonly Need[], before: Config, after: Config, context: LockoutContext): readonly string[] {
-  const then = judgement(before, context.now);
-  const soon = judgement(after, context.now);
+  const { flows } = context;
+  const then = judgement({ ...before, flows: flows?.before }, context.now);
+  const soon = judgement({ ...after, flows: flows?.after }, context.now);
   return lines.flatMap((line) => {
     const denied = denial(line, soon, after, context);
     if (denied === undefined || denial(line, then, before, context) !== undefined) return [];
@@ -59,7 +64,7 @@ function tenantLockouts(before: Config, after: Config, context: LockoutContext):
     const was = before.tenants.find((one) => one.name === tenant.name);
     const old = was ? tenantConfig(before, was) : { ...own, sets: [], firewall: undefined, policy: undefined };
     const lists: Lists = { has: (list, value) => context.lists.has(qualifiedName(tenant.name, list), value) };
-    return lockoutsOf(lines, old, own, { ...context, lists }).map((text) => `tenant ${tenant.name}: ${text}`);
+    return lockoutsOf(lines, old, own, { ...context, lists, flows: undefined }).map((text) => `tenant ${tenant.name}: ${text}`);
   });
 }
 
@@ -117,11 +122,12 @@ function denial(line: Need, hooks: readonly HookRules[], config: Config, context
     ? [...crossing('in', there, 'new'), ...crossing('out', back, 'established')]
     : [...crossing('out', there, 'new'), ...crossing('in', back, 'established')];
   for (const { hook, way, bytes, state } of crossed) {
-    const rules = hooks.find((one) => one.hook === hook);
     const at = seenBy(hook, way, name, config.ebpf);
-    if (!rules || !at) continue;
-    const denied = denyingRule(rules, Packet.fromNetwork(bytes, { ...at, state }), context);
-    if (denied !== undefined) return `${hook} ${denied}`;
+    if (!at) continue;
+    for (const rules of hooks.filter((one) => one.hook === hook)) {
+      const denied = denyingRule(rules, Packet.fromNetwork(bytes, { ...at, state }), context);
+      if (denied !== undefined) return `${hook} ${denied}`;
+    }
   }
   return undefined;
 }
@@ -159,8 +165,10 @@ function seenBy(hook: Hook, way: Way, name: string | undefined, { xdp, tc }: Ebp
 /** The name of the rule that denies a packet, or that may: what a program of the user's says is not known. */
 function denyingRule(rules: HookRules, seen: Packet, context: LockoutContext): string | undefined {
   try {
-    const { verdict, rule } = judge(rules, seen, { lists: context.lists });
-    return verdict === 'allow' ? undefined : (rule?.name ?? '');
+    const { verdict, rule, effects } = judge(rules, seen, { lists: context.lists });
+    // What a flow rule sends elsewhere does not come here.
+    const redirected = effects.find((effect) => effect.kind === 'marked' && flowStepOf(effect.rule)?.step === 'redirect');
+    return verdict === 'allow' ? redirected?.rule.name : (rule?.name ?? '');
   } catch (error) {
     if (error instanceof UnjudgeableError) return error.rule.name;
     throw error;

@@ -12,6 +12,8 @@ export interface PlanFile {
   readonly changes: readonly string[];
   readonly rules: readonly string[];
   readonly behaviour: readonly string[];
+  /** What becomes of the flow rules that peers announce now; absent where nothing does. */
+  readonly flows?: readonly string[] | undefined;
 }
 
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
@@ -24,6 +26,7 @@ const shape = z.object({
   changes: z.array(z.string()),
   rules: z.array(z.string()),
   behaviour: z.array(z.string()),
+  flows: z.optional(z.array(z.string())),
 });
 
 /** Undefined when the text is no plan. Never throws. */

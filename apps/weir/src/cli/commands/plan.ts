@@ -14,6 +14,7 @@ import { escapeControl } from '../render/escape.ts';
 import { plural } from '../render/units.ts';
 import { type Behaviour, behaviourChanges } from './behaviour.ts';
 import type { PlanFile } from './plan-file.ts';
+import { flowPart, plannedFlows } from './plan-flows.ts';
 
 export interface PlanOptions extends ViewOptions {
   /** Where the plan is written to. */
@@ -28,7 +29,10 @@ const DEFAULT_LIMIT = 50;
 
 /** Compares what is in force with the files as they are now. */
 export async function plan(options: PlanOptions, io: Io): Promise<ExitCode> {
-  const inForce = await withDaemon(options, (client) => client.call('generation', {}));
+  const { inForce, flows } = await withDaemon(options, async (client) => ({
+    inForce: await client.call('generation', {}),
+    flows: await plannedFlows(client, options.limit ?? DEFAULT_LIMIT),
+  }));
   const before = loadConfig(inForce.file, textFiles(new Map(Object.entries(inForce.texts))));
   const after = loadConfig(inForce.file);
   for (const d of after.diagnostics) io.err(`${printDiagnostic(d, after.sources)}\n`);
@@ -41,20 +45,22 @@ export async function plan(options: PlanOptions, io: Io): Promise<ExitCode> {
   const texts: Texts = new Map([...after.sources.values()].map((source) => [source.file, source.text]));
   const rules = parts.flatMap((part) => part.rules);
   const behaviour = { lines: parts.flatMap((part) => part.behaviour.lines), notes: parts.flatMap((part) => part.behaviour.notes) };
+  const digest = digestTexts(texts);
   const made: PlanFile = {
     format_version: 1,
     made: new Date(now).toISOString(),
     base: inForce.digest,
-    digest: digestTexts(texts),
+    digest,
     file: inForce.file,
     changes: describeChanges(before.usable, config),
     rules: parts.flatMap((part) => part.lines),
     behaviour: behaviour.lines,
+    ...flowPart(flows, digest),
   };
   if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(made, undefined, 1)}\n`, { mode: 0o600 });
   if (options.output === 'json') await io.out(`${JSON.stringify(made)}\n`);
   else await io.out(render(made, rules, parts, behaviour.notes, options));
-  const changes = made.base !== made.digest && (made.changes.length > 0 || made.rules.length > 0);
+  const changes = made.base !== made.digest && made.changes.length + made.rules.length + (made.flows?.length ?? 0) > 0;
   return changes && options.detailed ? EXIT.finding : EXIT.ok;
 }
 
@@ -124,6 +130,7 @@ function render(
     ...(made.behaviour.length === 0
       ? []
       : [palette.dim('connections that are there go on, unless weir apply --flush-states cuts those that would be denied')]),
+    ...(made.flows ?? []).map((line) => `  ${(colour[line.charAt(0)] ?? palette.dim)(escapeControl(line))}`),
     ...notes.map((line) => palette.dim(escapeControl(line))),
     ...(out === undefined ? [] : [`written to ${out}: weir apply ${out}`]),
   ];

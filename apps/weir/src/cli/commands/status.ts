@@ -3,6 +3,7 @@ import type {
   EbpfSummary,
   EventCounts,
   ExabgpSummary,
+  FlowStatus,
   LatencySummary,
   StatusAnswer,
   TenantSummary,
@@ -42,6 +43,7 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }
   if (s.exabgp) out.push(...exabgpLines(s.exabgp, p));
+  if (s.flows) row('flows', flowsText(s.flows, p));
   const members = s.sets.reduce((sum, set) => sum + set.members, 0);
   row('sets', `${s.sets.length}, with ${plural(members, 'member')}`);
   const k = s.kernel;
@@ -69,6 +71,22 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
       if (line !== '') out.push(`           ${escapeControl(line.replaceAll('\t', '  '))}`);
   }
   return out.map((line) => `${line}\n`).join('');
+}
+
+/** Flow rules of peers, and of our own. */
+function flowsText({ at, enforced, waiting, stale, refused, announced }: FlowStatus, p: Palette): string {
+  const where = at === undefined ? 'not enforced here (flowspec is not configured)' : `${plural(enforced, 'rule')} enforced at ${at}`;
+  const reasons = Object.entries(refused).filter(([, count]) => count > 0);
+  const parts = [
+    where,
+    ...(waiting > 0 ? [`${waiting} waiting`] : []),
+    ...(stale > 0 ? [`${stale} stale`] : []),
+    ...(reasons.length > 0
+      ? [p.yellow(`refused: ${reasons.map(([reason, count]) => `${count} ${escapeControl(reason)}`).join(', ')}`)]
+      : []),
+    ...(announced > 0 ? [`${announced} announced`] : []),
+  ];
+  return parts.join('; ');
 }
 
 /** What ExaBGP hands over, and what of it could not be read. */

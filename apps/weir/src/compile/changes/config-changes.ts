@@ -1,4 +1,5 @@
 import type { Config, Peer } from '../../model/config.ts';
+import type { FlowConfig } from '../../model/flow.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Tenant } from '../../model/tenant.ts';
 
@@ -18,10 +19,24 @@ export function describeChanges(before: Config, after: Config): readonly string[
   out.push(...scopeChanges(before, after));
   out.push(...tenantChanges(before.tenants, after.tenants));
   if (!same(bare(before.ebpf), bare(after.ebpf))) out.push('ebpf changed');
+  out.push(...flowspecChanges(before.flowspec, after.flowspec));
   if (!same(before.observe, after.observe)) out.push('observe changed');
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;
+}
+
+/** By key, with both values where they are short. */
+function flowspecChanges(before: FlowConfig | undefined, after: FlowConfig | undefined): readonly string[] {
+  if (!before || !after) return before === after ? [] : [`flowspec ${after ? 'added' : 'removed'}`];
+  const [was, is] = [before, after].map((one) => new Map(Object.entries(one).map(([key, value]): [string, unknown] => [key, bare(value)])));
+  const keys = new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])]);
+  return [...keys].flatMap((key) => {
+    const [a, b] = [was?.get(key), is?.get(key)];
+    if (key === 'span' || same(a, b)) return [];
+    const name = `flowspec.${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`;
+    return [typeof a === 'object' || typeof b === 'object' ? `${name} changed` : `${name} ${String(a)} -> ${String(b)}`];
+  });
 }
 
 function scopeChanges(before: Scope, after: Scope): readonly string[] {

@@ -1,5 +1,7 @@
+import { prefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../model/config.ts';
+import type { FlowConfig } from '../../model/flow.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { HookRules, Rule } from '../../model/rule.ts';
 import { testRule } from '../test-rule.ts';
@@ -62,6 +64,8 @@ describe('policies in a few words', () => {
       ...more,
     } as unknown as Policy,
   });
+  const flows = (more: Partial<FlowConfig>): Config =>
+    ({ ...bare, flowspec: { at: 'prerouting', protected: [], sampleRate: 100, ...more } }) as unknown as Config;
   const many = (count: number): Partial<PolicyRule>[] => Array.from({ length: count }, (_, i) => ({ name: `r${i}` }));
   const rows: readonly { readonly name: string; readonly before: Config; readonly after: Config; readonly want: readonly string[] }[] = [
     { name: 'added', before: bare, after: policy([{ name: 'a' }]), want: ['policy added', 'rule a added'] },
@@ -78,6 +82,13 @@ describe('policies in a few words', () => {
       before: policy([{ name: 'a' }, { name: 'b' }]),
       after: policy([{ name: 'b' }, { name: 'a' }]),
       want: ['order of the rules'],
+    },
+    { name: 'flow rules', before: bare, after: flows({}), want: ['flowspec added'] },
+    {
+      name: 'keys of flow rules',
+      before: flows({}),
+      after: flows({ at: 'xdp', protected: [prefix('192.0.2.0/24')], sampleRate: 5 }),
+      want: ['flowspec.at prerouting -> xdp', 'flowspec.protected changed', 'flowspec.sample_rate 100 -> 5'],
     },
     { name: 'many', before: policy([]), after: policy(many(21)), want: ['21 rules added'] },
   ];
