@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Lab } from '../lab/index.ts';
 import { Bed, type BedOptions } from './bed.ts';
 import type { Built } from './built.ts';
-import { FLAG_FIELDS, INT_FIELDS, SLICES, STATE_FIELDS } from './generate/atoms.ts';
+import { FLAG_FIELDS, FRAGMENT_FLAGS, INT_FIELDS, SLICES, STATE_FIELDS } from './generate/atoms.ts';
 import { type EffectRules, Loader } from './loaded.ts';
 import { type Difference, type RunResult, run, type Seen } from './run.ts';
 import { printDifference, Shrinker } from './shrink.ts';
@@ -100,7 +100,7 @@ describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
       'cidr(ip.src)',
       'cidr(ip.dst)',
       'ip.proto',
-      'ip.frag',
+      ...FRAGMENT_FLAGS,
       'iif.name',
       'oif.name',
     ];

@@ -46,6 +46,7 @@ function masked(load: Expression, mask: readonly number[]): Expression[] {
   ];
 }
 
+const FRAGMENT_WORD = { load: { kind: 'exthdr', of: 'ipv6', type: 44, offset: 2, length: 2, dreg: VALUE }, length: 2 } as const;
 const frag = { kind: 'exthdr', of: 'ipv6', type: 44, dreg: SCRATCH } as const;
 
 /**
@@ -161,12 +162,9 @@ const PROBES: readonly Probe[] = [
   field('ip.id', V4, at('network', 4, 2)),
   field('ip.frag_offset', V4, at('network', 6, 2), (octets) => number(octets) & 0x1fff),
   field('ip.frag', V4, at('network', 6, 2), (octets) => (number(octets) & 0x3fff) !== 0),
-  field(
-    'ip.frag',
-    V6,
-    { load: { kind: 'exthdr', of: 'ipv6', type: 44, offset: 2, length: 2, dreg: VALUE }, length: 2 },
-    (octets) => (number(octets) & 0xfff9) !== 0,
-  ),
+  field('ip.frag', V6, FRAGMENT_WORD, (octets) => (number(octets) & 0xfff9) !== 0),
+  field('ip6.frag_offset', V6, FRAGMENT_WORD, (octets) => number(octets) >> 3),
+  field('ip6.frag_more', V6, FRAGMENT_WORD, (octets) => (number(octets) & 1) !== 0),
   field(
     'ip.opt.type',
     [

@@ -41,6 +41,7 @@ const INTS: readonly (readonly [string, number])[] = [
   ['ip.frag_offset', 8191],
   ['ip.opt.type', 255],
   ['ip6.flow_label', 0xfffff],
+  ['ip6.frag_offset', 8191],
   ['ip6.next_header', 255],
   ['icmp.type', 255],
   ['icmp.code', 255],
@@ -75,7 +76,7 @@ export function randomLiteral(random: Random, lists: readonly string[] = []): Ex
     case 3:
       return x.ip(random.pick(['ip.src', 'ip.dst']), addresses(random));
     case 4:
-      return x.flag(random.pick([...FLAGS, ...STATES, 'ip.frag']));
+      return x.flag(random.pick([...FLAGS, ...STATES, 'ip.frag', 'ip6.frag_more']));
     case 5:
       return x.bytes('ip.proto', some(random, ['tcp', 'udp', 'icmp', 'icmpv6', 'gre', 'esp', 'sctp', 'ah', 'ospf']));
     case 6:

@@ -42,6 +42,7 @@ export const INT_FIELDS: readonly IntField[] = [
   { name: 'ip.opt.type', bits: 8, usual: [0, 1, 7, 68, 131, 148] },
   { name: 'ip.proto.num', bits: 8, usual: [1, 6, 17, 47, 50, 51, 58, 59, 132, 0, 44, 60] },
   { name: 'ip6.flow_label', bits: 20, usual: [0, 1, 0xfffff] },
+  { name: 'ip6.frag_offset', bits: 13, usual: [0, 1, 2, 100] },
   { name: 'ip6.next_header', bits: 8, usual: [0, 6, 17, 43, 44, 51, 58, 60] },
   { name: 'icmp.type', bits: 8, usual: [0, 3, 8, 11] },
   { name: 'icmp.code', bits: 8, usual: [0, 1, 3, 4] },
@@ -66,6 +67,7 @@ const UID: IntField = { name: 'process.uid', bits: 32, usual: [0, 1, 1000] };
 export const FLAG_FIELDS: readonly string[] = ['ack', 'cwr', 'ecn', 'fin', 'push', 'reset', 'syn', 'urg'].map(
   (flag) => `tcp.flags.${flag}`,
 );
+export const FRAGMENT_FLAGS: readonly string[] = ['ip.frag', 'ip6.frag_more'];
 export const STATE_FIELDS: readonly string[] = ['ct.established', 'ct.related', 'ct.new', 'ct.invalid'];
 /** ntp.valid and the like look further into a packet than nf_tables does. */
 export const SLICES: readonly string[] = ['ip', 'ip6', 'tcp', 'udp', 'icmp', 'icmpv6', 'sctp', 'gre', 'esp'];
@@ -80,7 +82,7 @@ export function makeAtom(random: Random, context: AtomContext): Node {
   if (kind < 11) return intAtom(random, context, random.pick(INT_FIELDS));
   if (kind < 15) return ipAtom(random, context);
   if (kind < 17) return flag(random.pick(FLAG_FIELDS));
-  if (kind === 17) return flag('ip.frag');
+  if (kind === 17) return flag(random.pick(FRAGMENT_FLAGS));
   if (kind < 20) return protocolAtom(random);
   if (kind < 22 && context.hook === 'output' && random.below(3) === 0) return intAtom(random, context, UID);
   if (kind === 20) return interfaceAtom(random, context);
@@ -95,7 +97,7 @@ function headerAtom(random: Random, context: AtomContext): Node {
   const kind = random.below(12);
   if (kind < 4) return intAtom(random, context, random.pick(HEADER_FIELDS));
   if (kind < 7) return ipAtom(random, context);
-  if (kind === 7) return flag('ip.frag');
+  if (kind === 7) return flag(random.pick(FRAGMENT_FLAGS));
   if (kind < 10) return protocolAtom(random);
   return kind === 10 ? interfaceAtom(random, context) : sliceAtom(random, context, random.pick(['ip', 'ip6']));
 }
@@ -262,7 +264,7 @@ export function focuses(context: AtomContext): readonly (readonly [string, Part]
     ]),
     ...(conntrack && !headers ? STATE_FIELDS : []).map((name): [string, Part] => [name, () => flag(name)]),
     ...ints(headers ? HEADER_FIELDS : INT_FIELDS),
-    ...(headers ? ['ip.frag'] : ['ip.frag', ...FLAG_FIELDS]).map((name): [string, Part] => [name, () => flag(name)]),
+    ...(headers ? FRAGMENT_FLAGS : [...FRAGMENT_FLAGS, ...FLAG_FIELDS]).map((name): [string, Part] => [name, () => flag(name)]),
     ...['ip.src', 'ip.dst'].flatMap((name): [string, Part][] => [
       [name, (r, c) => ipAtomOf(r, c, name, r.below(9))],
       [`cidr(${name})`, (r, c) => ipAtomOf(r, c, name, 9)],

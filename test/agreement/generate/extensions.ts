@@ -1,5 +1,6 @@
 import { Writer } from '@weir/wire/bytes';
 import type { Random } from '../../e2e/random.ts';
+import type { Hints } from './hints.ts';
 
 /** An IPv6 extension header; its first octet, the next header, is still to be written. */
 export interface Extension {
@@ -15,7 +16,12 @@ const PLAIN = [60, 60, ROUTING, 0] as const;
 const LATER = [ROUTING, FRAGMENT, AUTHENTICATION, 60, 60, 135, 139, 140, 0] as const;
 
 /** None, mostly; else up to three, now and then with a length that is not theirs. Without `fragmentId` no fragment headers; with `longChains` sometimes a great many. */
-export function makeExtensions(random: Random, fragmentId: (() => number) | undefined, longChains = false): readonly Extension[] {
+export function makeExtensions(
+  random: Random,
+  hints: Hints,
+  fragmentId: (() => number) | undefined,
+  longChains = false,
+): readonly Extension[] {
   if (random.below(3) > 0) return [];
   const out: Extension[] = [];
   if (longChains && random.below(20) === 0)
@@ -26,14 +32,14 @@ export function makeExtensions(random: Random, fragmentId: (() => number) | unde
   for (let count = random.below(3); count >= 0; count--) {
     const kind = random.pick(out.length === 0 ? FIRST : LATER);
     if (kind !== FRAGMENT) out.push({ kind, bytes: options(random, kind) });
-    else if (fragmentId) out.push({ kind, bytes: fragment(random, fragmentId()) });
+    else if (fragmentId) out.push({ kind, bytes: fragment(random, hints, fragmentId()) });
   }
   return out;
 }
 
 /** RFC 8200 section 4.5: { next 1 · reserved 1 · offset 13 bits, reserved 2, more 1 · id 4 }. */
-function fragment(random: Random, id: number): Uint8Array {
-  const offset = random.below(2) === 0 ? 0 : random.below(200) << 3;
+function fragment(random: Random, hints: Hints, id: number): Uint8Array {
+  const offset = random.below(2) === 0 ? 0 : hints.int(random, 'ip6.frag_offset', 13, [1, 2, 100, random.below(200)]) << 3;
   const reserved = random.below(8) === 0 ? 6 : 0;
   return new Writer(8)
     .u16(0)

@@ -126,7 +126,7 @@ export class PacketMaker {
   #ipv6(hints: Hints, flow: PacketFlow | undefined): Uint8Array {
     const random = this.#random;
     const segment = this.#segment(6, hints, flow);
-    const headers = makeExtensions(random, this.#options.wholeTrains ? undefined : () => this.#train++, this.#options.longChains);
+    const headers = makeExtensions(random, hints, this.#options.wholeTrains ? undefined : () => this.#train++, this.#options.longChains);
     const kinds = [...headers.map((header) => header.kind), random.below(40) === 0 ? 59 : segment.protocol];
     const w = new Writer(160);
     w.u32((6 << 28) | (this.#tos(hints) << 20) | hints.int(random, 'ip6.flow_label', 20, [0, 1, 0xfffff]));

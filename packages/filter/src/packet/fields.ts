@@ -67,15 +67,20 @@ function totalLength(packet: Packet): number | undefined {
 }
 
 function fragmented(packet: Packet): boolean | undefined {
-  const { headers, bytes } = packet;
+  const { headers } = packet;
   if (headers.family === undefined) return undefined;
   if (headers.family === 4) {
     const field = word(packet, 4, 6);
     return field === undefined ? undefined : (field & 0x3fff) !== 0;
   }
-  const at = findFragment(bytes, headers);
   // An atomic fragment (RFC 6946) is whole.
-  return at !== undefined && ((u16At(bytes, at + 2, headers.end) ?? 0) & 0xfff9) !== 0;
+  return ((fragmentWord(packet) ?? 0) & 0xfff9) !== 0;
+}
+
+/** { offset 13 bits · reserved 2 · more 1 } of the first fragment header (RFC 8200 section 4.5). */
+function fragmentWord({ headers, bytes }: Packet): number | undefined {
+  const at = findFragment(bytes, headers);
+  return at === undefined ? undefined : u16At(bytes, at + 2, headers.end);
 }
 
 function firstOption(packet: Packet): number | undefined {
@@ -181,6 +186,20 @@ export const FIELDS: ReadonlyMap<string, Getter> = new Map<string, Getter>([
     ({ headers, bytes }) => {
       const first = headers.family === 6 ? u32At(bytes, headers.network, headers.end) : undefined;
       return first === undefined ? undefined : first & 0xfffff;
+    },
+  ],
+  [
+    'ip6.frag_offset',
+    (p) => {
+      const field = fragmentWord(p);
+      return field === undefined ? undefined : field >> 3;
+    },
+  ],
+  [
+    'ip6.frag_more',
+    (p) => {
+      const field = fragmentWord(p);
+      return field === undefined ? undefined : (field & 1) !== 0;
     },
   ],
   ['ip6.next_header', (p) => octet(p, undefined, 6)],

@@ -108,6 +108,8 @@ function expected(d: PacketDescription): Readonly<Record<string, FieldValue | un
     'ip.id': v4 ? d.id : undefined,
     'ip6.flow_label': d.flowLabel,
     'ip.frag_offset': v4 ? offset : undefined,
+    'ip6.frag_offset': v4 ? undefined : first ? (first.kind === 'fragment' ? first.offset : undefined) : fragment?.offset,
+    'ip6.frag_more': v4 ? undefined : first ? first.kind === 'fragment' && first.more : fragment?.more,
     'ip.frag': v4 || !first ? offset !== 0 || fragment?.more === true : first.kind === 'fragment' && first.more,
     'ip.opt.type': v4 && d.options && d.options.length > 0 ? d.options[0] : undefined,
     'ip.proto.num': IP_PROTOCOLS[name],
@@ -216,6 +218,7 @@ it('every field of the scheme is read, but those that need a table', () => {
     { ...base, transport: { kind: 'sctp', ...port } },
     { ...base, transport: { kind: 'icmp', type: 8, code: 0 } },
     { ...base6, transport: { kind: 'icmp', type: 128, code: 0 } },
+    { ...base6, fragment: { offset: 1, more: true }, transport: { kind: 'raw', protocol: 17 } },
   ] satisfies PacketDescription[]) {
     const packet = Packet.fromNetwork(buildPacket(description), context);
     for (const name of names) if (packet.field(name) !== undefined) seen.add(name);

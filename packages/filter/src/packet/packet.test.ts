@@ -294,7 +294,29 @@ describe('what nf_tables cannot load is missing', () => {
     {
       name: 'a later fragment of IPv6',
       of: { ...v6, fragment: { offset: 2, more: false }, transport: data },
-      fields: { 'ip.proto.num': 17, 'udp.dstport': undefined, 'ip.frag': true },
+      fields: {
+        'ip.proto.num': 17,
+        'udp.dstport': undefined,
+        'ip.frag': true,
+        'ip.frag_offset': undefined,
+        'ip6.frag_offset': 2,
+        'ip6.frag_more': false,
+      },
+    },
+    {
+      name: 'the first of two fragment headers says where in the packet it is',
+      of: { ...v6, extensions: [{ kind: 'fragment', offset: 0, more: true }], fragment: { offset: 3, more: false }, transport: data },
+      fields: { 'ip.frag': true, 'ip6.frag_offset': 0, 'ip6.frag_more': true },
+    },
+    {
+      name: 'a fragment header that ends before its offset',
+      of: { ...v6, fragment: { offset: 3, more: true }, transport: data, cut: 43 },
+      fields: { 'ip.frag': false, 'ip6.frag_offset': undefined, 'ip6.frag_more': undefined },
+    },
+    {
+      name: 'no fragment header',
+      of: { ...v6, transport: udp },
+      fields: { 'ip.frag': false, 'ip6.frag_offset': undefined, 'ip6.frag_more': undefined },
     },
     {
       name: 'a later fragment of IPv6 that goes on with an extension',
@@ -309,7 +331,7 @@ describe('what nf_tables cannot load is missing', () => {
     {
       name: 'an atomic fragment is whole',
       of: { ...v6, fragment: { offset: 0, more: false }, transport: udp },
-      fields: { 'ip.frag': false, 'udp.dstport': 9 },
+      fields: { 'ip.frag': false, 'udp.dstport': 9, 'ip6.frag_offset': 0, 'ip6.frag_more': false },
     },
     {
       name: 'a fragment header behind AH',
@@ -321,7 +343,7 @@ describe('what nf_tables cannot load is missing', () => {
         ],
         transport: udp,
       },
-      fields: { 'ip.frag': true, 'ip.proto.num': 51 },
+      fields: { 'ip.frag': true, 'ip.proto.num': 51, 'ip6.frag_offset': 3, 'ip6.frag_more': true },
     },
     {
       name: 'an extension header that is cut',

@@ -42,6 +42,8 @@ int('ip.frag_offset', 13, { family: 4, doc: 'fragment offset in units of 8 octet
 add('ip.frag', BOOL, { doc: 'part of a fragmented packet' });
 int('ip.opt.type', 8, { family: 4, doc: 'type of the first option (IPv4)' });
 int('ip6.flow_label', 20, { family: 6, doc: 'flow label' });
+int('ip6.frag_offset', 13, { family: 6, doc: 'offset in the first fragment header in units of 8 octets (IPv6)' });
+add('ip6.frag_more', BOOL, { family: 6, doc: 'more fragments follow, by the first fragment header (IPv6)' });
 int('ip6.next_header', 8, { family: 6, doc: 'next header of the fixed header' });
 int('icmp.type icmp.code', 8, { family: 4, protocol: ICMP });
 int('icmpv6.type icmpv6.code', 8, { family: 6, protocol: ICMPV6 });

@@ -35,14 +35,17 @@ export function packetAt(universe: Universe, point: Point): ConcretePacket {
   };
   const asks = (key: string): boolean => universe.index.has(key);
   const protocol = number(PROTOCOL);
-  const offset = number('ip.frag_offset') ?? 0;
-  const parts = number('ip.frag') === 1 || offset > 0;
+  const said = { offset: number(universe.family === 4 ? 'ip.frag_offset' : 'ip6.frag_offset'), more: number('ip6.frag_more') };
+  const offset = said.offset ?? 0;
+  const parts = number('ip.frag') === 1 || offset > 0 || said.more === 1 || (universe.family === 6 && said.offset !== undefined);
   // Fields of the layer-4 header that the packet must not have: it is a later part of a packet, or ends before them.
   const away = Object.entries(OFFSETS[protocol ?? -1] ?? {}).filter(([key]) => asks(key) && value(key) === undefined);
-  const later = offset > 0 || (universe.family === 6 && parts && away.length > 0);
+  const apart = away.length > 0 || (said.more === 0 && number('ip.frag') === 1);
+  const later = offset > 0 || (universe.family === 6 && said.offset === undefined && parts && apart);
+  const whole = universe.family === 6 && offset === 0 && number('ip.frag') === 0;
   const option = number('ip.opt.type');
-  const said = number('ip.hdr_len') ?? 5;
-  const words = universe.family === 6 ? 10 : Math.max(option === undefined ? 5 : 6, said);
+  const length = number('ip.hdr_len') ?? 5;
+  const words = universe.family === 6 ? 10 : Math.max(option === undefined ? 5 : 6, length);
   const octets = optionOctets(words, universe.family, option);
   const payload = new Uint8Array(payloadLength(universe, point, value, words, protocol));
   const transport = transportOf(protocol ?? 59, number, payload, later);
@@ -58,11 +61,11 @@ export function packetAt(universe: Universe, point: Point): ConcretePacket {
     options: octets,
     flowLabel: number('ip6.flow_label'),
     extensions,
-    fragment: parts ? { offset: later && offset === 0 ? 1 : offset, more: true } : undefined,
+    fragment: parts ? { offset: later && offset === 0 ? 1 : offset, more: said.more === undefined ? !whole : said.more === 1 } : undefined,
     transport,
     cut: ends,
   };
-  return { description: protocol === undefined ? broken(description, said) : description, context: contextOf(value, number) };
+  return { description: protocol === undefined ? broken(description, length) : description, context: contextOf(value, number) };
 }
 
 /** The same packet with headers that contradict themselves, so that it has no protocol. */

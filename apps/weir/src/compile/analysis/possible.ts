@@ -42,6 +42,8 @@ interface Traits {
   readonly protocol: number;
   readonly offset: number | undefined;
   readonly fragment: number | undefined;
+  /** Of IPv6: more fragments follow. */
+  readonly more: number | undefined;
   readonly words: number | undefined;
   readonly option: number | undefined;
   /** Axes that belong to some protocols. */
@@ -104,6 +106,8 @@ function* chooseOption(universe: Universe, known: Traits, box: Box, point: numbe
 /** `later`: a part of a fragmented packet that is not the first. */
 function chooseFragment(universe: Universe, known: Traits, box: Box, point: number[], later: boolean): boolean {
   const { offset, fragment } = known;
+  if (universe.family === 6 && (offset !== undefined || known.more !== undefined))
+    return PARTS.some((part) => (part.offset === 'later') === later && chooseHeader6(universe, known, box, point, part));
   if (fragment !== undefined) {
     const flags = box[fragment] ?? NOTHING;
     const not = universe.axes[fragment]?.segments([{ from: 0, to: 1 }]) ?? NOTHING;
@@ -125,6 +129,39 @@ function chooseFragment(universe: Universe, known: Traits, box: Box, point: numb
       point[offset] = some;
     }
   }
+  return true;
+}
+
+/** What the fragment header of an IPv6 packet can say, the most usual first. Whether the packet is a fragment follows from it (RFC 6946). */
+const PARTS = [
+  { offset: 'missing', more: 0, fragment: 0 },
+  { offset: 'first', more: 1, fragment: 1 },
+  { offset: 'first', more: 0, fragment: 0 },
+  { offset: 'later', more: 0, fragment: 1 },
+  { offset: 'later', more: 1, fragment: 1 },
+] as const;
+
+function chooseHeader6(universe: Universe, known: Traits, box: Box, point: number[], part: (typeof PARTS)[number]): boolean {
+  for (const [place, value] of [
+    [known.fragment, part.fragment],
+    [known.more, part.more],
+  ] as const) {
+    if (place === undefined) continue;
+    const segment = at(universe.axes[place]?.segments([{ from: value, to: value + 1 }]) ?? NOTHING, 0);
+    if (!hasNumber(box[place] ?? NOTHING, segment)) return false;
+    point[place] = segment;
+  }
+  if (known.offset === undefined) return true;
+  const runs = box[known.offset] ?? NOTHING;
+  const axis = universe.axes[known.offset];
+  const fits = (segment: number): boolean => {
+    const stretch = axis?.segment(segment);
+    if (segment === 0 || stretch === undefined) return segment === 0 && part.offset === 'missing';
+    return part.offset === 'first' ? stretch.from === 0 : part.offset === 'later' && Number(stretch.to ?? 2) > 1;
+  };
+  const segment = [...segmentsIn(runs, [])].find(fits);
+  if (segment === undefined) return false;
+  point[known.offset] = segment;
   return true;
 }
 
@@ -213,8 +250,9 @@ function traitsOf(universe: Universe): Traits {
   const { axes, index } = universe;
   const made: Traits = {
     protocol: index.get(PROTOCOL) ?? 0,
-    offset: index.get('ip.frag_offset'),
+    offset: index.get(universe.family === 4 ? 'ip.frag_offset' : 'ip6.frag_offset'),
     fragment: index.get('ip.frag'),
+    more: index.get('ip6.frag_more'),
     words: index.get('ip.hdr_len'),
     option: index.get('ip.opt.type'),
     layered: axes.flatMap((axis, i) => (axis.spec.protocols === undefined ? [] : [i])),

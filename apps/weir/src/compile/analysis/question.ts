@@ -154,7 +154,8 @@ function askFlag(name: string, family: 4 | 6): Question | undefined {
     const axis: AxisSpec = { key: 'ct', kind: 'number', min: 0, end: STATES.length, optional: false, protocols: undefined };
     return question(axis, [{ from: state, to: state + 1 }]);
   }
-  if (name === 'ip.frag') return question({ ...atomAxis('ip.frag'), kind: 'number' }, TRUE);
+  if (name === 'ip6.frag_more' && family === 4) return { kind: 'constant', value: false };
+  if (name === 'ip.frag' || name === 'ip6.frag_more') return question({ ...atomAxis(name), kind: 'number' }, TRUE);
   return undefined;
 }
 

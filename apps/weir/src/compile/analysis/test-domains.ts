@@ -183,6 +183,9 @@ const headers: Domain = {
     flagTest('ip.frag'),
     intTest('ip.frag_offset', [0, 0]),
     intTest('ip.frag_offset', [1, 8191]),
+    intTest('ip6.frag_offset', [0, 0]),
+    intTest('ip6.frag_offset', [1, 8191]),
+    flagTest('ip6.frag_more'),
     intTest('ip.opt.type', [148, 148]),
     intTest('ip.hdr_len', [5, 5]),
     intTest('ip.hdr_len', [6, 15]),
@@ -200,10 +203,12 @@ const headers: Domain = {
     ],
     [...[22, 80].flatMap((d) => [0, 2, 16, 18].map((f) => tcp(1, d, f))), udp(1, 80), cutTcp(0, 0), cutTcp(4, 80), cutTcp(4, 22)],
     [0, 1, 40, 41].flatMap((tos) =>
-      [undefined, { offset: 0, more: true }, { offset: 9, more: false }].flatMap((fragment) => [
-        ...[undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
-        { tos, fragment, wrong: { headerLength: 4 } },
-      ]),
+      [undefined, { offset: 0, more: true }, { offset: 9, more: false }, { offset: 9, more: true }, { offset: 0, more: false }].flatMap(
+        (fragment) => [
+          ...[undefined, new Uint8Array([148, 4, 0, 0]), new Uint8Array([1, 1, 1, 1])].map((options) => ({ tos, fragment, options })),
+          { tos, fragment, wrong: { headerLength: 4 } },
+        ],
+      ),
     ),
   ),
 };

@@ -34,6 +34,8 @@ const KNOWN: ReadonlySet<string> = new Set([
   'ip.proto.num',
   'ip.frag',
   'ip.frag_offset',
+  'ip6.frag_offset',
+  'ip6.frag_more',
   'ct.new',
   'ct.established',
   'ct.related',

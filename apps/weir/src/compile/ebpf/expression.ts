@@ -122,7 +122,7 @@ function emitTest(context: ExpressionContext, test: Test, branch: Branch, span: 
     }
     case 'flag': {
       const name = test.operand.kind === 'field' ? test.operand.name : undefined;
-      if (name === 'ip.frag') {
+      if (name === 'ip.frag' || name === 'ip6.frag_more') {
         emitBits(asm, factOf(context, test.operand, span), 1, branch);
         return;
       }

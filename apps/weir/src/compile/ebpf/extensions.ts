@@ -137,6 +137,22 @@ export function emitExtensions(asm: RuleAssembler, place: Place, mayGoto: boolea
 
 /** r1: 1 where the first fragment header of an IPv6 packet, also behind AH, says that there is more than this; else 0. r8 and r9 are kept. */
 export function emitIsFragment6(asm: RuleAssembler, place: Place, mayGoto: boolean): void {
+  // An atomic fragment (RFC 6946) is whole.
+  const made = (): unknown => asm.alu('r1', '&=', 0xfff9).alu('r1', '+=', 0xffff).alu('r1', '>>=', 16);
+  emitFirstFragment(asm, place, mayGoto, { made, missing: 0 });
+}
+
+/** r1: what is made of the offset and flags of that header, which are in r1; MISSING where there is none. */
+export function emitFragment6(make: (asm: RuleAssembler) => unknown): (asm: RuleAssembler, place: Place, mayGoto: boolean) => void {
+  return (asm, place, mayGoto) => emitFirstFragment(asm, place, mayGoto, { made: () => make(asm), missing: MISSING });
+}
+
+function emitFirstFragment(
+  asm: RuleAssembler,
+  place: Place,
+  mayGoto: boolean,
+  { made, missing }: { readonly made: () => unknown; readonly missing: number },
+): void {
   const end = asm.label('fragment header looked for');
   const none = asm.label('no fragment');
   const kept = STACK.scratch + 8;
@@ -147,15 +163,15 @@ export function emitIsFragment6(asm: RuleAssembler, place: Place, mayGoto: boole
     steps: STACK.work,
     mayGoto,
     overAuthentication: true,
-    // An atomic fragment (RFC 6946) is whole.
-    fragment: () => asm.alu('r1', '&=', 0xfff9).alu('r1', '+=', 0xffff).alu('r1', '>>=', 16).goto(end),
+    fragment: () => {
+      made();
+      asm.goto(end);
+    },
     walked: none,
     none,
   });
-  // 0, in a way that the verifier does not know.
-  asm.place(none).load('r1', 'u64', 'r10', STACK.length).mov('r2', 'r1').alu('r2', '^=', -1).alu('r1', '&=', 'r2').alu('r1', '&=', 1);
-  asm
-    .place(end)
-    .load(PROTOCOL, 'u64', 'r10', kept)
-    .load(TRANSPORT_AT, 'u64', 'r10', kept + 8);
+  asm.place(none).mov('w1', missing);
+  // Whatever it is, the verifier is to know nothing of it: it would go through all that follows for each of the ways.
+  asm.place(end).load('r2', 'u64', 'r10', STACK.length).mov('r3', 'r2').alu('r3', '^=', -1).alu('r2', '&=', 'r3').alu('r1', '^=', 'r2');
+  asm.load(PROTOCOL, 'u64', 'r10', kept).load(TRANSPORT_AT, 'u64', 'r10', kept + 8);
 }

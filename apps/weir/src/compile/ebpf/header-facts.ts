@@ -1,5 +1,5 @@
 import type { Operand } from '@weir/filter/ir';
-import { emitIsFragment6 } from './extensions.ts';
+import { emitFragment6, emitIsFragment6 } from './extensions.ts';
 import { MISSING, MISSING_WIDE_BIT, NETWORK_AT, type Place, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from './layout.ts';
 import { copyOctets, signMask, zeroMask } from './read-packet.ts';
 
@@ -125,6 +125,8 @@ export const HEADER_FACTS: ReadonlyMap<string, EmitFact> = new Map<string, EmitF
   ['ip.opt.type', firstOption],
   ['ip.frag', fragmented],
   ['ip6.flow_label', network(undefined, { at: 0, size: 'u32', make: and(0xfffff) })],
+  ['ip6.frag_offset', emitFragment6((asm) => asm.alu('r1', '>>=', 3))],
+  ['ip6.frag_more', emitFragment6((asm) => asm.alu('r1', '&=', 1))],
   ['ip6.next_header', network(undefined, u8(6))],
   ['icmp.type', transport(ICMP, u8(0), 4)],
   ['icmp.code', transport(ICMP, u8(1), 4)],

@@ -98,9 +98,22 @@ describe('the packets of a flow rule', () => {
     expect([of(0x12345678), of(0x12345679)].map((packet) => evaluate(expression, packet, NO_LISTS))).toEqual([true, false]);
   });
 
-  test('which fragment of an IPv6 packet it is cannot be told', () => {
-    expect(lowerFlow(active('flow6 { fragment first_fragment; }', DISCARD), OPTIONS)).toMatchObject({ kind: 'refused' });
-    expect(lowerFlow(active('flow6 { fragment is_fragment || first_fragment; }', DISCARD), OPTIONS)).toMatchObject({ kind: 'rules' });
+  const word = (offset: number, more: boolean): Packet =>
+    Packet.fromNetwork(
+      buildPacket({ ...V6, fragment: { offset, more }, transport: { kind: 'raw', protocol: 17, payload: new Uint8Array(16) } }),
+    );
+  test.each([
+    { text: 'is_fragment', want: [2, 3] },
+    { text: 'first_fragment', want: [1] },
+    { text: 'last_fragment', want: [3] },
+    { text: '!is_fragment && !first_fragment', want: [0, 4, 5] },
+    { text: 'is_fragment || first_fragment', want: [1, 2, 3] },
+  ])('which fragment of an IPv6 packet it is: $text', ({ text, want }) => {
+    const expression = flowExpr(flow(`flow6 { fragment ${text}; }`));
+    // Without a header, the first, one in the middle, the last, an atomic one, and one whose header is cut off.
+    const cut = buildPacket({ ...V6, fragment: { offset: 3, more: true }, transport: { kind: 'raw', protocol: 17 }, cut: 43 });
+    const packets = [udp(1, 2, V6), word(0, true), word(2, true), word(2, false), word(0, false), Packet.fromNetwork(cut)];
+    expect(packets.flatMap((packet, i) => (evaluate(expression, packet, NO_LISTS) ? [i] : []))).toEqual(want);
   });
 });
 

@@ -115,7 +115,7 @@ function partOf(name: string, literal: Literal): Part | undefined {
       return make(name, (dimension) => (dimension.max <= 255 ? bitsRegion(dimension, mask, negated) : undefined));
     }
     case 'flag': {
-      if (name === 'ip.frag') return make(name, (dimension) => bitsRegion(dimension, 1, negated));
+      if (name === 'ip.frag' || name === 'ip6.frag_more') return make(name, (dimension) => bitsRegion(dimension, 1, negated));
       const bit = TCP_FLAGS[name];
       return bit === undefined ? undefined : make('tcp.flags', (dimension) => bitsRegion(dimension, bit, negated));
     }

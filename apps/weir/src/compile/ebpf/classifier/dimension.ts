@@ -43,6 +43,8 @@ const FIELDS: ReadonlyMap<string, Dimension> = new Map(
     number('ip.id', 65_535),
     number('ip.frag_offset', 8_191),
     number('ip.frag', 1),
+    number('ip6.frag_offset', 8_191),
+    number('ip6.frag_more', 1),
     number('ip.opt.type', 255),
     number('ip6.next_header', 255),
     number('icmp.type', 255),

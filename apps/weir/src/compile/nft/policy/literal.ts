@@ -22,6 +22,7 @@ const PLACES: Readonly<Record<string, FieldName>> = {
   'ip.id': 'id4',
   'ip.frag_offset': 'fragmentOffset4',
   'ip6.flow_label': 'flowLabel6',
+  'ip6.frag_offset': 'fragmentOffset6',
   'ip6.next_header': 'nextHeader6',
   'icmp.type': 'icmpType',
   'icmp.code': 'icmpCode',
@@ -132,6 +133,7 @@ function flagForm(operand: Operand, span: IrSpan | undefined): LiteralForm {
     const more6: Match = { kind: 'field', field: 'moreFragments6', ranges: [[1, 1]] };
     return { yes: [of(fragment4), of(offset6), of(more6)], disjoint: false, no: undefined, turned: undefined };
   }
+  if (name === 'ip6.frag_more') return fieldForm('moreFragments6', rangeSet([{ first: 1, last: 1 }]));
   throw unsupported(name, span);
 }
 
