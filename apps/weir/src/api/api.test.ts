@@ -41,6 +41,9 @@ function stubBackend(bus = new EventBus()): Backend {
     flowPlan: never,
     flowAdd: never,
     flowDelete: never,
+    blackholes: never,
+    blackholeAdd: never,
+    blackholeDelete: never,
     lookup: never,
     events: async () => {
       throw new Error('broken');

@@ -15,6 +15,7 @@ import type {
   SetsAnswer,
   StatusAnswer,
 } from './answers.ts';
+import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
@@ -51,6 +52,9 @@ export interface Backend {
   flowPlan(params: Params<'flow-plan'>): Promise<FlowPlanAnswer>;
   flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer>;
   flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer>;
+  blackholes(): Promise<BlackholesAnswer>;
+  blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<BlackholeAddAnswer>;
+  blackholeDelete(params: Params<'blackhole-delete'>): Promise<BlackholeDeleteAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;

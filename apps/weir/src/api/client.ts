@@ -16,6 +16,7 @@ import type {
   StatusAnswer,
 } from './answers.ts';
 import { ApiError } from './backend.ts';
+import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
@@ -35,6 +36,9 @@ interface Answers {
   'flow-plan': FlowPlanAnswer;
   'flow-add': FlowAddAnswer;
   'flow-delete': FlowDeleteAnswer;
+  blackholes: BlackholesAnswer;
+  'blackhole-add': BlackholeAddAnswer;
+  'blackhole-delete': BlackholeDeleteAnswer;
   lookup: LookupAnswer;
   events: EventsAnswer;
   reload: ReloadAnswer;

@@ -1,5 +1,6 @@
 import type { FlowFamily } from '@weir/bgp/flowspec';
 import type { Versioned } from './answers.ts';
+import type { SetConversionSummary } from './blackhole-answers.ts';
 
 /** An announcement of a flow rule. */
 export interface FlowSummary {
@@ -98,8 +99,10 @@ export interface FlowsAnswer extends Versioned {
   /** Where they are enforced; absent where they are not. */
   readonly at?: 'prerouting' | 'xdp' | 'tc';
   readonly peers: readonly FlowPeerSummary[];
-  /** Of our own. */
+  /** Of our own: made by hand, then those of sets. */
   readonly announced: readonly OwnFlowSummary[];
+  /** What members of sets have come to as flow rules; absent where none do. */
+  readonly from_sets?: readonly SetConversionSummary[];
   /** In the order in which they are judged. */
   readonly flows: readonly FlowSummary[];
   readonly total: number;

@@ -31,6 +31,16 @@ export type {
   WhySummary,
 } from './answers.ts';
 export { ApiError, type Backend, type Caller, type Feed, type Observation, type VerdictWatch, type Watch } from './backend.ts';
+export type {
+  BlackholeAddAnswer,
+  BlackholeDeleteAnswer,
+  BlackholesAnswer,
+  ConvertedSummary,
+  FlowConversionSummary,
+  OwnBlackholeSummary,
+  PrefixSummary,
+  SetConversionSummary,
+} from './blackhole-answers.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export { FeedClient, type FeedClientOptions } from './feed-client.ts';

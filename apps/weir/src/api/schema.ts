@@ -66,6 +66,23 @@ export interface MethodParams {
     readonly comment?: string | undefined;
   };
   readonly 'flow-delete': { readonly flow: string };
+  /** What is announced as blackhole routes. */
+  readonly blackholes: None;
+  /** Announces a blackhole route of our own, or announces it anew. */
+  readonly 'blackhole-add': {
+    readonly prefix: string;
+    /** `blackhole`, `64512:666`, `64512:1:2`; those of the configuration when absent. */
+    readonly communities?: readonly string[] | undefined;
+    readonly next_hop?: string | undefined;
+    /** All that may be told when absent. */
+    readonly peers?: readonly string[] | undefined;
+    /** Milliseconds since the epoch. */
+    readonly until?: number | undefined;
+    readonly comment?: string | undefined;
+    /** Though it has addresses that are protected, or of this host or its peers. */
+    readonly allow_protected?: boolean | undefined;
+  };
+  readonly 'blackhole-delete': { readonly prefix: string };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
@@ -158,6 +175,17 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     comment: z.optional(z.string().check(z.maxLength(256))),
   }),
   'flow-delete': z.strictObject({ flow: z.string().check(z.maxLength(MAX_FLOW_TEXT)) }),
+  blackholes: none,
+  'blackhole-add': z.strictObject({
+    prefix,
+    communities: z.optional(z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(32))),
+    next_hop: z.optional(prefix),
+    peers: z.optional(z.array(peerName).check(z.minLength(1), z.maxLength(256))),
+    until: z.optional(z.int().check(z.minimum(0))),
+    comment: z.optional(z.string().check(z.maxLength(256))),
+    allow_protected: z.optional(z.boolean()),
+  }),
+  'blackhole-delete': z.strictObject({ prefix }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,

@@ -232,6 +232,12 @@ class Client {
         return backend.flowAdd(request.params, this.#caller);
       case 'flow-delete':
         return backend.flowDelete(request.params);
+      case 'blackholes':
+        return backend.blackholes();
+      case 'blackhole-add':
+        return backend.blackholeAdd(request.params, this.#caller);
+      case 'blackhole-delete':
+        return backend.blackholeDelete(request.params);
       case 'lookup':
         return backend.lookup(request.params);
       case 'events':

@@ -61,6 +61,16 @@ export function append(value: string, before: unknown): readonly string[] {
   return [...(Array.isArray(before) ? before.map(String) : []), value];
 }
 
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A point in time, or how long from now: milliseconds since the epoch. */
+export function timeOrSpan(value: string): number {
+  const span = /^(\d{1,6})([smhd])$/.exec(value);
+  const at = span ? Date.now() + Number(span[1]) * (UNITS[span[2] ?? ''] ?? Number.NaN) : Date.parse(value);
+  if (Number.isNaN(at)) throw new InvalidArgumentError('a time such as 2026-12-01T00:00:00Z, or how long, such as 15m, is needed');
+  return at;
+}
+
 export function count(value: string): number {
   if (!/^[1-9]\d{0,8}$/.test(value)) throw new InvalidArgumentError('a number from 1 to 999999999 is needed');
   return Number(value);

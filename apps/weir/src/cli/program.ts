@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, Option } from 'commander';
 import { UnjudgeableError } from '../compile/interpreter/unjudgeable.ts';
 import type { Entrypoints } from './entrypoints.ts';
 import { CliError, EXIT, type ExitCode } from './exit.ts';
+import { addBlackholeCommands } from './groups/blackhole.ts';
 import { addChangeCommands } from './groups/change.ts';
 import { addDaemonCommands } from './groups/daemon.ts';
 import { addDecodeCommands } from './groups/decode.ts';
@@ -142,6 +143,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
 
   addDecodeCommands(program, context);
   addFlowCommands(program, context);
+  addBlackholeCommands(program, context);
   addImportCommands(program, context);
   addFilterCommands(program, context);
 

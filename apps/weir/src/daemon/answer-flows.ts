@@ -6,6 +6,7 @@ import type { Config } from '../model/config.ts';
 import type { FlowConfig } from '../model/flow.ts';
 import type { RuleCount } from '../model/kernel-port.ts';
 import type { FlowState, FlowView } from '../state/index.ts';
+import type { Announcements } from './announcements.ts';
 import { iso, printCommunities } from './summaries.ts';
 
 const DEFAULT_PAGE = 1000;
@@ -15,7 +16,7 @@ const MOST_CHARACTERS = 2_000_000;
 /** A page of the flow rules with what they have counted. `cursor` is the number of those before it. */
 export function answerFlows(
   flows: FlowState,
-  announced: FlowsAnswer['announced'],
+  { announced, fromSets }: ReturnType<Announcements['flows']>,
   rules: readonly RuleCount[],
   config: FlowConfig | undefined,
   { peer, state, limit = DEFAULT_PAGE, cursor = '0' }: Params<'flows'>,
@@ -33,6 +34,7 @@ export function answerFlows(
     ...(config ? { at: config.at } : {}),
     peers: flows.counts(),
     announced,
+    ...(fromSets.length > 0 ? { from_sets: fromSets } : {}),
     flows: page,
     total: all.length,
     ...(to < all.length ? { next: String(to) } : {}),
@@ -44,8 +46,7 @@ export function summarizeFlows(flows: FlowState, announced: number, { flowspec }
   const peers = flows.counts();
   if (!flowspec && peers.length === 0 && announced === 0) return {};
   const refused: Record<string, number> = {};
-  for (const one of peers)
-    for (const [reason, count] of Object.entries(one.refused)) refused[reason] = (refused[reason] ?? 0) + count;
+  for (const one of peers) for (const [reason, count] of Object.entries(one.refused)) refused[reason] = (refused[reason] ?? 0) + count;
   const sum = (of: 'enforced' | 'waiting' | 'stale'): number => peers.reduce((all, one) => all + one[of], 0);
   const counts = { enforced: sum('enforced'), waiting: sum('waiting'), stale: sum('stale'), refused, announced };
   return { flows: { ...(flowspec ? { at: flowspec.at } : {}), ...counts } };

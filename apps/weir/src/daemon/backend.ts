@@ -3,6 +3,9 @@ import {
   ApiError,
   type ApplyAnswer,
   type Backend,
+  type BlackholeAddAnswer,
+  type BlackholeDeleteAnswer,
+  type BlackholesAnswer,
   type Caller,
   type ConfirmAnswer,
   type Feed,
@@ -34,11 +37,11 @@ import { allSets } from '../model/scopes.ts';
 import type { EventBus } from '../observe/index.ts';
 import type { PeerView } from '../sources/bgp/index.ts';
 import type { RouteState, StateCounts } from '../state/index.ts';
+import type { Announcements } from './announcements.ts';
 import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
-import type { OwnFlows } from './own-flows.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
@@ -50,7 +53,7 @@ export interface BackendParts {
   readonly started: number;
   readonly config: () => Config;
   readonly state: RouteState;
-  readonly ownFlows: OwnFlows;
+  readonly announced: Announcements;
   readonly peers: () => readonly PeerView[];
   readonly listening: () => StatusAnswer['bgp']['listen'];
   readonly kernel: KernelPort;
@@ -120,7 +123,7 @@ export class DaemonBackend implements Backend {
           ...(remedy === undefined ? {} : { remedy }),
         })),
       },
-      ...summarizeFlows(state.flows, this.#parts.ownFlows.list().length, config),
+      ...summarizeFlows(state.flows, this.#parts.announced.ownFlows.list().length, config),
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
       ...(verdicts && { events: verdicts }),
@@ -199,7 +202,7 @@ export class DaemonBackend implements Backend {
   async flows(params: Params<'flows'>): Promise<FlowsAnswer> {
     const { state, kernel, config } = this.#parts;
     const { rules } = await kernel.status();
-    return answerFlows(state.flows, this.#parts.ownFlows.list(), rules, config().flowspec, params);
+    return answerFlows(state.flows, this.#parts.announced.flows(), rules, config().flowspec, params);
   }
 
   async flowPlan(params: Params<'flow-plan'>): Promise<FlowPlanAnswer> {
@@ -207,11 +210,23 @@ export class DaemonBackend implements Backend {
   }
 
   async flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer> {
-    return { format_version: FORMAT_VERSION, announced: this.#parts.ownFlows.add(params, caller) };
+    return { format_version: FORMAT_VERSION, announced: this.#parts.announced.ownFlows.add(params, caller) };
   }
 
   async flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer> {
-    return { format_version: FORMAT_VERSION, withdrawn: this.#parts.ownFlows.delete(params) };
+    return { format_version: FORMAT_VERSION, withdrawn: this.#parts.announced.ownFlows.delete(params) };
+  }
+
+  async blackholes(): Promise<BlackholesAnswer> {
+    return this.#parts.announced.blackholes();
+  }
+
+  async blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<BlackholeAddAnswer> {
+    return { format_version: FORMAT_VERSION, announced: this.#parts.announced.ownBlackholes.add(params, caller) };
+  }
+
+  async blackholeDelete(params: Params<'blackhole-delete'>): Promise<BlackholeDeleteAnswer> {
+    return { format_version: FORMAT_VERSION, withdrawn: this.#parts.announced.ownBlackholes.delete(params) };
   }
 
   async refused(params: Params<'refused'>): Promise<RefusedAnswer> {

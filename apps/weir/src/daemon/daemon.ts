@@ -11,8 +11,9 @@ import type { KernelPort } from '../model/kernel-port.ts';
 import type { MemberColumns } from '../model/member-delta.ts';
 import { allSets, scopes } from '../model/scopes.ts';
 import { EventBus, type Log } from '../observe/index.ts';
-import { BgpSource, OwnAnnouncer } from '../sources/bgp/index.ts';
-import { RouteState } from '../state/index.ts';
+import { BgpSource } from '../sources/bgp/index.ts';
+import { isSetFlow, RouteState } from '../state/index.ts';
+import { Announcements } from './announcements.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
 import type { DaemonOptions, Scheduling } from './daemon-options.ts';
@@ -20,15 +21,14 @@ import { ExabgpFeeds } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import { FlowCarrier } from './flow-carrier.ts';
+import { describeFlowChanges, flowChanges, flowsInForce } from './flow-changes.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
 import { readKeptFlows } from './kept-flows.ts';
 import { LateBackend } from './late-backend.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
-import { describeFlowChanges, flowChanges, flowsInForce } from './flow-changes.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
-import { OwnFlows } from './own-flows.ts';
 import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
 import { unfitForSessions } from './unfit-for-sessions.ts';
@@ -67,7 +67,7 @@ export class Daemon {
   readonly #source: BgpSource;
   readonly #scheduling: Scheduling;
   readonly #flows: FlowCarrier;
-  readonly #ownFlows: OwnFlows;
+  readonly #announced: Announcements;
   readonly #addressTimer: NodeJS.Timeout;
   readonly #listening = new Map<string, { readonly ok: boolean; readonly message: string | undefined }>();
   #config: Config;
@@ -151,25 +151,29 @@ export class Daemon {
       hostAddresses: (tenant) => this.#addresses.of(tenant),
       events: this.#emit,
       unenforceable,
+      watcher: (set) => this.#announced.watcher(set),
     });
     this.#state.configure(config);
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#exabgp = new ExabgpFeeds({ config: () => this.#config, events: this.#emit, log: options.log, hear: options.hear });
     const exabgp = this.#exabgp.speaker;
-    const announcer = new OwnAnnouncer();
-    this.#ownFlows = new OwnFlows({
-      announcer: announcer.flows,
+    this.#announced = new Announcements({
+      clock: systemClock,
+      config: () => this.#config,
+      state: this.#state,
       stateDirectory: config.stateDirectory,
-      config: () => this.#config.flowspec,
+      hostAddresses: () => this.#addresses.of(undefined),
       onError: (error) => this.#log.log('warn', error.message),
     });
+    const { announcer, sources } = this.#announced;
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp, announcer });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
-    this.#state.flows.addLedger(parts.kept);
+    this.#state.flows.addLedger(parts.kept.filter((flow) => !isSetFlow(flow)));
+    this.#announced.configured();
     const onError = (error: Error): void => this.#lookAtKernel(error);
-    this.#flows = new FlowCarrier({ flows: this.#state.flows, kernel, stateDirectory: config.stateDirectory, onError }, parts.kept);
+    this.#flows = new FlowCarrier({ flows: sources, kernel, stateDirectory: config.stateDirectory, onError }, parts.kept);
     this.#scheduling = options.schedule({
       source: this.#state,
       kernel,
@@ -223,7 +227,7 @@ export class Daemon {
         started: this.#started,
         config: () => this.#config,
         state: this.#state,
-        ownFlows: this.#ownFlows,
+        announced: this.#announced,
         peers: () => this.#source.peers(),
         listening: () =>
           [...this.#listening].map(([address, { ok, message }]) => ({ address, ok, ...(message === undefined ? {} : { message }) })),
@@ -279,9 +283,10 @@ export class Daemon {
     const ledger = await this.#kernel.configure(config);
     this.#source.reconfigure(config);
     this.#config = config;
-    this.#ownFlows.configured();
+    this.#announced.configured();
     this.#verdicts.configure(config, since);
     this.#state.addLedger(ledger);
+    this.#announced.resync();
     this.#fillOpened();
     this.#expiry.wait(since);
     await this.#scheduling.idle();
@@ -308,6 +313,7 @@ export class Daemon {
   async #configureAgain(): Promise<void> {
     const since = Date.now();
     this.#state.addLedger(await this.#kernel.configure(this.#config));
+    this.#announced.resync();
     this.#expiry.wait(since);
     this.#lookAtAddresses();
     this.#fillOpened();
@@ -335,7 +341,7 @@ export class Daemon {
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     await this.#flows.close();
-    this.#ownFlows.close();
+    this.#announced.close();
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();
@@ -349,6 +355,7 @@ export class Daemon {
     const unknown = (error: Error): void => this.#log.log('warn', `addresses of this host: ${error.message}`);
     if (!this.#addresses.look(this.#config, unknown)) return;
     this.#state.hostAddressesChanged();
+    this.#announced.resync();
   }
 
   #tellStatus(): void {

@@ -1,6 +1,6 @@
 import type { ActiveFlow } from '../model/flow.ts';
 import type { KernelPort } from '../model/kernel-port.ts';
-import type { FlowState } from '../state/index.ts';
+import type { FlowSources } from './flow-sources.ts';
 import { writeKeptFlows } from './kept-flows.ts';
 
 /** How long changes gather until they are written down. */
@@ -9,7 +9,7 @@ const WRITE_MS = 1000;
 const RETRY_MS = 1000;
 
 export interface FlowCarrierOptions {
-  readonly flows: FlowState;
+  readonly flows: Pick<FlowSources, 'drain' | 'isDirty' | 'onDirty' | 'resync' | 'paths'>;
   readonly kernel: Pick<KernelPort, 'flows' | 'watch'>;
   readonly stateDirectory: string;
   readonly onError: (error: Error) => void;

@@ -45,6 +45,18 @@ export class LateBackend implements Backend {
     return (await this.#ready).flowDelete(params);
   }
 
+  async blackholes(): ReturnType<Backend['blackholes']> {
+    return (await this.#ready).blackholes();
+  }
+
+  async blackholeAdd(...given: Parameters<Backend['blackholeAdd']>): ReturnType<Backend['blackholeAdd']> {
+    return (await this.#ready).blackholeAdd(...given);
+  }
+
+  async blackholeDelete(params: Parameters<Backend['blackholeDelete']>[0]): ReturnType<Backend['blackholeDelete']> {
+    return (await this.#ready).blackholeDelete(params);
+  }
+
   async flowPlan(params: Parameters<Backend['flowPlan']>[0]): ReturnType<Backend['flowPlan']> {
     return (await this.#ready).flowPlan(params);
   }

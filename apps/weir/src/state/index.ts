@@ -15,6 +15,7 @@ export {
   type FlowBlackhole,
   FlowConversion,
   type FlowConversionCounts,
+  isSetFlow,
   SetConversion,
   type SetConversionCounts,
 } from './conversions/index.ts';

@@ -4,6 +4,7 @@ import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
+import { toldText } from '../render/told.ts';
 
 export interface FlowAddOptions extends ViewOptions {
   /** As actions are written. */
@@ -43,11 +44,9 @@ export function flowDelete(flow: string, options: ViewOptions, io: Io): Promise<
 
 /** A flow rule of our own, in one line. */
 export function renderAnnounced({ flow, actions, peers, told, until, comment, by }: OwnFlowSummary): string {
-  const left = peers.filter((peer) => !told.includes(peer));
   const parts = [
     `${flow} ${actions.join(', ')}`,
-    told.length > 0 ? `told to ${told.join(', ')}` : '',
-    left.length > 0 ? `not told yet to ${left.join(', ')}` : '',
+    toldText({ peers, told }),
     until === undefined ? '' : `until ${until}`,
     `by ${by}`,
     comment === undefined ? '' : `(${comment})`,

@@ -7,6 +7,7 @@ import type { ViewOptions } from '../options.ts';
 import { escapeControl } from '../render/escape.ts';
 import { announcedBy, askedFor } from '../render/flow-rule.ts';
 import type { Palette } from '../render/paint.ts';
+import { refusedText } from '../render/told.ts';
 import { plural } from '../render/units.ts';
 import { renderAnnounced } from './flow-change.ts';
 
@@ -27,7 +28,11 @@ export function flowShow(options: FlowShowOptions, io: Io): Promise<ExitCode> {
 }
 
 /** Each rule, and indented under it what it does, why it is there, and what it has counted. */
-export function renderFlows({ at, peers, announced, flows }: FlowsAnswer, p: Palette, now: number = Date.now()): string {
+export function renderFlows(
+  { at, peers, announced, flows, from_sets: fromSets = [] }: FlowsAnswer,
+  p: Palette,
+  now: number = Date.now(),
+): string {
   const where = at === undefined ? 'flow rules are not enforced (flowspec is not configured)' : `enforced at ${at}`;
   const heads = peers.map(({ peer, rules, enforced, waiting, stale, refused }) => {
     const left = Object.entries(refused).map(([reason, count]) => `${count} refused (${reason})`);
@@ -35,7 +40,11 @@ export function renderFlows({ at, peers, announced, flows }: FlowsAnswer, p: Pal
     return `${escapeControl(peer)}: ${[`${rules} rules, ${enforced} enforced`, ...also].join(', ')}\n`;
   });
   const own = announced.map((one) => `announced: ${renderAnnounced(one)}`);
-  return `${where}\n${heads.join('')}${own.join('')}${flows.map((flow) => renderFlow(flow, p, now)).join('')}`;
+  const sets = fromSets.map((one) => {
+    const to = [...(one.enforce ? ['enforced'] : []), ...(one.peers.length > 0 ? [`announced to ${one.peers.join(', ')}`] : [])];
+    return `${escapeControl([`set ${one.set} as ${one.as}: ${one.rules} rules`, ...to, ...refusedText(one)].join(', '))}\n`;
+  });
+  return `${where}\n${heads.join('')}${sets.join('')}${own.join('')}${flows.map((flow) => renderFlow(flow, p, now)).join('')}`;
 }
 
 function renderFlow(flow: FlowSummary, p: Palette, now: number): string {

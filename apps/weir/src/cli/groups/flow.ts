@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { FlowSummary } from '../../api/index.ts';
-import { daemonCommand, type GroupContext, text, type Values, viewOptions } from '../options.ts';
+import { append, daemonCommand, type GroupContext, text, timeOrSpan, type Values, viewOptions } from '../options.ts';
 
 /** Commands about flow rules (FlowSpec). */
 export function addFlowCommands(program: Command, context: GroupContext): void {
@@ -37,9 +37,9 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
     .option('--discard', 'drop the packets')
     .option('--rate-bytes <rate>', 'so many octets a second at most', rate)
     .option('--rate-packets <rate>', 'so many packets a second at most', rate)
-    .option('--action <action>', 'sample, continue, mark 46, redirect rt:64512:80, redirect-to 192.0.2.1; may be given again', collect, [])
-    .option('--peer <name>', 'only to this peer; may be given again', collect, [])
-    .option('--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)', until)
+    .option('--action <action>', 'sample, continue, mark 46, redirect rt:64512:80, redirect-to 192.0.2.1; may be given again', append, [])
+    .option('--peer <name>', 'only to this peer; may be given again', append, [])
+    .option('--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)', timeOrSpan)
     .option('--comment <text>', 'a remark for flow show')
     .action(async (rule: string, o: Values) => {
       const { flowAdd } = await import('../commands/flow-change.ts');
@@ -66,21 +66,8 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
     });
 }
 
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
-}
-
 function rate(value: string): number {
   const number = Number(value);
   if (!/^[0-9.]+$/.test(value) || !(number >= 0)) throw new InvalidArgumentError('a number of 0 or more is needed');
   return number;
-}
-
-const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-function until(value: string): number {
-  const span = /^(\d{1,6})([smhd])$/.exec(value);
-  const at = span ? Date.now() + Number(span[1]) * (UNITS[span[2] ?? ''] ?? Number.NaN) : Date.parse(value);
-  if (Number.isNaN(at)) throw new InvalidArgumentError('a time such as 2026-12-01T00:00:00Z, or how long, such as 15m, is needed');
-  return at;
 }

@@ -8,6 +8,14 @@ import { Admission } from './admission.ts';
 export const SET_FLOW_REFUSALS = ['family', 'length', 'prefix', 'protected', 'unenforceable', 'overflow'] as const;
 export type SetFlowRefusal = (typeof SET_FLOW_REFUSALS)[number];
 
+/** What stands in the place of a peer where a rule is of a set; no peer is called so. */
+const OF_SET = 'set ';
+
+/** Whether a flow rule is a member of a set. */
+export function isSetFlow({ provenance }: ActiveFlow): boolean {
+  return provenance.kind === 'flow' && provenance.peer.startsWith(OF_SET);
+}
+
 /** Members that are refused and known by name, to count them. */
 const MOST_REFUSED = 100_000;
 
@@ -109,7 +117,7 @@ export class SetConversion {
     if (!rule) return 'family';
     const provenance = {
       kind: 'flow',
-      peer: `set ${set}`,
+      peer: `${OF_SET}${set}`,
       flow: printFlow(rule),
       pathId: undefined,
       asPath: [],

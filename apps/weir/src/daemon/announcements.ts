@@ -1,0 +1,92 @@
+import type { Ip, Prefix } from '@weir/wire/inet';
+import { type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
+import { unenforceable } from '../compile/flows/index.ts';
+import type { Config } from '../model/config.ts';
+import { OwnAnnouncer } from '../sources/bgp/index.ts';
+import type { RouteState, StateClock } from '../state/index.ts';
+import { Conversions } from './conversions.ts';
+import { FlowSources } from './flow-sources.ts';
+import { OwnBlackholes } from './own-blackholes.ts';
+import { OwnFlows } from './own-flows.ts';
+
+export interface AnnouncementsOptions {
+  readonly clock: StateClock;
+  readonly config: () => Config;
+  readonly state: Pick<RouteState, 'prefixesOf' | 'flows'>;
+  readonly stateDirectory: string;
+  readonly hostAddresses: () => readonly Ip[];
+  readonly onError: (error: Error) => void;
+}
+
+/** Everything that is announced: by hand, of sets and of flow rules; and the flow rules of sets that are in force here. */
+export class Announcements {
+  readonly announcer: OwnAnnouncer = new OwnAnnouncer();
+  readonly ownFlows: OwnFlows;
+  readonly ownBlackholes: OwnBlackholes;
+  /** The flow rules to be enforced. */
+  readonly sources: FlowSources;
+  readonly #conversions: Conversions;
+
+  constructor(options: AnnouncementsOptions) {
+    const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
+    const { announcer } = this;
+    this.#conversions = new Conversions({
+      clock,
+      config,
+      state,
+      announcer,
+      sources: () => this.sources,
+      ownFlows: () => this.ownFlows,
+      hostAddresses,
+      unenforceable,
+    });
+    this.sources = new FlowSources(state.flows, (change) => this.#conversions.heard(change));
+    this.ownFlows = new OwnFlows({
+      announcer: announcer.flows,
+      stateDirectory,
+      config: () => config().flowspec,
+      onChange: () => this.#conversions.flowsChanged(),
+      onError,
+    });
+    const isProtected = (prefix: Prefix): boolean => this.#conversions.isProtected(prefix);
+    this.ownBlackholes = new OwnBlackholes({ announcer, stateDirectory, config, isProtected, onError });
+  }
+
+  /** The configuration is another, or the members that were there before the start are known. */
+  configured(): void {
+    this.ownFlows.configured();
+    this.ownBlackholes.configured();
+    this.#conversions.configured();
+  }
+
+  /** Members may be there that were not told of, or what is protected has changed. */
+  resync(): void {
+    this.#conversions.resync();
+  }
+
+  /** Told of members of a set; undefined where nobody asks. */
+  watcher(set: string): ReturnType<Conversions['watcher']> {
+    return this.#conversions.watcher(set);
+  }
+
+  /** Flow rules that are announced, and what sets have come to as such. */
+  flows(): { readonly announced: readonly OwnFlowSummary[]; readonly fromSets: readonly SetConversionSummary[] } {
+    const { announced, conversions } = this.#conversions.fromSets();
+    return { announced: [...this.ownFlows.list(), ...announced], fromSets: conversions };
+  }
+
+  blackholes(): BlackholesAnswer {
+    const { routes, counts } = this.#conversions.fromFlows();
+    return {
+      format_version: FORMAT_VERSION,
+      announced: this.ownBlackholes.list(),
+      from_flows: routes,
+      ...(counts ? { from_flows_counts: counts } : {}),
+    };
+  }
+
+  close(): void {
+    this.ownFlows.close();
+    this.ownBlackholes.close();
+  }
+}
