@@ -16,6 +16,7 @@ export {
   type PeerConfig,
   type PeerKind,
   type ReceivedRoute,
+  type SessionFamily,
   type SessionState,
   type StartPeer,
 } from './peers/peer.ts';
