@@ -7,6 +7,7 @@ import { type DimensionTables, dimensionTables } from './dimension-tables.ts';
 import { ForestKeeper, type Forests } from './forests.ts';
 import { type Geometry, geometryOf } from './geometry.ts';
 import { type ClassifierPlan, PlanMemo, type PlanOptions, planClassifier, type Residual } from './plan.ts';
+import { ruleKinds } from './rule-kinds.ts';
 import { TooLarge } from './too-large.ts';
 
 /** A policy as a classifier: which tables, and what is at each position of them. */
@@ -60,10 +61,12 @@ interface Source {
 /** Lists of regions, or else regions, are mostly the same objects where their rules have stayed. */
 function sameSource(a: Source, b: Source): boolean {
   if (a.shape !== b.shape || a.regions.length !== b.regions.length) return false;
-  return a.regions.every((regions, index) => {
+  for (let index = 0; index < a.regions.length; index++) {
+    const regions = a.regions[index];
     const others = b.regions[index];
-    return regions === others || regions.every((region, place) => sameRegion(region, others?.[place]));
-  });
+    if (regions !== others && !regions?.every((region, place) => sameRegion(region, others?.[place]))) return false;
+  }
+  return true;
 }
 
 function sameRegion(a: Region | undefined, b: Region | undefined): boolean {
@@ -93,14 +96,14 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   const { entries, residuals } = plan;
   if (plan.dimensions.length === 0 || residuals.length > MOST_RESIDUALS || marksAndAsks(rules, residuals)) return undefined;
   // Fields are looked up before any rule has written the codepoint.
-  if (asksWhatIsWritten(rules)) return undefined;
+  if (ruleKinds(rules).special.some((rule) => rules[rule]?.action.kind === 'dscp') && asksWhatIsWritten(rules)) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
   const positions = Int32Array.from(entries.keys());
   const { memo = new ClassifierMemo(), form = 'trees' } = options;
   if (form === 'trees') {
     const shape = plan.dimensions.map(({ name }) => name).join();
-    const trees = memo.tables('trees', { shape, regions: entries.map(({ regions }) => regions) }, () =>
-      memo.forests.forestsOf(plan.dimensions, entries),
+    const trees = memo.tables('trees', { shape, regions: plan.regions }, () =>
+      memo.forests.forestsOf(plan.dimensions, entries, plan.regions),
     );
     if (trees) return { plan, capacity: entries.length, tables: trees, positions };
   }
@@ -122,6 +125,6 @@ function vectorsOf({ dimensions, entries }: ClassifierPlan, positions: Int32Arra
 
 /** Code is asked before rules that set the mark have been met, so it must not ask for it where there are such. */
 function marksAndAsks(rules: readonly Rule[], residuals: readonly Residual[]): boolean {
-  if (!rules.some(({ action }) => action.kind === 'mark')) return false;
+  if (!ruleKinds(rules).special.some((rule) => rules[rule]?.action.kind === 'mark')) return false;
   return residuals.some(({ expression }) => JSON.stringify(encodeExpr(expression)).includes('"meta.mark"'));
 }

@@ -5,9 +5,10 @@ import { NETWORK_AT, PROTOCOL, type RuleAssembler, STACK, TRANSPORT_AT } from '.
 import { type JudgeContext, RULE, type Verdicts } from '../program-context.ts';
 import { type Classifier, MOST_RESIDUALS } from './build.ts';
 import { emitResiduals } from './emit-residuals.ts';
-import { KIND, kindOf, RECORD } from './entry-table.ts';
+import { RECORD } from './entry-table.ts';
 import { finderFor } from './finders.ts';
 import type { ClassifierSymbols } from './needs.ts';
+import { findsKind, hasKind, KIND, ruleKinds } from './rule-kinds.ts';
 import type { Finder, Search } from './search.ts';
 import { overwrite } from './search-loop.ts';
 
@@ -25,16 +26,17 @@ interface EmitOptions {
 export function emitClassified(asm: RuleAssembler, hook: HookRules, classifier: Classifier, options: EmitOptions): void {
   const { symbols, verdicts, context } = options;
   const { residuals } = classifier.plan;
-  for (const rule of hook.rules) {
-    const { kind } = rule.action;
-    if (kind !== 'allow' && kind !== 'deny' && kind !== 'skip') context.attempt(asm, rule, () => checkAction(rule, context.place));
+  const kinds = ruleKinds(hook.rules);
+  for (const special of kinds.special) {
+    const rule = hook.rules[special];
+    if (rule) context.attempt(asm, rule, () => checkAction(rule, context.place));
   }
   const [impossible, none] = [asm.label('no such place'), asm.label('no rule')];
   const finder = finderFor(asm, hook, classifier, { symbols, context, impossible });
   const { slots } = finder;
   const decision: Decision = { asm, hook, classifier, finder, verdicts, context };
 
-  if (hook.rules.some((rule) => kindOf(rule) === 'act')) emitForget(asm, context);
+  if (hasKind(kinds, 'act')) emitForget(asm, context);
   finder.values();
   const search = finder.search('search');
   const code = asm.label('code is left to ask');
@@ -122,13 +124,15 @@ interface Decision {
 
 /** Does what the rule of the record at r0 says; whether it may go on at `seek`. */
 function emitDecision({ asm, hook, classifier, finder, verdicts, context }: Decision, loop: Search): boolean {
-  const kinds = new Set(classifier.plan.entries.map(({ rule }) => hook.rules[rule]).map((rule) => rule && kindOf(rule)));
+  const all = ruleKinds(hook.rules);
+  const { starts } = classifier.plan;
+  const [acts, skips] = [findsKind(all, starts, 'act'), findsKind(all, starts, 'skip')];
   const [act, skip] = [asm.label('more than a verdict'), asm.label('skip')];
   asm.load('r1', 'u8', 'r0', RECORD.kind);
-  if (kinds.has('act')) asm.jump('r1', '==', KIND.act, act);
-  if (kinds.has('skip')) asm.jump('r1', '==', KIND.skip, skip);
+  if (acts) asm.jump('r1', '==', KIND.act, act);
+  if (skips) asm.jump('r1', '==', KIND.skip, skip);
   asm.load(RULE, 'u32', 'r0', RECORD.rule).jump('r1', '==', KIND.allow, verdicts.allow).goto(verdicts.deny);
-  if (kinds.has('act')) {
+  if (acts) {
     asm.place(act).load('r3', 'u32', 'r0', RECORD.rule).alu('r3', '-=', 1);
     emitCallAct(asm, context.act());
     asm.jump('r0', '==', ANSWER.goOn, loop.seek).mov('r5', 'r0').load('r3', 'u64', 'r10', finder.slots.found);
@@ -136,11 +140,11 @@ function emitDecision({ asm, hook, classifier, finder, verdicts, context }: Deci
     // Nothing follows that reads the transport header: r9 may be the number of the rule.
     asm.load(RULE, 'u32', 'r0', RECORD.rule).jump('r5', '==', ANSWER.allow, verdicts.allow).goto(verdicts.deny);
   }
-  if (kinds.has('skip')) {
+  if (skips) {
     const missing = asm.label('no counter');
     asm.place(skip).load('r1', 'u32', 'r0', RECORD.rule).alu('r1', '-=', 1).store('u64', 'r10', STACK.scratch, 'r1');
     emitCount(asm, hook.rules.length, missing);
     asm.place(missing).goto(loop.seek);
   }
-  return kinds.has('act') || kinds.has('skip');
+  return acts || skips;
 }

@@ -1,12 +1,9 @@
 import type { Label } from '@weir/ebpf/asm';
-import type { HookRules, Rule } from '../../../model/rule.ts';
-import { needsAct } from '../act.ts';
+import type { HookRules } from '../../../model/rule.ts';
 import { skipTarget } from '../judge-in-order.ts';
 import type { RuleAssembler } from '../layout.ts';
 import type { Classifier } from './build.ts';
-
-/** What becomes of a packet that an entry takes. */
-export const KIND = { allow: 0, deny: 1, act: 2, skip: 3 } as const;
+import { ruleKinds } from './rule-kinds.ts';
 
 /** An entry, as offsets; integers in host order. */
 export const RECORD = {
@@ -35,23 +32,44 @@ export function entryTableLayout(positions: number): { readonly records: number;
 export function entryTable(hook: HookRules, { plan, positions, capacity }: Classifier): Uint8Array<ArrayBuffer> {
   const layout = entryTableLayout(capacity);
   const out = new Uint8Array(layout.octets);
-  const view = new DataView(out.buffer);
+  const records = new Uint32Array(out.buffer, layout.records, (capacity * RECORD.octets) / 4);
+  const next = new Uint32Array(out.buffer, layout.next, capacity);
   for (let bit = 0; bit < BITS; bit++) out[Number(BigInt.asUintN(64, DE_BRUIJN << BigInt(bit)) >> 58n)] = bit;
-  /** Where the entries from one on are; behind all positions when there are no more. */
-  const positionOf = (entry: number): number => positions[entry] ?? capacity;
-  for (const [index, { rule: number, residual }] of plan.entries.entries()) {
-    const rule = hook.rules[number];
-    if (!rule) continue;
-    const at = layout.records + positionOf(index) * RECORD.octets;
-    view.setUint32(at + RECORD.rule, number + 1, true);
-    view.setUint16(at + RECORD.residual, residual + 1, true);
-    view.setUint8(at + RECORD.kind, KIND[kindOf(rule)]);
-    view.setUint8(at + RECORD.skips, rule.action.kind === 'skip' ? 1 : 0);
-    const next = rule.action.kind === 'skip' ? skipTarget(hook, rule.action.to) : number + 1;
-    const after = next < 0 ? plan.entries.length : (plan.starts[next] ?? plan.entries.length);
-    view.setUint32(layout.next + positionOf(index) * 4, positionOf(after), true);
+  const { codes, skipping } = ruleKinds(hook.rules);
+  const { entries, starts } = plan;
+  const skips = new Uint8Array(codes.length);
+  /** By rule, the one that it goes on at. */
+  const targets = Int32Array.from(codes, (_, rule) => rule + 1);
+  const target = targetsOf(hook);
+  for (const rule of skipping) {
+    skips[rule] = 1;
+    targets[rule] = target(rule);
+  }
+  for (let index = 0; index < entries.length; index++) {
+    const { rule, residual } = entries[index] as (typeof entries)[number];
+    const at = positions[index] as number;
+    records[at * 2] = rule + 1;
+    records[at * 2 + 1] = (residual + 1) | ((codes[rule] as number) << 16) | ((skips[rule] as number) << 24);
+    const after = starts[targets[rule] as number] ?? entries.length;
+    // Behind all positions when there are no more.
+    next[at] = positions[after] ?? capacity;
   }
   return out;
+}
+
+/** Where rules that skip others go on: behind all where there is nothing. */
+function targetsOf(hook: HookRules): (rule: number) => number {
+  const known = new Map<string | undefined, number>();
+  return (rule) => {
+    const action = hook.rules[rule]?.action;
+    const to = action?.kind === 'skip' ? action.to : undefined;
+    let target = known.get(to);
+    if (target === undefined) {
+      target = skipTarget(hook, to);
+      known.set(to, target);
+    }
+    return target < 0 ? hook.rules.length : target;
+  };
 }
 
 /** r0: the address of the record of the position in r3, or on at `none` where that is not below `capacity`. r3 is lost. */
@@ -62,9 +80,4 @@ export function emitRecord(asm: RuleAssembler, entries: string, capacity: number
     .alu('r3', '<<=', 3)
     .mapValue('r0', entries, records)
     .alu('r0', '+=', 'r3');
-}
-
-export function kindOf(rule: Rule): keyof typeof KIND {
-  if (needsAct(rule)) return 'act';
-  return rule.action.kind === 'skip' ? 'skip' : rule.action.kind === 'allow' ? 'allow' : 'deny';
 }

@@ -5,9 +5,10 @@ import type { JudgeContext } from '../program-context.ts';
 import type { Classifier, Vectors } from './build.ts';
 import { emitClass } from './emit-class.ts';
 import { emitValues } from './emit-values.ts';
-import { emitRecord, kindOf } from './entry-table.ts';
+import { emitRecord } from './entry-table.ts';
 import type { Forests } from './forests.ts';
 import type { ClassifierSymbols } from './needs.ts';
+import { findsKind, hasKind, ruleKinds } from './rule-kinds.ts';
 import type { Finder, SearchSlots } from './search.ts';
 import { type LoopParts, SearchLoop } from './search-loop.ts';
 import { type TreeParts, TreeSearch, type TreeSlots } from './tree-search.ts';
@@ -36,7 +37,9 @@ function treeFinder(asm: RuleAssembler, hook: HookRules, classifier: Classifier,
   const places = Array.from({ length: many }, (_, word) => slot(`value ${many - word}`));
   const values = places.at(-1) ?? 0;
   if ((places[0] ?? 0) - values !== (many - 1) * 8) throw new RangeError('the values of a classifier are not one after the other');
-  const resumes = classifier.plan.residuals.length > 0 || classifier.plan.entries.some(({ rule }) => goesOn(hook, rule));
+  const { residuals, starts } = classifier.plan;
+  const kinds = ruleKinds(hook.rules);
+  const resumes = residuals.length > 0 || findsKind(kinds, starts, 'act') || findsKind(kinds, starts, 'skip');
   const slots: TreeSlots = {
     ...searchSlots(classifier, slot),
     values,
@@ -61,11 +64,6 @@ function treeFinder(asm: RuleAssembler, hook: HookRules, classifier: Classifier,
     search: (name) => new TreeSearch(asm, name, parts),
     record: () => emitRecord(asm, symbols.entries, classifier.capacity, impossible),
   };
-}
-
-function goesOn(hook: HookRules, rule: number): boolean {
-  const one = hook.rules[rule];
-  return one !== undefined && (kindOf(one) === 'act' || kindOf(one) === 'skip');
 }
 
 function vectorFinder(asm: RuleAssembler, hook: HookRules, classifier: Classifier, vectors: Vectors, options: FinderOptions): Finder {
@@ -111,6 +109,6 @@ function searchSlots({ plan }: Classifier, slot: (name: string) => number): Sear
 }
 
 function forgetsOf(hook: HookRules, { facts }: JudgeContext): { readonly scratch: boolean; readonly buffer: boolean } {
-  const acts = hook.rules.some((rule) => kindOf(rule) === 'act');
+  const acts = hasKind(ruleKinds(hook.rules), 'act');
   return { scratch: acts, buffer: acts && facts.usesBuffer };
 }

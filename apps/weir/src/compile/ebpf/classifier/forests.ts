@@ -81,10 +81,10 @@ export class ForestKeeper {
   readonly #forests = new Map<Forest, KnownForest>();
 
   /** The entries as trees; undefined where that would take too much: then nothing is kept. */
-  forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {
+  forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[], regions: readonly Entry['regions'][]): Forests | undefined {
     if (this.#ids.next > MOST_IDS || dimensions !== this.#dimensions) this.#forget(dimensions);
     try {
-      const made = this.#forestsOf(dimensions, entries);
+      const made = this.#forestsOf(dimensions, entries, regions);
       if (!made) this.#forget([]);
       return made;
     } catch (error) {
@@ -110,8 +110,8 @@ export class ForestKeeper {
     this.#ids.next = 0;
   }
 
-  #forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[]): Forests | undefined {
-    const spans = this.#take(entries);
+  #forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[], regions: readonly Entry['regions'][]): Forests | undefined {
+    const spans = this.#take(regions);
     const layout = this.#layLanes(dimensions);
     if (!layout) return undefined;
     const starts = this.#starts.map((one) => one.starts());
@@ -135,7 +135,8 @@ export class ForestKeeper {
       if (!cases) return undefined;
       const area = areaOf(forest, layout, starts);
       const grower = new TreeGrower(this.#writer, cases, room);
-      const trees = groupsOf(cases, area).map(({ code, members }): KnownTree => {
+      const groups = before && sameIds(before.cases, cases) ? before.trees : groupsOf(cases, area);
+      const trees = groups.map(({ code, members }): KnownTree => {
         const last = before?.trees.find((one) => one.code === code)?.tree;
         return { code, members, tree: grower.grow(members, area, last) };
       });
@@ -147,8 +148,7 @@ export class ForestKeeper {
   }
 
   /** Takes entries in the place of those before; which have stayed. */
-  #take(entries: readonly Entry[]): readonly Span[] {
-    const regions = entries.map((entry) => entry.regions);
+  #take(regions: readonly Entry['regions'][]): readonly Span[] {
     const before = this.#regions;
     const spans = commonSpans(before, regions);
     const renamed = this.#dimensions.map(isRenamed);
@@ -275,6 +275,12 @@ function groupsOf(cases: Cases, area: Area): readonly Group[] {
     filled[code] = at + 1;
   }
   return groups.filter(({ members }) => members.length > 0).sort((a, b) => (a.members[0] ?? 0) - (b.members[0] ?? 0));
+}
+
+function sameIds(a: Cases, b: Cases): boolean {
+  if (a.count !== b.count) return false;
+  for (let one = 0; one < a.count; one++) if (a.ids[one] !== b.ids[one]) return false;
+  return true;
 }
 
 function lookupOf(starts: readonly bigint[]): AddressTable {

@@ -67,7 +67,7 @@ test.each(KINDS)('after a history of changes the tables are those that are made 
   fc.assert(
     fc.property(
       fc.shuffledSubarray([...rules], { minLength: 300 }),
-      fc.array(edit, { minLength: 1, maxLength: 10 }),
+      fc.array(edit, { minLength: 1, maxLength: 6 }),
       fc.constantFrom(1, 30),
       (first, edits, leastUses) => {
         const memo = new ClassifierMemo();

@@ -2,6 +2,7 @@ import { type Expr, encodeExpr, packetExpr } from '@weir/filter/ir';
 import type { Rule } from '../../../model/rule.ts';
 import type { Known } from '../expression.ts';
 import { boxesOf, type RuleBox } from './boxes.ts';
+import { betweenSpans, commonSpans, type Span } from './common-spans.ts';
 import type { Dimension, Region } from './dimension.ts';
 
 /** A box of a rule, with its place among the dimensions of the classifier. */
@@ -25,6 +26,8 @@ export interface ClassifierPlan {
   readonly dimensions: readonly Dimension[];
   /** In the order of the rules; those of one rule are one after the other. */
   readonly entries: readonly Entry[];
+  /** Those of the entries, in a list of their own. */
+  readonly regions: readonly Entry['regions'][];
   readonly residuals: readonly Residual[];
   /** By rule: its first entry, or that of the next rule that has one. One more than there are rules. */
   readonly starts: Int32Array;
@@ -49,6 +52,8 @@ interface PlacedBox {
 
 interface Planned {
   readonly leastUses: number;
+  readonly known: Known | undefined;
+  readonly expressions: readonly Expr[];
   readonly boxes: readonly (readonly RuleBox[])[];
   readonly uses: ReadonlyMap<Dimension, number>;
   /** By box, as long as the dimensions are the same. */
@@ -58,7 +63,7 @@ interface Planned {
   readonly plan: ClassifierPlan;
 }
 
-/** What was planned last: what a list of rules has in common with the one before at its beginning and at its end is taken over. */
+/** What was planned last: what a list of rules has in common with the one before is taken over. */
 export class PlanMemo {
   last: Planned | undefined;
 }
@@ -71,30 +76,48 @@ export function prepareRules(rules: readonly Rule[], known: Known | undefined): 
 /** What rules ask of packets, as boxes of dimensions and code. With a memo rules that stay have the same arrays of regions, and the same entries where their numbers stay. */
 export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}, memo: PlanMemo = new PlanMemo()): ClassifierPlan {
   const { known, leastUses = LEAST_USES } = options;
-  const boxes = boxesOfRules(rules, known);
-  const before = memo.last?.leastUses === leastUses ? memo.last : undefined;
-  const same = before ? sameEnds(before.boxes, boxes) : NOTHING_SAME;
-  const uses = countUses(before, boxes, same);
+  const before = memo.last?.leastUses === leastUses && memo.last.known === known ? memo.last : undefined;
+  const expressions = rules.map(({ expression }) => expression);
+  const spans = commonSpans(before?.expressions ?? [], expressions);
+  const boxes = boxesOfRules(rules, known, before && { boxes: before.boxes, spans });
+  const uses = countUses(before, boxes, spans);
   const chosen = chooseDimensions(uses, leastUses);
   const stays = before !== undefined && equalLists(before.plan.dimensions, chosen);
   const dimensions = stays ? before.plan.dimensions : chosen;
   const placed = stays ? before.placed : new WeakMap<RuleBox, PlacedBox>();
-  const { entries, places, starts } = placeBoxes(rules, boxes, { dimensions, placed, before: stays ? before : undefined, same });
+  const { entries, regions, places, starts } = placeBoxes(rules, boxes, {
+    dimensions,
+    placed,
+    before: stays ? before : undefined,
+    spans: stays ? spans : [],
+  });
   const residuals = numberCode(entries, places);
-  const plan: ClassifierPlan = { dimensions, entries, residuals, starts };
-  memo.last = { leastUses, boxes, uses, placed, places, plan };
+  const plan: ClassifierPlan = { dimensions, entries, regions, residuals, starts };
+  memo.last = { leastUses, known, expressions, boxes, uses, placed, places, plan };
   return plan;
 }
 
-function boxesOfRules(rules: readonly Rule[], known: Known | undefined): readonly (readonly RuleBox[])[] {
+function boxesOfRules(
+  rules: readonly Rule[],
+  known: Known | undefined,
+  before?: { readonly boxes: Planned['boxes']; readonly spans: readonly Span[] },
+): readonly (readonly RuleBox[])[] {
   const cache = boxesFor(known);
-  return rules.map(({ expression }) => {
-    const before = cache.get(expression);
-    if (before) return before;
-    const made = boxesOf(expression, known);
-    cache.set(expression, made);
-    return made;
+  const out = new Array<readonly RuleBox[]>(rules.length);
+  for (const { from, to, count } of before?.spans ?? [])
+    for (let i = 0; i < count; i++) out[to + i] = before?.boxes[from + i] as readonly RuleBox[];
+  betweenSpans(before?.spans ?? [], 'to', rules.length, (first, behind) => {
+    for (let rule = first; rule < behind; rule++) {
+      const { expression } = rules[rule] as Rule;
+      let made = cache.get(expression);
+      if (!made) {
+        made = boxesOf(expression, known);
+        cache.set(expression, made);
+      }
+      out[rule] = made;
+    }
   });
+  return out;
 }
 
 /** Boxes of expressions that have been seen before, by what was known: rules that stay keep their expressions. */
@@ -111,23 +134,6 @@ function boxesFor(known: Known | undefined): WeakMap<Expr, readonly RuleBox[]> {
   return boxes;
 }
 
-/** So many items are the same at the beginning and, besides, at the end. */
-interface SameEnds {
-  readonly first: number;
-  readonly last: number;
-}
-
-const NOTHING_SAME: SameEnds = { first: 0, last: 0 };
-
-function sameEnds<T>(a: readonly T[], b: readonly T[]): SameEnds {
-  const most = Math.min(a.length, b.length);
-  let first = 0;
-  while (first < most && a[first] === b[first]) first++;
-  let last = 0;
-  while (last < most - first && a[a.length - 1 - last] === b[b.length - 1 - last]) last++;
-  return { first, last };
-}
-
 function equalLists<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((item, i) => item === b[i]);
 }
@@ -136,18 +142,18 @@ function equalLists<T>(a: readonly T[], b: readonly T[]): boolean {
 function countUses(
   before: Planned | undefined,
   boxes: readonly (readonly RuleBox[])[],
-  { first, last }: SameEnds,
+  spans: readonly Span[],
 ): ReadonlyMap<Dimension, number> {
   const uses = new Map(before?.uses);
-  const count = (all: readonly (readonly RuleBox[])[], by: number): void => {
-    for (let rule = first; rule < all.length - last; rule++) {
+  const count = (all: readonly (readonly RuleBox[])[], by: number) => (first: number, behind: number) => {
+    for (let rule = first; rule < behind; rule++) {
       for (const { parts } of all[rule] ?? []) {
         for (const { dimension } of parts) uses.set(dimension, (uses.get(dimension) ?? 0) + by);
       }
     }
   };
-  if (before) count(before.boxes, -1);
-  count(boxes, 1);
+  if (before) betweenSpans(spans, 'from', before.boxes.length, count(before.boxes, -1));
+  betweenSpans(spans, 'to', boxes.length, count(boxes, 1));
   return uses;
 }
 
@@ -166,11 +172,12 @@ interface PlaceOptions {
   readonly placed: WeakMap<RuleBox, PlacedBox>;
   /** With these dimensions. */
   readonly before: Planned | undefined;
-  readonly same: SameEnds;
+  readonly spans: readonly Span[];
 }
 
 interface PlacedRules {
   readonly entries: Entry[];
+  readonly regions: readonly Entry['regions'][];
   readonly places: readonly PlacedBox[];
   readonly starts: Int32Array;
 }
@@ -179,39 +186,50 @@ interface PlacedRules {
 function placeBoxes(
   rules: readonly Rule[],
   boxes: readonly (readonly RuleBox[])[],
-  { dimensions, placed, before, same }: PlaceOptions,
+  { dimensions, placed, before, spans }: PlaceOptions,
 ): PlacedRules {
   const numbers = new Map(dimensions.map((dimension, place) => [dimension, place]));
   const entries: Entry[] = [];
+  const regions: Entry['regions'][] = [];
   const places: PlacedBox[] = [];
   const starts = new Int32Array(rules.length + 1);
-  const end = rules.length - same.last;
-  const moved = before ? rules.length - before.boxes.length : 0;
-  for (const [rule, of] of boxes.entries()) {
-    starts[rule] = entries.length;
-    if (before && (rule < same.first || rule >= end)) {
-      const was = rule < same.first ? rule : rule - moved;
-      const { plan } = before;
-      for (let at = plan.starts[was] ?? 0; at < (plan.starts[was + 1] ?? 0); at++) {
-        const [entry, place] = [plan.entries[at], before.places[at]];
-        if (!entry || !place) continue;
-        entries.push(was === rule ? entry : { rule, regions: entry.regions, residual: entry.residual });
+  const add = (first: number, behind: number): void => {
+    for (let rule = first; rule < behind; rule++) {
+      starts[rule] = entries.length;
+      for (const box of boxes[rule] as readonly RuleBox[]) {
+        let place = placed.get(box);
+        if (!place) {
+          place = placeBox(box, numbers, rules[rule]);
+          placed.set(box, place);
+        }
+        entries.push({ rule, regions: place.regions, residual: -1 });
+        regions.push(place.regions);
         places.push(place);
       }
-      continue;
     }
-    for (const box of of) {
-      let place = placed.get(box);
-      if (!place) {
-        place = placeBox(box, numbers, rules[rule]);
-        placed.set(box, place);
-      }
-      entries.push({ rule, regions: place.regions, residual: -1 });
-      places.push(place);
+  };
+  /** What has stayed. */
+  const take = ({ plan, places: were }: Planned, { from, to, count }: Span): void => {
+    const first = plan.starts[from] as number;
+    const behind = plan.starts[from + count] as number;
+    const moved = entries.length - first;
+    for (let i = 0; i < count; i++) starts[to + i] = (plan.starts[from + i] as number) + moved;
+    for (let at = first; at < behind; at++) {
+      const entry = plan.entries[at] as Entry;
+      entries.push(from === to ? entry : { rule: entry.rule + to - from, regions: entry.regions, residual: entry.residual });
+      regions.push(plan.regions[at] as Entry['regions']);
+      places.push(were[at] as PlacedBox);
     }
+  };
+  let next = 0;
+  for (const span of spans) {
+    add(next, span.to);
+    if (before) take(before, span);
+    next = span.to + span.count;
   }
+  add(next, rules.length);
   starts[rules.length] = entries.length;
-  return { entries, places, starts };
+  return { entries, regions, places, starts };
 }
 
 /** The regions of a box, and what code has to ask. */
@@ -251,9 +269,10 @@ function inDimensions(
 function numberCode(entries: Entry[], places: readonly PlacedBox[]): readonly Residual[] {
   const list: { readonly expression: Expr; readonly users: { readonly rule: number; readonly expression: Expr }[] }[] = [];
   const numbers = new Map<string, number>();
-  for (const [index, { code }] of places.entries()) {
-    const entry = entries[index];
-    if (!code || !entry) continue;
+  for (let index = 0; index < places.length; index++) {
+    const { code } = places[index] as PlacedBox;
+    if (!code) continue;
+    const entry = entries[index] as Entry;
     const { expression, key } = code;
     const user = { rule: entry.rule, expression };
     let residual = numbers.get(key);
