@@ -32,6 +32,7 @@ interface IntField {
 const PORTS = [0, 22, 53, 80, 443, 1024, 5060, 65535] as const;
 
 export const INT_FIELDS: readonly IntField[] = [
+  { name: 'ip6.frag_offset', bits: 13, usual: [0, 1, 2, 100] },
   { name: 'ip.hdr_len', bits: 4, usual: [5, 6, 10] },
   { name: 'ip.len', bits: 17, usual: [20, 28, 40, 41, 48, 60, 68] },
   { name: 'ip.ttl', bits: 8, usual: [1, 2, 63, 64, 128, 255] },
@@ -42,7 +43,6 @@ export const INT_FIELDS: readonly IntField[] = [
   { name: 'ip.opt.type', bits: 8, usual: [0, 1, 7, 68, 131, 148] },
   { name: 'ip.proto.num', bits: 8, usual: [1, 6, 17, 47, 50, 51, 58, 59, 132, 0, 44, 60] },
   { name: 'ip6.flow_label', bits: 20, usual: [0, 1, 0xfffff] },
-  { name: 'ip6.frag_offset', bits: 13, usual: [0, 1, 2, 100] },
   { name: 'ip6.next_header', bits: 8, usual: [0, 6, 17, 43, 44, 51, 58, 60] },
   { name: 'icmp.type', bits: 8, usual: [0, 3, 8, 11] },
   { name: 'icmp.code', bits: 8, usual: [0, 1, 3, 4] },

@@ -86,15 +86,22 @@ export function randomFlow(random: Random, actions: readonly (readonly FlowActio
   const family = random.below(2) === 0 ? 4 : 6;
   const parts = [random.pick(ADDRESSES[family])];
   for (let more = random.below(3); more > 0; more--) parts.push(random.pick([...COMPONENTS, ...(family === 4 ? ONLY_4 : ONLY_6)]));
-  const parsed = parseFlow(`flow${family} { ${parts.join(' ')} }`);
-  if (!parsed.ok) return undefined;
+  return flowOf(`flow${family} { ${parts.join(' ')} }`, ...random.pick(actions))[0];
+}
+
+/** A flow rule with actions; none for text that is none. */
+export function flowOf(text: string, ...actions: readonly FlowAction[]): readonly ActiveFlow[] {
+  const parsed = parseFlow(text);
+  if (!parsed.ok) return [];
   const { rule } = parsed;
-  return {
-    rule,
-    order: flowOrderKey(rule),
-    treatment: flowTreatment(random.pick(actions), undefined),
-    provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
-  };
+  return [
+    {
+      rule,
+      order: flowOrderKey(rule),
+      treatment: flowTreatment(actions, undefined),
+      provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
+    },
+  ];
 }
 
 /** So many of them at most, in their order. */

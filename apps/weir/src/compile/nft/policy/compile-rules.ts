@@ -8,7 +8,7 @@ import { ownedSets } from '../owned-sets.ts';
 import { ChainBook, hasRoom } from './chains.ts';
 import { compileFlows } from './flows/compile-flows.ts';
 import { flowListOf } from './flows/units-of.ts';
-import { asksTransport, rulesOfLaterFragments, toLaterFragments } from './later-fragments.ts';
+import { asksTransport, fromLaterFragments, rulesOfLaterFragments, toLaterFragments } from './later-fragments.ts';
 import { arrangeInMaps } from './lookups.ts';
 import type { CompileMemo } from './memo.ts';
 import type { NftProblem } from './problem.ts';
@@ -160,7 +160,10 @@ function compileInto(book: ChainBook, hooks: readonly HookRules[], sets: readonl
       const later = { name: `${own}_later`, hook: undefined };
       apart.push({
         ...later,
-        rules: new Sequence(rulesOfLaterFragments(hook), { ...parts, arrange: arrangeAfresh, memo: undefined }).compile(),
+        rules: [
+          ...fromLaterFragments(),
+          ...new Sequence(rulesOfLaterFragments(hook), { ...parts, arrange: arrangeAfresh, memo: undefined }).compile(),
+        ],
       });
       rules.unshift(...toLaterFragments(later.name));
     }

@@ -135,11 +135,12 @@ describe('what nf_tables cannot do without programs is said, with its rule', () 
     const chain = (name: string) => early.table.chains.find((one) => one.name === name)?.rules.map((one) => [one.name, one.verdict]);
     expect(early.problems).toEqual([]);
     const later = { kind: 'goto', chain: 'prerouting_m450_later' };
-    expect(chain('prerouting_m450')?.slice(0, 2)).toEqual([
+    expect(chain('prerouting_m450')?.slice(0, 3)).toEqual([
       ['later fragments', later],
       ['later fragments', later],
+      ['later fragments', { ...later, kind: 'jump' }],
     ]);
-    expect(chain('prerouting_m450_later')?.map(([name]) => name)).toEqual(['net', 'default']);
+    expect(chain('prerouting_m450_later')?.map(([name]) => name)).toEqual(['no later fragment', 'no later fragment', 'net', 'default']);
     const plain = compileRules([hook([rule('net', from('192.0.2.0/24'))], { hook: 'prerouting', priority: -450 })], [], { table: 'weir' });
     expect(plain.table.chains.map(({ name }) => name)).not.toContain('prerouting_m450_later');
   });

@@ -4,7 +4,7 @@ import { ruleFingerprint } from '../../expressions.ts';
 import { digest } from '../../fingerprint.ts';
 import type { ChainHook, ChainImage, RuleImage } from '../../image.ts';
 import { type EffectOptions, label } from '../effect.ts';
-import { toLaterFragments } from '../later-fragments.ts';
+import { fromLaterFragments, toLaterFragments } from '../later-fragments.ts';
 import type { NftProblem } from '../problem.ts';
 import type { ProgramsOptions } from '../programs.ts';
 import { FlowMemo } from './flow-memo.ts';
@@ -75,7 +75,7 @@ export function compileFlows(hook: HookRules & { readonly hook: ChainHook }, con
   const rules: RuleImage[] = [];
   if (asksTransport) {
     const later = `${name}_later`;
-    parts.chains.push({ name: later, hook: undefined, rules: list('later', later) });
+    parts.chains.push({ name: later, hook: undefined, rules: [...fromLaterFragments(), ...list('later', later)] });
     rules.push(...toLaterFragments(later));
   }
   rules.push(...list('whole', name));
