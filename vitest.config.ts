@@ -24,8 +24,8 @@ export default defineConfig({
         test: {
           name,
           include: [`test/${name}/**/*.test.ts`],
-          // What mostly waits, for daemons or for the kernel, runs two files at a time.
-          ...(name === 'agreement' || name === 'load' ? { fileParallelism: false } : { maxWorkers: 2 }),
+          // What mostly waits, for daemons or for the kernel, runs several files at a time.
+          ...(name === 'agreement' || name === 'load' ? { fileParallelism: false } : { maxWorkers: name === 'kernel' ? 2 : 4 }),
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

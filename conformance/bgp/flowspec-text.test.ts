@@ -77,7 +77,7 @@ describe('text', () => {
           if (!result.ok) expect(result.problem.offset).toBeLessThanOrEqual(text.length);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });
@@ -161,7 +161,7 @@ describe('actions', () => {
         for (const rate of [rateBytes, ratePackets])
           if (rate !== undefined) expect(rate >= 0 && rate < Number.POSITIVE_INFINITY).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 250 },
     );
   });
 });

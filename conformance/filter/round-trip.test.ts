@@ -33,7 +33,7 @@ describe('random expressions', () => {
       fc.property(expressions, (root) => {
         expect(json(parsed(printNode(root)).root)).toBe(json(root));
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -45,7 +45,7 @@ describe('random expressions', () => {
         expect(print(tree)).toBe(text);
         expect(json(tree.root)).toBe(json(root));
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -58,7 +58,7 @@ describe('random expressions', () => {
         if ('tree' in result) expect(print(result.tree)).toBe(text);
         else expect(result.problem.span.start <= result.problem.span.end && result.problem.span.end <= text.length).toBe(true);
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 
@@ -85,7 +85,7 @@ describe('random expressions', () => {
         expect(squeezed(printNode(changed)).startsWith(squeezed(tree.text.slice(0, from.span.start)))).toBe(true);
         expect(squeezed(printNode(changed)).endsWith(squeezed(tree.text.slice(from.span.end)))).toBe(true);
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     );
   });
 });

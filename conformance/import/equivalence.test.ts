@@ -21,10 +21,10 @@ test('unfolded chains decide as the chains do, for random rulesets and packets',
         if (got !== want) throw new Error(`${got} instead of ${want} for ${JSON.stringify(packet)}\n${text}\n${imported.text}`);
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 80 },
   );
-  expect(seen.accept).toBeGreaterThan(500);
-  expect(seen.drop).toBeGreaterThan(500);
-  expect(seen.reject).toBeGreaterThan(50);
-  expect(skips).toBeGreaterThan(50);
+  expect(seen.accept).toBeGreaterThan(200);
+  expect(seen.drop).toBeGreaterThan(200);
+  expect(seen.reject).toBeGreaterThan(10);
+  expect(skips).toBeGreaterThan(10);
 });

@@ -10,4 +10,4 @@ test('docs/interop.md gives every reason', () => {
   }
 });
 
-testWith('FRR', 'GoBGP');
+testWith('FRR');

@@ -81,7 +81,7 @@ describe('programs that rules ask', () => {
     reconciler.clear();
     expect(pinned()).toEqual([]);
     const gone = (): boolean => !listPrograms().some(({ id }) => programs.includes(id));
-    for (let i = 0; i < 50 && !gone(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 500 && !gone(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(gone()).toBe(true);
   });
 

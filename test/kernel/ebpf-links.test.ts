@@ -73,7 +73,7 @@ async function send(frames: number, map: BpfMap): Promise<number> {
   const socket = PacketSocket.open({ interface: 'one', netns: host.path });
   socket.send(Array.from({ length: frames }, () => frame(64)));
   socket.close();
-  for (let tries = 0; tries < 40 && count(map) < before + frames; tries++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let tries = 0; tries < 400 && count(map) < before + frames; tries++) await new Promise((resolve) => setTimeout(resolve, 5));
   return count(map) - before;
 }
 
@@ -291,7 +291,7 @@ describe('a socket', () => {
     sender.close();
     const buffer = new Uint8Array(256);
     let got = 0;
-    for (let tries = 0; tries < 40 && got < 20 && (seen === undefined || count(seen) < 20); tries++) {
+    for (let tries = 0; tries < 400 && got < 20 && (seen === undefined || count(seen) < 20); tries++) {
       while (socket.receive(buffer)) got++;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

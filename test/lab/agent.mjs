@@ -32,6 +32,23 @@ const outcomes = new Map([
   ['ETIMEDOUT', 'timeout'],
 ]);
 
+/**
+ * Calls `over` after so many milliseconds, but not before what has come by then was read: a process that did not run for as long sees its
+ * timers before its sockets.
+ */
+function patience(milliseconds, over) {
+  let immediate;
+  const timer = setTimeout(() => {
+    immediate = setImmediate(over);
+  }, milliseconds);
+  return {
+    stop() {
+      clearTimeout(timer);
+      clearImmediate(immediate);
+    },
+  };
+}
+
 /** Calls done(outcome, socket, micros) exactly once; done(undefined, error) for errors that say nothing about the network. */
 function connect({ address, port, timeoutMs, source, sourcePort }, done) {
   const started = process.hrtime.bigint();
@@ -45,13 +62,14 @@ function connect({ address, port, timeoutMs, source, sourcePort }, done) {
   const settle = (outcome, value) => {
     if (settled) return;
     settled = true;
-    clearTimeout(timer);
+    timer.stop();
     done(outcome, value, Number(process.hrtime.bigint() - started) / 1000);
   };
-  const timer = setTimeout(() => {
+  const timer = patience(timeoutMs, () => {
+    if (settled) return;
     socket.destroy();
     settle('timeout');
-  }, timeoutMs);
+  });
   socket.on('connect', () => settle('connected', socket));
   socket.on('error', (error) => {
     const outcome = outcomes.get(error.code);
@@ -125,11 +143,11 @@ const actions = {
     if (state.closed) return reply({ outcome: 'closed' });
     state.received = '';
     const finish = (outcome) => {
-      clearTimeout(timer);
+      timer.stop();
       state.waiting = undefined;
       reply({ outcome });
     };
-    const timer = setTimeout(() => finish('timeout'), timeoutMs);
+    const timer = patience(timeoutMs, () => finish('timeout'));
     state.waiting = () => {
       if (state.received.endsWith(text)) finish('echo');
       else if (state.closed) finish('closed');
@@ -172,13 +190,13 @@ const actions = {
     const first = state.queue.shift();
     if (first) return reply({ datagram: first });
     const waiter = (datagram) => {
-      clearTimeout(timer);
+      timer.stop();
       reply({ datagram });
     };
-    const timer = setTimeout(() => {
+    const timer = patience(timeoutMs, () => {
       state.waiting.splice(state.waiting.indexOf(waiter), 1);
       reply({});
-    }, timeoutMs);
+    });
     state.waiting.push(waiter);
   },
   udpState({ handle }, reply) {

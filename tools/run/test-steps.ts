@@ -16,8 +16,9 @@ export interface Group {
 }
 
 /**
- * What follows `npm run check` in `npm test`, one group after the other. The interop, kernel and end-to-end tests run two files at a time (vitest.config.ts): they mostly
- * wait, each in namespaces of its own; so do the fuzzers. The agreement tests and those under load have the machine for themselves.
+ * What follows `npm run check` in `npm test`, one group after the other. The kernel, interop and end-to-end tests mostly wait, each in
+ * namespaces of its own: they run several files at a time (vitest.config.ts) and beside each other, the longest first, with the agreement
+ * tests, which compute, at the end. Those under load have the machine for themselves.
  * `root` is the checkout, `privileged` whether this is root on Linux.
  */
 export function testGroups(root: string, privileged: boolean, print: (text: string) => void): readonly Group[] {
@@ -29,9 +30,10 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
   return [
     { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
     {
-      width: 1,
-      steps: [project('interop', 15), project('kernel', 10), project('agreement', 10), project('e2e', 20), project('load', 20)],
+      width: 2,
+      steps: [project('kernel', 15), project('interop', 20), project('e2e', 20), project('agreement', 15)],
     },
+    { width: 1, steps: [project('load', 20)] },
     { width: 2, steps: listTargets().map((name) => ({ name: `fuzz ${name}`, run: () => fuzz(root, name) })) },
     {
       width: 1,

@@ -103,7 +103,7 @@ class Frr extends PeerDaemon {
   }
 
   async #vtysh(...args: readonly string[]): Promise<string> {
-    return (await this.host.exec('vtysh', ['--vty_socket', this.directory, ...args])).stdout;
+    return (await this.host.exec('vtysh', ['--vty_socket', this.directory, ...args], { timeoutMs: 120_000 })).stdout;
   }
 
   async #json(command: string): Promise<unknown> {

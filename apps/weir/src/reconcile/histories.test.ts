@@ -412,7 +412,7 @@ function remove(address: SetAddress, prefixes: readonly Prefix[]): Operation {
 
 /** WEIR_SEED repeats a history, WEIR_RUNS makes more of them. */
 const seed = Number(process.env['WEIR_SEED'] ?? Math.floor(Math.random() * 0x7fffffff));
-const runs = Number(process.env['WEIR_RUNS'] ?? 100);
+const runs = Number(process.env['WEIR_RUNS'] ?? 40);
 
 describe('random histories of members, other processes, faults and crashes', () => {
   it.each([true, false])(

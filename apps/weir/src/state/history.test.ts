@@ -472,7 +472,7 @@ it('agrees with the model after every step of any history', () => {
       }
       history.end();
     }),
-    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 150) },
+    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 50) },
   );
 }, 120_000);
 
@@ -491,7 +491,7 @@ it('agrees with the model when changes are drained rarely', () => {
         history.end();
       },
     ),
-    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 100) },
+    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 40) },
   );
 }, 120_000);
 
@@ -591,7 +591,7 @@ it('keeps within room and churn, never gives up what is installed and asked for,
         expect(state.counts()).toMatchObject({ routes: 0, prefixes: 0, attributeSets: 0, feeds: 0 });
       },
     ),
-    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 300) },
+    { numRuns: Number(process.env['WEIR_HISTORIES'] ?? 100) },
   );
 }, 120_000);
 

@@ -37,7 +37,7 @@ describe('CoverIndex', () => {
         expect(index.covers(words(p), 1, p.length)).toBe(list.some((q) => covers(q, p)));
         expect(index.overlaps(words(p), 1, p.length)).toBe(list.some((q) => overlaps(q, p)));
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 });
@@ -48,7 +48,7 @@ it('what never is a member: the list and the shortest lengths, and nothing else'
       const want = p.length < SHORTEST[p.family] || NEVER_MEMBERS.some((never) => overlaps(never, p));
       expect(isNeverMember(p.family, words(p), 1, p.length)).toBe(want);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1000 },
   );
 });
 

@@ -174,7 +174,7 @@ describe('connections that lead nowhere', () => {
     expect(test.speaker.status('a').state).toBe('Established');
   });
 
-  it('ten thousand from an unknown address are reset, counted, and leave nothing', async () => {
+  it('a thousand from an unknown address are reset, counted, and leave nothing', async () => {
     const { test, port } = await serve();
     const raw = await established(port);
     let done = 0;
@@ -188,11 +188,11 @@ describe('connections that lead nowhere', () => {
         });
       });
     const worker = async (): Promise<void> => {
-      for (let i = 0; i < 200; i++) await one();
+      for (let i = 0; i < 20; i++) await one();
     };
     await Promise.all(Array.from({ length: 50 }, worker));
-    expect(done).toBe(10_000);
-    expect(test.speaker.unknownConnections).toBe(10_000);
+    expect(done).toBe(1_000);
+    expect(test.speaker.unknownConnections).toBe(1_000);
     expect(test.events.filter((e) => e.kind !== 'state').map((e) => e.kind)).toEqual(['listening', 'established']);
     raw.keepalive();
     expect(test.speaker.status('a').state).toBe('Established');

@@ -126,7 +126,7 @@ test('words that are anything: decoded and encoded they are the same', () => {
       const words = Int32Array.from(slots.flatMap(([opcode, registers, at, number]) => [opcode | (registers << 8) | (at << 16), number]));
       expect(encodeInstructions(decodeInstructions(words))).toEqual(words);
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 

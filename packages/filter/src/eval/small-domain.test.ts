@@ -234,7 +234,7 @@ describe('normal form', () => {
         const simple = build.simplify(expr);
         for (const subject of subjects) expect(evaluate(simple, subject, LISTS)).toBe(evaluate(expr, subject, LISTS));
       }),
-      { numRuns: 800 },
+      { numRuns: 400 },
     );
   });
 
@@ -244,7 +244,7 @@ describe('normal form', () => {
         const simple = build.simplify(expr);
         expect(build.simplify(simple)).toEqual(simple);
       }),
-      { numRuns: 800 },
+      { numRuns: 400 },
     );
   });
 
@@ -257,7 +257,7 @@ describe('normal form', () => {
         expect(build.simplify(not)).toEqual(not);
         expect(build.not(not)).toEqual(simple);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });
@@ -282,9 +282,9 @@ describe('boxes', () => {
           }
         }
       }),
-      { numRuns: 800 },
+      { numRuns: 400 },
     );
-    expect(made).toBeGreaterThan(400);
+    expect(made).toBeGreaterThan(200);
   });
 });
 
@@ -295,7 +295,7 @@ describe('JSON', () => {
         const simple = build.simplify(expr);
         expect(decodeExpr(JSON.parse(JSON.stringify(encodeExpr(simple))), SMALL_SCHEME)).toEqual(simple);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });
@@ -310,7 +310,7 @@ describe('text', () => {
         const simple = exprBuilder(scheme).simplify(expr);
         expect(bare(lowered(printExpr(simple, scheme), scheme))).toEqual(simple);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });
@@ -324,7 +324,7 @@ describe('trace', () => {
         for (const step of steps) expect(step.holds).toBe(evaluate(step.literal, subject, LISTS));
         for (const step of because) expect(steps).toContain(step);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
@@ -341,7 +341,7 @@ describe('trace', () => {
         };
         expect(evaluate(put(expr), subject, LISTS)).toBe(value);
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 });
@@ -463,7 +463,7 @@ describe('lowering', () => {
         expect(exprBuilder(scheme).simplify(expr)).toEqual(expr);
         for (const subject of subjects) expect(evaluate(expr, subject)).toBe(naive(tree, subject, missingNotEqual));
       }),
-      { numRuns: 700 },
+      { numRuns: 300 },
     );
   });
 });

@@ -139,7 +139,7 @@ describe('expressions as JSON', () => {
           expect(error).toBeInstanceOf(ExprFormatError);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 });

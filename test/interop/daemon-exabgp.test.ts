@@ -1,3 +1,3 @@
 import { testWith } from './daemon-cases.ts';
 
-testWith('BIRD', 'OpenBGPD', 'ExaBGP');
+testWith('ExaBGP');

@@ -1,0 +1,3 @@
+import { testWith } from './daemon-cases.ts';
+
+testWith('BIRD');
