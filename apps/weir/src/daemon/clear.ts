@@ -5,9 +5,11 @@ import { ConnectionError, ControlClient } from '../api/index.ts';
 import { type ClearOptions, EXIT, type ExitCode, type Io } from '../cli/index.ts';
 import { checkUnmanaged, clearEbpf, isOwnMatch, removeOwnPins } from '../kernel/ebpf/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import { PolicyRouting } from '../kernel/routes/index.ts';
 import { DEFAULT_EBPF } from '../model/ebpf.ts';
+import { DEFAULT_FLOWSPEC, type FlowConfig } from '../model/flow.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
-import { clearFrom, listTenantDirectories } from '../reconcile/index.ts';
+import { clearFrom, clearPolicyRoutes, listTenantDirectories, poolTables } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
 import { likelyStateDirectory } from './state-place.ts';
@@ -40,7 +42,7 @@ export async function runClear(options: ClearOptions, io: Io): Promise<ExitCode>
   }
   const parts: readonly Part[] = options.ebpfOnly
     ? [ebpfPart(pinDirectory, netns)]
-    : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns)];
+    : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns), routesPart(netns, config?.flowspec)];
   let code: ExitCode = EXIT.ok;
   // What one part cannot do keeps no other from being done.
   for (const { what, clear } of parts) {
@@ -96,6 +98,22 @@ function matchesPart(pinDirectory: string): Part {
       if (!existsSync(path) || !isOnBpfFileSystem(path)) return { done: '', problems: [] };
       const { removed, foreign } = removeOwnPins(PinDirectory.open(path), isOwnMatch);
       return { done: `${removed} pins of ${path} removed${left(foreign)}`, problems: [] };
+    },
+  };
+}
+
+/** How redirected packets are routed. What marks them is gone by now. */
+function routesPart(netns: string | undefined, flowspec: FlowConfig | undefined): Part {
+  return {
+    what: 'policy routing',
+    clear: () => {
+      const routing = new PolicyRouting(netns);
+      try {
+        const gone = clearPolicyRoutes(routing, poolTables(flowspec ?? DEFAULT_FLOWSPEC));
+        return { done: gone === 0 ? '' : `${gone} rules and routes are out`, problems: [] };
+      } finally {
+        routing.close();
+      }
     },
   };
 }

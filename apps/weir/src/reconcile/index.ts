@@ -2,6 +2,7 @@
 export { withAclFiles } from './acl-files/index.ts';
 export { EbpfService } from './ebpf-service.ts';
 export { takeHeldSocket } from './held-socket.ts';
+export { clearPolicyRoutes, poolTables } from './policy-routes/index.ts';
 export { type KernelPortOptions, openKernelPort } from './port.ts';
 export { type Renew, type RestoreReport, restoreImage, savedMembers } from './restore.ts';
 export { clearFrom, restoreTenants, type TenantRestore } from './restore-tenants.ts';
