@@ -80,3 +80,15 @@ test.each([
   if (line.kind !== 'update') throw new Error(JSON.stringify(line));
   expect(flowActions(line.update.attributes).map(printFlowAction)).toEqual(want);
 });
+
+test('a rule that cannot be read is told; those beside it count', () => {
+  const flows = (...strings: readonly string[]): string => strings.map((text) => `{ "string": "flow ${text}" }`).join(', ');
+  const line = parseLine(
+    `{ "exabgp": "4.0.1", "type": "update", "neighbor": { "address": { "local": "192.0.2.1", "peer": "192.0.2.2" }, "asn": { "local": 64512, "peer": 64513 }, "direction": "receive", "message": { "update": { "attribute": { "origin": "igp", "as-path": [ 64513 ] }, "announce": { "ipv6 flow": { "no-nexthop": [ ${flows('destination-ipv6 2001:db8::/32/0', 'source-ipv6 2001:db8::/104/64')} ] } }, "withdraw": { "ipv4 flow": [ ${flows('port =80', 'tcp-flags =')} ] } } } } }`,
+  );
+  if (line.kind !== 'update') throw new Error(JSON.stringify(line));
+  const { announceFlows, withdrawFlows, errors } = line.update;
+  expect(announceFlows.flatMap(({ run }) => run.routes.map(({ rule }) => printFlow(rule)))).toEqual(['flow6 { dst 2001:db8::/32; }']);
+  expect(withdrawFlows.flatMap(({ routes }) => routes.map(({ rule }) => printFlow(rule)))).toEqual(['flow4 { port 80; }']);
+  expect(errors.map(({ message }) => message)).toEqual([expect.stringMatching(/consolidate/), expect.stringMatching(/bits/)]);
+});

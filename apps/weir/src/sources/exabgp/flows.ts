@@ -1,26 +1,29 @@
-import { type FlowAnnouncement, parseFamily } from '@weir/bgp/codec';
-import { type FlowFamily, type FlowRun, flowRun } from '@weir/bgp/flowspec';
+import { type FlowAnnouncement, type MessageError, parseFamily } from '@weir/bgp/codec';
+import { type FlowFamily, type FlowRule, type FlowRun, flowRun } from '@weir/bgp/flowspec';
 import { readFlowText } from './flow-text.ts';
-import { array, type JsonObject, type JsonValue, object, text } from './json.ts';
+import { array, type JsonObject, type JsonValue, LineError, object, text } from './json.ts';
 import { nextHop } from './routes.ts';
 
-/** Flow rules of `announce`. Those with a route distinguisher are left out: no peer can be configured for them. Throws LineError. */
-export function readFlows(value: JsonObject): readonly FlowAnnouncement[] {
+/**
+ * Flow rules of `announce`. Those with a route distinguisher are left out: no peer can be configured for them. One that cannot be read is told in `errors`, and those beside it are read. Throws
+ * LineError.
+ */
+export function readFlows(value: JsonObject, errors: MessageError[]): readonly FlowAnnouncement[] {
   return Object.entries(value).flatMap(([name, hops]) => {
     const family = flowFamily(name);
     if (family === undefined) return [];
-    return Object.entries(object(hops, name)).map(([hop, list]) => {
+    return Object.entries(object(hops, name)).flatMap(([hop, list]) => {
       const address = nextHop(hop);
-      return { nextHop: address && { address }, run: run(family, list) };
+      return runs(family, list, errors).map((run) => ({ nextHop: address && { address }, run }));
     });
   });
 }
 
 /** Flow rules of `withdraw`. */
-export function readFlowWithdrawals(value: JsonObject): readonly FlowRun[] {
+export function readFlowWithdrawals(value: JsonObject, errors: MessageError[]): readonly FlowRun[] {
   return Object.entries(value).flatMap(([name, list]) => {
     const family = flowFamily(name);
-    return family === undefined ? [] : [run(family, list)];
+    return family === undefined ? [] : runs(family, list, errors);
   });
 }
 
@@ -29,10 +32,16 @@ function flowFamily(name: string): FlowFamily | undefined {
   return family === 'ipv4 flow' || family === 'ipv6 flow' ? family : undefined;
 }
 
-function run(family: FlowFamily, list: JsonValue | undefined): FlowRun {
-  const entries = array(list, family).map((entry) => object(entry, 'a flow'));
-  return flowRun(
-    family,
-    entries.map((entry) => readFlowText(text(entry['string'], 'the text of a flow'), family)),
-  );
+/** One run, or none where no rule is left. */
+function runs(family: FlowFamily, list: JsonValue | undefined, errors: MessageError[]): readonly FlowRun[] {
+  const rules: FlowRule[] = [];
+  for (const entry of array(list, family).map((one) => object(one, 'a flow'))) {
+    try {
+      rules.push(readFlowText(text(entry['string'], 'the text of a flow'), family));
+    } catch (error) {
+      if (!(error instanceof LineError)) throw error;
+      errors.push({ offset: 0, attribute: undefined, message: error.message, action: 'treat-as-withdraw', rfc: 'RFC 8955 section 4.2' });
+    }
+  }
+  return rules.length > 0 ? [flowRun(family, rules)] : [];
 }

@@ -6,6 +6,7 @@ import {
   familyOf,
   HEADER_SIZE,
   MAX_EXTENDED_MESSAGE,
+  type MessageError,
   MessageType,
   parseFamily,
   type UpdateMessage,
@@ -41,21 +42,23 @@ export function readMessage(message: JsonObject, neighbor: Neighbor, known?: Kno
   if (announce === undefined && withdraw === undefined) return Object.keys(attributes).length > 0 ? unreadable() : undefined;
   const there = announce === undefined ? {} : object(announce, 'announce');
   const gone = withdraw === undefined ? {} : object(withdraw, 'withdraw');
+  const unread: MessageError[] = [];
   const said = {
     announce: readAnnouncements(there),
     withdraw: readWithdrawals(gone),
-    announceFlows: readFlows(there),
-    withdrawFlows: readFlowWithdrawals(gone),
+    announceFlows: readFlows(there, unread),
+    withdrawFlows: readFlowWithdrawals(gone, unread),
   };
   const announces = said.announce.length + said.announceFlows.length > 0;
-  if (!announces && said.withdraw.length + said.withdrawFlows.length === 0) return undefined;
+  if (!announces && said.withdraw.length + said.withdrawFlows.length === 0)
+    return unread.length > 0 ? { ...NOTHING, errors: unread } : undefined;
   // What RFC 7606 calls treat-as-withdraw.
-  if (attributes['error'] !== undefined) return withdrawn(said, []);
-  if (!announces) return { ...NOTHING, ...said };
+  if (attributes['error'] !== undefined) return withdrawn(said, unread);
+  if (!announces) return { ...NOTHING, ...said, errors: unread };
   const hop = said.announce.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
   const read = readAttributes(attributes, hop, contextOf(neighbor), known);
-  if (read.withdrawn) return withdrawn(said, read.errors);
-  return { ...NOTHING, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: read.errors };
+  if (read.withdrawn) return withdrawn(said, [...read.errors, ...unread]);
+  return { ...NOTHING, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: [...read.errors, ...unread] };
 }
 
 /** What was announced is withdrawn. */
