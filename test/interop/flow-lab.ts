@@ -154,7 +154,7 @@ function setByExabgp(peer: Peer, flows: string[]): Origin['set'] {
   };
 }
 
-export async function flows(weir: Weir): Promise<FlowsAnswer> {
+export async function flows(weir: Pick<Weir, 'ask'>): Promise<FlowsAnswer> {
   const answer = await weir.ask((client) => client.call('flows', { limit: 10_000 }));
   if (!answer) throw new Error('no answer');
   return answer;
@@ -166,7 +166,7 @@ function said(answer: FlowsAnswer, via: string): readonly Pick<FlowSummary, 'flo
 }
 
 /** Waits until Weir has exactly these rules of a neighbour, of now. */
-export async function heard(weir: Weir, via: string, rules: readonly FlowRoute[], timeoutMs: number = 30_000): Promise<void> {
+export async function heard(weir: Pick<Weir, 'ask'>, via: string, rules: readonly FlowRoute[], timeoutMs: number = 30_000): Promise<void> {
   const wanted = rules.map(({ flow, actions, state }) => `${flow} ${actions.join()} ${state ?? ''}`).sort();
   let seen: readonly string[] = [];
   await waitFor(

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { waitFor } from '../lab/index.ts';
+import { heldBy, OWN_RULES, type OwnRule } from './flow-held.ts';
 import { buildFlowLab, type FlowLab, flowConfig, flows, heard, inKernel, NEIGHBORS } from './flow-lab.ts';
 import { birdRoute, type FlowRoute } from './flow-rules.ts';
 
@@ -24,6 +25,21 @@ async function settled(rulesOf: (via: string) => readonly FlowRoute[]): Promise<
   for (const { via } of origins) await heard(weir, via, rulesOf(via));
   const wanted = enforced(origins.flatMap(({ via }) => rulesOf(via)));
   await waitFor('the kernel', async () => (await inKernel(core, wanted)).length === wanted.length);
+}
+
+/** Waits until each neighbour's own client shows just these of our rules. */
+async function held(rules: readonly OwnRule[]): Promise<void> {
+  for (const name of NEIGHBORS) {
+    const wanted = rules.flatMap(({ shown }) => shown[name] ?? []).sort();
+    let seen: readonly string[] = [];
+    await waitFor(`our rules at ${name}`, async () => {
+      seen = await heldBy(name, scene.peers[name]);
+      return seen.join('\n') === wanted.join('\n');
+    }).catch((error: unknown) => {
+      const [missing, beyond] = [wanted.filter((one) => !seen.includes(one)), seen.filter((one) => !wanted.includes(one))];
+      throw new Error(`our rules at ${name}\nmissing:\n${missing.join('\n')}\nbeyond:\n${beyond.join('\n')}`, { cause: error });
+    });
+  }
 }
 
 test('every component and action of GoBGP, BIRD, ExaBGP, and BIRD behind FRR, is shown as it was announced and in the kernel', async () => {
@@ -54,6 +70,22 @@ test('other actions take the place of those before; what is withdrawn goes, and 
   await settled((via) => origins.find((one) => one.via === via)?.rules ?? []);
 });
 
+const [FIRST_OWN, ...OWN] = OWN_RULES;
+
+test('rules of our own: each neighbour shows what it is told, until it is withdrawn', async () => {
+  const { weir } = scene;
+  for (const { flow, actions, shown } of OWN_RULES) {
+    const told = NEIGHBORS.filter((name) => shown[name] !== undefined);
+    await weir.ask((client) => client.call('flow-add', { flow, actions, peers: told }));
+  }
+  await held(OWN_RULES);
+  expect((await flows(weir)).announced.map(({ told }) => told.length)).toEqual(
+    OWN_RULES.map(({ shown }) => Object.values(shown).filter((one) => one !== undefined).length),
+  );
+  await weir.command('flow', 'delete', FIRST_OWN!.flow, '--socket', weir.socket);
+  await held(OWN);
+});
+
 test('Weir is killed and started: all of it is in force meanwhile, and the same afterwards', async () => {
   const { core, weir, origins } = scene;
   const rules = enforced(origins.flatMap((one) => one.rules));
@@ -67,6 +99,7 @@ test('Weir is killed and started: all of it is in force meanwhile, and the same 
   await weir.established(NEIGHBORS.length);
   await settled((via) => origins.find((one) => one.via === via)?.rules ?? []);
   expect((await flows(weir)).flows.map(({ flow, peer }) => `${peer} ${flow}`)).toEqual(before);
+  await held(OWN);
 });
 
 test('neighbours are killed: their rules are held, and what they do not say again goes when they are back', async () => {
@@ -81,6 +114,9 @@ test('neighbours are killed: their rules are held, and what they do not say agai
   await settled((via) => left(origins.find((one) => one.via === via)?.rules ?? []));
   const gone = origins.map(({ rules: all }) => all.at(-1)!);
   await waitFor('the kernel without them', async () => (await inKernel(core, gone)).length === 0);
+  await held(OWN);
+  for (const { flow } of OWN) await weir.ask((client) => client.call('flow-delete', { flow }));
+  await held([]);
 });
 
 test('validation: rules of BIRD are refused until it has the best route to their destination', async () => {
@@ -100,6 +136,8 @@ test('validation: rules of BIRD are refused until it has the best route to their
   await heard(weir, 'bird', [{ ...rule!, state: 'refused' }]);
   await peers.gobgp.withdraw('203.0.113.61/32');
   await heard(weir, 'bird', [rule!]);
+  weir.configure(flowConfig());
+  await weir.reload();
 });
 
 test('sessions are lost where that withdraws: nothing is left', async () => {
