@@ -2,7 +2,7 @@ import type { Value } from '@weir/filter/eval';
 import type { Ip } from '@weir/wire/inet';
 import { judgement } from '../compile/judgement/index.ts';
 import { CompileMemo } from '../compile/nft/policy/index.ts';
-import { compileKernelPlan } from '../compile/nft/targets.ts';
+import { compileKernelPlan, type KernelPlan, type TableOptions, tableWithFlows } from '../compile/nft/targets.ts';
 import type { KernelBackend } from '../kernel/backend.ts';
 import type { KnownMembers } from '../kernel/ebpf/index.ts';
 import type { Config } from '../model/config.ts';
@@ -44,6 +44,8 @@ export class KernelService implements KernelPort {
   readonly #routes: PolicyRoutes | undefined;
   readonly #flows = new FlowTable();
   #config: Config | undefined;
+  /** What that came to, without flow rules. */
+  #plan: { readonly plan: KernelPlan; readonly options: TableOptions } | undefined;
   #earlier: EarlierRules | undefined;
   #closing = false;
   #loop: Promise<void> | undefined;
@@ -62,14 +64,21 @@ export class KernelService implements KernelPort {
     const running = awaitMembers || this.#config !== undefined;
     const before = new Set((this.#config ?? config).sets.map(({ name }) => name));
     const source = { ...config, flows: this.#flows.list };
-    const plan = compileKernelPlan(source, Date.now(), this.#memo, config.policy === undefined || this.#backend.asksPrograms);
-    const { table, pins } = plan;
+    const options: TableOptions = {
+      now: Date.now(),
+      memo: this.#memo,
+      asksPrograms: config.policy === undefined || this.#backend.asksPrograms,
+    };
+    // What is saved has no flow rules: they have a file of their own.
+    const plan = compileKernelPlan(config, options.now, options.memo, options.asksPrograms);
+    const table = tableWithFlows(plan, source, options);
+    const { pins } = plan;
     if (table?.programs) await bitByBit(this.#backend.loadPrograms({ family: 'inet', table: table.name }, table.programs, pins));
     const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(source, earlier)));
     // From here on nothing is awaited: members that come belong to the one configuration or to the other. Programs of rules share the lists of programs at hooks, where there are such.
     if (programs) this.#ebpf?.prepare(source, programs);
     this.#routes?.prepare(source.flowspec, source.flows);
-    const found = this.#reconciler.configure(plan, awaitMembers);
+    const found = this.#reconciler.configure(plan, awaitMembers, table);
     // The members of a set that is new to a running daemon come after this.
     const known: KnownMembers = (set, family) =>
       awaitMembers || (running && !before.has(set)) ? undefined : joinColumns(family, this.#reconciler.membersOf(set));
@@ -77,13 +86,30 @@ export class KernelService implements KernelPort {
     this.#routes?.settle();
     this.#config = config;
     this.#earlier = earlier;
+    this.#plan = { plan, options };
     this.#loop ??= this.#watch();
     return [...found, ...there];
   }
 
+  /** Of what is in force only the part that flow rules are in is made anew. */
   async flows(delta: FlowDelta): Promise<void> {
     this.#flows.apply(delta);
-    if (this.#config) await this.configure(this.#config, this.#earlier);
+    const config = this.#config;
+    if (!config?.flowspec) return;
+    const source = { ...config, flows: this.#flows.list };
+    if (config.flowspec.at !== 'prerouting') {
+      const programs = this.#ebpf && (await bitByBit(this.#ebpf.plan(source, this.#earlier)));
+      if (programs) this.#ebpf?.prepare(source, programs);
+      this.#routes?.prepare(source.flowspec, source.flows);
+      this.#ebpf?.configure(source, (set, family) => joinColumns(family, this.#reconciler.membersOf(set)), false, this.#earlier);
+    } else if (this.#plan) {
+      const { plan, options } = this.#plan;
+      const table = tableWithFlows(plan, source, options);
+      if (table?.programs) await bitByBit(this.#backend.loadPrograms({ family: 'inet', table: table.name }, table.programs, plan.pins));
+      this.#routes?.prepare(source.flowspec, source.flows);
+      this.#reconciler.changeTable(table);
+    }
+    this.#routes?.settle();
   }
 
   async watch(hops: readonly FlowHop[]): Promise<void> {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Ip } from '@weir/wire/inet';
+import type { TableImage } from '../compile/nft/image.ts';
 import { ipAt } from '../compile/nft/prefix-columns.ts';
 import { printUserTarget } from '../compile/nft/print.ts';
 import type { KernelPlan, KernelTarget } from '../compile/nft/targets.ts';
@@ -22,6 +23,7 @@ import { SetFiles } from './set-files.ts';
 import { addressKey, Slot, slotKeys, type Target } from './slot.ts';
 import { foreignChains, ruleStatus, setStatus } from './status.ts';
 import { TableKeeper } from './table-keeper.ts';
+import { isMember, membersOf } from './target-members.ts';
 import { wantMembers } from './want-members.ts';
 
 const LEDGERS = 'ledger';
@@ -79,11 +81,11 @@ export class Reconciler {
     });
   }
 
-  /** Takes a plan; see KernelPort.configure. `awaitMembers`: every member is sent after it, also by the first. */
-  configure(plan: KernelPlan, awaitMembers = false): readonly MemberColumns[] {
+  /** Takes a plan; see KernelPort.configure. `awaitMembers`: every member is sent after it, also by the first. `table`: with what of its rules is not saved. */
+  configure(plan: KernelPlan, awaitMembers = false, table: TableImage | undefined = plan.table): readonly MemberColumns[] {
     const running = awaitMembers || this.#targets.size > 0;
     const known = new Set([...this.#targets.values()].filter(({ retired }) => !retired).map(({ target }) => target.key));
-    const found = this.#adopt(plan);
+    const found = this.#adopt(plan, table);
     const owned = new Set(plan.targets.filter(({ place }) => place.kind === 'owned').map(({ key }) => key));
     // A set that comes into the owned table of a running daemon comes with its members.
     const fresh = running ? [...owned].filter((key) => !known.has(key)) : [];
@@ -93,18 +95,24 @@ export class Reconciler {
     return found;
   }
 
+  /** Its table has other rules now, which are not saved; all else is as the last plan says. */
+  changeTable(table: TableImage | undefined): CommitReport {
+    this.#table.replace(table);
+    return this.#commit(undefined);
+  }
+
   /** Takes a plan together with members, so that a table that is made for it is never there without them. */
   restore(plan: KernelPlan, members: readonly MemberDelta[]): void {
-    this.#adopt(plan);
+    this.#adopt(plan, plan.table);
     this.apply(members);
   }
 
-  #adopt(plan: KernelPlan): readonly MemberColumns[] {
+  #adopt(plan: KernelPlan, table: TableImage | undefined): readonly MemberColumns[] {
     // On disk first: when that fails nothing is different.
     const before = this.#table.image ? { name: this.#table.image.name, fault: undefined } : lastTable(this.#directory);
     saveImage(this.#directory, plan);
     this.#backend.pinAt(plan.pins);
-    this.#table.configure(plan.table, before.name);
+    this.#table.configure(table, before.name);
     this.#intake();
     const found: MemberColumns[] = [];
     const keys = new Set(plan.targets.map((target) => target.key));
@@ -354,19 +362,12 @@ export class Reconciler {
     return times.length === 0 ? undefined : Math.max(0, Math.min(...times) - this.#now());
   }
 
-  /** What a set should have. */
   membersOf(set: string): readonly PrefixColumns[] {
-    const mine = [...this.#targets.values()].filter(({ target, retired }) => !retired && target.set === set);
-    return mine.flatMap(({ slots }) => slots.map((slot) => slot.view.wantedColumns()));
+    return membersOf(this.#targets.values(), set);
   }
 
-  /** Whether an address is a member of a set that Weir fills. */
-  has(set: string, { family, w0, w1, w2, w3 }: Ip): boolean {
-    for (const { target, slots, retired } of this.#targets.values()) {
-      if (retired || target.set !== set || target.family !== family) continue;
-      if (slots.some(({ view }) => view.contains(w0, w1, w2, w3))) return true;
-    }
-    return false;
+  has(set: string, address: Ip): boolean {
+    return isMember(this.#targets.values(), set, address);
   }
 
   status(): KernelStatus {

@@ -26,12 +26,15 @@ export function planChange(
   readRules: ReadRules,
   bindings: BindingChange = { now: NO_BINDINGS, before: NO_BINDINGS },
 ): TablePlan | undefined {
-  const chains = byName(now.chains);
+  const changed = rebound(bindings.before, bindings.now);
+  // What is the same object need not be looked at, unless what it asks is something else now.
+  const [wanted, has] = changed.size > 0 ? [image.chains, now.chains] : apart(image.chains, now.chains);
+  const chains = byName(has);
   const sets = byName(now.sets);
   const meters = byName(now.meters ?? []);
   const maps = byName(mapsOf(now));
   if (image.sets.some((set) => !isFit(set, sets.get(set.name)) || meters.has(set.name) || maps.has(set.name))) return undefined;
-  if (image.chains.some((chain) => isOtherHook(chain, chains.get(chain.name)))) return undefined;
+  if (wanted.some((chain) => isOtherHook(chain, chains.get(chain.name)))) return undefined;
   if (mapsOf(image).some((map) => !isSameKind(map, maps.get(map.name)) || sets.has(map.name) || meters.has(map.name))) return undefined;
   if ((image.meters ?? []).some((meter) => sets.has(meter.name) || maps.has(meter.name))) return undefined;
   const prepare: Operation[] = [];
@@ -40,18 +43,42 @@ export function planChange(
   for (const meter of image.meters ?? [])
     if (!meters.has(meter.name)) prepare.push({ kind: 'add-meter', address, meter: meterSpec(meter) });
   for (const map of mapsOf(image)) if (!maps.has(map.name)) prepare.push({ kind: 'add-map', address, map: mapSpec(map) });
-  for (const chain of image.chains) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
+  for (const chain of wanted) if (!chains.has(chain.name)) enforce.push(addChain(address, chain));
   const programs = { images: programsOf(image), bindings: bindings.now };
-  const changed = rebound(bindings.before, bindings.now);
-  for (const chain of image.chains) {
+  for (const chain of wanted) {
     const before = chains.get(chain.name);
     if (before && isSame(before, chain) && !chain.rules.some((rule) => asksOneOf(rule, changed))) continue;
     enforce.push(...changeRules(address, chain, before ? readRules(chain.name) : [], programs));
   }
   for (const map of mapsOf(image)) enforce.push(...changeElements(address, map, maps.get(map.name)));
   const setNames = [...now.sets, ...mapsOf(now), ...(now.meters ?? [])].map((set) => set.name);
-  enforce.push(...removals(address, image, [...chains.keys()], setNames));
+  enforce.push(...removals(address, { ...image, chains: wanted }, [...chains.keys()], setNames));
   return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
+}
+
+/** So far ahead an item is looked for that one of two lists has more. */
+const AHEAD = 16;
+
+/** Two lists without the items that are the same objects in both, in the same order: where they are in another one, they may be left. */
+export function apart<T>(a: readonly T[], b: readonly T[]): readonly [readonly T[], readonly T[]] {
+  const onlyA: T[] = [];
+  const onlyB: T[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    if (a[i] === b[j]) {
+      i++;
+      j++;
+      continue;
+    }
+    let more = 1;
+    while (more <= AHEAD && a[i + more] !== b[j] && b[j + more] !== a[i]) more++;
+    const [inA, inB] = more > AHEAD ? [1, 1] : a[i + more] === b[j] && j < b.length ? [more, 0] : [0, more];
+    onlyA.push(...a.slice(i, i + inA));
+    onlyB.push(...b.slice(j, j + inB));
+    i += inA;
+    j += inB;
+  }
+  return [onlyA.concat(a.slice(i)), onlyB.concat(b.slice(j))];
 }
 
 function byName<T extends { readonly name: string }>(items: readonly T[]): ReadonlyMap<string, T> {
@@ -88,7 +115,7 @@ function changeElements(address: TableAddress, map: MapImage | LookupImage, now:
   const target = { ...address, set: map.name };
   const layout = mapLayout(mapSpec(map));
   // What is the same object need not be compared.
-  const [wanted, has] = now ? [without(map, now), without(now, map)] : [map, undefined];
+  const [wanted, has] = now ? unlikeObjects(map, now) : [map, undefined];
   const [wantedKeys, hasKeys] = [elementKeys(wanted), has ? elementKeys(has) : []];
   const gone = has ? unlike(has, hasKeys, wantedKeys) : [];
   const added = unlike(wanted, wantedKeys, hasKeys);
@@ -100,9 +127,18 @@ function changeElements(address: TableAddress, map: MapImage | LookupImage, now:
 
 type Some = MapImage | LookupImage;
 
-function without(map: Some, others: Some): Some {
-  const known = new Set<unknown>(others.elements);
-  return filtered(map, (element) => !known.has(element));
+/** Both without the elements that are the same objects. */
+function unlikeObjects(a: Some, b: Some): readonly [Some, Some] {
+  const [inA, inB] = apart<unknown>(a.elements, b.elements);
+  const [knownA, knownB] = [new Set(inA), new Set(inB)];
+  return [
+    keeping(a, new Set(inA.filter((element) => !knownB.has(element)))),
+    keeping(b, new Set(inB.filter((element) => !knownA.has(element)))),
+  ];
+}
+
+function keeping(map: Some, elements: ReadonlySet<unknown>): Some {
+  return filtered(map, (element) => elements.has(element));
 }
 
 function filtered(map: Some, keep: (element: unknown, i: number) => boolean): Some {

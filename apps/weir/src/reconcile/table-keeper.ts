@@ -7,7 +7,7 @@ import { planTable, programsOf, type TablePlan } from './owned-table.ts';
 import type { Problems } from './problems.ts';
 import { NO_BINDINGS, rebound } from './rule-bindings.ts';
 import type { Retry } from './slot.ts';
-import { planChange } from './table-change.ts';
+import { apart, planChange } from './table-change.ts';
 
 const PROBLEM = 'table';
 const PROGRAMS = 'programs';
@@ -24,6 +24,8 @@ export class TableKeeper {
   /** Whether the kernel's table may not be as the image says. */
   #dirty = false;
   #retry: Retry | undefined;
+  /** It waits for members. */
+  #held = false;
   /** What the kernel's table is like, as long as nobody else changes it: what was committed last. */
   #installed: TableImage | undefined;
   readonly #membersOf: (set: string) => readonly PrefixColumns[];
@@ -31,6 +33,8 @@ export class TableKeeper {
   #bindings = NO_BINDINGS;
   #installedBindings = NO_BINDINGS;
   #looked = 0;
+  /** Where the user's programs are pinned that an image asks. */
+  #paths: { readonly image: TableImage | undefined; readonly paths: readonly string[] } = { image: undefined, paths: [] };
 
   /** `membersOf`: what sets should have, for programs that look into them. */
   constructor(backend: KernelBackend, problems: Problems, membersOf: (set: string) => readonly PrefixColumns[] = () => []) {
@@ -59,17 +63,26 @@ export class TableKeeper {
     if (last !== undefined && last !== image?.name) this.#retired.add(last);
     if (image) this.#retired.delete(image.name);
     this.#image = image;
-    this.#retry = undefined;
+    this.proceed();
+    this.#change();
+  }
+
+  /** The same table with other rules. Where it waits for members it goes on waiting. */
+  replace(image: TableImage | undefined): void {
+    this.#image = image;
+    if (!this.#held) this.#retry = undefined;
     this.#change();
   }
 
   /** The change waits until `proceed`, at most for so many milliseconds. */
   hold(now: number, delay: number): void {
     this.#retry = { at: now + delay, delay };
+    this.#held = true;
   }
 
   proceed(): void {
     this.#retry = undefined;
+    this.#held = false;
   }
 
   /** Others may have changed it. */
@@ -93,9 +106,19 @@ export class TableKeeper {
 
   #bind(address: TableAddress, image: TableImage): ProgramBindings {
     const { programs = [] } = image;
-    const paths = userPaths(image);
+    const paths = this.#pathsOf(image);
     if (paths.length === 0 && programs.length === 0 && this.#installedBindings.size === 0) return NO_BINDINGS;
     return this.#backend.bindPrograms(address, { programs, paths }, (set, family) => joinColumns(family, this.#membersOf(set)));
+  }
+
+  #pathsOf(image: TableImage): readonly string[] {
+    const { image: before, paths } = this.#paths;
+    if (before === image) return paths;
+    // Chains that are the same objects ask for the same.
+    const [added, gone] = apart(image.chains, before?.chains ?? []);
+    const same = before !== undefined && userPaths(added).length + userPaths(gone).length === 0;
+    this.#paths = { image, paths: same ? paths : userPaths(image.chains) };
+    return this.#paths.paths;
   }
 
   #change(): void {
@@ -186,7 +209,7 @@ export class TableKeeper {
     this.#dirty = false;
     this.#installed = this.#image;
     this.#installedBindings = this.#image ? this.#bindings : NO_BINDINGS;
-    this.#retry = undefined;
+    this.proceed();
     this.#keepPrograms();
     this.#retired.clear();
     this.#problems.over(PROBLEM);
@@ -217,7 +240,7 @@ export class TableKeeper {
 }
 
 /** Where the user's programs are pinned that rules ask. */
-function userPaths({ chains }: TableImage): readonly string[] {
+function userPaths(chains: TableImage['chains']): readonly string[] {
   const paths = new Set<string>();
   for (const { rules } of chains)
     for (const { matches } of rules)

@@ -8,9 +8,14 @@ const known = new WeakMap<FlowConfig, WeakMap<ActiveFlow, LoweredFlow>>();
 
 /** `lowerFlow`, once for each flow rule of a configuration. */
 export function loweredFlow(flow: ActiveFlow, config: FlowConfig): LoweredFlow {
-  const flows = known.get(config) ?? new WeakMap<ActiveFlow, LoweredFlow>();
-  known.set(config, flows);
-  const lowered = flows.get(flow) ?? lowerFlow(flow, config);
+  let flows = known.get(config);
+  if (!flows) {
+    flows = new WeakMap();
+    known.set(config, flows);
+  }
+  const before = flows.get(flow);
+  if (before) return before;
+  const lowered = lowerFlow(flow, config);
   flows.set(flow, lowered);
   return lowered;
 }

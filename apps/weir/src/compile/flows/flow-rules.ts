@@ -8,8 +8,30 @@ import { FLOWS_END } from './lower-flow.ts';
 /** Before connections are tracked and fragments put together (NF_IP_PRI_CONNTRACK_DEFRAG is -400). */
 const BEFORE_DEFRAGMENTATION = -450;
 
+type Protecting = Pick<FlowConfig, 'protected' | 'protectedFlows' | 'span'>;
+
+interface Guarded {
+  readonly base: readonly Rule[];
+  readonly rules: readonly Rule[];
+}
+
+/** As long as a configuration is the same object, and so much is the same. */
+const known = new WeakMap<Protecting, Guarded>();
+
 /** What no flow rule touches, as rules that go on behind all of them. `base` is what this host needs to stay on its links and to speak with its peers. */
-export function protectedRules(config: Pick<FlowConfig, 'protected' | 'protectedFlows' | 'span'>, base: readonly Rule[]): Rule[] {
+export function protectedRules(config: Protecting, base: readonly Rule[]): readonly Rule[] {
+  const before = known.get(config);
+  if (before && before.base.length === base.length && base.every((rule, i) => isSame(rule, before.base[i]))) return before.rules;
+  const rules = makeProtected(config, base);
+  known.set(config, { base, rules });
+  return rules;
+}
+
+function isSame(a: Rule, b: Rule | undefined): boolean {
+  return b !== undefined && a.expression === b.expression && a.name === b.name;
+}
+
+function makeProtected(config: Protecting, base: readonly Rule[]): readonly Rule[] {
   const skip = (ref: string, name: string, expression: Expr): Rule => ({
     ref: `${FLOW_REF}${ref}`,
     name,

@@ -66,6 +66,13 @@ export function judgement(source: JudgementSource, now: number): HookRules[] {
   return flowspec && flows.length > 0 ? addFlows(hooks, flows, flowspec, builder.base(flowspec.at)) : hooks;
 }
 
+/** The hooks at which flow rules judge by themselves. */
+export function flowHooks(source: JudgementSource): HookRules[] {
+  const { firewall = DEFAULT_FIREWALL, flowspec, flows = [] } = source;
+  if (!flowspec || flows.length === 0) return [];
+  return addFlows([], flows, flowspec, baseRules(source, firewall, flowspec.at));
+}
+
 /** The hooks that nf_tables judges at. */
 export function netfilterHooks(hooks: readonly HookRules[]): readonly HookRules[] {
   return hooks.filter(({ hook }) => !isEbpfHook(hook));
@@ -93,7 +100,7 @@ class Builder {
 
   /** What this host needs to stay on its links and to speak with its peers. */
   base(hook: Hook): Rule[] {
-    return this.#builtin('protected', protectedDrafts(hook, this.#firewall.base, this.#source.bgp));
+    return baseRules(this.#source, this.#firewall, hook);
   }
 
   hook(hook: Hook, now: number): Rule[] {
@@ -121,22 +128,11 @@ class Builder {
   }
 
   #builtin(stage: Stage, drafts: readonly Draft[]): Rule[] {
-    return drafts.map((draft, i) => this.#rule(stage, `${stage}:${i}`, draft, 'allow', BUILTIN));
+    return builtinRules(stage, drafts, this.#types);
   }
 
   #rule(stage: Stage, ref: string, draft: Draft, action: 'allow' | 'deny', provenance: Provenance): Rule {
-    return {
-      ref,
-      name: draft.name,
-      stage,
-      priority: BASE_PRIORITY,
-      expression: readExpression(draft.text, this.#types),
-      text: draft.text,
-      action: { kind: action },
-      log: false,
-      audit: false,
-      provenance,
-    };
+    return ruleOf(stage, ref, draft, action, provenance, this.#types);
   }
 
   #closedReplies(hook: Hook): Rule[] {
@@ -208,6 +204,30 @@ class Builder {
     );
     return [...allowed, last];
   }
+}
+
+/** What this host needs to stay on its links and to speak with its peers. */
+function baseRules({ bgp, sets }: JudgementSource, { base }: Firewall, hook: Hook): Rule[] {
+  return builtinRules('protected', protectedDrafts(hook, base, bgp), new Set(sets.map((set) => set.name)));
+}
+
+function builtinRules(stage: Stage, drafts: readonly Draft[], types: SetTypes): Rule[] {
+  return drafts.map((draft, i) => ruleOf(stage, `${stage}:${i}`, draft, 'allow', BUILTIN, types));
+}
+
+function ruleOf(stage: Stage, ref: string, draft: Draft, action: 'allow' | 'deny', provenance: Provenance, types: SetTypes): Rule {
+  return {
+    ref,
+    name: draft.name,
+    stage,
+    priority: BASE_PRIORITY,
+    expression: readExpression(draft.text, types),
+    text: draft.text,
+    action: { kind: action },
+    log: false,
+    audit: false,
+    provenance,
+  };
 }
 
 /** Rules of policies as they are judged, where that is up to them alone: those that stay from one policy to the next are the same objects. */

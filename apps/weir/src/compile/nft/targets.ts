@@ -4,9 +4,9 @@ import { DEFAULT_EBPF } from '../../model/ebpf.ts';
 import type { ActiveFlow } from '../../model/flow.ts';
 import type { NamedSet } from '../../model/named-set.ts';
 import { needsConnectionTracking } from '../ebpf/connection-state-need.ts';
-import { DEFAULT_FIREWALL, judgement, netfilterHooks } from '../judgement/index.ts';
+import { DEFAULT_FIREWALL, flowHooks, judgement, netfilterHooks } from '../judgement/index.ts';
 import type { TableImage } from './image.ts';
-import { type CompileMemo, compileRules } from './policy/index.ts';
+import { addFlowHooks, type CompileMemo, type CompileOptions, compileRules, isOfFlows } from './policy/index.ts';
 import { ownedSetNames } from './set-names.ts';
 
 /** Where the members of one set and family go. */
@@ -43,31 +43,45 @@ export function compileKernelPlan(config: PlanSource, now: number, memo?: Compil
   const table = ownedTable(config);
   return {
     targets: config.sets.flatMap((set) => targetsOf(set, table)),
-    table: table === undefined ? undefined : tableOf(config, { table, now, memo, asksPrograms }),
+    table: table === undefined ? undefined : tableOf(config, table, { now, memo, asksPrograms }),
     ...(config.ebpf.pinDirectory === DEFAULT_EBPF.pinDirectory ? {} : { pins: config.ebpf.pinDirectory }),
     at: now,
   };
 }
 
-function tableOf(
-  config: PlanSource,
-  {
-    table,
-    now,
-    memo,
-    asksPrograms,
-  }: { readonly table: string; readonly now: number; readonly memo: CompileMemo | undefined; readonly asksPrograms: boolean },
-): TableImage {
-  const hooks = judgement(config, now);
+export interface TableOptions {
+  readonly now: number;
+  readonly memo?: CompileMemo | undefined;
+  readonly asksPrograms: boolean;
+}
+
+/**
+ * The table of a plan that was compiled without flow rules, with them; undefined where there is none. What they come to has nothing to do with the others. A table that has some already is
+ * left as it is: earlier versions saved them.
+ */
+export function tableWithFlows({ table }: KernelPlan, config: PlanSource, options: TableOptions): TableImage | undefined {
+  if (table === undefined || config.flowspec?.at !== 'prerouting') return table;
+  const hooks = flowHooks(config);
+  const fault = hooks.find((hook) => !isOfFlows(hook));
+  if (fault) throw new RangeError(`rules at ${fault.hook} that are no flow rules`);
+  const taken = table.chains.some(({ hook, priority = 0 }) => hooks.some((one) => one.hook === hook && one.priority === priority));
+  return taken ? table : addFlowHooks({ table, problems: [] }, hooks, config.sets, compileOptions(config, table.name, options)).table;
+}
+
+function tableOf(config: PlanSource, table: string, options: TableOptions): TableImage {
+  const hooks = judgement(config, options.now);
   const tracking = needsConnectionTracking(hooks);
+  return compileRules(netfilterHooks(hooks), config.sets, { ...compileOptions(config, table, options), tracking }).table;
+}
+
+function compileOptions(config: PlanSource, table: string, { memo, asksPrograms }: TableOptions): CompileOptions {
   const { logGroup } = config.observe ?? {};
-  return compileRules(netfilterHooks(hooks), config.sets, {
+  return {
     table,
     memo,
-    tracking,
     ...(logGroup === undefined ? {} : { logGroup }),
     ...(asksPrograms ? {} : { mostRanges: Number.MAX_SAFE_INTEGER }),
-  }).table;
+  };
 }
 
 /** The table that Weir writes: for a firewall, for a policy, or for flow rules. */

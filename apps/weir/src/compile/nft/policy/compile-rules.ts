@@ -99,7 +99,7 @@ export function addFlowHooks(
       ...(maps.length === 0 ? {} : { maps }),
       ...(lookups.length === 0 ? {} : { lookups }),
       ...(programs.length === 0 ? {} : { programs }),
-      chains: [table.chains, ...found.map((one) => one.chains)].flat(),
+      chains: table.chains.concat(...found.map((one) => one.chains)),
     },
     problems: [...problems, ...found.flatMap((one) => one.problems)],
   };

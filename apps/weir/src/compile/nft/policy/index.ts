@@ -1,6 +1,6 @@
 /** Rules in the order of judgement to a table of nf_tables. */
 
-export { type CompiledRules, type CompileOptions, checkRules, compileRules, LOG_GROUP } from './compile-rules.ts';
+export { addFlowHooks, type CompiledRules, type CompileOptions, checkRules, compileRules, isOfFlows, LOG_GROUP } from './compile-rules.ts';
 export { logPrefixes } from './effect.ts';
 export { CompileMemo } from './memo.ts';
 export type { NftProblem } from './problem.ts';

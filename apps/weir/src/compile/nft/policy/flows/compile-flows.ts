@@ -63,14 +63,7 @@ export function compileFlows(hook: HookRules & { readonly hook: ChainHook }, con
   const list = (packets: Packets, chain: string): readonly RuleImage[] => {
     const groups = new FlowGroups(packets, memo.groups(packets));
     const met = (unit: Unit): boolean => unit[packets].length > 0;
-    memo.groups(packets).begin();
-    const rules = [
-      ...groups.list(`${chain}_shield`, shields.filter(met), parts, []),
-      ...groups.list(chain, flows.filter(met), parts),
-      andThen,
-    ];
-    memo.groups(packets).end();
-    return rules;
+    return [...groups.list(`${chain}_shield`, shields.filter(met), parts, []), ...groups.list(chain, flows.filter(met), parts), andThen];
   };
   const rules: RuleImage[] = [];
   if (asksTransport) {
@@ -80,5 +73,6 @@ export function compileFlows(hook: HookRules & { readonly hook: ChainHook }, con
   }
   rules.push(...list('whole', name));
   parts.chains.push({ name, hook: hook.hook, ...(hook.priority === 0 ? {} : { priority: hook.priority }), rules });
+  memo.end([...shields, ...flows]);
   return { ...parts, programs: [...used.values()], problems };
 }

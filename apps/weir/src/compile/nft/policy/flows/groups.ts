@@ -1,4 +1,4 @@
-import type { Family } from '@weir/wire/inet';
+import type { Family, Prefix } from '@weir/wire/inet';
 import type { ChainImage, LookupElement, LookupImage, MapImage, RuleImage } from '../../image.ts';
 import { ChainBook } from '../chains.ts';
 import type { KeyedRule } from '../key-box.ts';
@@ -25,31 +25,42 @@ export interface Parts {
 
 /** Flow rules with one prefix, and what they came to. */
 interface Group {
+  /** The chain whose list leads to it. */
+  readonly parent: string;
   readonly units: readonly Unit[];
   readonly parts: Parts;
   readonly element: LookupElement;
 }
 
-/** What groups came to last, by the name of their chain: those whose rules are the same are not arranged again. */
+/** More groups than so many times those that there are, and those that are gone are forgotten. */
+export const MOST_KEPT = 2;
+
+/** What groups came to last: those whose rules are the same are not arranged again. */
 export class GroupMemo {
-  #groups = new Map<string, Group>();
-  #now = new Map<string, Group>();
-  #layers = new Map<string, LayerMemo>();
+  /** By their first rule. */
+  #groups: { readonly [S in Side]: Map<Unit, Group> } = { destination: new Map(), source: new Map() };
+  readonly #layers = new Map<string, LayerMemo>();
 
-  begin(): void {
-    this.#now = new Map();
+  /** The group of `units` from one place to another. */
+  known(side: Side, parent: string, units: readonly Unit[], from: number, to: number): Group | undefined {
+    const first = units[from];
+    const known = first && this.#groups[side].get(first);
+    if (known?.parent !== parent || known.units.length !== to - from) return undefined;
+    for (let i = from + 1; i < to; i++) if (units[i] !== known.units[i - from]) return undefined;
+    return known;
   }
 
-  end(): void {
-    this.#groups = this.#now;
+  keep(side: Side, group: Group): void {
+    const [first] = group.units;
+    if (first) this.#groups[side].set(first, group);
   }
 
-  group(name: string, units: readonly Unit[], make: () => Group): Group {
-    const known = this.#groups.get(name);
-    const same = known && known.units.length === units.length && units.every((unit, i) => unit === known.units[i]);
-    const group = same ? known : make();
-    this.#now.set(name, group);
-    return group;
+  /** `inUse`: rules that there are. */
+  prune(inUse: readonly Unit[]): void {
+    const { destination, source } = this.#groups;
+    if (destination.size + source.size <= MOST_KEPT * inUse.length + 1024) return;
+    const units = new Set(inUse);
+    for (const map of [destination, source]) for (const unit of [...map.keys()]) if (!units.has(unit)) map.delete(unit);
   }
 
   layersOf(name: string, rules: readonly KeyedRule[]): Layers | undefined {
@@ -80,47 +91,46 @@ export class FlowGroups {
     const [side, ...others] = sides;
     if (side === undefined || (side === 'source' && units.length <= MOST_LISTED) || !isInOrder(units, side))
       return this.#flat(name, units, parts);
-    const lengths = new Map<string, { readonly family: Family; readonly length: number; readonly groups: Map<string, Unit[]> }>();
+    const lengths = new Map<number, { readonly prefix: Prefix; readonly elements: LookupElement[] }>();
     const rest: Unit[] = [];
-    for (const unit of units) {
-      const at = unit.prefix[side];
-      if (!at) {
-        rest.push(unit);
-        continue;
+    for (let from = 0; from < units.length; ) {
+      const at = units[from]?.prefix[side];
+      let to = from + 1;
+      // Rules with one prefix stand together.
+      if (at) while (isSamePrefix(at, units[to]?.prefix[side])) to++;
+      else rest.push(...units.slice(from, to));
+      if (at) {
+        const { prefix } = at;
+        const key = prefix.family * 256 + prefix.length;
+        const known = lengths.get(key) ?? { prefix, elements: [] };
+        if (known.elements.length === 0) lengths.set(key, known);
+        const group = this.#memo.known(side, name, units, from, to) ?? this.#group(side, name, at, units.slice(from, to), others);
+        known.elements.push(group.element);
+        for (const chain of group.parts.chains) parts.chains.push(chain);
+        for (const map of group.parts.maps) parts.maps.push(map);
+        for (const lookup of group.parts.lookups) parts.lookups.push(lookup);
       }
-      const { family, length } = at.prefix;
-      const key = `${family} ${length}`;
-      const known = lengths.get(key) ?? { family, length, groups: new Map<string, Unit[]>() };
-      lengths.set(key, known);
-      const group = known.groups.get(at.text);
-      if (group) group.push(unit);
-      else known.groups.set(at.text, [unit]);
+      from = to;
     }
-    const sorted = [...lengths.values()].sort((a, b) => a.family - b.family || b.length - a.length);
-    const lookups = sorted.map(({ family, length, groups }): RuleImage => {
+    const sorted = [...lengths.values()].sort((a, b) => a.prefix.family - b.prefix.family || b.prefix.length - a.prefix.length);
+    const lookups = sorted.map(({ prefix: { family, length }, elements }): RuleImage => {
       const field = `${side === 'source' ? 'saddr' : 'daddr'}${family}` as const;
       const map = `${name}_${field}_${length}`;
-      const elements: LookupElement[] = [];
-      for (const [text, group] of groups)
-        elements.push(this.#group(`${name}_${groupName(side, text, length)}`, text, group, parts, others));
-      parts.lookups.push({ name: map, keys: [field], ranges: false, elements });
       const keys = [field];
+      parts.lookups.push({ name: map, keys, ranges: false, elements });
       return { name: `by ${side}, ${length} bits`, matches: [], count: false, verdict: { kind: 'lookup', map, keys, bits: length } };
     });
     return [...lookups, ...(rest.length === 0 ? [] : this.list(name, rest, parts, others))];
   }
 
-  #group(name: string, text: string, units: readonly Unit[], parts: Parts, sides: readonly Side[]): LookupElement {
-    const group = this.#memo.group(name, units, () => {
-      const own: Parts = { chains: [], maps: [], lookups: [] };
-      const rules = this.list(name, units, own, sides);
-      own.chains.push({ name, hook: undefined, rules });
-      return { units, parts: own, element: { key: [[text, text]], verdict: { kind: 'jump', chain: name } } };
-    });
-    for (const chain of group.parts.chains) parts.chains.push(chain);
-    for (const map of group.parts.maps) parts.maps.push(map);
-    for (const lookup of group.parts.lookups) parts.lookups.push(lookup);
-    return group.element;
+  #group(side: Side, parent: string, { text, prefix }: SidePrefix, units: readonly Unit[], sides: readonly Side[]): Group {
+    const name = `${parent}_${groupName(side, text, prefix.length)}`;
+    const own: Parts = { chains: [], maps: [], lookups: [] };
+    const rules = this.list(name, units, own, sides);
+    own.chains.push({ name, hook: undefined, rules });
+    const group: Group = { parent, units, parts: own, element: { key: [[text, text]], verdict: { kind: 'jump', chain: name } } };
+    this.#memo.keep(side, group);
+    return group;
   }
 
   #flat(name: string, units: readonly Unit[], parts: Parts): readonly RuleImage[] {
@@ -159,4 +169,8 @@ function isInOrder(units: readonly Unit[], side: Side): boolean {
     before[at.prefix.family] = at;
   }
   return true;
+}
+
+function isSamePrefix(a: SidePrefix, b: SidePrefix | undefined): boolean {
+  return b !== undefined && a.prefix.length === b.prefix.length && a.text === b.text;
 }
