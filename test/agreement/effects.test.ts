@@ -114,6 +114,31 @@ describe('what is logged', () => {
   });
 });
 
+describe('codepoints', () => {
+  /** UDP to port 53 with this identification and TOS. */
+  const marked = (id: number, tos: number): Subject => {
+    const { frames, bytes } = udp(7);
+    const frame = Uint8Array.from(frames[0] ?? []);
+    frame.set([tos, 0, bytes.length, id >>> 8, id & 0xff], 15);
+    fixIpv4Checksum(frame, 14);
+    return { frames: [frame], bytes: bed.atHook(frame.subarray(14)), mark: 0 };
+  };
+  const written = ({ bytes }: Subject): string => printHex(Packet.fromNetwork(bytes).withDscp(10).bytes);
+  it('are written with the checksum as the interpreter writes them, 0 as 0xffff', async () => {
+    const { hook, ...others } = policy([
+      rule('write', 'udp.dstport == 53', { kind: 'log' }),
+      rule('look', 'ip.dscp == 10', { kind: 'log' }),
+    ]);
+    const rules = hook.rules.map((one): Rule => (one.ref === 'write' ? { ...one, action: { kind: 'dscp', dscp: 10 } } : one));
+    const ids = Array.from({ length: 0x10000 }, (_, id) => id);
+    const zero = ids.find((id) => written(marked(id, 0)).slice(20, 24) === 'ffff');
+    expect(zero).toBeDefined();
+    const subjects = [...[0, 1, 3, 0x28, 0x2b, 0xb8, 0xff].map((tos, id) => marked(id, tos)), marked(zero ?? 0, 0)];
+    const entries = await logged({ hook: { ...hook, rules }, ...others }, subjects, subjects.length);
+    expect(entries.map(({ payload }) => payload)).toEqual(subjects.map(written));
+  });
+});
+
 describe('rate limits', () => {
   const limited = (limit: RateLimit, more: Partial<Rule> = {}): Built =>
     limiting(policy([rule('few', 'udp.dstport == 53', { kind: 'allow' })], 'allow'), limit, more);
