@@ -22,11 +22,7 @@ export function loweredFlow(flow: ActiveFlow, config: FlowConfig): LoweredFlow {
 
 /** Why a flow rule cannot be enforced where the configuration says; undefined where it can. */
 export function unenforceable(flow: ActiveFlow, config: FlowConfig): string | undefined {
-  // Which mark a redirect to an address gets is seen to when everything else is right.
-  const lowered = loweredFlow(
-    flow.path ? flow : { ...flow, path: { mark: config.routing.firstMark, table: config.routing.firstTable } },
-    config,
-  );
+  const lowered = loweredFlow(flow, config);
   if (lowered.kind === 'refused') return lowered.reason;
   const { at } = config;
   if (at === 'prerouting') return undefined;
