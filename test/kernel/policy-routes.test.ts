@@ -314,3 +314,33 @@ describe('addresses that are asked about', () => {
     routes.close({ clear: false });
   });
 });
+
+describe('what the system drops because of the mark', () => {
+  /** Whether a packet with the mark of a redirect to eth0, which comes in by eth1, is sent there. */
+  async function passes(): Promise<boolean> {
+    const args = ['route', 'get', '203.0.113.7', 'from', '198.51.100.2', 'iif', 'eth1', 'mark', '0x0f200000'];
+    const { code, stdout } = await host.exec('ip', args, { allowFailure: true });
+    return code === 0 && stdout.includes('via 192.0.2.2');
+  }
+
+  test.each([
+    { filter: 1, mark: 0, want: true },
+    { filter: 2, mark: 1, want: true },
+    { filter: 0, mark: 1, want: true },
+    { filter: 1, mark: 1, want: false },
+  ])('rp_filter $filter, src_valid_mark $mark', async ({ filter, mark, want }) => {
+    await host.sysctl('net.ipv4.ip_forward', 1);
+    for (const name of ['eth0', 'eth1']) await host.sysctl(`net.ipv4.conf.${name}.rp_filter`, filter);
+    await host.sysctl('net.ipv4.conf.all.rp_filter', 0);
+    await host.sysctl('net.ipv4.conf.all.src_valid_mark', mark);
+    const routes = open();
+    put(routes, [redirect(hopTo('192.0.2.2'))]);
+    expect(await passes()).toBe(want);
+    expect(routes.problems.map(({ kind, message }) => [kind, message.includes('eth0, eth1')])).toEqual(want ? [] : [['conflict', true]]);
+    await host.sysctl('net.ipv4.conf.all.src_valid_mark', 0);
+    now += 20_000;
+    look(routes);
+    expect(routes.problems).toEqual([]);
+    routes.close({ clear: false });
+  });
+});

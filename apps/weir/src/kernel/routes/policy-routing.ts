@@ -1,6 +1,7 @@
 import { FR_ACT, ONLINK, type Route, RoutingClient, type RoutingRule, RTN } from '@weir/netlink/route';
 import { KernelError } from '@weir/netlink/socket';
 import { type Family, type Ip, printIp } from '@weir/wire/inet';
+import { interfacesFilteringByMark } from './return-filter.ts';
 
 /** What Weir's own rules and routes say about who made them, as `ip rule` and `ip route` show it: `proto 87`. */
 export const WEIR_PROTOCOL = 87;
@@ -42,8 +43,10 @@ export interface PolicyRules {
 /** The rules and routes by which redirected packets are routed, in one network namespace. Calls are synchronous. KernelError where the kernel refuses, SystemError where the socket fails. */
 export class PolicyRouting {
   readonly #client: RoutingClient;
+  readonly #netns: string | undefined;
 
   constructor(netns: string | undefined) {
+    this.#netns = netns;
     this.#client = new RoutingClient(netns);
   }
 
@@ -93,6 +96,11 @@ export class PolicyRouting {
     if (route.type === RTN.local) return `${text} is an address of this host`;
     if (route.type !== RTN.unicast || route.interface === undefined) return `there is no route to ${text}`;
     return { gateway: route.gateway ?? address, interface: route.interface };
+  }
+
+  /** Interfaces that drop IPv4 packets because of their mark. */
+  filtering(): readonly string[] {
+    return interfacesFilteringByMark(this.#netns);
   }
 
   /** Calling it again does nothing. */

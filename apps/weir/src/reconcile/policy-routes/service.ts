@@ -11,6 +11,10 @@ import { NO_ROUTING, ruleOf, wantedRouting } from './want.ts';
 
 /** How often the routing is looked at while anything depends on it. */
 const LOOK_MS = 500;
+/** How often what the system filters is. */
+const FILTER_MS = 10_000;
+/** Interfaces in a message. */
+const MOST_SHOWN = 5;
 const SUBJECT = 'policy routing';
 const RIGHT = 'CAP_NET_ADMIN in the network namespace is needed';
 
@@ -52,6 +56,7 @@ export class PolicyRoutes {
   #settled = false;
   #due = 0;
   #heldUntil = 0;
+  #filterDue = 0;
   #retry: Retry | undefined;
   #repairs = 0;
   #started = false;
@@ -148,6 +153,7 @@ export class PolicyRoutes {
       this.#unmake(routing, change);
     }
     this.#noteConflicts(found);
+    this.#noteFilters(routing);
     this.#tell();
   }
 
@@ -158,6 +164,7 @@ export class PolicyRoutes {
     this.#make(routing, change);
     if (what === 'all') this.#unmake(routing, change);
     this.#noteConflicts(found);
+    this.#noteFilters(routing);
     this.#tell();
   }
 
@@ -265,6 +272,22 @@ export class PolicyRoutes {
       const message = `${table.refused}: choose another flowspec.routing.first_table`;
       this.#problems.raise('table', { kind: 'conflict', subject: SUBJECT, message, remedy: undefined });
     }
+  }
+
+  /** What the system drops although it is redirected. */
+  #noteFilters(routing: PolicyRouting): void {
+    const now = this.#options.now();
+    if (now < this.#filterDue) return;
+    const asks = [...this.#wanted.rules, ...this.#wanted.hops.map(({ address }) => address)].some(({ family }) => family === 4);
+    if (asks) this.#filterDue = now + FILTER_MS;
+    const interfaces = asks ? routing.filtering() : [];
+    if (interfaces.length === 0) {
+      this.#problems.over('filter');
+      return;
+    }
+    const shown = interfaces.length > MOST_SHOWN ? `${interfaces.slice(0, MOST_SHOWN).join(', ')} and others` : interfaces.join(', ');
+    const message = `redirected IPv4 packets that come in by ${shown} are dropped: rp_filter is 1 there and src_valid_mark looks the way back up with their mark: set one of them otherwise`;
+    this.#problems.raise('filter', { kind: 'conflict', subject: SUBJECT, message, remedy: undefined });
   }
 
   #tell(): void {

@@ -35,6 +35,13 @@ export function checkFlowspec(flowspec: Table<RawFlowspec>, { bgp, ebpf }: Pick<
   checkRouting(flowspec, report);
   const attached = at === 'xdp' ? ebpf?.get.xdp : at === 'tc' ? ebpf?.get.tc : true;
   if (!attached) report('E012', flowspec.place('at'), `ebpf.${at} is required: the interfaces whose packets flow rules judge`);
+  const redirecting = guards.flatMap(({ value }) => value.get.actions).find(({ value }) => value === 'redirect');
+  if (at === 'tc' && redirecting && ebpf?.get.tc?.get.ingress.length === 0)
+    report(
+      'E026',
+      redirecting.place,
+      'packets that leave are routed already: ebpf.tc.ingress names no interface at which they can be redirected',
+    );
 }
 
 /** Marks and tables of redirects to addresses are nobody else's. */

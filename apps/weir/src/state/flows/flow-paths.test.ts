@@ -11,7 +11,7 @@ const THREE = ip4(0xc0000203);
 
 const entry = (address = ONE): FlowEntry => {
   const action: FlowAction = { kind: 'redirect-ip', address, copy: false };
-  return { treatment: flowTreatment([action], undefined), path: undefined } as unknown as FlowEntry;
+  return { rule: { address: 4 }, treatment: flowTreatment([action], undefined), path: undefined } as unknown as FlowEntry;
 };
 
 class Bed {

@@ -78,11 +78,12 @@ export class FlowPaths {
     for (const slot of this.#slots.values()) slot.kept = false;
   }
 
-  /** Gives an entry its path; or why there is none. */
+  /** Gives an entry its path; or why there is none. None where the engines cannot redirect so at all. */
   take(entry: FlowEntry): string | undefined {
-    const { redirect } = entry.treatment;
+    const { treatment, rule } = entry;
+    const { redirect } = treatment;
     entry.path = undefined;
-    if (redirect?.kind !== 'ip') return undefined;
+    if (redirect?.kind !== 'ip' || redirect.copy || redirect.address.family !== rule.address) return undefined;
     const slot = this.#slot(redirect.address);
     if (slot.index === undefined) {
       slot.index = this.#free();

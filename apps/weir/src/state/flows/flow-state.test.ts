@@ -133,6 +133,62 @@ describe('what peers announce', () => {
   });
 });
 
+describe('redirects to an address', () => {
+  const to = (host: number, copy = false): FlowAction => ({ kind: 'redirect-ip', address: ip4(0xc0000200 + host), copy });
+  const redirecting = () =>
+    new Bed(config({ guard: { actions: ['redirect'] }, flowspec: { routing: { ...DEFAULT_FLOWSPEC.routing, most: 1 } } }));
+  const learn = (bed: Bed, refused?: string): void =>
+    bed.flows.paths.learn(bed.flows.paths.hops().map(({ address }) => ({ address, refused })));
+
+  test('are in force once there is a way, and while there is one', () => {
+    const bed = redirecting().announce('a', [VICTIM], [to(9)]);
+    expect([bed.now, bed.refusals()]).toEqual([[], ['unenforceable']]);
+    learn(bed);
+    const [put] = bed.flows.drain().put;
+    expect(put?.path).toEqual({ mark: 0x0f20_0000, table: 7900 });
+    learn(bed, 'there is no route');
+    expect([bed.flows.drain().gone.length, bed.refusals()]).toEqual([1, ['unenforceable']]);
+    expect(bed.flows.list()[0]?.refusal?.message).toBe('there is no route');
+    learn(bed);
+    expect(bed.now).toHaveLength(1);
+  });
+
+  test('wait for a mark until nothing judges by it any more', () => {
+    const bed = redirecting().announce('a', [VICTIM], [to(9)]);
+    learn(bed);
+    expect(bed.now).toHaveLength(1);
+    bed.announce('a', [OTHER], [to(10)]);
+    bed.withdraw('a', VICTIM);
+    expect(bed.now).toHaveLength(0);
+    bed.flows.paths.carried();
+    learn(bed);
+    expect(bed.flows.drain().put.map(({ path }) => path?.mark)).toEqual([0x0f20_0000]);
+  });
+
+  test('with other marks are handed over again', () => {
+    const bed = redirecting().announce('a', [VICTIM], [to(9)]);
+    learn(bed);
+    expect(bed.now).toHaveLength(1);
+    const given = config({ guard: { actions: ['redirect'] }, flowspec: { routing: { ...DEFAULT_FLOWSPEC.routing, firstMark: 7 } } });
+    bed.flows.preview(given);
+    expect(bed.flows.isDirty).toBe(false);
+    bed.routes.configure(given);
+    expect(bed.flows.drain()).toMatchObject({ reset: true, put: [{ path: { mark: 7, table: 7900 } }] });
+  });
+
+  test('of before the start keep theirs, also when the peer says them again', () => {
+    const before = redirecting().announce('a', [VICTIM], [to(9)]);
+    learn(before);
+    const kept = before.flows.drain().put;
+    const bed = redirecting();
+    bed.flows.addLedger(kept);
+    expect(bed.now).toHaveLength(1);
+    bed.announce('a', [VICTIM], [to(9)]);
+    expect(bed.refusals()).toEqual([undefined]);
+    expect(bed.flows.drain().put.map(({ path }) => path)).toEqual([{ mark: 0x0f20_0000, table: 7900 }]);
+  });
+});
+
 describe('guards', () => {
   test.each<{
     readonly name: string;

@@ -340,7 +340,7 @@ export class FlowState {
     const foundation = destination && mode !== 'off' ? this.#foundations.of(destination) : undefined;
     const invalid = validateFlow(entry, mode, foundation);
     if (invalid !== undefined) return { reason: 'invalid', message: invalid };
-    const unenforceable = (this.#config && this.#options.unenforceable(activeFlow(entry), this.#config)) ?? this.paths.take(entry);
+    const unenforceable = this.paths.take(entry) ?? (this.#config && this.#options.unenforceable(activeFlow(entry), this.#config));
     if (unenforceable !== undefined) return { reason: 'unenforceable', message: unenforceable };
     const room = guard.maxRules - peer.admitted + (entry.status.kind === 'admitted' ? 1 : 0);
     return room > 0 ? undefined : { reason: 'full', message: `the peer has ${guard.maxRules} rules in force (max_rules)` };
