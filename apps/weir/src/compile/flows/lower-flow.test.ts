@@ -161,7 +161,9 @@ describe('what a flow rule does', () => {
       name: 'a redirect that the configuration does not know',
       action: { kind: 'redirect-rt', administrator: { kind: 'as2', asn: 64512 as never }, local: 81 },
     },
-    { name: 'a redirect to an address', action: { kind: 'redirect-ip', address: ip4(0xc0000201), copy: false } },
+    { name: 'a redirect to an address without a mark', action: { kind: 'redirect-ip', address: ip4(0xc0000201), copy: false } },
+    { name: 'a copy', action: { kind: 'redirect-ip', address: ip4(0xc0000201), copy: true }, path: PATH },
+    { name: 'a redirect to an address of the other family', action: { kind: 'redirect-ip', address: V6.source, copy: false }, path: PATH },
     { name: 'less than one octet a second', action: { kind: 'rate-bytes', rate: 0.5, asn: 0 } },
   ])('refuses $name', ({ action }) => {
     expect(lowerFlow(active('flow4 { proto = 17; }', action), OPTIONS)).toMatchObject({ kind: 'refused' });
