@@ -165,8 +165,14 @@ describe('what a flow rule does', () => {
     { name: 'a copy', action: { kind: 'redirect-ip', address: ip4(0xc0000201), copy: true }, path: PATH },
     { name: 'a redirect to an address of the other family', action: { kind: 'redirect-ip', address: V6.source, copy: false }, path: PATH },
     { name: 'less than one octet a second', action: { kind: 'rate-bytes', rate: 0.5, asn: 0 } },
-  ])('refuses $name', ({ action }) => {
-    expect(lowerFlow(active('flow4 { proto = 17; }', action), OPTIONS)).toMatchObject({ kind: 'refused' });
+  ])('refuses $name', ({ action, path }) => {
+    expect(lowerFlow({ ...active('flow4 { proto = 17; }', action), path }, OPTIONS)).toMatchObject({ kind: 'refused' });
+  });
+
+  test('a redirect to an address sets the mark of its path', () => {
+    const flow = { ...active('flow4 { proto = 17; }', { kind: 'redirect-ip', address: V4.source, copy: false }), path: PATH };
+    const lowered = lowerFlow(flow, OPTIONS);
+    expect(lowered.kind === 'rules' && lowered.rules[0]?.action).toEqual({ kind: 'mark', mark: PATH.mark });
   });
 });
 
