@@ -156,7 +156,8 @@ describe('what a flow rule does', () => {
     expect(lowered.kind === 'rules' && lowered.rules.map(({ action }) => action)).toEqual(want);
   });
 
-  test.each<{ readonly name: string; readonly action: FlowAction }>([
+  const PATH = { mark: 0x200, table: 7900 };
+  test.each<{ readonly name: string; readonly action: FlowAction; readonly path?: ActiveFlow['path'] }>([
     {
       name: 'a redirect that the configuration does not know',
       action: { kind: 'redirect-rt', administrator: { kind: 'as2', asn: 64512 as never }, local: 81 },
