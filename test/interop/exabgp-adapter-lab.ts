@@ -103,7 +103,7 @@ export class Exabgp {
           `  hold-time ${holdTime};`,
           `  family { ${families.map((family) => `${family};`).join(' ')} }`,
           `  capability { route-refresh enable; graceful-restart ${gracefulRestart ? '120' : 'disable'}; }`,
-          `  api { processes [ weir ]; neighbor-changes; receive { ${receive ?? 'parsed; update; refresh;'} } }`,
+          `  api { processes [ weir ]; neighbor-changes; ${receive?.includes('consolidate') ? 'negotiated; ' : ''}receive { ${receive ?? 'parsed; update; refresh;'} } }`,
           '}',
         ],
       ),
