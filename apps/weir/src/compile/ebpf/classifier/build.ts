@@ -98,7 +98,8 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   // Fields are looked up before any rule has written the codepoint.
   if (ruleKinds(rules).special.some((rule) => rules[rule]?.action.kind === 'dscp') && asksWhatIsWritten(rules)) return undefined;
   if (entries.length > MOST_POSITIONS) throw new TooLarge(`${entries.length} cases of rules, more than ${MOST_POSITIONS}`);
-  const positions = Int32Array.from(entries.keys());
+  const positions = new Int32Array(entries.length);
+  for (let index = 0; index < positions.length; index++) positions[index] = index;
   const { memo = new ClassifierMemo(), form = 'trees' } = options;
   if (form === 'trees') {
     const shape = plan.dimensions.map(({ name }) => name).join();

@@ -13,6 +13,10 @@ export interface Shares {
   readonly same: Uint8Array;
 }
 
+/** By member at hand the first of its children and the last; -1 where it takes all of the area. */
+let firsts = new Int32Array(1024);
+let lasts = new Int32Array(1024);
+
 /** Shares the cases of a node among its children. */
 export function distribute(cases: Cases, members: Int32Array, area: Area, cut: Cut): Shares {
   const { lane, shift, bits, base } = cut;
@@ -22,35 +26,38 @@ export function distribute(cases: Cases, members: Int32Array, area: Area, cut: C
   const end = area.greatest[lane] as number;
   const above = base + 2 ** (shift + bits) - 1;
   const children = 2 ** bits;
+  const count = members.length;
+  if (firsts.length < count) [firsts, lasts] = [new Int32Array(count * 2), new Int32Array(count * 2)];
   const starts = new Int32Array(children + 2);
   let wholes = 0;
-  for (let i = 0; i < members.length; i++) {
+  for (let i = 0; i < count; i++) {
     const one = members[i] as number;
     const first = least[one] as number;
     const last = greatest[one] as number;
     if (first <= begin && last >= end) {
       wholes++;
+      firsts[i] = -1;
       continue;
     }
+    const from = ((first < base ? base : first > above ? above : first) - base) >>> shift;
     const to = ((last < base ? base : last > above ? above : last) - base) >>> shift;
-    for (let child = ((first < base ? base : first > above ? above : first) - base) >>> shift; child <= to; child++)
-      starts[child + 2] = (starts[child + 2] as number) + 1;
+    firsts[i] = from;
+    lasts[i] = to;
+    for (let child = from; child <= to; child++) starts[child + 2] = (starts[child + 2] as number) + 1;
   }
   for (let child = 2; child < starts.length; child++) starts[child] = (starts[child] as number) + (starts[child - 1] as number);
   const sorted = new Int32Array(starts[starts.length - 1] as number);
   const whole = new Int32Array(wholes);
   wholes = 0;
   // `starts[child + 1]` goes from where the child begins to where it ends.
-  for (let i = 0; i < members.length; i++) {
-    const one = members[i] as number;
-    const first = least[one] as number;
-    const last = greatest[one] as number;
-    if (first <= begin && last >= end) {
+  for (let i = 0; i < count; i++) {
+    const from = firsts[i] as number;
+    if (from < 0) {
       whole[wholes++] = i;
       continue;
     }
-    const to = ((last < base ? base : last > above ? above : last) - base) >>> shift;
-    for (let child = ((first < base ? base : first > above ? above : first) - base) >>> shift; child <= to; child++) {
+    const to = lasts[i] as number;
+    for (let child = from; child <= to; child++) {
       const at = starts[child + 1] as number;
       sorted[at] = i;
       starts[child + 1] = at + 1;
@@ -59,13 +66,13 @@ export function distribute(cases: Cases, members: Int32Array, area: Area, cut: C
   const same = new Uint8Array(children);
   for (let child = 1; child < children; child++) {
     const from = starts[child] as number;
-    const count = (starts[child + 1] as number) - from;
+    const own = (starts[child + 1] as number) - from;
     const before = starts[child - 1] as number;
-    if (count === 0 || from - before !== count) continue;
+    if (own === 0 || from - before !== own) continue;
     const first = base + (child - 1) * 2 ** shift;
     const last = base + (child + 1) * 2 ** shift - 1;
     let all = 1;
-    for (let i = from; i < from + count && all === 1; i++) {
+    for (let i = from; i < from + own && all === 1; i++) {
       const one = members[sorted[i] as number] as number;
       if (sorted[i] !== sorted[before + i - from] || (least[one] as number) > first || (greatest[one] as number) < last) all = 0;
     }

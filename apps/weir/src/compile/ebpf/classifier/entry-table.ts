@@ -39,7 +39,8 @@ export function entryTable(hook: HookRules, { plan, positions, capacity }: Class
   const { entries, starts } = plan;
   const skips = new Uint8Array(codes.length);
   /** By rule, the one that it goes on at. */
-  const targets = Int32Array.from(codes, (_, rule) => rule + 1);
+  const targets = new Int32Array(codes.length);
+  for (let rule = 0; rule < targets.length; rule++) targets[rule] = rule + 1;
   const target = targetsOf(hook);
   for (const rule of skipping) {
     skips[rule] = 1;

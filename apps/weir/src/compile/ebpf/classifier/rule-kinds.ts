@@ -25,7 +25,8 @@ export function ruleKinds(rules: readonly Rule[]): RuleKinds {
   const codes = new Uint8Array(rules.length);
   const skipping: number[] = [];
   const special: number[] = [];
-  for (const [index, rule] of rules.entries()) {
+  for (let index = 0; index < rules.length; index++) {
+    const rule = rules[index] as Rule;
     const { kind } = rule.action;
     if (kind === 'skip') skipping.push(index);
     else if (kind !== 'allow' && kind !== 'deny') special.push(index);
@@ -47,6 +48,7 @@ export function hasKind({ codes }: RuleKinds, kind: Kind): boolean {
 
 /** The same for rules that have entries: `starts` says by rule where they begin. */
 export function findsKind({ codes }: RuleKinds, starts: Int32Array, kind: Kind): boolean {
-  for (let rule = 0; rule < codes.length; rule++) if (codes[rule] === KIND[kind] && starts[rule] !== starts[rule + 1]) return true;
+  for (let rule = codes.indexOf(KIND[kind]); rule >= 0; rule = codes.indexOf(KIND[kind], rule + 1))
+    if (starts[rule] !== starts[rule + 1]) return true;
   return false;
 }
