@@ -187,6 +187,39 @@ describe('the next process', () => {
     expect(PinDirectory.open(`${directory}/v1/hooks`).list().directories).toEqual(['xdp']);
   });
 
+  it.each(['lists/bad-4', 'kept/events', 'hooks/xdp/kept/limits'])('binds programs to what it had to make anew (%s)', async (pin) => {
+    const directory = pinDirectory(host.path);
+    const limited = rule('limited', 'ip.src == 192.0.2.9', {
+      kind: 'rate-limit',
+      limit: { rate: 1, burst: 1, unit: 'packets', per: 'source' },
+    });
+    const hooks = (): WantedHook[] => [
+      wanted('xdp', [rule('listed', 'ip.src in $bad', { kind: 'deny' }, { log: true }), limited, allow], xdp('here')),
+    ];
+    const one = engine(directory, host);
+    one.openLists(hooks(), () => undefined);
+    one.configure(hooks());
+    one.apply([delta('bad', ['192.0.2.7/32'])]);
+    while (one.nextDue() !== undefined) one.poll();
+    one.close();
+    const root = PinDirectory.open(`${directory}/v1`);
+    const [folder = '', name = ''] = [pin.slice(0, pin.lastIndexOf('/')), pin.slice(pin.lastIndexOf('/') + 1)];
+    const pins = folder.split('/').reduce((at, part) => at.at(part), root);
+    const found = pins.list().pinned.find((one) => one.startsWith(name));
+    expect(found).toBeDefined();
+    pins.unpin(found ?? '');
+    const two = engine(directory, host);
+    two.openLists(hooks(), (set, family) => (set === 'bad' && family === 4 ? delta('bad', ['192.0.2.8/32']) : undefined));
+    expect(two.configure(hooks()).problems).toEqual([]);
+    const map = pins.map(found ?? '');
+    const generation = root.at('hooks').at('xdp').at(`g${two.status().places[0]?.generation}`);
+    const program = generation.program('program-xdp');
+    expect(program?.info().mapIds).toContain(map?.info().id);
+    for (const open of [map, program]) open?.close();
+    const total = pin.startsWith('lists') ? { bad: { listed: 0, limited: 0, default: 1 } } : { bad: { listed: 1, limited: 0, default: 0 } };
+    expect(await send(BAD, 1, two, 'xdp', 1)).toEqual(total.bad);
+  });
+
   it('is refused while another manages the directory', () => {
     const directory = pinDirectory(host.path);
     const one = engine(directory, host);

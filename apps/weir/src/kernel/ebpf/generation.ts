@@ -71,6 +71,7 @@ export class Generation {
   readonly #directory: PinDirectory;
   readonly #counted: ReadonlyMap<string, Counted>;
   readonly #hooks: HookPrograms | undefined;
+  readonly #mapIds = new Map<BpfProgram, ReadonlySet<number>>();
   #digest: HooksDigest | undefined;
   #closed = false;
 
@@ -181,6 +182,15 @@ export class Generation {
     if (digest === undefined) return false;
     pinText(this.#directory, PIN.digest, digest);
     return true;
+  }
+
+  /** The maps that a program is bound to, for as long as it is there. */
+  mapIds(variant: string): ReadonlySet<number> | undefined {
+    const program = this.programs.get(variant);
+    if (!program) return undefined;
+    const ids = this.#mapIds.get(program) ?? new Set(program.info().mapIds);
+    this.#mapIds.set(program, ids);
+    return ids;
   }
 
   /** The map that rules are counted in, as programs name it. */

@@ -91,13 +91,7 @@ export class HookRuntime {
    */
   load(programs: HookPrograms, now: number, again = false): boolean {
     this.#asked = usesOf(programs);
-    if (!again && this.is(programs)) {
-      for (const need of [...programs.values()].flatMap(({ maps }) => maps)) {
-        if (need.kind === 'limits') this.#maps.kept(need);
-        if (need.kind === 'events' || need.kind === 'interfaces') this.#parts.common.kept(need);
-      }
-      return false;
-    }
+    if (!again && this.is(programs) && this.#isBound(programs)) return false;
     this.takeCounts(now, true);
     const number = this.#parts.nextNumber();
     this.#maps.begin();
@@ -118,10 +112,27 @@ export class HookRuntime {
     return true;
   }
 
-  #provide(need: MapNeed, number: number): BpfMap {
+  /** Whether the programs in force look into the maps that are there now: one that was unpinned since, or moved, has been made anew. */
+  #isBound(programs: HookPrograms): boolean {
+    const ids = new Map<BpfMap, number>();
+    for (const [variant, { maps, program }] of programs) {
+      const bound = this.#current?.mapIds(variant);
+      // Code that is never reached is left out, and what it alone would look into.
+      const named = new Set(Array.from(program.references.symbols, (symbol) => program.symbols[symbol]?.name));
+      for (const need of maps) {
+        const map = this.#held(need);
+        if (!map || !named.has(need.symbol)) continue;
+        const id = ids.get(map) ?? map.info().id;
+        ids.set(map, id);
+        if (!bound?.has(id)) return false;
+      }
+    }
+    return true;
+  }
+
+  /** The map of a need that outlives generations: found, or made. */
+  #held(need: MapNeed): BpfMap | undefined {
     switch (need.kind) {
-      case 'table':
-        return this.#maps.table(need);
       case 'list':
         return this.#parts.lists.open(need).map;
       case 'limits':
@@ -129,6 +140,17 @@ export class HookRuntime {
       case 'events':
       case 'interfaces':
         return this.#parts.common.kept(need);
+      default:
+        return undefined;
+    }
+  }
+
+  #provide(need: MapNeed, number: number): BpfMap {
+    const held = this.#held(need);
+    if (held) return held;
+    switch (need.kind) {
+      case 'table':
+        return this.#maps.table(need);
       case 'event-rates':
         return createMap(need);
       case 'generation': {
@@ -137,8 +159,7 @@ export class HookRuntime {
         map.freeze();
         return map;
       }
-      case 'counters':
-      case 'event-counts':
+      default:
         throw new TypeError(`${need.symbol} is of the generation`);
     }
   }
