@@ -104,7 +104,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
       .command('clear')
       .summary('take everything of Weir out of the kernel')
       .description(
-        "Removes what any version of Weir has put into the kernel and nothing else: eBPF programs with what they are attached to and pinned, the owned table, and the elements that Weir added to the user's sets. For when the daemon is not running; refused while it is. What is on disk stays.",
+        "Removes what any version of Weir has put into the kernel and nothing else: eBPF programs with what they are attached to and pinned, the owned table, the elements that Weir added to the user's sets, and its rules and routes of the routing policy. For when the daemon is not running; refused while it is. What is on disk stays.",
       )
       .addOption(configOption())
       .addOption(new Option('--socket <path>', 'control socket, to see whether a daemon runs').env('WEIR_SOCKET'))
