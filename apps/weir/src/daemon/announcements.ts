@@ -2,6 +2,7 @@ import type { Ip, Prefix } from '@weir/wire/inet';
 import { type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
 import { unenforceable } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
+import type { ActiveFlow } from '../model/flow.ts';
 import { OwnAnnouncer } from '../sources/bgp/index.ts';
 import type { RouteState, StateClock } from '../state/index.ts';
 import { Conversions } from './conversions.ts';
@@ -69,10 +70,14 @@ export class Announcements {
     return this.#conversions.watcher(set);
   }
 
-  /** Flow rules that are announced, and what sets have come to as such. */
-  flows(): { readonly announced: readonly OwnFlowSummary[]; readonly fromSets: readonly SetConversionSummary[] } {
+  /** Flow rules that are announced, what sets have come to as such, and those of them that are in force here. */
+  flows(): {
+    readonly announced: readonly OwnFlowSummary[];
+    readonly fromSets: readonly SetConversionSummary[];
+    readonly enforced: readonly ActiveFlow[];
+  } {
     const { announced, conversions } = this.#conversions.fromSets();
-    return { announced: [...this.ownFlows.list(), ...announced], fromSets: conversions };
+    return { announced: [...this.ownFlows.list(), ...announced], fromSets: conversions, enforced: this.sources.ofSets };
   }
 
   blackholes(): BlackholesAnswer {

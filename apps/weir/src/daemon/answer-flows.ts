@@ -3,7 +3,7 @@ import { printHex } from '@weir/wire/bytes';
 import { type FlowStatus, type FlowSummary, type FlowsAnswer, FORMAT_VERSION, type Params } from '../api/index.ts';
 import { FLOW_STEPS, flowRuleName } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
-import type { FlowConfig } from '../model/flow.ts';
+import type { ActiveFlow, FlowConfig } from '../model/flow.ts';
 import type { RuleCount } from '../model/kernel-port.ts';
 import type { FlowState, FlowView } from '../state/index.ts';
 import type { Announcements } from './announcements.ts';
@@ -16,12 +16,14 @@ const MOST_CHARACTERS = 2_000_000;
 /** A page of the flow rules with what they have counted. `cursor` is the number of those before it. */
 export function answerFlows(
   flows: FlowState,
-  { announced, fromSets }: ReturnType<Announcements['flows']>,
+  { announced, fromSets, enforced }: ReturnType<Announcements['flows']>,
   rules: readonly RuleCount[],
   config: FlowConfig | undefined,
   { peer, state, limit = DEFAULT_PAGE, cursor = '0' }: Params<'flows'>,
 ): FlowsAnswer {
-  const all = flows.list().filter((view) => (peer === undefined || view.peer === peer) && (state === undefined || view.state === state));
+  const all = withFlowsOfSets(flows.list(), enforced).filter(
+    (view) => (peer === undefined || view.peer === peer) && (state === undefined || view.state === state),
+  );
   const from = Number(cursor);
   const counts = new Map(rules.filter(({ tenant }) => tenant === undefined).map((rule) => [rule.rule, rule]));
   const page = pageOf(
@@ -39,6 +41,20 @@ export function answerFlows(
     total: all.length,
     ...(to < all.length ? { next: String(to) } : {}),
   };
+}
+
+/** What sets have in force comes before what peers announce of the same rule. */
+function withFlowsOfSets(views: readonly FlowView[], enforced: readonly ActiveFlow[]): readonly FlowView[] {
+  if (enforced.length === 0) return views;
+  const own = new Map(enforced.map((flow) => [flow.rule.key, flow]));
+  const others = views.map((view) =>
+    view.state === 'enforced' && own.has(view.flow.rule.key) ? { ...view, state: 'not-best' as const } : view,
+  );
+  const ofSets = [...own.values()].map((flow): FlowView => {
+    const peer = flow.provenance.kind === 'flow' ? flow.provenance.peer : '';
+    return { flow, peer, attributes: undefined, state: 'enforced', refusal: undefined };
+  });
+  return [...others, ...ofSets].sort((a, b) => (a.flow.order < b.flow.order ? -1 : a.flow.order > b.flow.order ? 1 : 0));
 }
 
 /** Flow rules in a few numbers, for the status. Empty where there cannot be any. */

@@ -40,6 +40,7 @@ test('a rule that a peer and a set ask for is that of the set, and then that of 
   sources.own(2, key, set);
   sources.own(1, key, undefined);
   expect(drain().put).toEqual(['set blackholed']);
+  expect(sources.ofSets).toEqual([set]);
   sources.own(2, key, undefined);
   expect(drain()).toEqual({ reset: false, gone: [], put: ['core'] });
   expect(drain({ reset: false, gone: [key], put: [] })).toEqual({ reset: false, gone: [key], put: [] });

@@ -33,6 +33,11 @@ export class FlowSources {
     return [...this.#ofPeers.values()];
   }
 
+  /** The rules of sets. */
+  get ofSets(): readonly ActiveFlow[] {
+    return [...this.#own.values()].flatMap((asked) => [...asked.values()].slice(0, 1));
+  }
+
   /** What one source of our own asks for with a rule, or (undefined) does not any more. */
   own(source: number, key: string, flow: ActiveFlow | undefined): void {
     const asked = this.#own.get(key) ?? new Map<number, ActiveFlow>();

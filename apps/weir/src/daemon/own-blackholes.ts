@@ -6,14 +6,13 @@ import type { BlackholeAnnounce, OwnCommunity } from '../model/blackhole.ts';
 import type { Config } from '../model/config.ts';
 import type { OwnAnnouncer, OwnPrefix } from '../sources/bgp/index.ts';
 import { parseOwnCommunity } from '../sources/config/index.ts';
-import { KEPT_SHAPE, type Kept, OwnStore } from './own-store.ts';
+import { type Kept, OwnStore, readKept } from './own-store.ts';
 import { iso } from './summaries.ts';
 
 const shape = z.object({
   prefix: z.string(),
   communities: z.optional(z.array(z.string())),
   next_hop: z.optional(z.string()),
-  ...KEPT_SHAPE,
 });
 
 interface Own extends Kept {
@@ -53,7 +52,7 @@ export class OwnBlackholes {
         ...(nextHop ? { next_hop: printIp(nextHop) } : {}),
         ...rest,
       }),
-      decode: readKept,
+      decode: readOwn,
       changed: (key, own) => {
         if (own) this.#announce(own);
         else options.announcer.withdraw(prefixOf(key));
@@ -174,17 +173,13 @@ export function summarizePrefix({ prefix, communities, largeCommunities, nextHop
   };
 }
 
-function readKept(kept: unknown): Own {
-  const { prefix, communities, next_hop: nextHop, peers, since, until, comment, by } = shape.parse(kept);
+function readOwn(value: unknown): Own {
+  const { prefix, communities, next_hop: nextHop } = shape.parse(value);
   return {
+    ...readKept(value),
     prefix: prefixOf(prefix),
     communities: communities?.map(communityOf),
     nextHop: nextHop === undefined ? undefined : ipOf(nextHop),
-    peers,
-    since,
-    until,
-    comment,
-    by,
   };
 }
 

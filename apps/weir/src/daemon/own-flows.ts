@@ -16,14 +16,13 @@ import * as z from 'zod/mini';
 import { ApiError, type Caller, type OwnFlowSummary, type Params } from '../api/index.ts';
 import type { FlowConfig } from '../model/flow.ts';
 import type { FlowAnnouncer } from '../sources/bgp/index.ts';
-import { KEPT_SHAPE, type Kept, OwnStore } from './own-store.ts';
+import { type Kept, OwnStore, readKept } from './own-store.ts';
 import { iso } from './summaries.ts';
 
 const shape = z.object({
   family: z.enum(['ipv4 flow', 'ipv6 flow']),
   octets: z.string(),
   actions: z.array(z.string()),
-  ...KEPT_SHAPE,
 });
 
 interface Own extends Kept {
@@ -61,7 +60,7 @@ export class OwnFlows {
         actions: actions.map(printFlowAction),
         ...rest,
       }),
-      decode: readKept,
+      decode: readOwn,
       changed: (key, own) => {
         if (own) this.#announce(own);
         else announcer.withdraw(key);
@@ -146,9 +145,9 @@ export class OwnFlows {
   }
 }
 
-function readKept(kept: unknown): Own {
-  const { family, octets, actions, peers, since, until, comment, by } = shape.parse(kept);
-  return { rule: decodeFlowRule(family, parseHex(octets)), actions: actions.map(readAction), peers, since, until, comment, by };
+function readOwn(value: unknown): Own {
+  const { family, octets, actions } = shape.parse(value);
+  return { ...readKept(value), rule: decodeFlowRule(family, parseHex(octets)), actions: actions.map(readAction) };
 }
 
 function readFlow(text: string): FlowRule {

@@ -17,14 +17,19 @@ export interface Kept {
   readonly by: string;
 }
 
-/** The keys of `Kept` in a file. */
-export const KEPT_SHAPE = {
+const keptShape = z.object({
   peers: z.optional(z.array(z.string())),
   since: z.number(),
   until: z.optional(z.number()),
   comment: z.optional(z.string()),
   by: z.string(),
-} as const;
+});
+
+/** What everything has, of one entry of a file. Throws for what it is not. */
+export function readKept(value: unknown): Kept {
+  const { peers, since, until, comment, by } = keptShape.parse(value);
+  return { peers, since, until, comment, by };
+}
 
 export interface OwnStoreOptions<T extends Kept> {
   readonly stateDirectory: string;

@@ -20,6 +20,7 @@ export function describeChanges(before: Config, after: Config): readonly string[
   out.push(...tenantChanges(before.tenants, after.tenants));
   if (!same(bare(before.ebpf), bare(after.ebpf))) out.push('ebpf changed');
   out.push(...flowspecChanges(before.flowspec, after.flowspec));
+  if (!same(bare(before.blackholes), bare(after.blackholes))) out.push('blackholes changed');
   if (!same(before.observe, after.observe)) out.push('observe changed');
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');

@@ -17,7 +17,10 @@ export function checkBlackholes(raw: RawFile, report: Report): void {
   const { blackholes } = raw;
   if (!blackholes) return;
   const { announce, from_flows: flows } = blackholes.get;
-  for (const item of announce?.get.peers ?? []) checkPeer(item, peers, ['ipv4 unicast', 'ipv6 unicast'], 'no prefixes', report);
+  for (const item of announce?.get.peers ?? []) {
+    checkPeer(item, peers, ['ipv4 unicast', 'ipv6 unicast'], 'no prefixes', report);
+    checkTold(item, peers, report);
+  }
   const told = new Set((announce?.get.peers ?? []).map(({ value }) => value));
   for (const { value, place } of flows?.get.to ?? [])
     if (announce?.get.peers && !told.has(value)) report('E023', place, `announce.peers does not name ${quote(value)}`);
@@ -51,8 +54,6 @@ function checkPeer({ value: name, place }: Item<string>, peers: Peers, families:
   // Without families a peer has those of unicast.
   const has = own.length === 0 ? families !== FLOWS : own.some((family) => families.includes(family));
   if (!has) report('E026', place, `${what} are spoken of with ${name}`, `add ${families.join(' or ')} to its families`);
-  if (peer.get.via === 'exabgp' && families !== FLOWS)
-    report('E026', place, `ExaBGP holds the session with ${name}, and Weir announces nothing there`);
 }
 
 function checkFromSets(raw: RawFile, peers: Peers, report: Report): void {
@@ -63,7 +64,10 @@ function checkFromSets(raw: RawFile, peers: Peers, report: Report): void {
       const near = suggest(set, sets.keys());
       report('E024', entry.place('set'), `no set is named ${set}`, near === undefined ? undefined : `did you mean ${near}?`);
     }
-    for (const item of told) checkPeer(item, peers, FLOWS, 'no flow rules', report);
+    for (const item of told) {
+      checkPeer(item, peers, FLOWS, 'no flow rules', report);
+      checkTold(item, peers, report);
+    }
     if (told.length === 0 && !enforce)
       report('E012', entry.label, 'peers is required, or enforce: true: nobody gets these rules', 'name peers, or write enforce: true');
     if ([...(match?.[4] ?? []), ...(match?.[6] ?? [])].some(({ kind }) => kind === as))
@@ -92,6 +96,12 @@ function checkLoops(raw: RawFile, report: Report): void {
       `leave ${back} out of guard.peers of the set, or ${between.value} out of one of the two`,
     );
   }
+}
+
+/** Peers that are told something: their sessions are Weir's own. */
+function checkTold({ value: name, place }: Item<string>, peers: Peers, report: Report): void {
+  if (peers.get(name)?.get.via === 'exabgp')
+    report('E026', place, `ExaBGP holds the session with ${name}, and Weir announces nothing there`);
 }
 
 /** Whether a pattern finds a community. */

@@ -67,7 +67,7 @@ const announce = table<RawBlackholeAnnounce>('announce', {
   max_time: optional(
     duration('max_time', 1000, YEAR),
     'How long a route made by `weir blackhole add` lasts at most, and where it is not said.',
-    'for ever',
+    'no limit',
   ),
   communities: defaulted(
     list(community(), { alone: true, atLeastOne: true }),
@@ -91,7 +91,7 @@ const fromFlows = table<RawFromFlows>('from_flows', {
     'The peers whose flow rules become blackhole routes, while they are in force here.',
   ),
   own: defaulted(boolean(), false, 'false', 'Whether rules made by `weir flow add` do.'),
-  to: optional(list(peerName(), { alone: true, atLeastOne: true }), 'The peers that are told.', 'those of `announce`'),
+  to: optional(list(peerName(), { alone: true, atLeastOne: true }), 'The peers that are told.', 'the peers of `announce`'),
   max_routes: defaulted(
     integer('max_routes', 1, 10_000),
     DEFAULT_BLACKHOLES.maxRoutes,

@@ -68,7 +68,7 @@ export const fromSetShape: Shape<Table<RawFromSet>> = table<RawFromSet>('an entr
     'The set whose members become flow rules, one rule a member; one of this configuration, not of a tenant.',
   ),
   as: defaulted(word('a side', ['destination', 'source']), 'destination', 'destination', 'What a member is in its rule.'),
-  match: optional(match(), 'What packets have to be besides: `proto 17; sport 53`.', 'anything'),
+  match: optional(match(), 'What packets have to be besides: `proto 17; sport 53`.', 'any packet'),
   actions: defaulted(
     list(action(), { alone: true, atLeastOne: true }),
     [],
@@ -77,7 +77,7 @@ export const fromSetShape: Shape<Table<RawFromSet>> = table<RawFromSet>('an entr
   ),
   enforce: defaulted(boolean(), false, 'false', 'Whether the rules are in force here, at `flowspec.at`.'),
   peers: defaulted(list(peerName(), { alone: true }), [], '[]', 'The peers that the rules are announced to.'),
-  prefixes: optional(list(prefixShape(), { atLeastOne: true }), 'Only members that lie in one of these.', 'all'),
+  prefixes: optional(list(prefixShape(), { atLeastOne: true }), 'Only members that lie in one of these.', 'every member'),
   min_length: optional(minLengthShape('a member', DEFAULTS.minLength), 'How much of the network one rule may be about.'),
   max_rules: defaulted(
     integer('max_rules', 1, 50_000),

@@ -345,7 +345,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   ...scope,
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
   flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec-enforcement.md).', 'none are enforced'),
-  blackholes: optional(blackholesShape, 'Blackhole routes that Weir announces (docs/blackholes.md).', 'none are announced'),
+  blackholes: optional(blackholesShape, 'Blackhole routes that Weir announces (docs/blackholes.md).', 'none'),
   cumulus: optional(
     cumulusShape,
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',
