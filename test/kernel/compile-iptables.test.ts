@@ -1,19 +1,12 @@
-import { NO_LISTS } from '@weir/filter/eval';
 import { type Expr, packetExpr as x } from '@weir/filter/ir';
-import { Packet } from '@weir/filter/packet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AtHook, HookView } from '../../apps/weir/src/cli/replay/at-hook.ts';
-import { withState } from '../../apps/weir/src/cli/replay/interpret.ts';
-import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { compileIptables } from '../../apps/weir/src/compile/iptables/index.ts';
 import { readExpression } from '../../apps/weir/src/compile/judgement/read-expression.ts';
-import { ReplayBed } from '../../apps/weir/src/kernel/replay/index.ts';
 import type { Action, HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Hints } from '../agreement/generate/hints.ts';
-import { PacketMaker } from '../agreement/generate/packets.ts';
 import { Random } from '../e2e/random.ts';
-import { runCommand } from '../lab/command.ts';
 import { type Host, Lab } from '../lab/index.ts';
+import { IptablesBed, type IptablesPlace, restoreCommand } from './iptables-bed.ts';
 import { testRule } from './policy-rules.ts';
 
 const FAMILIES = [4, 6] as const;
@@ -23,8 +16,6 @@ const DEFAULT = testRule('<default>', x.constant(true), { kind: 'deny' }, { stag
 function hookOf(rules: readonly Rule[], more: Partial<HookRules> = {}): HookRules {
   return { hook: 'input', priority: 0, rules: [...rules, DEFAULT], ...more };
 }
-
-const restore = (family: 4 | 6, legacy = false): string => `${family === 4 ? 'iptables' : 'ip6tables'}${legacy ? '-legacy' : ''}-restore`;
 
 /** What the real tools take, and print again. */
 const ROWS: readonly { readonly name: string; readonly hooks: readonly HookRules[]; readonly shown: readonly string[] }[] = [
@@ -114,9 +105,9 @@ describe('text that iptables-restore and ip6tables-restore take', () => {
     for (const family of FAMILIES) {
       const { text, refusals } = compileIptables(hooks, family);
       expect(refusals).toEqual([]);
-      await host.exec(restore(family), ['--test'], { input: text });
-      await host.exec(restore(family, true), ['--test'], { input: text });
-      await host.exec(restore(family), [], { input: text });
+      await host.exec(restoreCommand(family), ['--test'], { input: text });
+      await host.exec(restoreCommand(family, true), ['--test'], { input: text });
+      await host.exec(restoreCommand(family), [], { input: text });
       const { stdout } = await host.exec(`${family === 4 ? 'iptables' : 'ip6tables'}-save`);
       const rules = (from: string): number => from.split('\n').filter((line) => line.startsWith('-A weir_')).length;
       expect(rules(stdout)).toBe(rules(text));
@@ -180,14 +171,7 @@ const ATOMS: readonly string[] = [
   'meta.mark in {3..9}',
 ];
 
-interface Place {
-  readonly hook: 'input' | 'forward' | 'prerouting';
-  readonly priority: number;
-  /** Connections are tracked whatever the rules ask for; elsewhere packets come in fragments as well. */
-  readonly tracked: boolean;
-}
-
-const PLACES: readonly Place[] = [
+const PLACES: readonly IptablesPlace[] = [
   { hook: 'input', priority: 0, tracked: true },
   { hook: 'forward', priority: 0, tracked: false },
   { hook: 'prerouting', priority: -150, tracked: false },
@@ -201,7 +185,7 @@ function randomText(random: Random, depth: number, atoms: readonly string[]): st
   return `${random.below(6) === 0 ? 'not ' : ''}(${joined})`;
 }
 
-function randomRules(random: Random, { hook, tracked }: Place): Rule[] {
+function randomRules(random: Random, { hook, tracked }: IptablesPlace): Rule[] {
   const atoms = tracked ? ATOMS : ATOMS.filter((atom) => !atom.startsWith('ct.'));
   const count = 3 + random.below(6);
   return Array.from({ length: count }, (_, i) => {
@@ -222,78 +206,27 @@ function randomRules(random: Random, { hook, tracked }: Place): Rule[] {
   });
 }
 
-/** iptables drops packets whose transport header is not whole where it looks into it; the interpreter sees what is there. */
-function isWhole({ packet }: AtHook): boolean {
-  const { headers } = packet;
-  const need: Readonly<Record<number, number>> = { 6: 20, 17: 8, 1: 8, 58: 8, 132: 12 };
-  const at = headers.transport;
-  // A fragment that is not the first.
-  if (at === undefined) return headers.protocol !== undefined;
-  if (headers.protocol === undefined) return false;
-  return headers.end >= at + (need[headers.protocol] ?? 0);
-}
-
 describe('verdicts', () => {
   it.each(PLACES)("at $hook are the interpreter's on random rules and packets", async (place) => {
-    const { hook: name, priority, tracked } = place;
+    const { hook: name, priority } = place;
     const random = new Random(20_260_101);
-    const bed = new ReplayBed({ hook: name, priority, states: tracked, iif: 'eth0', oif: 'eth1' });
-    const netns = bed.netns.replace('/proc/self/', `/proc/${process.pid}/`);
-    const seen = { allow: 0, deny: 0 };
+    const bed = new IptablesBed(place);
     let refused = 0;
     try {
       for (let round = 0; round < 40; round++) {
         const allowed: Rule = { ...DEFAULT, action: { kind: 'allow' } };
         const rules = [...randomRules(random, place), random.below(2) === 0 ? DEFAULT : allowed];
-        const hook: HookRules = { hook: name, priority, rules };
-        const [v4, v6] = FAMILIES.map((family) => compileIptables([hook], family));
-        if (!v4 || !v6) throw new Error('two texts');
-        if (v4.refusals.length + v6.refusals.length > 0) {
-          refused++;
-          continue;
-        }
-        await runCommand('nsenter', [`--net=${netns}`, restore(4)], { input: v4.text });
-        await runCommand('nsenter', [`--net=${netns}`, restore(6)], { input: v6.text });
         const hints = new Hints();
         hints.addInt('tcp.dstport', 22, 80, 443, 8085);
         hints.addInt('udp.dstport', 53);
         hints.addV4(0xc0000201, 0xc0000205, 0xc6336401);
         hints.addV6(0x20010db8_00000000_00000000_00000001n, 0x20010db8_00010000_00000000_00000005n);
-        const maker = new PacketMaker(random, { wholeTrains: true, trains: !tracked, plainOptions: true, vlans: [] });
-        const tracks = ({ text }: { readonly text: string }): boolean => tracked || text.includes(' -m conntrack ');
-        const view = new HookView({
-          hook: name,
-          context: { iif: 'eth0', mark: 0, ...(name === 'forward' ? { oif: 'eth1' } : {}) },
-          assembles: { 4: tracks(v4), 6: tracks(v6) },
-        });
-        const packets: AtHook[] = [];
-        for (let i = 0; packets.length < 400 && i < 2000; i++) {
-          for (const frame of maker.make(hints).frames) {
-            const at = view.push(Packet.fromEthernet(frame, {}), i);
-            if (at.kind === 'at-hook' && at.obstacle === undefined && at.sent.length > 0 && isWhole(at)) packets.push(at);
-          }
-        }
-        const sights = bed.send(
-          packets.map(({ family, sent }) => ({ family, packets: sent })),
-          () => false,
-        );
-        for (const [i, sight] of sights.entries()) {
-          const at = packets[i];
-          if (!at || sight.kind !== 'judged') continue;
-          const { verdict, rule } = judge(hook, withState(at.packet, sight.state), { lists: NO_LISTS });
-          const want = verdict === 'allow' ? 'accept' : 'drop';
-          seen[verdict === 'allow' ? 'allow' : 'deny']++;
-          if (want !== sight.verdict) {
-            const text = rules.map((one) => `${one.ref} ${JSON.stringify(one.action)} ${one.audit ? 'audit ' : ''}${one.text}`).join('\n');
-            throw new Error(
-              `${Buffer.from(at.packet.bytes).toString('hex')} ${sight.state}\ninterpreter ${want} by ${rule?.ref}, kernel ${sight.verdict}\n${text}\n${(at.family === 4 ? v4 : v6).text}`,
-            );
-          }
-        }
+        if (!(await bed.judge({ hook: name, priority, rules }, random, hints))) refused++;
       }
     } finally {
       bed.close();
     }
+    const { seen } = bed;
     console.log(`compile-iptables at ${name}: ${seen.allow + seen.deny} packets, ${seen.allow} allowed; ${refused} of 40 policies refused`);
     expect(seen.allow).toBeGreaterThan(1000);
     expect(seen.deny).toBeGreaterThan(1000);

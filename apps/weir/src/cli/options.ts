@@ -56,6 +56,13 @@ export function tenantOption(): Option {
   return new Option('--tenant <name>', 'only this tenant');
 }
 
+export function flowsOption(): Option {
+  return new Option(
+    '--flows <file>',
+    'flow rules as if a peer announced them, each as flow4 { ... } ACTION, ACTION (docs/flowspec-enforcement.md); may be given again',
+  ).argParser(append);
+}
+
 /** Collects the values of an option that may be given several times. */
 export function append(value: string, before: unknown): readonly string[] {
   return [...(Array.isArray(before) ? before.map(String) : []), value];

@@ -21,7 +21,10 @@ const COMMIT_TIMEOUT = 60_000;
 /** The sections of an ACL file; a CliError with what it cannot say. */
 export function cumulusText(hooks: readonly HookRules[], cumulus: CumulusConfig | undefined, hook: Hook | undefined): string {
   const options = cumulus ?? DEFAULT_CUMULUS;
-  const { text, refusals } = compileCumulus(hooks, hook === undefined ? options : { ...options, hooks: [hook] }, () => undefined);
+  const made = compileCumulus(hooks, hook === undefined ? options : { ...options, hooks: [hook] }, () => undefined);
+  const { text } = made;
+  // A daemon leaves out what a peer announces and the file cannot say; here it is somebody's own file.
+  const refusals = [...made.refusals, ...made.leftOut];
   if (refusals.length > 0)
     throw new CliError(EXIT.finding, 'cumulus cannot do what the policy says', [...new Set(refusals.map(describeRefusal))]);
   return text;

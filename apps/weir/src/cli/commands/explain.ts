@@ -26,6 +26,8 @@ import { renderWhy } from './sets.ts';
 export interface ExplainOptions extends ViewOptions {
   /** Policy files or a configuration; without one the rules are those that the daemon enforces. */
   readonly files: readonly string[];
+  /** Files of flow rules, with `files`. */
+  readonly flows: readonly string[];
   readonly hex: string | undefined;
   readonly pcap: string | undefined;
   readonly iif: string | undefined;
@@ -60,8 +62,9 @@ interface Place {
 /** Which rule decides about packets, every rule before it and why not, and which route put the set's member there. */
 export async function explain(words: readonly string[], options: ExplainOptions, io: Io): Promise<ExitCode> {
   const packets = readPackets(words, options, io);
+  if (options.files.length === 0 && options.flows.length > 0) throw new CliError(EXIT.usage, '--flows goes with --file');
   if (options.files.length > 0) {
-    const hooks = loadScopes(options.files, options.config, options.tenant, io, options.palette);
+    const hooks = loadScopes(options.files, options.config, options.tenant, options.flows, io, options.palette);
     return run(hooks, packets, { members: new KnownMembers(undefined), flows: new KnownFlows([]) }, options, io);
   }
   return withDaemon(options, async (client) => {

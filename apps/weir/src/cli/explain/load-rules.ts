@@ -4,6 +4,7 @@ import type { NamedSet } from '../../model/named-set.ts';
 import type { HookRules } from '../../model/rule.ts';
 import { printDiagnostics } from '../commands/check.ts';
 import { CliError } from '../exit.ts';
+import { type GivenFlows, loadFlowFiles } from '../flow-files.ts';
 import type { Io } from '../io.ts';
 import { exitOf, loadFiles } from '../load-any.ts';
 import type { Palette } from '../render/paint.ts';
@@ -25,15 +26,22 @@ export function loadScopes(
   files: readonly string[],
   config: string | undefined,
   tenant: string | undefined,
+  flowFiles: readonly string[],
   io: Io,
   palette: Palette,
 ): readonly ExplainScope[] {
   const now = Date.now();
   const loaded = loadFiles(files, config, now);
+  const { flowspec } = loaded.config ?? {};
+  const given = tenant === undefined ? loadFlowFiles(flowFiles, flowspec, flowspec?.at ?? 'prerouting') : {};
+  if (flowspec && flowFiles.length === 0 && tenant === undefined)
+    io.err(
+      'not known here: the flow rules that peers announce (flowspec); --flows gives some, and without --file the daemon says which are in force\n',
+    );
   if (loaded.kind === 'policy' || !loaded.usable || !loaded.config)
-    return [{ tenant, interfaces: undefined, ...loadRulesAndSets(files, config, io, palette, tenant) }];
+    return [{ tenant, interfaces: undefined, ...loadRulesAndSets(files, config, io, palette, tenant, given) }];
   io.err(printDiagnostics(loaded, palette));
-  return explainScopes(loaded.config, tenant, now);
+  return explainScopes({ ...loaded.config, ...(given.flowspec ? { flowspec: given.flowspec } : {}) }, tenant, now, given.flows);
 }
 
 /** The rules of policy files or of a configuration, or of one of its tenants, in the order of judgement, with the sets. Throws CliError as above. */
@@ -43,11 +51,12 @@ export function loadRulesAndSets(
   io: Io,
   palette: Palette,
   tenant?: string,
+  given: Partial<GivenFlows> = {},
 ): LoadedRules {
   const now = Date.now();
   const loaded = loadFiles(files, config, now, tenant);
   io.err(printDiagnostics(loaded, palette));
   if (!loaded.usable) throw new CliError(exitOf(loaded, files), `${files.join(', ')} cannot be used`);
   const { firewall, sets = [], bgp = NO_PEERS, ebpf } = loaded.config ?? {};
-  return { ebpf, hooks: judgement({ policy: loaded.policy, firewall, sets, bgp }, now), sets };
+  return { ebpf, hooks: judgement({ policy: loaded.policy, firewall, sets, bgp, ...given }, now), sets };
 }

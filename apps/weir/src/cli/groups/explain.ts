@@ -1,5 +1,16 @@
 import { type Command, Option } from 'commander';
-import { append, daemonCommand, type GroupContext, outputOption, tenantOption, text, type Values, viewOptions, word } from '../options.ts';
+import {
+  append,
+  daemonCommand,
+  flowsOption,
+  type GroupContext,
+  outputOption,
+  tenantOption,
+  text,
+  type Values,
+  viewOptions,
+  word,
+} from '../options.ts';
 
 const HOOKS = ['prerouting', 'input', 'forward', 'output', 'xdp', 'tc', 'connect'] as const;
 const STATES = ['new', 'established', 'related', 'invalid', 'untracked'] as const;
@@ -19,6 +30,7 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
         'judge by policy files or a configuration, not by what the daemon enforces; may be given again',
       ).argParser(append),
     )
+    .addOption(flowsOption())
     .option('--hex <digits>', 'the packet as hexadecimal digits, from the IP header on')
     .option('--pcap <file>', 'the packets of a capture file (the first 100)')
     .option('--iif <name>', 'interface that it comes in by')
@@ -32,6 +44,7 @@ export function addExplainCommands(program: Command, context: GroupContext): voi
       const options = {
         ...viewOptions(context, o),
         files: Array.isArray(o['file']) ? o['file'].map(String) : [],
+        flows: Array.isArray(o['flows']) ? o['flows'].map(String) : [],
         hex: text(o, 'hex'),
         pcap: text(o, 'pcap'),
         iif: text(o, 'iif'),

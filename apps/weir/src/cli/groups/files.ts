@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { CUMULUS_HOOKS } from '../../model/cumulus.ts';
 import { EBPF_HOOKS } from '../../model/ebpf.ts';
-import { configOption, count, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
+import { configOption, count, flowsOption, type GroupContext, outputOption, tenantOption, text, type Values, word } from '../options.ts';
 import { DEFAULT_CONFIG } from '../paths.ts';
 
 const FORMS = ['ir', 'nft', 'ebpf', 'iptables', 'ip6tables', 'pf', 'cumulus'] as const;
@@ -66,9 +66,10 @@ export function addFileCommands(program: Command, context: GroupContext): void {
     .command('compile')
     .summary('print what a policy comes to')
     .description(
-      'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some. Changes nothing, but for what --out and --commit are given.',
+      'Prints a policy in its compiled form. Takes policy files, which together are one policy, or a configuration that names some; with --flows also files of flow rules, which may stand alone. Changes nothing, but for what --out and --commit are given.',
     )
-    .argument('<file...>', 'policy files, or a configuration; - is standard input')
+    .argument('[file...]', 'policy files, or a configuration; - is standard input')
+    .addOption(flowsOption())
     .addOption(
       new Option(
         '--to <form>',
@@ -77,7 +78,12 @@ export function addFileCommands(program: Command, context: GroupContext): void {
         .choices(FORMS)
         .makeOptionMandatory(),
     )
-    .addOption(new Option('--hook <hook>', 'with --to ebpf and --to cumulus: one hook alone').choices(HOOKS))
+    .addOption(
+      new Option(
+        '--hook <hook>',
+        'with --to ebpf and --to cumulus: one hook alone; with --to ebpf where flow rules are judged (xdp, tc)',
+      ).choices(HOOKS),
+    )
     .addOption(new Option('--out <directory>', 'with --to cumulus: writes the file there, instead of printing it'))
     .addOption(new Option('--commit <command>', 'with --out: what is run, without a shell, when the file has changed: cl-acltool -i'))
     .addOption(setsOption())
@@ -89,6 +95,7 @@ export function addFileCommands(program: Command, context: GroupContext): void {
           files,
           {
             to: word(o, 'to', FORMS),
+            flows: Array.isArray(o['flows']) ? o['flows'].map(String) : [],
             palette: errPalette(),
             config: text(o, 'config'),
             tenant: text(o, 'tenant'),

@@ -1,6 +1,7 @@
 import { type Box, type Expr, familySet, packetExpr, toBoxes } from '@weir/filter/ir';
 import type { Family } from '@weir/wire/inet';
 import type { HookRules, Rule } from '../../model/rule.ts';
+import { withFlowChain } from '../flows/flow-chain.ts';
 import { label } from '../nft/policy/effect.ts';
 import { LOG_GROUP } from '../nft/policy/index.ts';
 import { type Refusal, Unsayable } from '../refusal.ts';
@@ -44,7 +45,7 @@ const DEFRAGMENT: ReadonlyMap<string, readonly string[]> = new Map([
 export function compileIptables(hooks: readonly HookRules[], family: Family): IptablesText {
   const refusals: Refusal[] = [];
   const tables = new Map<string, { readonly chain: string | undefined; readonly own: ReadonlyMap<string, readonly string[]> }[]>();
-  for (const hook of hooks) {
+  for (const hook of withFlowChain(hooks)) {
     const place = PLACES[hook.hook];
     if (!place || place.priority !== hook.priority) {
       const message = `iptables has no hook ${hook.hook}${place ? ` of priority ${hook.priority}` : ''}`;

@@ -122,6 +122,12 @@ function intLines(operand: Operand, set: RangeSet, { family, hook }: MatchContex
       return clampSet(set, 0, 255).flatMap((range) => blocks(range, 8, (value, mask) => option('tos', `--tos ${hex(value)}/${hex(mask)}`)));
     case 'ip.dscp':
       return valuesOf(clampSet(set, 0, 63), span).map((value) => option('dscp', `--dscp ${value}`));
+    case 'tcp.flags': {
+      const [only] = clampSet(set, 0, 255);
+      // That there are flags, whichever; which ones is asked for by their bits.
+      if (only?.first !== 0 || only.last !== 255) throw unsayable(name, span);
+      return [ofProtocol(TCP)];
+    }
     case 'meta.mark':
       return set.flatMap((range) => blocks(range, 32, (value, mask) => option('mark', `--mark ${hex(value)}/${hex(mask)}`)));
     case 'process.uid':

@@ -1,11 +1,11 @@
 import type { HookRules, Rule } from '../../model/rule.ts';
-import { flowStepOf } from '../flows/flow-ref.ts';
+import { flowStepOf } from './flow-ref.ts';
 
-/** Flow rules judge before fragments are put together where the kernel does that; an ACL file has one chain there. */
+/** Flow rules judge before fragments are put together where the kernel does that; iptables and ACL files have one chain there. */
 const EARLY = -400;
 export const PREROUTING = -150;
 
-/** The hooks as an ACL file has chains for them: flow rules, and behind them what else is judged at prerouting. */
+/** The hooks as iptables and ACL files have chains for them: flow rules, and behind them what else is judged at prerouting. */
 export function withFlowChain(hooks: readonly HookRules[]): readonly HookRules[] {
   const early = hooks.find(({ hook, priority }) => hook === 'prerouting' && priority < EARLY);
   if (!early) return hooks;
