@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { inNetworkNamespace } from '@weir/sys';
 
 const CONF = '/proc/sys/net/ipv4/conf';
-/** RFC 3704 section 2.2: the way back has to be the interface that a packet came in by. */
+/** The way back has to be the interface that a packet came in by. */
 const STRICT = 1;
 
 /**
