@@ -15,7 +15,7 @@ export default defineConfig({
           // Tests keep to themselves: a new set of modules for each file would take as long again.
           isolate: false,
           maxWorkers: 2,
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts', 'conformance/**/*.test.ts'],
         },
       },
