@@ -20,6 +20,8 @@ export interface FlowSummary {
   readonly notes: readonly string[];
   /** What all of them come to. */
   readonly treatment: readonly string[];
+  /** By which packets get to the address that they are redirected to. */
+  readonly path?: { readonly mark: number; readonly table: number };
   /** With those that are actions. */
   readonly communities: readonly string[];
   readonly as_path: readonly number[];
@@ -69,6 +71,8 @@ export interface FlowStatus {
   readonly stale: number;
   /** By reason. */
   readonly refused: { readonly [reason: string]: number };
+  /** Members of sets in force as rules; absent where there are none. */
+  readonly of_sets?: number;
   /** Of our own. */
   readonly announced: number;
 }

@@ -80,6 +80,11 @@ export class Announcements {
     return { announced: [...this.ownFlows.list(), ...announced], fromSets: conversions, enforced: this.sources.ofSets };
   }
 
+  /** Flow rules of our own that are announced, and members of sets that are in force as rules. */
+  counts(): { readonly announced: number; readonly ofSets: number } {
+    return { announced: this.ownFlows.list().length, ofSets: this.sources.ofSets.length };
+  }
+
   blackholes(): BlackholesAnswer {
     const { routes, counts } = this.#conversions.fromFlows();
     return {

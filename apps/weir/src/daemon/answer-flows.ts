@@ -58,13 +58,25 @@ function withFlowsOfSets(views: readonly FlowView[], enforced: readonly ActiveFl
 }
 
 /** Flow rules in a few numbers, for the status. Empty where there cannot be any. */
-export function summarizeFlows(flows: FlowState, announced: number, { flowspec }: Config): { readonly flows?: FlowStatus } {
+export function summarizeFlows(
+  flows: FlowState,
+  own: { readonly announced: number; readonly ofSets: number },
+  { flowspec }: Config,
+): { readonly flows?: FlowStatus } {
+  const { announced, ofSets } = own;
   const peers = flows.counts();
-  if (!flowspec && peers.length === 0 && announced === 0) return {};
+  if (!flowspec && peers.length === 0 && announced === 0 && ofSets === 0) return {};
   const refused: Record<string, number> = {};
   for (const one of peers) for (const [reason, count] of Object.entries(one.refused)) refused[reason] = (refused[reason] ?? 0) + count;
   const sum = (of: 'enforced' | 'waiting' | 'stale'): number => peers.reduce((all, one) => all + one[of], 0);
-  const counts = { enforced: sum('enforced'), waiting: sum('waiting'), stale: sum('stale'), refused, announced };
+  const counts = {
+    enforced: sum('enforced'),
+    waiting: sum('waiting'),
+    stale: sum('stale'),
+    refused,
+    announced,
+    ...(ofSets > 0 ? { of_sets: ofSets } : {}),
+  };
   return { flows: { ...(flowspec ? { at: flowspec.at } : {}), ...counts } };
 }
 
@@ -97,6 +109,7 @@ function summarizeFlow(view: FlowView, counts: ReadonlyMap<string, RuleCount>): 
     actions: announcedActions(view),
     notes: treatment.notes.map(({ action, reason }) => `${printFlowAction(action)}: ${reason}`),
     treatment: treatmentActions(treatment).map(printFlowAction),
+    ...(flow.path ? { path: { mark: flow.path.mark, table: flow.path.table } } : {}),
     communities: attributes ? printCommunities(attributes) : [],
     as_path: why.asPath,
     since: iso(why.since),

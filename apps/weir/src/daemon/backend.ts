@@ -123,7 +123,7 @@ export class DaemonBackend implements Backend {
           ...(remedy === undefined ? {} : { remedy }),
         })),
       },
-      ...summarizeFlows(state.flows, this.#parts.announced.ownFlows.list().length, config),
+      ...summarizeFlows(state.flows, this.#parts.announced.counts(), config),
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
       ...(verdicts && { events: verdicts }),

@@ -21,7 +21,7 @@ import { ExabgpFeeds } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import { FlowCarrier } from './flow-carrier.ts';
-import { describeFlowChanges, flowChanges, flowsInForce } from './flow-changes.ts';
+import { describeFlowChanges, flowChanges, flowsInForce, keptOfSets } from './flow-changes.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
@@ -193,7 +193,11 @@ export class Daemon {
       },
       adopt: (next) => this.#adopt(next),
       lockouts: (before, after, ssh) => {
-        const flows = { before: flowsInForce(this.#state.flows.list()), after: flowsInForce(this.#state.flows.preview(after)) };
+        const { ofSets } = this.#announced.sources;
+        const flows = {
+          before: flowsInForce(ofSets, this.#state.flows.list()),
+          after: flowsInForce(keptOfSets(ofSets, after), this.#state.flows.preview(after)),
+        };
         return findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state), flows });
       },
       flowChanges: (after) => describeFlowChanges(flowChanges(this.#state.flows.list(), this.#state.flows.preview(after))),

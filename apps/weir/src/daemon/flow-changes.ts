@@ -1,6 +1,7 @@
 import { ApiError, type FlowChange, type FlowPlanAnswer, type FlowStanding, FORMAT_VERSION, type Params } from '../api/index.ts';
+import type { Config } from '../model/config.ts';
 import type { ActiveFlow } from '../model/flow.ts';
-import type { FlowState, FlowView } from '../state/index.ts';
+import { type FlowState, type FlowView, setOfFlow } from '../state/index.ts';
 import { announcedActions } from './answer-flows.ts';
 import type { DaemonConfig } from './load-daemon-config.ts';
 
@@ -45,9 +46,17 @@ export function describeFlowChanges({ enforced, changes }: FlowChanges): readonl
   return [`flow rules: ${parts.join(', ') || 'others refused, or for other reasons'}; ${enforced.after} in force`];
 }
 
-/** Those that are in force, or will be as soon as the churn limit of their peer lets them. */
-export function flowsInForce(views: readonly FlowView[]): readonly ActiveFlow[] {
-  return views.filter(({ state }) => state === 'enforced' || state === 'waiting').map(({ flow }) => flow);
+/** What stays of the rules of sets under another configuration: those of sets that are still made rules of. */
+export function keptOfSets(flows: readonly ActiveFlow[], { flowspec }: Config): readonly ActiveFlow[] {
+  const names = new Set(flowspec?.fromSets?.flatMap(({ set, enforce }) => (enforce ? [set] : [])));
+  return flows.filter((flow) => names.has(setOfFlow(flow) ?? ''));
+}
+
+/** The rules of sets and those of peers that are in force, or will be as soon as the churn limit lets them: in their order, each once. */
+export function flowsInForce(ofSets: readonly ActiveFlow[], views: readonly FlowView[]): readonly ActiveFlow[] {
+  const ofPeers = views.filter(({ state }) => state === 'enforced' || state === 'waiting').map(({ flow }) => flow);
+  const each = new Map([...ofPeers, ...ofSets].map((flow) => [flow.rule.key, flow]));
+  return [...each.values()].sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0));
 }
 
 function keyOf({ peer, flow, attributes }: FlowView): string {

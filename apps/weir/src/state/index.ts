@@ -18,6 +18,7 @@ export {
   isSetFlow,
   SetConversion,
   type SetConversionCounts,
+  setOfFlow,
 } from './conversions/index.ts';
 export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
 export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';

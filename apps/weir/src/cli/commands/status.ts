@@ -74,11 +74,12 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
 }
 
 /** Flow rules of peers, and of our own. */
-function flowsText({ at, enforced, waiting, stale, refused, announced }: FlowStatus, p: Palette): string {
+function flowsText({ at, enforced, waiting, stale, refused, announced, of_sets: ofSets = 0 }: FlowStatus, p: Palette): string {
   const where = at === undefined ? 'not enforced here (flowspec is not configured)' : `${plural(enforced, 'rule')} enforced at ${at}`;
   const reasons = Object.entries(refused).filter(([, count]) => count > 0);
   const parts = [
     where,
+    ...(ofSets > 0 ? [`${ofSets} of sets`] : []),
     ...(waiting > 0 ? [`${waiting} waiting`] : []),
     ...(stale > 0 ? [`${stale} stale`] : []),
     ...(reasons.length > 0

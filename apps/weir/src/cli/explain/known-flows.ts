@@ -56,7 +56,18 @@ export class KnownFlows {
 }
 
 /** Throws FlowError or RangeError for what no daemon says. */
-function activeFlow({ family, octets, treatment, peer, flow, path_id: pathId, as_path: asPath, since, stale }: FlowSummary): ActiveFlow {
+function activeFlow({
+  family,
+  octets,
+  treatment,
+  path,
+  peer,
+  flow,
+  path_id: pathId,
+  as_path: asPath,
+  since,
+  stale,
+}: FlowSummary): ActiveFlow {
   const rule = decodeFlowRule(family, parseHex(octets));
   const actions = treatment.map((text) => {
     const action = parseFlowAction(text);
@@ -68,5 +79,6 @@ function activeFlow({ family, octets, treatment, peer, flow, path_id: pathId, as
     order: flowOrderKey(rule),
     treatment: flowTreatment(actions, undefined),
     provenance: { kind: 'flow', peer, flow, pathId, asPath: asPath.map(asn), since: Date.parse(since), stale },
+    ...(path ? { path } : {}),
   };
 }

@@ -12,8 +12,13 @@ export type SetFlowRefusal = (typeof SET_FLOW_REFUSALS)[number];
 const OF_SET = 'set ';
 
 /** Whether a flow rule is a member of a set. */
-export function isSetFlow({ provenance }: ActiveFlow): boolean {
-  return provenance.kind === 'flow' && provenance.peer.startsWith(OF_SET);
+export function isSetFlow(flow: ActiveFlow): boolean {
+  return setOfFlow(flow) !== undefined;
+}
+
+/** The set that a flow rule is a member of; undefined where it is of none. */
+export function setOfFlow({ provenance }: ActiveFlow): string | undefined {
+  return provenance.kind === 'flow' && provenance.peer.startsWith(OF_SET) ? provenance.peer.slice(OF_SET.length) : undefined;
 }
 
 /** Members that are refused and known by name, to count them. */
