@@ -28,14 +28,14 @@ function placeSplit(called: string, effect: Effect, graph: Graph, split: Split):
   const { product } = split;
   const simple = split.barred.length === 0 && split.rest.length === 0;
   const once = product.disjoint || product.alternatives.length === 1;
-  const [only] = effect.tails;
-  if (simple && only && effect.tails.length === 1 && (effect.ends || once)) {
+  const [only] = effect.tails.length === 1 && !effect.tails.some(limits) ? effect.tails : [];
+  if (simple && only && (effect.ends || once)) {
     return product.alternatives.map(({ matches }) => ({ ...only, name, matches: [...matches, ...only.matches] }));
   }
   const own = effect.tails.map((tail): RuleImage => ({ ...tail, name }));
-  // A limit has one place, wherever the rule is put.
+  // A limit has one place, in a chain of its own: all that leads to it, that of later fragments too, takes from one bucket.
   if (simple && isEverything(product) && own.every(isFree)) return own;
-  const yes = (): Target => (only && effect.tails.length === 1 ? { kind: 'tail', tail: only } : graph.chain(own));
+  const yes = (): Target => (only ? { kind: 'tail', tail: only } : graph.chain(own));
   if (simple && (effect.ends || once)) return graph.lead(product.alternatives, jumpTo(graph.chain(own)));
   if (once && product.alternatives.length > 0) {
     return leadInto(graph, product.alternatives, graph.chain(graph.emitRest(split, yes(), RETURN)));
@@ -48,8 +48,12 @@ export function itemsOf({ expression }: Pick<Rule, 'expression'>): Parameters<Gr
 }
 
 /** Whether a rule may stand in a list, and in several chains. */
-function isFree({ verdict, statements = [] }: RuleImage): boolean {
-  return verdict.kind !== 'return' && !statements.some(isLimit);
+function isFree(rule: RuleImage): boolean {
+  return rule.verdict.kind !== 'return' && !limits(rule);
+}
+
+function limits({ statements = [] }: Pick<RuleImage, 'statements'>): boolean {
+  return statements.some(isLimit);
 }
 
 function isEverything({ alternatives }: Product): boolean {

@@ -145,6 +145,16 @@ describe('what nf_tables cannot do without programs is said, with its rule', () 
     expect(plain.table.chains.map(({ name }) => name)).not.toContain('prerouting_m450_later');
   });
 
+  it('a rate has one bucket, whatever of the rule leads to it, and for later fragments too', () => {
+    const police = { kind: 'police', limit: { unit: 'packets', rate: 9, burst: 9, per: 'rule' } } as const;
+    const either = x.or([port('tcp.dstport', 9), port('udp.dstport', 9)]);
+    const list = [rule('ports', either, police), rule('net', from('192.0.2.0/24'), police), rule('web', web)];
+    const { table, problems } = compileRules([hook(list, { hook: 'prerouting', priority: -450 })], [], { table: 'weir' });
+    expect(problems).toEqual([]);
+    const limits = table.chains.flatMap((chain) => chain.rules.filter((one) => one.statements?.some(({ kind }) => kind === 'limit')));
+    expect(limits.map((one) => one.name).sort()).toEqual(['net', 'ports']);
+  });
+
   it('more than the kernel follows', () => {
     // Each part has two ways on: together 2 to the power of 14.
     const parts = Array.from({ length: 14 }, (_, i) => x.or([x.not(port('tcp.dstport', i)), x.not(port('udp.dstport', i + 100))]));
