@@ -4,10 +4,17 @@ import type { LabProcess } from '../../test/lab/index.ts';
 import { type Bed, senderAddress, weirAddress } from './bed.ts';
 import { LOCAL_AS, SENDER_AS } from './raw-sender.ts';
 
-/** ExaBGP in the daemon's place, with the script that runs one nft for each prefix. */
-export async function startExabgp(bed: Bed): Promise<LabProcess> {
+/** What one script of ours is told of, and what it runs for each: `nft` for a prefix, `iptables` for a flow rule. */
+const SCRIPTS = {
+  prefixes: { script: 'exabgp-nft.py', families: 'ipv4 unicast;' },
+  flows: { script: 'exabgp-iptables.py', families: 'ipv4 unicast; ipv4 flow;' },
+} as const;
+
+/** ExaBGP in the daemon's place, with a script that runs one command for each prefix or flow rule. */
+export async function startExabgp(bed: Pick<Bed, 'lab' | 'core' | 'sender'>, what: keyof typeof SCRIPTS = 'prefixes'): Promise<LabProcess> {
   const file = join(bed.lab.directory('exabgp'), 'exabgp.conf');
-  const script = join(import.meta.dirname, 'exabgp-nft.py');
+  const { families } = SCRIPTS[what];
+  const script = join(import.meta.dirname, SCRIPTS[what].script);
   writeFileSync(
     file,
     `process sets { run /usr/bin/python3 -u ${script}; encoder json; }
@@ -16,7 +23,7 @@ neighbor ${senderAddress} {
   local-address ${weirAddress};
   local-as ${LOCAL_AS};
   peer-as ${SENDER_AS};
-  family { ipv4 unicast; }
+  family { ${families} }
   api { processes [ sets ]; receive { parsed; update; } }
 }
 `,

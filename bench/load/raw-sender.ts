@@ -4,6 +4,8 @@ import {
   encodeKeepalive,
   encodeOpen,
   encodeUpdate,
+  type FlowRule,
+  flowRun,
   MessageFramer,
   nlriRun,
   type PathAttributes,
@@ -31,19 +33,19 @@ export class RawSender {
   #failure: Error | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(server: Server, address: Ip) {
+  private constructor(server: Server, address: Ip, flows: boolean) {
     this.#server = server;
     this.#expect();
-    server.on('connection', (socket) => this.#accept(socket, address));
+    server.on('connection', (socket) => this.#accept(socket, address, flows));
   }
 
-  /** Listens on port 179 of `address` inside a namespace. */
-  static async listen(namespace: string, address: string): Promise<RawSender> {
+  /** Listens on port 179 of `address` inside a namespace. `flows`: IPv4 flow rules are spoken of as well. */
+  static async listen(namespace: string, address: string, flows = false): Promise<RawSender> {
     const ip = parseIp(address);
     if (!ip) throw new RangeError(`not an address: ${address}`);
     const fd = inNetworkNamespace<number>(namespace, () => openTcpListener({ address: ip, port: 179 }));
     const server = createServer({ noDelay: true });
-    const sender = new RawSender(server, ip);
+    const sender = new RawSender(server, ip, flows);
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ fd }, resolve);
@@ -90,7 +92,7 @@ export class RawSender {
     });
   }
 
-  #accept(socket: Socket, address: Ip): void {
+  #accept(socket: Socket, address: Ip, flows: boolean): void {
     clearInterval(this.#timer);
     const framer = new MessageFramer();
     this.#socket = socket;
@@ -101,7 +103,7 @@ export class RawSender {
     socket.on('data', (chunk: Buffer) => {
       framer.push(chunk);
       for (let message = framer.next(); message !== undefined; message = framer.next()) {
-        if (message[18] === OPEN) socket.write(Buffer.concat([open(address), keepalive()]));
+        if (message[18] === OPEN) socket.write(Buffer.concat([open(address, flows), keepalive()]));
         else if (message[18] === KEEPALIVE) this.#established?.();
         else if (message[18] === NOTIFICATION) this.#failure = new Error(`NOTIFICATION ${message[19]}/${message[20]}`);
       }
@@ -121,7 +123,7 @@ function keepalive(): Uint8Array {
   return bytes(encodeKeepalive);
 }
 
-function open(routerId: Ip): Uint8Array {
+function open(routerId: Ip, flows: boolean): Uint8Array {
   return bytes((w) =>
     encodeOpen(w, {
       kind: 'open',
@@ -131,6 +133,7 @@ function open(routerId: Ip): Uint8Array {
       routerId,
       capabilities: [
         { kind: 'multiprotocol', family: { afi: 1, safi: 1 } },
+        ...(flows ? [{ kind: 'multiprotocol', family: { afi: 1, safi: 133 } } as const] : []),
         { kind: 'four-octet-as', asn: asn(SENDER_AS) },
       ],
     }),
@@ -152,4 +155,22 @@ export function withdrawals(prefixes: readonly Prefix[]): readonly Uint8Array[] 
 
 export function endOfRib(): Uint8Array {
   return bytes((w) => encodeEndOfRib(w, family));
+}
+
+const flowContext = sessionContext({ ...context, families: ['ipv4 unicast', 'ipv4 flow'] });
+/** traffic-rate-bytes of 0. */
+const DISCARD = { high: 0x8006_0000, low: 0 };
+
+/** UPDATEs that announce IPv4 flow rules to discard. */
+export function flowAnnouncements(rules: readonly FlowRule[]): readonly Uint8Array[] {
+  const attributes: PathAttributes = {
+    origin: 'igp',
+    asPath: [{ kind: 'sequence', asns: [asn(SENDER_AS)] }],
+    extendedCommunities: [DISCARD],
+  };
+  return [...encodeUpdate({ attributes, announceFlows: [{ nextHop: undefined, run: flowRun('ipv4 flow', rules) }] }, flowContext)];
+}
+
+export function flowWithdrawals(rules: readonly FlowRule[]): readonly Uint8Array[] {
+  return [...encodeUpdate({ withdrawFlows: [flowRun('ipv4 flow', rules)] }, flowContext)];
 }
