@@ -141,6 +141,16 @@ test('a blackhole route becomes a member and a flow rule: packets are dropped he
     { set: 'blackholed', rules: 1 },
     { set: 'bad_sources', rules: 0 },
   ]);
+  // In force and shown as what a peer announces is, and in force after a crash before anything is learned.
+  expect((await flowsOf(weir)).flows.filter(({ peer }) => peer === 'set blackholed')).toMatchObject([
+    { state: 'enforced', actions: ['discard'] },
+  ]);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await weir.kill();
+  expect(await arrive(scene, 123)).toBe(0);
+  await weir.start();
+  expect(await arrive(scene, 123)).toBe(0);
+  await weir.established(2);
   await scene.gobgp('global', 'rib', 'del', `${VICTIM}/32`);
   await waitFor('the way to be open', async () => (await arrive(scene, 123)) === 20, SLOW);
   await waitFor('the rule to be withdrawn', async () => !(await rules()).includes(`${VICTIM}/32`), SLOW);
