@@ -4,7 +4,6 @@ import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/fi
 import type { Hook } from '@weir/filter/scheme';
 import { inNetworkNamespace, SystemError } from '@weir/sys';
 import { equalIp, type Ip, parseIp, printIp } from '@weir/wire/inet';
-import { flowStepOf } from '../compile/flows/flow-ref.ts';
 import { judge, UnjudgeableError } from '../compile/interpreter/index.ts';
 import { judgement } from '../compile/judgement/index.ts';
 import type { Config } from '../model/config.ts';
@@ -165,10 +164,8 @@ function seenBy(hook: Hook, way: Way, name: string | undefined, { xdp, tc }: Ebp
 /** The name of the rule that denies a packet, or that may: what a program of the user's says is not known. */
 function denyingRule(rules: HookRules, seen: Packet, context: LockoutContext): string | undefined {
   try {
-    const { verdict, rule, effects } = judge(rules, seen, { lists: context.lists });
-    // What a flow rule sends elsewhere does not come here.
-    const redirected = effects.find((effect) => effect.kind === 'marked' && flowStepOf(effect.rule)?.step === 'redirect');
-    return verdict === 'allow' ? redirected?.rule.name : (rule?.name ?? '');
+    const { verdict, rule } = judge(rules, seen, { lists: context.lists });
+    return verdict === 'allow' ? undefined : (rule?.name ?? '');
   } catch (error) {
     if (error instanceof UnjudgeableError) return error.rule.name;
     throw error;
