@@ -179,7 +179,9 @@ export class KernelService implements KernelPort {
         if (options.clear) this.#reconciler.clear();
         this.#reconciler.close();
       } finally {
-        this.#routes?.close(options);
+        // Rules of programs that are taken off redirect nothing any more.
+        const { ebpf, flowspec } = this.#config ?? {};
+        this.#routes?.close({ clear: options.clear || (ebpf !== undefined && flowspec !== undefined && detachedOnExit(ebpf).has(flowspec.at)) });
       }
     }
     await this.#loop;
