@@ -10,6 +10,7 @@ import type { FlowDelta, FlowHop } from '../model/flow.ts';
 import type { FlushReport, Lifeline } from '../model/flush.ts';
 import type { CommitReport, EarlierRules, KernelEvent, KernelPort, KernelStatus } from '../model/kernel-port.ts';
 import type { MemberColumns, MemberDelta, PrefixColumns } from '../model/member-delta.ts';
+import { detachedOnExit } from './ebpf-hooks.ts';
 import type { EbpfService } from './ebpf-service.ts';
 import { FlowTable } from './flow-table.ts';
 import { flushStates } from './flush.ts';
