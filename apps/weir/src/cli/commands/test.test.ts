@@ -204,6 +204,13 @@ describe('the examples', () => {
     expect(await run(files)).toMatchObject({ code: 0, out: expect.stringMatching(/\n38 tests passed, 0 failed\n$/) });
   });
 
+  test('what is blackholed is dropped as a destination, and bad sources as sources', async () => {
+    expect(await run(['examples/blackholes/tests.yaml'])).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/\n5 tests passed, 0 failed\n$/),
+    });
+  });
+
   test.each(['tiers', 'web-server', 'mail-server'])('%s keeps the invariants', async (name) => {
     const rego = ['examples/policy/tests/invariants.rego', ...(name === 'tiers' ? ['examples/policy/tests/tiers.rego'] : [])];
     expect(await run(['-p', `examples/policy/${name}.yaml`, ...rego])).toMatchObject({
