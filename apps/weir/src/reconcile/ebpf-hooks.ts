@@ -5,6 +5,7 @@ import {
   type CompileEbpfOptions,
   type CompileResult,
   compileEbpf,
+  prepareClassifier,
   prepareRules,
   type Variant,
   variantsOf,
@@ -40,7 +41,7 @@ export function planHooks(ebpf: EbpfConfig, hooks: readonly HookRules[], options
   return atOnce(planInSteps(ebpf, hooks, options));
 }
 
-/** `planHooks` in steps: a program is one, and a few rules of a long list before. */
+/** `planHooks` in steps: a program is one, and before it a few rules of a long list, or a part of the tables that they become. */
 export function* planInSteps(
   ebpf: EbpfConfig,
   hooks: readonly HookRules[],
@@ -125,8 +126,8 @@ function* compileVariants(
     const { name, place, known } = variant;
     const key = keyOf(variant);
     const shared = byKey.get(key);
-    if (!shared) yield* prepare(rules, known);
     const classifier = other ? other.classifier : { memo: memoOf(rules.hook, name) };
+    if (!shared) yield* prepare(rules, known, classifier && mayGoto ? classifier.memo : undefined);
     const result = shared
       ? { compiled: shared }
       : compile(compileHook, rules, { place, known, mayGoto, ...(classifier !== undefined && { classifier }) });
@@ -144,12 +145,14 @@ const LONG_LIST = 256;
 /** Rules that are looked at in one step. */
 const RULES_A_STEP = 64;
 
-function* prepare({ rules }: HookRules, known: Variant['known']): Generator<undefined, void> {
+/** Does in steps what of compiling a long list takes longest. */
+function* prepare({ rules }: HookRules, known: Variant['known'], memo: ClassifierMemo | undefined): Generator<undefined, void> {
   if (rules.length < LONG_LIST) return;
   for (let from = 0; from < rules.length; from += RULES_A_STEP) {
     prepareRules(rules.slice(from, from + RULES_A_STEP), known);
     yield;
   }
+  if (memo) yield* prepareClassifier(rules, { known, memo });
 }
 
 /** Tables of long lists of rules that have stayed as they were, by hook and variant: of each what was built last. */

@@ -1,5 +1,5 @@
 /** Rules of one hook as an eBPF program. */
-export { ClassifierMemo, type ClassifierOptions, prepareRules } from './classifier/index.ts';
+export { ClassifierMemo, type ClassifierOptions, prepareClassifier, prepareRules } from './classifier/index.ts';
 export { type CompiledMatch, compileMatch, MOST_RANGES, selfContained } from './compile-match.ts';
 export { type CompileEbpfOptions, type CompileResult, compileEbpf } from './compile-rules.ts';
 export { COUNTERS } from './counters.ts';

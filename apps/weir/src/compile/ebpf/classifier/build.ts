@@ -36,21 +36,47 @@ export interface BuildOptions extends PlanOptions {
   readonly memo?: ClassifierMemo | undefined;
 }
 
-/** The tables that were built last, by dimension, or all trees, with what they were built from. One for each list of rules that changes. */
+/**
+ * The tables that were built last, by dimension, or all trees, with what they were built from. One for each list of rules that changes. It holds besides tables what trees are made of: about the
+ * octets of nodes and records once more, and of each case (bounded by MOST_CASES of forests.ts) 8 octets a lane and 30 more in each of at most three forests.
+ */
 export class ClassifierMemo {
   readonly plan: PlanMemo = new PlanMemo();
-  readonly forests: ForestKeeper = new ForestKeeper();
+  readonly #forests = new ForestKeeper();
   readonly #built = new Map<string, { readonly from: Source; readonly tables: unknown }>();
 
   /** Tables that are made of these regions; built anew where anything is different. `name` says of which kind they are. */
   tables<T>(name: string, from: Source, build: () => T): T {
-    const known = this.#built.get(name);
-    if (known && sameSource(known.from, from)) return known.tables as T;
+    const known = this.#find(name, from);
+    if (known) return known.tables as T;
     const tables = build();
     this.#built.set(name, { from, tables });
     return tables;
   }
+
+  /** The entries of a plan as trees, in steps; undefined where that would take too much, and where other steps have begun meanwhile. */
+  *trees({ dimensions, entries, regions }: ClassifierPlan): Generator<undefined, Forests | undefined> {
+    const from = { shape: dimensions.map(({ name }) => name).join(), regions };
+    const known = this.#find(TREES, from);
+    if (known) return known.tables as Forests | undefined;
+    const tables = yield* this.#forests.steps(dimensions, entries, regions);
+    if (tables === 'superseded') return undefined;
+    this.#built.set(TREES, { from, tables });
+    return tables;
+  }
+
+  /** The parts of the trees, for tests. */
+  parts(): ReturnType<ForestKeeper['parts']> {
+    return this.#forests.parts();
+  }
+
+  #find(name: string, from: Source): { readonly tables: unknown } | undefined {
+    const known = this.#built.get(name);
+    return known && sameSource(known.from, from) ? known : undefined;
+  }
 }
+
+const TREES = 'trees';
 
 /** What tables are made of: of each entry the regions that they are about. */
 interface Source {
@@ -102,14 +128,31 @@ export function buildClassifier(rules: readonly Rule[], options: BuildOptions = 
   for (let index = 0; index < positions.length; index++) positions[index] = index;
   const { memo = new ClassifierMemo(), form = 'trees' } = options;
   if (form === 'trees') {
-    const shape = plan.dimensions.map(({ name }) => name).join();
-    const trees = memo.tables('trees', { shape, regions: plan.regions }, () =>
-      memo.forests.forestsOf(plan.dimensions, entries, plan.regions),
-    );
+    const trees = atOnce(memo.trees(plan));
     if (trees) return { plan, capacity: entries.length, tables: trees, positions };
   }
   const tables = vectorsOf(plan, positions, memo, options.mostDense ?? MOST_DENSE);
   return { plan, capacity: tables.geometry.positions, tables, positions };
+}
+
+/**
+ * Does beforehand, in steps of a few milliseconds, what of `buildClassifier` with this memo takes longest. Whatever comes in between, what is built after it is what it would be without.
+ */
+export function* prepareClassifier(
+  rules: readonly Rule[],
+  { memo, ...options }: PlanOptions & { readonly memo: ClassifierMemo },
+): Generator<undefined, void> {
+  const plan = planClassifier(rules, options, memo.plan);
+  if (plan.dimensions.length === 0 || plan.residuals.length > MOST_RESIDUALS || plan.entries.length > MOST_POSITIONS) return;
+  yield;
+  yield* memo.trees(plan);
+}
+
+function atOnce<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }
 
 function vectorsOf({ dimensions, entries }: ClassifierPlan, positions: Int32Array, memo: ClassifierMemo, mostDense: number): Vectors {

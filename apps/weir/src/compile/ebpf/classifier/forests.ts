@@ -69,6 +69,9 @@ interface KnownTree extends Group {
 /** Entries as trees, and what is kept of them, so that of a list with a change in it only what has changed is made anew. What comes of it is the same whatever was there before. */
 export class ForestKeeper {
   readonly #ids: CaseIds = { next: 0 };
+  #run = 0;
+  /** Steps have begun that have not ended: what is kept is not of one list. */
+  #unfinished = false;
   #dimensions: readonly Dimension[] = [];
   #regions: readonly (readonly (Region | undefined)[])[] = [];
   #uses: readonly RegionUses[] = [];
@@ -80,15 +83,34 @@ export class ForestKeeper {
   #writer: PartWriter | undefined;
   readonly #forests = new Map<Forest, KnownForest>();
 
-  /** The entries as trees; undefined where that would take too much: then nothing is kept. */
-  forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[], regions: readonly Entry['regions'][]): Forests | undefined {
-    if (this.#ids.next > MOST_IDS || dimensions !== this.#dimensions) this.#forget(dimensions);
+  /**
+   * The entries as trees, in steps of a few milliseconds; undefined where that would take too much: then nothing is kept. Where others begin before these steps have ended, those are worth nothing, and
+   * `superseded` comes of them.
+   */
+  *steps(
+    dimensions: readonly Dimension[],
+    entries: readonly Entry[],
+    regions: readonly Entry['regions'][],
+  ): Generator<undefined, Forests | undefined | 'superseded'> {
+    const run = ++this.#run;
+    if (this.#unfinished || this.#ids.next > MOST_IDS || dimensions !== this.#dimensions) this.#forget(dimensions);
+    this.#unfinished = true;
+    const steps = this.#forestsOf(dimensions, entries, regions);
     try {
-      const made = this.#forestsOf(dimensions, entries, regions);
-      if (!made) this.#forget([]);
-      return made;
+      for (;;) {
+        const { done, value } = steps.next();
+        if (!done) {
+          yield;
+          if (run !== this.#run) return 'superseded';
+          continue;
+        }
+        if (!value) this.#forget([]);
+        this.#unfinished = false;
+        return value;
+      }
     } catch (error) {
       this.#forget([]);
+      this.#unfinished = false;
       if (!(error instanceof TooWide)) throw error;
       return undefined;
     }
@@ -110,7 +132,11 @@ export class ForestKeeper {
     this.#ids.next = 0;
   }
 
-  #forestsOf(dimensions: readonly Dimension[], entries: readonly Entry[], regions: readonly Entry['regions'][]): Forests | undefined {
+  *#forestsOf(
+    dimensions: readonly Dimension[],
+    entries: readonly Entry[],
+    regions: readonly Entry['regions'][],
+  ): Generator<undefined, Forests | undefined> {
     const spans = this.#take(regions);
     const layout = this.#layLanes(dimensions);
     if (!layout) return undefined;
@@ -123,6 +149,7 @@ export class ForestKeeper {
     this.#writer ??= new PartWriter(layout, room);
     const all: (KnownForest & { readonly forest: Forest })[] = [];
     for (const forest of forestsFor(dimensions)) {
+      yield;
       const known = this.#forests.get(forest);
       const stays = known && known.layout === layout && (forest !== 'others' || known.starts.every((one, place) => one === starts[place]));
       const before = stays ? known : undefined;
@@ -136,10 +163,12 @@ export class ForestKeeper {
       const area = areaOf(forest, layout, starts);
       const grower = new TreeGrower(this.#writer, cases, room);
       const groups = before && sameIds(before.cases, cases) ? before.trees : groupsOf(cases, area);
-      const trees = groups.map(({ code, members }): KnownTree => {
+      const trees: KnownTree[] = [];
+      for (const { code, members } of groups) {
         const last = before?.trees.find((one) => one.code === code)?.tree;
-        return { code, members, tree: grower.grow(members, area, last) };
-      });
+        yield;
+        trees.push({ code, members, tree: yield* grower.grow(members, area, last) });
+      }
       const made = { layout, starts, cases, trees };
       this.#forests.set(forest, made);
       all.push({ ...made, forest });

@@ -57,15 +57,14 @@ export class TreeGrower {
     this.#writer = writer;
     this.#cases = cases;
     this.#room = room;
-    writer.allow(room);
   }
 
-  /** A tree over some cases, ascending. `before`: of the same area. @throws TooWide */
-  grow(members: Int32Array, area: Area, before: Tree | undefined): Tree {
+  /** A tree over some cases, ascending; a step for each part that is made anew. `before`: of the same area. @throws TooWide */
+  grow(members: Int32Array, area: Area, before: Tree | undefined): Generator<undefined, Tree> {
     return this.#grow(members, area, 0, before);
   }
 
-  #grow(members: Int32Array, area: Area, level: number, before: Tree | undefined): Tree {
+  *#grow(members: Int32Array, area: Area, level: number, before: Tree | undefined): Generator<undefined, Tree> {
     const ids = this.#idsOf(members);
     if (before && equal(before.ids, ids)) {
       this.#spend(before.size);
@@ -73,47 +72,57 @@ export class TreeGrower {
     }
     const cut = members.length > PART_CASES ? cutFor(this.#cases, members, area, level) : undefined;
     if (!cut) {
+      yield;
+      this.#writer.allow(this.#room);
       const part = this.#writer.tree(this.#cases, members, area, level);
       return { kind: 'single', ids, part, size: this.#spend(sizeOf(part)) };
     }
     const shares = distribute(this.#cases, members, area, cut);
     const last = before?.kind === 'branch' && sameCut(before.cut, cut) ? before : undefined;
-    return this.#branch(members, area, level + 1, { ids, cut, shares, last });
+    return yield* this.#branch(members, area, level + 1, { ids, cut, shares, last });
   }
 
-  #branch(
+  *#branch(
     members: Int32Array,
     area: Area,
     level: number,
     { ids, cut, shares, last }: Pick<Branch, 'ids' | 'cut' | 'shares'> & { readonly last: Branch | undefined },
-  ): Branch {
+  ): Generator<undefined, Branch> {
     const { starts, whole } = shares;
     const children = 2 ** cut.bits;
     const block = this.#spend({ nodes: Math.ceil(children / CHILDREN) * CHILDREN, records: 0, depth: level, longest: 0 });
     const bareAt = whole.length === 0 ? -1 : starts.findIndex((start, child) => child < children && start === starts[child + 1]);
     const bare =
-      bareAt < 0 ? undefined : within(area, cut, bareAt, () => this.#grow(membersOf(members, shares, 0, 0), area, level, last?.bare));
+      bareAt < 0
+        ? undefined
+        : yield* within(area, cut, bareAt, () => this.#grow(membersOf(members, shares, 0, 0), area, level, last?.bare));
     const stays = last && sameIds(last, last.shares.whole, ids, whole);
     const before = new Map(stays ? last.twigs.map((twig) => [twig.first * 2 ** 16 + twig.count, twig]) : []);
-    const twigs = twigsOf(shares, children).map(([first, count]): Twig => {
+    const twigs: Twig[] = [];
+    for (const [first, count] of twigsOf(shares, children)) {
       const known = before.get(first * 2 ** 16 + count);
       if (known && last && sameChildren(last, { ids, shares }, first, count)) {
         for (const size of sizesOf(known)) this.#spend(size);
-        return known;
+        twigs.push(known);
+        continue;
       }
       const from = starts[first] as number;
       const to = starts[first + count] as number;
-      if (isLinked(shares, first, count)) return { first, count, of: undefined };
-      if (count === 1 && to - from + whole.length > PART_CASES) {
+      if (isLinked(shares, first, count)) twigs.push({ first, count, of: undefined });
+      else if (count === 1 && to - from + whole.length > PART_CASES) {
         const own = membersOf(members, shares, from, to);
-        const tree = within(area, cut, first, () => this.#grow(own, area, level, known?.of?.kind === 'tree' ? known.of.tree : undefined));
-        return { first, count, of: { kind: 'tree', tree } };
+        const was = known?.of?.kind === 'tree' ? known.of.tree : undefined;
+        const tree = yield* within(area, cut, first, () => this.#grow(own, area, level, was));
+        twigs.push({ first, count, of: { kind: 'tree', tree } });
+      } else {
+        yield;
+        const own = ownOf(members, shares, from, to);
+        this.#writer.allow(this.#room);
+        const part = this.#writer.children(this.#cases, members, area, { shares, cut, first, count, level }, own);
+        this.#spend(sizeOf(part));
+        twigs.push({ first, count, of: { kind: 'part', part } });
       }
-      const own = ownOf(members, shares, from, to);
-      const part = this.#writer.children(this.#cases, members, area, { shares, cut, first, count, level }, own);
-      this.#spend(sizeOf(part));
-      return { first, count, of: { kind: 'part', part } };
-    });
+    }
     const size = sumOf([block, ...twigs.flatMap(sizesOf), ...(bare ? [bare.size] : [])]);
     return { kind: 'branch', ids, cut, shares, bare, twigs, size };
   }
@@ -194,14 +203,14 @@ function sameIds(last: Branch, before: Int32Array, ids: Uint32Array, now: Int32A
 }
 
 /** Does something in the area of a child. */
-function within<T>(area: Area, { lane, base, shift }: Cut, child: number, act: () => T): T {
+function* within<T>(area: Area, { lane, base, shift }: Cut, child: number, act: () => Generator<undefined, T>): Generator<undefined, T> {
   const begin = area.least[lane] as number;
   const end = area.greatest[lane] as number;
   const least = base + child * 2 ** shift;
   area.least[lane] = Math.max(least, begin);
   area.greatest[lane] = Math.min(least + 2 ** shift - 1, end);
   try {
-    return act();
+    return yield* act();
   } finally {
     area.least[lane] = begin;
     area.greatest[lane] = end;
