@@ -89,11 +89,11 @@ test('a reload makes rules of the members that are there, and takes out those of
   bed.configure(FROM_SET);
   expect([bed.flows(), bed.inForce()]).toEqual([['flow4 { dst 203.0.113.7/32; } core'], ['flow4 { dst 203.0.113.7/32; }']]);
   bed.say('203.0.113.8/32');
-  expect(bed.flows()).toHaveLength(2);
+  expect([bed.flows().length, bed.announced.hasSome]).toEqual([2, true]);
   bed.configure(`${FROM_SET}protected: [203.0.113.8/32]\n`);
   expect(bed.flows()).toEqual(['flow4 { dst 203.0.113.7/32; } core']);
   bed.configure('flowspec: {}\n');
-  expect([bed.flows(), bed.announced.sources.drain().gone.length]).toEqual([[], 2]);
+  expect([bed.flows(), bed.announced.sources.drain().gone.length, bed.announced.hasSome]).toEqual([[], 2, false]);
   bed.announced.close();
 });
 

@@ -53,6 +53,11 @@ export class Announcements {
     this.ownBlackholes = new OwnBlackholes({ announcer, stateDirectory, config, isProtected, onError });
   }
 
+  /** Whether anything is announced. */
+  get hasSome(): boolean {
+    return this.announcer.flows.flows.length > 0 || this.announcer.prefixes.length > 0;
+  }
+
   /** The configuration is another, or the members that were there before the start are known. */
   configured(): void {
     this.ownFlows.configured();

@@ -21,7 +21,7 @@ import { ExabgpFeeds } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
 import { Expiry } from './expiry.ts';
 import { FlowCarrier } from './flow-carrier.ts';
-import { describeFlowChanges, flowChanges, flowsInForce, keptOfSets } from './flow-changes.ts';
+import { describeFlowChanges, flowChanges, flowPreviews, flowsInForce, keptOfSets } from './flow-changes.ts';
 import type { GenerationStore } from './generations/index.ts';
 import { HostAddresses } from './host-addresses.ts';
 import { earlierConfigs, keepFaulty } from './keep-faulty.ts';
@@ -154,8 +154,6 @@ export class Daemon {
       watcher: (set) => this.#announced.watcher(set),
     });
     this.#state.configure(config);
-    // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
-    const restarting = parts.ledger.some((columns) => columns.count > 0);
     this.#exabgp = new ExabgpFeeds({ config: () => this.#config, events: this.#emit, log: options.log, hear: options.hear });
     const exabgp = this.#exabgp.speaker;
     this.#announced = new Announcements({
@@ -167,6 +165,8 @@ export class Daemon {
       onError: (error) => this.#log.log('warn', error.message),
     });
     const { announcer, sources } = this.#announced;
+    // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
+    const restarting = parts.ledger.some((columns) => columns.count > 0) || parts.kept.length > 0 || this.#announced.hasSome;
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp, announcer });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
@@ -181,6 +181,7 @@ export class Daemon {
       setLagging: (lagging) => this.#source.setLagging(lagging),
       onError,
     });
+    const preview = flowPreviews(this.#state.flows);
     this.#changes = new Changes({
       store: parts.store,
       log: options.log,
@@ -196,11 +197,11 @@ export class Daemon {
         const { ofSets } = this.#announced.sources;
         const flows = {
           before: flowsInForce(ofSets, this.#state.flows.list()),
-          after: flowsInForce(keptOfSets(ofSets, after), this.#state.flows.preview(after)),
+          after: flowsInForce(keptOfSets(ofSets, after), preview(after)),
         };
         return findLockouts(before, after, { ssh, now: Date.now(), lists: stateLists(this.#state), flows });
       },
-      flowChanges: (after) => describeFlowChanges(flowChanges(this.#state.flows.list(), this.#state.flows.preview(after))),
+      flowChanges: (after) => describeFlowChanges(flowChanges(this.#state.flows.list(), preview(after))),
       flush: ({ ssh, allowLockout }) => this.#kernel.flush(allowLockout ? [] : lifelines(this.#config, ssh)),
       holdImage: (hold) => options.holdImage(config.stateDirectory, hold),
       startTimer: (generation, left) =>
