@@ -182,7 +182,9 @@ export class KernelService implements KernelPort {
       } finally {
         // Rules of programs that are taken off redirect nothing any more.
         const { ebpf, flowspec } = this.#config ?? {};
-        this.#routes?.close({ clear: options.clear || (ebpf !== undefined && flowspec !== undefined && detachedOnExit(ebpf).has(flowspec.at)) });
+        this.#routes?.close({
+          clear: options.clear || (ebpf !== undefined && flowspec !== undefined && detachedOnExit(ebpf).has(flowspec.at)),
+        });
       }
     }
     await this.#loop;

@@ -98,7 +98,7 @@ export class PolicyRoutes {
     if (this.#idle && this.#started && this.#tables.size === 0 && !this.#routing) return;
     this.#attempt((routing) => {
       this.#apply(routing, 'all');
-      this.#settled = true;
+      this.#settled = this.#refused.length === 0;
       this.#started = true;
     });
     if (this.#idle && this.#settled) this.#close();
@@ -151,6 +151,7 @@ export class PolicyRoutes {
       if (this.#settled && same && !this.#mayRepair(change)) return;
       this.#make(routing, change);
       this.#unmake(routing, change);
+      this.#settled = this.#refused.length === 0;
     }
     this.#noteConflicts(found);
     this.#noteFilters(routing);
