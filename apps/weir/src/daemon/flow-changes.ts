@@ -46,6 +46,16 @@ export function describeFlowChanges({ enforced, changes }: FlowChanges): readonl
   return [`flow rules: ${parts.join(', ') || 'others refused, or for other reasons'}; ${enforced.after} in force`];
 }
 
+/** What configurations that have just been read make of the rules, once for each: it takes as long as to put one into force. */
+export function flowPreviews(flows: FlowState): (config: Config) => readonly FlowView[] {
+  const known = new WeakMap<Config, readonly FlowView[]>();
+  return (config) => {
+    const views = known.get(config) ?? flows.preview(config);
+    known.set(config, views);
+    return views;
+  };
+}
+
 /** What stays of the rules of sets under another configuration: those of sets that are still made rules of. */
 export function keptOfSets(flows: readonly ActiveFlow[], { flowspec }: Config): readonly ActiveFlow[] {
   const names = new Set(flowspec?.fromSets?.flatMap(({ set, enforce }) => (enforce ? [set] : [])));
