@@ -233,6 +233,15 @@ describe('what is not for Weir', () => {
     expect(scene.events.filter(({ kind }) => kind === 'exabgp')).toHaveLength(1);
   });
 
+  it('octets without what was negotiated are passed over, which is told once', () => {
+    const scene = new Scene();
+    const line = announce(one).replace('"type": "update"', '"type": "update", "header": "0x00", "body": "0x00000000"');
+    scene.feed().say(...up, line, line);
+    expect(scene.members).toEqual([one]);
+    const told = scene.events.filter((event) => event.kind === 'exabgp').map(({ message }) => message);
+    expect(told).toEqual([expect.stringContaining('`negotiated`')]);
+  });
+
   it('lines may be cut anywhere', () => {
     const scene = new Scene();
     const feed = scene.speaker.openFeed(() => undefined);

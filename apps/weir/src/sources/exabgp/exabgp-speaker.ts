@@ -245,6 +245,11 @@ export class ExabgpSpeaker {
     }
     entry.local = neighbor.local;
     if (line.kind === 'update') {
+      if (line.octetsUnread)
+        this.#tell(
+          'octets',
+          'octets of messages are passed over and their words read: `negotiated` belongs into `api` beside `consolidate`',
+        );
       this.#count.updates++;
       entry.counters.receive('update', 0);
     }

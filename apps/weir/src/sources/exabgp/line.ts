@@ -33,7 +33,14 @@ export type ExabgpLine =
   | { readonly kind: 'up'; readonly neighbor: Neighbor }
   | { readonly kind: 'down'; readonly neighbor: Neighbor; readonly ending: Ending }
   | { readonly kind: 'negotiated'; readonly neighbor: Neighbor; readonly agreement: Agreement }
-  | { readonly kind: 'update'; readonly neighbor: Neighbor; readonly update: UpdateMessage; readonly agreement: Agreement | undefined }
+  | {
+      readonly kind: 'update';
+      readonly neighbor: Neighbor;
+      readonly update: UpdateMessage;
+      readonly agreement: Agreement | undefined;
+      /** It has the octets of the message, and not what was negotiated, so that they could not be read. */
+      readonly octetsUnread?: true;
+    }
   /** ROUTE-REFRESH of the peer: the beginning or the end of what it was asked for (RFC 7313). */
   | { readonly kind: 'refresh'; readonly neighbor: Neighbor; readonly family: FamilyName; readonly subtype: 'begin' | 'end' }
   /** ExaBGP ends: every session is gone. */

@@ -92,7 +92,8 @@ function readUpdate(line: JsonObject, about: JsonObject, neighbor: Neighbor, kno
   if (!raw && message['update'] === undefined && message['eor'] === undefined)
     throw new LineError('an update has neither routes nor octets that can be read');
   const update = raw ? readBody(body, neighbor, agreement) : readMessage(message, neighbor, known);
-  return update ? { kind: 'update', neighbor, update, agreement } : OTHER;
+  const unread = body !== undefined && agreement === undefined;
+  return update ? { kind: 'update', neighbor, update, agreement, ...(unread ? { octetsUnread: true } : {}) } : OTHER;
 }
 
 function readRefresh(about: JsonObject, neighbor: Neighbor): ExabgpLine {
