@@ -35,6 +35,7 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
     )
     .argument('<rule>', 'as BIRD writes it: "flow4 { dst 192.0.2.1/32; proto 17; sport 123; }"')
     .option('--discard', 'drop the packets')
+    .option('--rate <rate>', 'so much at most: 10mbit, 500kbit, 1gbit (a second, each 1000 of the one before), 100pps, 20kpps', rateAction)
     .option('--rate-bytes <rate>', 'so many octets a second at most', rate)
     .option('--rate-packets <rate>', 'so many packets a second at most', rate)
     .option('--action <action>', 'sample, continue, mark 46, redirect rt:64512:80, redirect-to 192.0.2.1; may be given again', append, [])
@@ -45,6 +46,7 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
       const { flowAdd } = await import('../commands/flow-change.ts');
       const actions = [
         ...(o['discard'] === true ? ['discard'] : []),
+        ...(typeof o['rate'] === 'string' ? [o['rate']] : []),
         ...(['rate-bytes', 'rate-packets'] as const).flatMap((kind) => {
           const given = o[kind === 'rate-bytes' ? 'rateBytes' : 'ratePackets'];
           return typeof given === 'number' ? [`${kind} ${given}`] : [];
@@ -64,6 +66,16 @@ export function addFlowCommands(program: Command, context: GroupContext): void {
       const { flowDelete } = await import('../commands/flow-change.ts');
       done(await flowDelete(rule, viewOptions(context, o), io));
     });
+}
+
+const MULTIPLES: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/** A rate with its unit as the action that asks for it. */
+function rateAction(value: string): string {
+  const [, number = '', multiple = '', unit] = /^(\d{1,9}(?:\.\d{1,9})?)([kmg]?)(bit|pps)$/.exec(value) ?? [];
+  if (unit === undefined) throw new InvalidArgumentError('a rate such as 10mbit or 100pps is needed');
+  const count = Number(number) * (MULTIPLES[multiple] ?? Number.NaN);
+  return unit === 'pps' ? `rate-packets ${count}` : `rate-bytes ${count / 8}`;
 }
 
 function rate(value: string): number {
