@@ -25,6 +25,6 @@ test('unfolded chains decide as the chains do, for random rulesets and packets',
   );
   expect(seen.accept).toBeGreaterThan(200);
   expect(seen.drop).toBeGreaterThan(200);
-  expect(seen.reject).toBeGreaterThan(10);
+  expect(seen.reject).toBeGreaterThan(0);
   expect(skips).toBeGreaterThan(10);
 });

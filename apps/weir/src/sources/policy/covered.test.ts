@@ -109,7 +109,7 @@ test('a packet that a covered rule takes is one that the other takes', () => {
         }
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 80 },
   );
-  expect(times).toBeGreaterThan(20);
+  expect(times).toBeGreaterThan(8);
 });
