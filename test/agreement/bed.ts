@@ -61,6 +61,9 @@ const EGRESS = 'out0';
 export const VLANS: readonly number[] = [7, 100];
 const RX_ADDRESS = [2, 0, 0, 0, 0, 2] as const;
 
+/** Beds of this process: two at one hook are two hosts. */
+let opened = 0;
+
 /**
  * A namespace in which packets run through one hook and are seen there one by one. `meta nftrace` is set by a chain just before the policy, so the policy itself is what
  * would be loaded anywhere: nothing is added to it. Each frame's source address is its number. What is not dropped by the policy is dropped after it.
@@ -87,7 +90,7 @@ export class Bed {
   }
 
   static async open(lab: Lab, options: BedOptions): Promise<Bed> {
-    const host = await lab.host(`${options.hook}${Math.abs(options.priority)}${options.conntrack ? 'ct' : ''}`, {
+    const host = await lab.host(`${options.hook}-${++opened}`, {
       forwarding: true,
       sysctl: {
         'net.ipv4.conf.all.rp_filter': 0,
