@@ -2,7 +2,7 @@ import type { FlowAction } from '@weir/bgp/flowspec';
 import { buildPacket, Packet } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import { ip6 } from '@weir/wire/inet';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { addFlows, unenforceable } from '../../apps/weir/src/compile/flows/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
@@ -100,10 +100,10 @@ function framed(packet: Uint8Array): Uint8Array {
 }
 
 let lab: Lab;
-beforeAll(() => {
+beforeEach(() => {
   lab = new Lab();
 });
-afterAll(() => lab.dispose());
+afterEach(() => lab.dispose());
 
 describe(`flow rules (seed ${SEED})`, () => {
   it('nf_tables, before defragmentation, does with packets what the interpreter says', async () => {
@@ -151,13 +151,15 @@ describe(`flow rules (seed ${SEED})`, () => {
   }, 120_000);
 
   it('nf_tables does so with packets of several fragment headers', async () => {
-    const bed = await Bed.open(lab, { hook: 'prerouting', priority: -450, conntrack: true });
+    // Beds are told apart by it.
+    const priority = -451;
+    const bed = await Bed.open(lab, { hook: 'prerouting', priority, conntrack: true });
     const loader = new Loader(bed.host.path);
     const texts = ['dport != 80', 'sport 24576..28671', 'icmp type 96', 'next header 17; tcp flags 0x10/0x10', 'fragment first_fragment'];
     const flows = texts.flatMap((text) => flowOf(`flow6 { ${text}; }`, { kind: 'mark', dscp: 10 }, GO_ON));
     const [hook] = addFlows([], flows, { ...CONFIG, at: 'prerouting' }, []);
     if (!hook) throw new Error('no flow rules');
-    const built: Built = { hook, sets: [], members: new Map(), lists: NO_LISTS, definitions: new Map() };
+    const built: Built = { hook: { ...hook, priority }, sets: [], members: new Map(), lists: NO_LISTS, definitions: new Map() };
     try {
       const effects = loader.load(built);
       const subjects = nested().map((bytes): Subject => ({ frames: [framed(bytes)], bytes: bed.atHook(bytes), mark: 0 }));
