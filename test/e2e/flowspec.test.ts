@@ -38,6 +38,11 @@ test('a reflection attack is stopped by the announcement of a controller, and pa
   await new Promise((resolve) => setTimeout(resolve, 1500));
   await weir.kill();
   expect(await arrive(scene, 123)).toBe(0);
+  // Nor does it take a daemon after a boot.
+  await scene.border.nft('flush ruleset');
+  expect(await arrive(scene, 123)).toBe(20);
+  await weir.restore();
+  expect(await arrive(scene, 123)).toBe(0);
   await weir.start();
   expect(await arrive(scene, 123)).toBe(0);
   await weir.established(1);

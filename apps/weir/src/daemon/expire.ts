@@ -2,6 +2,7 @@ import { ApiError, ConnectionError, ControlClient } from '../api/index.ts';
 import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
 import { EXIT } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
+import type { Config } from '../model/config.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 import { holdImages, restoreImage, restoreTenants, savedMembers } from '../reconcile/index.ts';
 import { bootTime } from './boot-time.ts';
@@ -9,6 +10,7 @@ import { GenerationStore } from './generations/index.ts';
 import { loadGeneration } from './load-daemon-config.ts';
 import { putPrograms } from './put-programs.ts';
 import { confirmedConfig, renewer } from './renewal.ts';
+import { withKeptFlows } from './with-kept-flows.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
 const GRACE_MS = 1000;
@@ -58,15 +60,17 @@ async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
 function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, io: Io): boolean {
   try {
     const overrides = { socket, stateDirectory, netns };
-    const renew = renewer(
-      () => confirmedConfig(stateDirectory, overrides),
-      Date.now(),
-      (text) => io.err(`weir: ${text}\n`),
-    );
+    const say = (text: string): void => io.err(`weir: ${text}\n`);
+    let last: Config | undefined;
+    const confirmed = (): Config | undefined => {
+      last = confirmedConfig(stateDirectory, overrides);
+      return last;
+    };
+    const renew = renewer(confirmed, Date.now(), say);
     const backend = new NftBackend({ netns });
     let refused: boolean;
     try {
-      const report = restoreImage(backend, stateDirectory, renew());
+      const report = restoreImage(backend, stateDirectory, renew(), withKeptFlows(stateDirectory, last, say));
       if (report?.fault !== undefined) throw new Error(report.fault);
       refused = (report?.problems ?? []).some(isRefusal);
     } finally {

@@ -3,12 +3,21 @@ import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import type { Config } from '../model/config.ts';
 import { isEbpfHook } from '../model/ebpf.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
-import { type Renew, type RestoreReport, restoreImage, restoreTenants, savedMembers, type TenantRestore } from '../reconcile/index.ts';
+import {
+  type Complete,
+  type Renew,
+  type RestoreReport,
+  restoreImage,
+  restoreTenants,
+  savedMembers,
+  type TenantRestore,
+} from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
 import { putPrograms } from './put-programs.ts';
 import { confirmedConfig, renewer } from './renewal.ts';
 import { likelyStateDirectory } from './state-place.ts';
+import { withKeptFlows } from './with-kept-flows.ts';
 
 /**
  * `weir restore`: loads what was in force when Weir ran last, without rules whose time has ended since. A configuration with mistakes does not stand in the way of a boot: it
@@ -28,7 +37,8 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
   let report: RestoreReport | undefined;
   let code: ExitCode = EXIT.ok;
   try {
-    report = load(stateDirectory, options.netns ?? config?.netns, renew());
+    const complete = withKeptFlows(stateDirectory, last, (text) => io.err(`${text}\n`));
+    report = load(stateDirectory, options.netns ?? config?.netns, renew(), complete);
     if (report) code = await tell('', report, io);
   } catch (error) {
     const failure = explainFailure(error);
@@ -95,10 +105,10 @@ async function tell(who: string, report: RestoreReport, io: Io): Promise<ExitCod
   return report.problems.some((p) => p.kind === 'refused') ? EXIT.error : EXIT.ok;
 }
 
-function load(stateDirectory: string, netns: string | undefined, renew: Renew): RestoreReport | undefined {
+function load(stateDirectory: string, netns: string | undefined, renew: Renew, complete: Complete): RestoreReport | undefined {
   const backend = new NftBackend({ netns });
   try {
-    return restoreImage(backend, stateDirectory, renew);
+    return restoreImage(backend, stateDirectory, renew, complete);
   } finally {
     backend.close();
   }

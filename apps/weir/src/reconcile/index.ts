@@ -4,7 +4,7 @@ export { EbpfService } from './ebpf-service.ts';
 export { takeHeldSocket } from './held-socket.ts';
 export { clearPolicyRoutes, poolTables } from './policy-routes/index.ts';
 export { type KernelPortOptions, openKernelPort } from './port.ts';
-export { type Renew, type RestoreReport, restoreImage, savedMembers } from './restore.ts';
+export { type Complete, type Renew, type RestoreReport, restoreImage, savedMembers } from './restore.ts';
 export { clearFrom, restoreTenants, type TenantRestore } from './restore-tenants.ts';
 export { type DeltaSource, Scheduler, type SchedulerOptions } from './scheduler.ts';
 export { holdImages, listTenantDirectories } from './tenant-directories.ts';

@@ -102,8 +102,8 @@ export class Reconciler {
   }
 
   /** Takes a plan together with members, so that a table that is made for it is never there without them. */
-  restore(plan: KernelPlan, members: readonly MemberDelta[]): void {
-    this.#adopt(plan, plan.table);
+  restore(plan: KernelPlan, members: readonly MemberDelta[], table: TableImage | undefined = plan.table): void {
+    this.#adopt(plan, table);
     this.apply(members);
   }
 

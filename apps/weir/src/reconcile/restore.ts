@@ -22,18 +22,26 @@ export interface RestoreReport {
 /** Makes of the plan that was saved what is to be loaded now. */
 export type Renew = (saved: KernelPlan) => KernelPlan;
 
+/** The table of a plan, with those of its rules that are not saved with it. */
+export type Complete = (plan: KernelPlan) => KernelPlan['table'];
+
 /**
  * Loads what was in force when Weir ran last: the owned table with its members in one transaction, and the members of the user's sets that exist. Meant for boot,
  * before links come up; what is there already stays, so a second run sends nothing.
  */
-export function restoreImage(backend: KernelBackend, stateDirectory: string, renew: Renew = (saved) => saved): RestoreReport | undefined {
+export function restoreImage(
+  backend: KernelBackend,
+  stateDirectory: string,
+  renew: Renew = (saved) => saved,
+  complete: Complete = ({ table }) => table,
+): RestoreReport | undefined {
   const { plan: last, fault } = loadConfirmedImage(stateDirectory);
   if (!last) return undefined;
   const plan = fault === undefined ? renew(last) : last;
   const wanted = plan.targets.flatMap((target) => saved(stateDirectory, target));
   const reconciler = new Reconciler({ backend, stateDirectory, emit: () => undefined, now: () => performance.now() });
   try {
-    reconciler.restore(plan, wanted);
+    reconciler.restore(plan, wanted, complete(plan));
     const status = reconciler.status();
     return { table: status.ownedTable?.name, members: status.sets.reduce((n, s) => n + s.installed, 0), problems: status.problems, fault };
   } finally {

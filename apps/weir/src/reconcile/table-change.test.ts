@@ -9,6 +9,7 @@ import { FakeKernel } from '../kernel/fake/index.ts';
 import type { Action, Rule } from '../model/rule.ts';
 import { planTable } from './owned-table.ts';
 import { Problems } from './problems.ts';
+import { apart } from './table-change.ts';
 import { TableKeeper } from './table-keeper.ts';
 
 const address = { family: 'inet', table: 'weir' } as const;
@@ -181,4 +182,25 @@ describe('a table that is known and not read', () => {
       expect(driver.reads, name).toBeGreaterThan(reads);
     }
   });
+});
+
+it('lists are told apart by their objects, wherever they were put or left out', () => {
+  fc.assert(
+    fc.property(fc.array(fc.boolean(), { maxLength: 60 }), fc.array(fc.nat(2), { maxLength: 60 }), (first, second) => {
+      const all = Array.from({ length: 60 }, (_, i) => ({ i }));
+      const [a, b] = [all.filter((_, i) => first[i] !== false), all.filter((_, i) => second[i] !== 0)];
+      const [onlyA, onlyB] = apart(a, b);
+      // What is left out of both is the same in both, in one order; what is in one alone stays.
+      const left = (list: readonly object[], only: readonly object[]): readonly object[] => list.filter((one) => !only.includes(one));
+      expect(left(a, onlyA)).toEqual(left(b, onlyB));
+      expect(onlyA).toEqual(expect.arrayContaining(a.filter((one) => !b.includes(one))));
+      expect(onlyB).toEqual(expect.arrayContaining(b.filter((one) => !a.includes(one))));
+    }),
+  );
+});
+
+it('one item more or less among many costs itself alone', () => {
+  const all = Array.from({ length: 1000 }, (_, i) => ({ i }));
+  expect(apart(all, all.toSpliced(500, 1))).toEqual([[{ i: 500 }], []]);
+  expect(apart(all.toSpliced(10, 1).toSpliced(900, 1), all)).toEqual([[], [{ i: 10 }, { i: 901 }]]);
 });

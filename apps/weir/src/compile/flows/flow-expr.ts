@@ -6,7 +6,7 @@ import {
   isPrefixComponent,
   type PrefixComponent,
 } from '@weir/bgp/flowspec';
-import { type Expr, familySet, interval, ipSetOfPrefixes, ipToInt, type Operand, packetExpr as x } from '@weir/filter/ir';
+import { containsInt, type Expr, familySet, interval, ipSetOfPrefixes, ipToInt, type Operand, packetExpr as x } from '@weir/filter/ir';
 import { fragmentExpr } from './fragment-expr.ts';
 import { numericSet } from './numeric-set.ts';
 
@@ -23,10 +23,24 @@ const TCP_FLAGS_12: Operand = { kind: 'slice', protocol: 'tcp', start: 100, end:
  * @throws Unsayable for which fragment of an IPv6 packet it is
  */
 export function flowExpr({ address, components }: FlowRule): Expr {
-  return x.and([x.ip('ip.src', familySet(address)), ...components.map((component) => componentExpr(component, address))]);
+  const transports = transportsOf(components);
+  return x.and([x.ip('ip.src', familySet(address)), ...components.map((component) => componentExpr(component, address, transports))]);
 }
 
-function componentExpr(component: FlowComponent, family: 4 | 6): Expr {
+type Transport = 'tcp' | 'udp';
+
+const TRANSPORTS: readonly (readonly [Transport, number])[] = [
+  ['tcp', 6],
+  ['udp', 17],
+];
+
+/** The protocols with ports that packets of a rule can have. */
+function transportsOf(components: readonly FlowComponent[]): readonly Transport[] {
+  const sets = components.flatMap((one) => (one.kind === 'protocol' ? [numericSet(one.anyOf, 0xff)] : []));
+  return TRANSPORTS.filter(([, number]) => sets.every((set) => containsInt(set, number))).map(([name]) => name);
+}
+
+function componentExpr(component: FlowComponent, family: 4 | 6, transports: readonly Transport[]): Expr {
   if (isPrefixComponent(component)) return prefixExpr(component);
   if (isBitmaskComponent(component))
     return component.kind === 'fragment'
@@ -38,11 +52,11 @@ function componentExpr(component: FlowComponent, family: 4 | 6): Expr {
     case 'protocol':
       return within('ip.proto.num', 0xff);
     case 'port':
-      return x.or(['tcp', 'udp'].flatMap((protocol) => ['src', 'dst'].map((side) => within(`${protocol}.${side}port`, 0xffff))));
+      return x.or(transports.flatMap((protocol) => ['src', 'dst'].map((side) => within(`${protocol}.${side}port`, 0xffff))));
     case 'destination-port':
-      return x.or([within('tcp.dstport', 0xffff), within('udp.dstport', 0xffff)]);
+      return x.or(transports.map((protocol) => within(`${protocol}.dstport`, 0xffff)));
     case 'source-port':
-      return x.or([within('tcp.srcport', 0xffff), within('udp.srcport', 0xffff)]);
+      return x.or(transports.map((protocol) => within(`${protocol}.srcport`, 0xffff)));
     case 'icmp-type':
       return within(family === 4 ? 'icmp.type' : 'icmpv6.type', 0xff);
     case 'icmp-code':
