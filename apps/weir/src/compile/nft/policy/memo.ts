@@ -31,7 +31,7 @@ interface Compilation {
  * would be without it. Holds what one table takes.
  */
 export class CompileMemo {
-  readonly flows = new FlowMemo();
+  readonly flows: FlowMemo = new FlowMemo();
   #last: Compilation | undefined;
   #now: Compilation | undefined;
 
