@@ -55,7 +55,7 @@ function summary(text: string, ...treatment: readonly string[]): FlowSummary {
   };
 }
 
-const NTP = summary('flow4 { dst 203.0.113.7/32; proto 17; sport 123; }', 'discard');
+const ATTACK = summary('flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; }', 'discard');
 const LIMIT = summary('flow4 { dst 203.0.113.0/24; proto 17; }', 'rate-packets 100', 'mark 10', 'continue');
 const LATER = summary('flow4 { dst 203.0.113.0/24; }', 'sample');
 
@@ -75,7 +75,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   at = 'prerouting';
-  flows = [NTP, LIMIT, LATER];
+  flows = [ATTACK, LIMIT, LATER];
 });
 
 afterAll(async () => {
@@ -106,34 +106,34 @@ describe('explain', () => {
       "udp 198.51.100.7:123 -> 203.0.113.7:53 length 0 in eth0 out eth1
       prerouting, flow rules:
         - protected from flow rules no flow rule touches it (weir.yaml:5): ip.dst is 203.0.113.7, not ip.dst == 203.0.113.1, ip.src is 198.51.100.7, not ip.src == 203.0.113.1
-        > flow4 { dst 203.0.113.7/32; proto 17; sport 123; } deny: ip.src is 198.51.100.7, ip.dst is 203.0.113.7, ip.proto.num is 17, udp.srcport is 123
-            ip.src in {0.0.0.0/0} and ip.dst == 203.0.113.7 and ip.proto == "udp" and (tcp.srcport == 123 or udp.srcport == 123)
-            flow4 { dst 203.0.113.7/32; proto 17; sport 123; }
+        > flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; } deny: ip.src is 198.51.100.7, ip.dst is 203.0.113.7, ip.proto.num is 17
+            ip.src == 198.51.100.7 and ip.dst == 203.0.113.7 and ip.proto == "udp"
+            flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; }
             discard, from core via AS 64513 with 64513:666 generic:0x80060000:0x00000000
-        DENY BY flow4 { dst 203.0.113.7/32; proto 17; sport 123; }
+        DENY BY flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; }
       "
     `);
   });
 
   test('a rate lets go on what is under it, and the next rule is looked at where the rule is not terminal', async () => {
-    const { out } = await explain('udp 198.51.100.7:5000 203.0.113.7:53 in eth0 out eth1', '--expect', 'allow');
+    const { out } = await explain('udp 198.51.100.8:5000 203.0.113.7:53 in eth0 out eth1', '--expect', 'allow');
     expect(said(out)).toMatchInlineSnapshot(`
-      "udp 198.51.100.7:5000 -> 203.0.113.7:53 length 0 in eth0 out eth1
+      "udp 198.51.100.8:5000 -> 203.0.113.7:53 length 0 in eth0 out eth1
       prerouting, flow rules:
-        - protected from flow rules no flow rule touches it (weir.yaml:5): ip.dst is 203.0.113.7, not ip.dst == 203.0.113.1, ip.src is 198.51.100.7, not ip.src == 203.0.113.1
-        - flow4 { dst 203.0.113.7/32; proto 17; sport 123; } deny: tcp.srcport is missing, not tcp.srcport == 123, udp.srcport is 5000, not udp.srcport == 123
-        + flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10: ip.src is 198.51.100.7, ip.dst is 203.0.113.7, ip.proto.num is 17
+        - protected from flow rules no flow rule touches it (weir.yaml:5): ip.dst is 203.0.113.7, not ip.dst == 203.0.113.1, ip.src is 198.51.100.8, not ip.src == 203.0.113.1
+        - flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; } deny: ip.src is 198.51.100.8, not ip.src == 198.51.100.7
+        + flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10: ip.src is 198.51.100.8, ip.dst is 203.0.113.7, ip.proto.num is 17
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24} and ip.proto == "udp"
             flow4 { dst 203.0.113.0/24; proto 17; }
             rate-packets 100, mark 10, continue, from core via AS 64513 with 64513:666 generic:0x80060000:0x00000000
-        + flow4 { dst 203.0.113.0/24; proto 17; } packets police 100 packets/s (burst 10) per rule: ip.src is 198.51.100.7, ip.dst is 203.0.113.7, ip.proto.num is 17
+        + flow4 { dst 203.0.113.0/24; proto 17; } packets police 100 packets/s (burst 10) per rule: ip.src is 198.51.100.8, ip.dst is 203.0.113.7, ip.proto.num is 17
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24} and ip.proto == "udp"
             only what is over the rate is dropped: the packet is taken to be under it
-        + flow4 { dst 203.0.113.0/24; } sample log: ip.src is 198.51.100.7, ip.dst is 203.0.113.7
+        + flow4 { dst 203.0.113.0/24; } sample log: ip.src is 198.51.100.8, ip.dst is 203.0.113.7
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24}
             flow4 { dst 203.0.113.0/24; }
             sample, from core via AS 64513 with 64513:666 generic:0x80060000:0x00000000
-        + flow4 { dst 203.0.113.0/24; } no later flow rule looks at it: ip.src is 198.51.100.7, ip.dst is 203.0.113.7
+        + flow4 { dst 203.0.113.0/24; } no later flow rule looks at it: ip.src is 198.51.100.8, ip.dst is 203.0.113.7
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24}
         GOES ON: no flow rule denies it
       forward:
@@ -154,13 +154,13 @@ describe('explain', () => {
 
   test('at a hook of programs flow rules are behind the deny sets', async () => {
     at = 'xdp';
-    flows = [NTP];
+    flows = [ATTACK];
     const { out } = await explain('udp 198.51.100.7:123 203.0.113.7:53 in eth0 out eth1', '--hook', 'xdp', '-o', 'json');
     const { verdict, hooks } = JSON.parse(out).packets[0];
-    expect([verdict, hooks[0].rule.name]).toEqual(['deny', NTP.flow]);
+    expect([verdict, hooks[0].rule.name]).toEqual(['deny', ATTACK.flow]);
     expect(hooks[0].rules.at(-1)).toMatchObject({
       matches: true,
-      flow: { peer: 'core', communities: NTP.communities, treatment: ['discard'] },
+      flow: { peer: 'core', communities: ATTACK.communities, treatment: ['discard'] },
     });
   });
 
@@ -181,7 +181,7 @@ describe('rules', () => {
       [
         "prerouting, priority -450:",
         "  protected from flow rules no flow rule touches it: ip.dst == 203.0.113.1 or ip.src == 203.0.113.1 (weir.yaml:5)",
-        "  flow4 { dst 203.0.113.7/32; proto 17; sport 123; } deny; 7 packets, 700 bytes (from core)",
+        "  flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; } deny; 7 packets, 700 bytes (from core)",
         "  flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10 (from core)",
         "  flow4 { dst 203.0.113.0/24; proto 17; } packets police 100 packets/s (burst 10) per rule; 7 packets, 700 bytes (from core)",
         "  flow4 { dst 203.0.113.0/24; } sample log, log, at most 100/s (from core)",
