@@ -3,8 +3,9 @@ import type { KernelPort } from '../model/kernel-port.ts';
 import type { FlowSources } from './flow-sources.ts';
 import { writeKeptFlows } from './kept-flows.ts';
 
-/** How long changes gather until they are written down. */
+/** How long changes gather until they are written down, at least, and so many times what writing took last. */
 const WRITE_MS = 1000;
+const WRITE_SHARE = 20;
 /** After a failure. */
 const RETRY_MS = 1000;
 
@@ -22,6 +23,8 @@ export class FlowCarrier {
   readonly #stop: () => void;
   #flight: Promise<void> | undefined;
   #writing: NodeJS.Timeout | undefined;
+  /** Milliseconds of the last writing. */
+  #took = 0;
   #asking = false;
   #closed = false;
 
@@ -64,7 +67,7 @@ export class FlowCarrier {
     if (delta.reset) this.#inForce.clear();
     for (const key of delta.gone) this.#inForce.delete(key);
     for (const flow of delta.put) this.#inForce.set(flow.rule.key, flow);
-    this.#writing ??= setTimeout(() => this.#write(), WRITE_MS);
+    this.#writing ??= setTimeout(() => this.#write(), Math.max(WRITE_MS, WRITE_SHARE * this.#took));
     this.#writing.unref();
     try {
       await kernel.flows(delta);
@@ -95,10 +98,12 @@ export class FlowCarrier {
   #write(): void {
     clearTimeout(this.#writing);
     this.#writing = undefined;
+    const start = performance.now();
     try {
       writeKeptFlows(this.#options.stateDirectory, this.#inForce.values());
     } catch (error) {
       this.#options.onError(error instanceof Error ? error : new Error(String(error)));
     }
+    this.#took = performance.now() - start;
   }
 }

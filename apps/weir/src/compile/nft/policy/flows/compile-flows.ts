@@ -56,7 +56,7 @@ export function compileFlows(hook: HookRules & { readonly hook: ChainHook }, con
     parts.chains.push(unit.own);
     for (const chain of unit.chains) parts.chains.push(chain);
     for (const program of unit.programs) used.set(program.name, program);
-    problems.push(...unit.problems);
+    if (unit.problems.length > 0) problems.push(...unit.problems);
     asksTransport ||= unit.asksTransport;
   }
   const andThen: RuleImage = { name: 'and then', matches: [], count: false, verdict: { kind: 'goto', chain: end.name } };
