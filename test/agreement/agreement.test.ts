@@ -125,11 +125,13 @@ describe(`the kernel judges as the interpreter does (seed ${SEED})`, () => {
   });
 });
 
-/** Compiles something else than what it is given: a rule that asks for one flag never holds. */
+/** Compiles something else than what it is given: a rule of a policy that asks for one flag never holds. */
 class WrongLoader extends Loader {
   override load(built: Built): EffectRules {
     const rules = built.hook.rules.map((rule) => {
-      return rule.text.includes('tcp.flags.syn') ? { ...rule, expression: { kind: 'constant', value: false } as const } : rule;
+      return rule.stage === 'policy' && rule.text.includes('tcp.flags.syn')
+        ? { ...rule, expression: { kind: 'constant', value: false } as const }
+        : rule;
     });
     return super.load({ ...built, hook: { ...built.hook, rules } });
   }
