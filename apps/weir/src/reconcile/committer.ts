@@ -141,7 +141,8 @@ export class Committer {
       if (added.count > 0) operations.push({ kind: 'add-elements', address, interval: view.interval, elements: added });
       while (owners.length < operations.length) owners.push(part);
     }
-    operations.push(...after);
+    // One by one: there may be more than a call takes.
+    for (const operation of after) operations.push(operation);
     while (owners.length < operations.length) owners.push(undefined);
     if (operations.length > 0) return { operations, owners, parts, plan, whole, emptied };
     if (plan) table.done(now());

@@ -61,7 +61,7 @@ export function planTable(
   for (const chain of image.chains) enforce.push(...changeRules(address, chain, chains.get(chain.name)?.rules ?? [], programs));
   for (const map of maps) enforce.push(...changeEntries(address, map, sets.has(map.name) ? readMap(map.name) : []));
   const [chainNames, setNames] = [now.chains.map((chain) => chain.name), now.sets.map((set) => set.set)];
-  enforce.push(...removals(address, image, chainNames, setNames));
+  for (const operation of removals(address, image, chainNames, setNames)) enforce.push(operation);
   return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
 }
 

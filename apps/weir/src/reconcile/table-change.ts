@@ -52,7 +52,7 @@ export function planChange(
   }
   for (const map of mapsOf(image)) enforce.push(...changeElements(address, map, maps.get(map.name)));
   const setNames = [...now.sets, ...mapsOf(now), ...(now.meters ?? [])].map((set) => set.name);
-  enforce.push(...removals(address, { ...image, chains: wanted }, [...chains.keys()], setNames));
+  for (const operation of removals(address, { ...image, chains: wanted }, [...chains.keys()], setNames)) enforce.push(operation);
   return { prepare, enforce, fresh: false, building: now.chains.length === 0 };
 }
 

@@ -140,7 +140,7 @@ export class FlowGroups {
     const rules = arrangeInMaps(images, name, 0, book, (keyed) => this.#memo.layersOf(name, keyed));
     const chains = reachable(book.chains, [...book.maps, ...book.lookups], [{ rules }]);
     const asked = askedMaps([...chains, { rules }]);
-    parts.chains.push(...chains);
+    for (const chain of chains) parts.chains.push(chain);
     parts.maps.push(...book.maps.filter((map) => asked.has(map.name)));
     parts.lookups.push(...book.lookups.filter((map) => asked.has(map.name)));
     return rules;
