@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 import { isTest, listFiles, sourceExtensions, sourceFolders } from '../files/source-files.ts';
 import type { Finding } from '../run/finding.ts';
 import { findImports, type Import } from './imports.ts';
-import { folderLevels, folderMayImport, packageMayImport, pureFolders, reservedFor, sourceOnly, testOnly } from './rules.ts';
+import { folderLevels, folderMayImport, madeForTests, packageMayImport, pureFolders, reservedFor, sourceOnly, testOnly } from './rules.ts';
 
 /** One workspace: its folder (`packages/wire`), its name and what its package.json declares. */
 export interface Workspace {
@@ -105,6 +105,7 @@ function* judgePackage(
 
 /** A relative import inside a package: it may not leave the package, nor climb in its levels. */
 function* judgeInside(file: string, target: string, own: Workspace): Generator<string> {
+  if (isTest(file) && madeForTests.some((folder) => target.startsWith(`${folder}/`))) return;
   if (!target.startsWith(`${own.folder}/`)) {
     yield `imports ${target} by path: across packages import by package name`;
     return;

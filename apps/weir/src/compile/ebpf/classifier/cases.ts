@@ -1,5 +1,5 @@
-import type { Span } from './common-spans.ts';
 import { type Dimension, isEmptyRegion, type Region } from './dimension.ts';
+import type { Span } from './kept-spans.ts';
 import type { Lane, LaneLayout } from './lanes.ts';
 import type { Entry } from './plan.ts';
 

@@ -1,9 +1,9 @@
 import { type AddressLookup, HEAD } from './address-lookup.ts';
 import { AddressStarts } from './address-starts.ts';
 import { type AddressForm, type CaseIds, type Cases, casesOf } from './cases.ts';
-import { betweenSpans, commonSpans, type Span } from './common-spans.ts';
 import type { Area } from './cut.ts';
 import type { Dimension, Region } from './dimension.ts';
+import { betweenSpans, keptSpans, type Span } from './kept-spans.ts';
 import { isRenamed, type LaneLayout, layLanes } from './lanes.ts';
 import { type Part, PartWriter, type Room } from './part-writer.ts';
 import { TreePlacer } from './place-trees.ts';
@@ -179,7 +179,7 @@ export class ForestKeeper {
   /** Takes entries in the place of those before; which have stayed. */
   #take(regions: readonly Entry['regions'][]): readonly Span[] {
     const before = this.#regions;
-    const spans = commonSpans(before, regions);
+    const spans = keptSpans(before, regions);
     const renamed = this.#dimensions.map(isRenamed);
     const count = (list: readonly (readonly (Region | undefined)[])[], by: 1 | -1) => (first: number, behind: number) => {
       for (let index = first; index < behind; index++) {

@@ -2,8 +2,8 @@ import { type Expr, encodeExpr, packetExpr } from '@weir/filter/ir';
 import type { Rule } from '../../../model/rule.ts';
 import type { Known } from '../expression.ts';
 import { boxesOf, type RuleBox } from './boxes.ts';
-import { betweenSpans, commonSpans, type Span } from './common-spans.ts';
 import type { Dimension, Region } from './dimension.ts';
+import { betweenSpans, keptSpans, type Span } from './kept-spans.ts';
 
 /** A box of a rule, with its place among the dimensions of the classifier. */
 export interface Entry {
@@ -78,7 +78,7 @@ export function planClassifier(rules: readonly Rule[], options: PlanOptions = {}
   const { known, leastUses = LEAST_USES } = options;
   const before = memo.last?.leastUses === leastUses && memo.last.known === known ? memo.last : undefined;
   const expressions = rules.map(({ expression }) => expression);
-  const spans = commonSpans(before?.expressions ?? [], expressions);
+  const spans = keptSpans(before?.expressions ?? [], expressions);
   const boxes = boxesOfRules(rules, known, before && { boxes: before.boxes, spans });
   const uses = countUses(before, boxes, spans);
   const chosen = chooseDimensions(uses, leastUses);

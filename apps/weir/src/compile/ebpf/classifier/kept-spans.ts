@@ -12,7 +12,7 @@ const LOOK = 40;
  * What a list has in common with the one before, ascending in both; found quickly where little is inserted, removed or moved, and at least what is the same at both ends. Items are the same when they
  * are one object.
  */
-export function commonSpans(before: readonly unknown[], now: readonly unknown[]): readonly Span[] {
+export function keptSpans(before: readonly unknown[], now: readonly unknown[]): readonly Span[] {
   const spans: Span[] = [];
   const last = sameEnd(before, now);
   const [ends, endsNow] = [before.length - last, now.length - last];

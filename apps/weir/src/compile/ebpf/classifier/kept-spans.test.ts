@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { betweenSpans, commonSpans } from './common-spans.ts';
+import { betweenSpans, keptSpans } from './kept-spans.ts';
 
 const list = (text: string): readonly string[] => [...text];
 
@@ -46,14 +46,14 @@ describe('what a list has in common with the one before', () => {
       ],
     },
   ])('$name', ({ before, now, want }) => {
-    expect(commonSpans(list(before), list(now)).map(({ from, to, count }) => [from, to, count])).toEqual(want);
+    expect(keptSpans(list(before), list(now)).map(({ from, to, count }) => [from, to, count])).toEqual(want);
   });
 
   test('spans are the same in both lists and ascend, and with what is between them they are all of it', () => {
     const items = fc.array(fc.nat(5), { maxLength: 60 });
     fc.assert(
       fc.property(items, items, (before, now) => {
-        const spans = commonSpans(before, now);
+        const spans = keptSpans(before, now);
         for (const at of ['from', 'to'] as const) {
           const of = at === 'from' ? before : now;
           const parts: (readonly [number, number])[] = spans.map((span) => [span[at], span[at] + span.count] as const);
