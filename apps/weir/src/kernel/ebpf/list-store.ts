@@ -149,6 +149,8 @@ export class ListStore {
   /** Removes every list but these and those that others who use the store need (`user`), also what other processes pinned. */
   keep(needs: Iterable<ListKey>, user: string = HOOKS): void {
     this.#needed.set(user, new Set([...needs].map(listName)));
+    // Before the hooks have said what they need, a list that an earlier process left may be theirs.
+    if (!this.#needed.has(HOOKS)) return;
     const kept = new Set([...this.#needed.values()].flatMap((names) => [...names]));
     for (const [key, { list }] of this.#lists) {
       if (kept.has(key)) continue;

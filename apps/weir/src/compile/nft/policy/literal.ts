@@ -162,6 +162,8 @@ function bitsForm(operand: Operand, mask: bigint, span: IrSpan | undefined): Lit
   if (operand.kind !== 'field') throw unsupported(describe(operand), span);
   const { name } = operand;
   const place = name === 'tcp.flags' ? 'tcpFlags' : PLACES[name];
+  // Of a mask on bits of an extension header nft makes a shift of the bytes as they lie there, which finds others.
+  if (place === 'fragmentOffset6') return fieldForm(place, valuesWithBits(mask, 0, 0x1fff, span));
   if (place !== undefined) return maskForm(place, mask);
   const places = BY_FAMILY[name];
   if (places) return bothFamilies(maskForm(places[0], mask), maskForm(places[1], mask));
