@@ -146,14 +146,26 @@ describe('what a flow rule does', () => {
         { kind: 'redirect-rt', administrator: { kind: 'as2', asn: 64512 as never }, local: 80 },
       ],
       want: [
-        { kind: 'dscp', dscp: 10 },
         { kind: 'mark', mark: 0x100 },
+        { kind: 'dscp', dscp: 10 },
         { kind: 'skip', to: FLOWS_END },
       ],
     },
   ])('$name', ({ actions, want }) => {
     const lowered = lowerFlow(active('flow4 { proto = 17; }', ...actions), OPTIONS);
     expect(lowered.kind === 'rules' && lowered.rules.map(({ action }) => action)).toEqual(want);
+  });
+
+  test.each([
+    { name: 'by another codepoint than it writes', text: 'flow4 { dscp = 46; }', terminal: true, want: 'refused' },
+    { name: 'by one that it writes too', text: 'flow4 { dscp >= 8; }', terminal: true, want: 'rules' },
+    { name: 'by another, where later rules go on', text: 'flow4 { dscp = 46; }', terminal: false, want: 'rules' },
+  ])('a rule that marks and tells its packets $name', ({ text, terminal, want }) => {
+    const actions: readonly FlowAction[] = [
+      { kind: 'mark', dscp: 10 },
+      { kind: 'traffic-action', sample: false, terminal },
+    ];
+    expect(lowerFlow(active(text, ...actions), OPTIONS).kind).toBe(want);
   });
 
   const PATH = { mark: 0x200, table: 7900 };

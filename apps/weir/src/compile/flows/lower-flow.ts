@@ -1,4 +1,4 @@
-import { type FlowRule, type FlowTreatment, printFlow, printFlowAction } from '@weir/bgp/flowspec';
+import { type FlowRule, type FlowTreatment, flowComponent, printFlow, printFlowAction } from '@weir/bgp/flowspec';
 import { printExpr } from '@weir/filter/ir';
 import { printIp } from '@weir/wire/inet';
 import { type ActiveFlow, FLOW_REF, type FlowConfig } from '../../model/flow.ts';
@@ -6,6 +6,7 @@ import type { Action, Rule } from '../../model/rule.ts';
 import { digest } from '../nft/fingerprint.ts';
 import { Unsayable } from '../refusal.ts';
 import { flowExpr } from './flow-expr.ts';
+import { numericSet } from './numeric-set.ts';
 
 /** The ref of the rule behind all flow rules: where those that end their evaluation go on. */
 export const FLOWS_END: string = `${FLOW_REF}end`;
@@ -23,10 +24,11 @@ const BURST = { seconds: 0.1, bytes: 15_000, packets: 10 } as const;
 /** Faster than any link: not limited. */
 const MOST_RATE = 1e12;
 
+const MOST_DSCP = 0x3f;
 const REDIRECT_RT = 'redirect rt:';
 
 /**
- * The rules that do what a flow rule asks for, in order: sample, mark, redirect, then the rates. Each of them looks at the same packets. A flow rule never accepts: what is left goes on at the next
+ * The rules that do what a flow rule asks for, in order: sample, redirect, the rates, then the DSCP. Each of them looks at the same packets. A flow rule never accepts: what is left goes on at the next
  * one where the rule is not terminal, or behind all of them (RFC 8955 section 7.3).
  */
 export function lowerFlow(active: ActiveFlow, options: FlowOptions): LoweredFlow {
@@ -84,7 +86,6 @@ function stepsOf(flow: ActiveFlow, options: FlowOptions): Step[] {
   if (rateBytes === 0 || ratePackets === 0) return [{ what: '', action: { kind: 'deny' }, ...(sample ? { sampled: true } : {}) }];
   const steps: Step[] = [];
   if (sample) steps.push({ what: ' sample', action: { kind: 'log' }, sampled: true });
-  if (mark !== undefined) steps.push({ what: ' mark', action: { kind: 'dscp', dscp: mark } });
   if (redirect) steps.push({ what: ' redirect', action: { kind: 'mark', mark: markOf(redirect, flow, options) } });
   for (const [unit, rate] of [
     ['bytes', rateBytes],
@@ -97,8 +98,20 @@ function stepsOf(flow: ActiveFlow, options: FlowOptions): Step[] {
     const burst = Math.max(BURST[unit], Math.ceil(whole * BURST.seconds));
     steps.push({ what: ` ${unit}` as const, action: { kind: 'police', limit: { unit, rate: whole, burst, per: 'rule' } } });
   }
+  // Last: what comes behind it sees the codepoint that was written.
+  if (mark !== undefined) {
+    if (terminal && !stillMatches(flow.rule, mark))
+      throw new Unsayable('a flow rule', `marking ${mark} and the end of evaluation, for packets that are told by another DSCP`);
+    steps.push({ what: ' mark', action: { kind: 'dscp', dscp: mark } });
+  }
   if (terminal) steps.push({ what: '', action: { kind: 'skip', to: FLOWS_END } });
   return steps;
+}
+
+/** Whether packets of a flow rule are its packets with this codepoint too. */
+function stillMatches(rule: FlowRule, dscp: number): boolean {
+  const asked = flowComponent(rule, 'dscp');
+  return asked === undefined || numericSet(asked.anyOf, MOST_DSCP).some(({ first, last }) => dscp >= Number(first) && dscp <= Number(last));
 }
 
 /** The mark by which the routing policy knows where packets of a redirect go. */
