@@ -122,13 +122,13 @@ describe('explain', () => {
       prerouting, flow rules:
         - protected from flow rules no flow rule touches it (weir.yaml:5): ip.dst is 203.0.113.7, not ip.dst == 203.0.113.1, ip.src is 198.51.100.8, not ip.src == 203.0.113.1
         - flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; } deny: ip.src is 198.51.100.8, not ip.src == 198.51.100.7
-        + flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10: ip.src is 198.51.100.8, ip.dst is 203.0.113.7, ip.proto.num is 17
-            ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24} and ip.proto == "udp"
-            flow4 { dst 203.0.113.0/24; proto 17; }
-            rate-packets 100, mark 10, continue, from core via AS 64513 with 64513:666 generic:0x80060000:0x00000000
         + flow4 { dst 203.0.113.0/24; proto 17; } packets police 100 packets/s (burst 10) per rule: ip.src is 198.51.100.8, ip.dst is 203.0.113.7, ip.proto.num is 17
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24} and ip.proto == "udp"
             only what is over the rate is dropped: the packet is taken to be under it
+            flow4 { dst 203.0.113.0/24; proto 17; }
+            rate-packets 100, mark 10, continue, from core via AS 64513 with 64513:666 generic:0x80060000:0x00000000
+        + flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10: ip.src is 198.51.100.8, ip.dst is 203.0.113.7, ip.proto.num is 17
+            ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24} and ip.proto == "udp"
         + flow4 { dst 203.0.113.0/24; } sample log: ip.src is 198.51.100.8, ip.dst is 203.0.113.7
             ip.src in {0.0.0.0/0} and ip.dst in {203.0.113.0/24}
             flow4 { dst 203.0.113.0/24; }
@@ -182,8 +182,8 @@ describe('rules', () => {
         "prerouting, priority -450:",
         "  protected from flow rules no flow rule touches it: ip.dst == 203.0.113.1 or ip.src == 203.0.113.1 (weir.yaml:5)",
         "  flow4 { dst 203.0.113.7/32; src 198.51.100.7/32; proto 17; } deny; 7 packets, 700 bytes (from core)",
-        "  flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10 (from core)",
         "  flow4 { dst 203.0.113.0/24; proto 17; } packets police 100 packets/s (burst 10) per rule; 7 packets, 700 bytes (from core)",
+        "  flow4 { dst 203.0.113.0/24; proto 17; } mark dscp 10 (from core)",
         "  flow4 { dst 203.0.113.0/24; } sample log, log, at most 100/s (from core)",
         "  flow4 { dst 203.0.113.0/24; } no later flow rule looks at it; 7 packets, 700 bytes (from core)",
         "",
