@@ -1,0 +1,155 @@
+import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { NetworkChange, NetworkSource } from '../../model/network.ts';
+import { decodeChanges, encodeChanges, NetworkTables } from './index.ts';
+
+const operator: NetworkSource = { kind: 'operator' };
+const feed: NetworkSource = { kind: 'feed', name: 'list' };
+const P = prefix('192.0.2.1/32');
+
+function set(
+  table: string,
+  prefixes: readonly Prefix[],
+  more: Partial<Extract<NetworkChange, { kind: 'set' }>['note']> = {},
+): NetworkChange {
+  return { kind: 'set', table, prefixes, note: { source: operator, by: 'uid 0', since: 5, until: undefined, comment: undefined, ...more } };
+}
+
+const unset = (table: string, prefixes: readonly Prefix[], source: NetworkSource = operator): NetworkChange => ({
+  kind: 'unset',
+  table,
+  prefixes,
+  source,
+});
+
+function tables(): { readonly tables: NetworkTables; readonly told: string[] } {
+  const told: string[] = [];
+  return { told, tables: new NetworkTables({ changed: (one, names) => told.push(`${printPrefix(one)} ${names.join('+')}`) }) };
+}
+
+describe('tables of networks', () => {
+  it('have what was put there, by whom, and tell when a prefix is in others', () => {
+    const { tables: t, told } = tables();
+    t.apply([set('admins', [P]), set('spammers', [P], { comment: 'why' })]);
+    t.apply([set('admins', [P], { since: 6 })]);
+    expect(t.memberships(P).map(({ table, note }) => [table, note.since, note.comment])).toEqual([
+      ['admins', 6, undefined],
+      ['spammers', 5, 'why'],
+    ]);
+    t.apply([unset('admins', [P]), unset('nowhere', [P])]);
+    t.apply([unset('spammers', [P])]);
+    expect(told).toEqual(['192.0.2.1/32 admins', '192.0.2.1/32 admins+spammers', '192.0.2.1/32 spammers', '192.0.2.1/32 ']);
+    expect([t.size, t.tables]).toEqual([0, []]);
+  });
+
+  it('keep a prefix for as long as one source has it there', () => {
+    const { tables: t, told } = tables();
+    t.apply([set('spammers', [P]), set('spammers', [P], { source: feed })]);
+    t.apply([unset('spammers', [P])]);
+    expect([t.sizeOf('spammers'), t.memberships(P).map(({ note }) => note.source)]).toEqual([1, [feed]]);
+    t.apply([unset('spammers', [P], feed)]);
+    expect(told).toEqual(['192.0.2.1/32 spammers', '192.0.2.1/32 ']);
+  });
+
+  it('say what has ended', () => {
+    const { tables: t } = tables();
+    const other = prefix('2001:db8::/48');
+    t.apply([set('a', [P, other], { until: 100 }), set('a', [other], { source: feed }), set('b', [other], { until: 200 })]);
+    expect([t.nextEnd, t.ended(99)]).toEqual([100, []]);
+    t.apply(t.ended(100));
+    expect([t.sizeOf('a'), t.nextEnd, t.memberships(P)]).toEqual([1, 200, []]);
+    t.apply(t.ended(1000));
+    expect([t.sizeOf('a'), t.sizeOf('b'), t.nextEnd]).toEqual([1, 0, undefined]);
+  });
+});
+
+const anyPrefix = fc
+  .record({ six: fc.boolean(), at: fc.nat(40), length: fc.constantFrom(0, 8, 24, 31, 32) })
+  .map(({ six, at, length }) =>
+    six
+      ? prefix(`2001:db8:${at.toString(16)}::/48`)
+      : length < 24
+        ? prefix(`10.0.0.0/${Math.max(8, length)}`)
+        : prefix(`198.51.100.${at & ~1}/${length === 24 ? 32 : length}`),
+  );
+const anySource = fc.constantFrom(operator, feed, { kind: 'client', name: 'mail' } as const);
+const time = fc.option(
+  fc.nat(1000).map((ms) => ms + 1),
+  { nil: undefined },
+);
+const anyChange: fc.Arbitrary<NetworkChange> = fc.oneof(
+  fc.record({
+    kind: fc.constant('set' as const),
+    table: fc.constantFrom('a', 'b', '65000:1'),
+    prefixes: fc.uniqueArray(anyPrefix, { maxLength: 8, selector: printPrefix }),
+    note: fc.record({
+      source: anySource,
+      by: fc.string({ maxLength: 5 }),
+      since: fc.nat(3),
+      until: time,
+      comment: fc.option(fc.string(), { nil: undefined }),
+    }),
+  }),
+  fc.record({
+    kind: fc.constant('unset' as const),
+    table: fc.constantFrom('a', 'b', '65000:1'),
+    prefixes: fc.uniqueArray(anyPrefix, { maxLength: 8, selector: printPrefix }),
+    source: anySource,
+  }),
+);
+
+it('are as one entry for each prefix, table and source, also after their snapshot', () => {
+  fc.assert(
+    fc.property(fc.array(anyChange, { maxLength: 30 }), (changes) => {
+      const now = new Map<string, readonly string[]>();
+      const t = new NetworkTables({
+        changed: (one, names) => (names.length === 0 ? now.delete(printPrefix(one)) : now.set(printPrefix(one), names)),
+      });
+      const model = new Map<string, unknown>();
+      for (const change of changes) {
+        t.apply([change]);
+        for (const one of change.prefixes) {
+          const source = change.kind === 'set' ? change.note.source : change.source;
+          const key = JSON.stringify([printPrefix(one), change.table, source]);
+          if (change.kind === 'set') model.set(key, change.note);
+          else model.delete(key);
+        }
+      }
+      const seen = (of: NetworkTables): Map<string, unknown> =>
+        new Map(
+          [...of.all()].flatMap(({ prefix: one, memberships }) =>
+            memberships.map(({ table, note }) => [JSON.stringify([printPrefix(one), table, note.source]), note] as const),
+          ),
+        );
+      expect(seen(t)).toEqual(model);
+      const tablesOf = new Map<string, Set<string>>();
+      for (const key of model.keys()) {
+        const [one, table] = JSON.parse(key) as [string, string];
+        tablesOf.set(one, (tablesOf.get(one) ?? new Set()).add(table));
+      }
+      expect(new Map([...now].map(([one, names]) => [one, new Set(names)]))).toEqual(tablesOf);
+      for (const name of ['a', 'b']) expect(t.sizeOf(name)).toBe([...tablesOf.values()].filter((names) => names.has(name)).length);
+      const again = new NetworkTables({ changed: () => undefined });
+      for (const step of t.snapshot()) again.apply(decodeChanges(encodeChanges(step)));
+      expect(seen(again)).toEqual(model);
+    }),
+  );
+});
+
+it('changes are the same after having been written', () => {
+  fc.assert(
+    fc.property(fc.array(anyChange, { maxLength: 5 }), (changes) => {
+      const sorted = changes.map((change) => ({ ...change, prefixes: [...change.prefixes].sort((a, b) => a.family - b.family) }));
+      expect(decodeChanges(encodeChanges(changes))).toEqual(sorted);
+      const octets = encodeChanges(changes);
+      for (let cut = 1; cut < Math.min(20, octets.length); cut++) {
+        try {
+          decodeChanges(octets.subarray(0, octets.length - cut));
+        } catch (error) {
+          expect((error as { code?: string }).code).toBeDefined();
+        }
+      }
+    }),
+  );
+});

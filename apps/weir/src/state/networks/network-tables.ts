@@ -1,0 +1,178 @@
+import { type Family, type Prefix, PrefixTable } from '@weir/wire/inet';
+import type { Membership, NetworkChange, NetworkNote, NetworkSource } from '../../model/network.ts';
+
+/** Prefixes of one step of a snapshot. */
+const BATCH = 4096;
+const FAMILIES = [4, 6] as const;
+
+/** In which tables a prefix is and why: one value for all prefixes of which the same is so, sorted by table and source. */
+interface Place {
+  readonly key: string;
+  readonly memberships: readonly Membership[];
+  /** Names of the tables, each once. */
+  readonly tables: readonly string[];
+  prefixes: number;
+}
+
+export interface NetworkTablesOptions {
+  /** A prefix is in other tables than before, or in none any more. */
+  readonly changed: (prefix: Prefix, tables: readonly string[]) => void;
+}
+
+/**
+ * Prefixes in named tables: who put each there, since and until when. A prefix costs its columns (about 20 octets for IPv4) and, where nobody was put there together with it, an object.
+ */
+export class NetworkTables {
+  readonly #options: NetworkTablesOptions;
+  readonly #prefixes: Readonly<Record<Family, PrefixTable>> = { 4: new PrefixTable(4), 6: new PrefixTable(6) };
+  /** By the id of a prefix. */
+  readonly #placeOf: Readonly<Record<Family, (Place | undefined)[]>> = { 4: [], 6: [] };
+  readonly #places = new Map<string, Place>();
+  readonly #sizes = new Map<string, number>();
+
+  constructor(options: NetworkTablesOptions) {
+    this.#options = options;
+  }
+
+  /** Prefixes that are in any table. */
+  get size(): number {
+    return this.#prefixes[4].size + this.#prefixes[6].size;
+  }
+
+  /** How many prefixes are in a table. */
+  sizeOf(table: string): number {
+    return this.#sizes.get(table) ?? 0;
+  }
+
+  /** Tables that have prefixes. */
+  get tables(): readonly string[] {
+    return [...this.#sizes.keys()].sort();
+  }
+
+  memberships(prefix: Prefix): readonly Membership[] {
+    const id = this.#prefixes[prefix.family].findPrefix(prefix);
+    return id < 0 ? [] : (this.#placeOf[prefix.family][id]?.memberships ?? []);
+  }
+
+  apply(changes: readonly NetworkChange[]): void {
+    for (const change of changes) {
+      // Most prefixes of a change are in the same place before, and so after it.
+      const places = new Map<Place | undefined, Place | undefined>();
+      for (const prefix of change.prefixes) this.#apply(prefix, change, places);
+    }
+  }
+
+  /** Every prefix with its place, in the order in which they came to be known; what changes meanwhile may be seen or not. */
+  *all(): Iterable<{ readonly prefix: Prefix; readonly memberships: readonly Membership[] }> {
+    for (const family of FAMILIES) {
+      const table = this.#prefixes[family];
+      for (let id = 0; id < table.limit; id++) {
+        const place = this.#placeOf[family][id];
+        if (place) yield { prefix: table.prefix(id), memberships: place.memberships };
+      }
+    }
+  }
+
+  /** All of it as changes to nothing, some prefixes at a time. */
+  *snapshot(): Iterable<readonly NetworkChange[]> {
+    let step = new Map<readonly Membership[], Prefix[]>();
+    let count = 0;
+    const changes = (): readonly NetworkChange[] =>
+      [...step].flatMap(([memberships, prefixes]) =>
+        memberships.map(({ table, note }): NetworkChange => ({ kind: 'set', table, note, prefixes })),
+      );
+    for (const { prefix, memberships } of this.all()) {
+      const group = step.get(memberships);
+      if (group) group.push(prefix);
+      else step.set(memberships, [prefix]);
+      if (++count % BATCH !== 0) continue;
+      yield changes();
+      step = new Map();
+    }
+    if (step.size > 0) yield changes();
+  }
+
+  /** When the next membership ends. */
+  get nextEnd(): number | undefined {
+    let next: number | undefined;
+    for (const { memberships } of this.#places.values())
+      for (const { note } of memberships) if (note.until !== undefined && (next === undefined || note.until < next)) next = note.until;
+    return next;
+  }
+
+  /** What takes out all whose time is over. */
+  ended(now: number): readonly NetworkChange[] {
+    const over = [...this.#places.values()].some(({ memberships }) => memberships.some(({ note }) => isOver(note, now)));
+    if (!over) return [];
+    const out = new Map<string, { readonly table: string; readonly source: NetworkSource; readonly prefixes: Prefix[] }>();
+    for (const { prefix, memberships } of this.all()) {
+      for (const { table, note } of memberships) {
+        if (!isOver(note, now)) continue;
+        const key = `${table} ${sourceKey(note.source)}`;
+        const one = out.get(key) ?? { table, source: note.source, prefixes: [] };
+        out.set(key, one);
+        one.prefixes.push(prefix);
+      }
+    }
+    return [...out.values()].map((one) => ({ kind: 'unset', ...one }));
+  }
+
+  #apply(prefix: Prefix, change: NetworkChange, places: Map<Place | undefined, Place | undefined>): void {
+    const { family } = prefix;
+    const table = this.#prefixes[family];
+    const found = table.findPrefix(prefix);
+    const before = found < 0 ? undefined : this.#placeOf[family][found];
+    if (!places.has(before)) places.set(before, this.#placeAfter(before, change));
+    const after = places.get(before);
+    if (after === before) return;
+    // What was counted out is no longer known by its key.
+    if (after && !this.#places.has(after.key)) this.#places.set(after.key, after);
+    if (after) {
+      const id = found < 0 ? table.internPrefix(prefix) : found;
+      this.#placeOf[family][id] = after;
+      after.prefixes++;
+    } else if (found >= 0) {
+      this.#placeOf[family][found] = undefined;
+      table.release(found);
+    }
+    if (before && --before.prefixes === 0) this.#places.delete(before.key);
+    this.#tell(prefix, before?.tables ?? [], after?.tables ?? []);
+  }
+
+  #tell(prefix: Prefix, before: readonly string[], after: readonly string[]): void {
+    if (before.length === after.length && before.every((name, i) => name === after[i])) return;
+    for (const name of before) if (!after.includes(name)) this.#count(name, -1);
+    for (const name of after) if (!before.includes(name)) this.#count(name, 1);
+    this.#options.changed(prefix, after);
+  }
+
+  #count(name: string, by: 1 | -1): void {
+    const size = this.sizeOf(name) + by;
+    if (size === 0) this.#sizes.delete(name);
+    else this.#sizes.set(name, size);
+  }
+
+  #placeAfter(before: Place | undefined, change: NetworkChange): Place | undefined {
+    const source = sourceKey(change.kind === 'set' ? change.note.source : change.source);
+    const rest = (before?.memberships ?? []).filter(({ table, note }) => table !== change.table || sourceKey(note.source) !== source);
+    if (change.kind === 'unset' && rest.length === before?.memberships.length) return before;
+    const memberships = change.kind === 'set' ? [...rest, { table: change.table, note: change.note }].sort(byTableAndSource) : rest;
+    if (memberships.length === 0) return undefined;
+    const key = JSON.stringify(memberships);
+    const tables = [...new Set(memberships.map(({ table }) => table))];
+    return this.#places.get(key) ?? { key, memberships, tables, prefixes: 0 };
+  }
+}
+
+function isOver({ until }: NetworkNote, now: number): boolean {
+  return until !== undefined && until <= now;
+}
+
+function sourceKey(source: NetworkSource): string {
+  return source.kind === 'operator' ? source.kind : `${source.kind} ${source.name}`;
+}
+
+function byTableAndSource(a: Membership, b: Membership): number {
+  const [x, y] = [`${a.table} ${sourceKey(a.note.source)}`, `${b.table} ${sourceKey(b.note.source)}`];
+  return x < y ? -1 : x > y ? 1 : 0;
+}
