@@ -2,6 +2,7 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
 import type { BlackholeConfig } from './blackhole.ts';
 import type { CumulusConfig } from './cumulus.ts';
+import type { DistributeConfig } from './distribute.ts';
 import type { EbpfConfig } from './ebpf.ts';
 import type { Firewall } from './firewall.ts';
 import type { FlowConfig, FlowValidation } from './flow.ts';
@@ -110,6 +111,8 @@ export interface Config {
   readonly flowspec?: FlowConfig | undefined;
   /** What is announced as blackhole routes; undefined announces none. */
   readonly blackholes?: BlackholeConfig | undefined;
+  /** What other firewalls get; undefined gives nothing. */
+  readonly distribute?: DistributeConfig | undefined;
   /** The rules of the policy files; undefined when none are named. */
   readonly policy: Policy | undefined;
   /** Deny sets never cover these. */

@@ -1,13 +1,11 @@
-import type { LargeCommunity } from '@weir/bgp/codec';
 import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { OwnCommunity } from './blackhole.ts';
 import type { SourceSpan } from './provenance.ts';
 
 /** A named table of addresses, as others see it: routes that carry its communities. */
 export interface DistributedTable {
   readonly name: string;
-  /** Standard ones as 32-bit numbers. */
-  readonly communities: readonly number[];
-  readonly largeCommunities: readonly LargeCommunity[];
+  readonly communities: readonly OwnCommunity[];
   /** Prefixes at most; more are refused. */
   readonly maxPrefixes: number;
   /** Whether it may have prefixes that overlap `protected`: not where its members are denied. */

@@ -9,6 +9,8 @@ export interface RouteOptions {
   readonly nextHop?: NextHop;
   /** Audiences that get it: names of peers, unless `StaticRoutes` was told who is of which; all when absent. */
   readonly peers?: readonly string[];
+  /** What it is for single audiences, in place of all the above; those that are not in it do not get it. */
+  readonly audiences?: ReadonlyMap<string, Omit<RouteOptions, 'peers' | 'audiences'>>;
 }
 
 export const UNICAST: readonly UnicastFamily[] = ['ipv4 unicast', 'ipv6 unicast'];

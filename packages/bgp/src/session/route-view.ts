@@ -56,7 +56,7 @@ export class RouteView {
     for (const name of UNICAST) {
       const table = tables[name];
       for (let id = 0; id < table.limit; id++) {
-        const options = table.options(id);
+        const options = this.#options(name, id);
         if (options && this.#wants(name, options)) this.#told[name].add(id);
       }
     }
@@ -162,7 +162,7 @@ export class RouteView {
     for (const name of UNICAST) {
       const gone: number[] = [];
       for (const id of changed[name]) {
-        const options = this.#tables[name].options(id);
+        const options = this.#options(name, id);
         if (options && this.#wants(name, options)) {
           told[name].add(id);
           wanted[name].push(id);
@@ -178,7 +178,7 @@ export class RouteView {
     const { context } = this.#recipient;
     const groups = new Map<RouteOptions, number[]>();
     for (const id of ids) {
-      const options = this.#tables[name].options(id);
+      const options = this.#options(name, id);
       if (!options) continue;
       const group = groups.get(options);
       if (group) group.push(id);
@@ -200,10 +200,17 @@ export class RouteView {
     return this.#tables[name].run(ids, this.#recipient.context.addPath.includes(name));
   }
 
-  /** Whether a route goes here; counts those that have no next hop. */
+  /** What a route is here; undefined where it is not for this audience. */
+  #options(name: UnicastFamily, id: number): RouteOptions | undefined {
+    const options = this.#tables[name].options(id);
+    if (options?.audiences) return options.audiences.get(this.#recipient.audience);
+    return options?.peers && !options.peers.includes(this.#recipient.audience) ? undefined : options;
+  }
+
+  /** Whether a route can be told here; counts those that have no next hop. */
   #wants(name: UnicastFamily, options: RouteOptions): boolean {
-    const { audience, context } = this.#recipient;
-    if (!context.families.includes(name) || (options.peers && !options.peers.includes(audience))) return false;
+    const { context } = this.#recipient;
+    if (!context.families.includes(name)) return false;
     if (this.#nextHop(name, options)) return true;
     this.#unsendable++;
     return false;

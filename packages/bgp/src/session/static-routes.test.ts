@@ -1,8 +1,9 @@
-import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
+import { asn, type Prefix, prefix, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, type FamilyName, prefixAt, sessionContext } from '../codec/index.ts';
 import type { OutgoingSession } from './announcer.ts';
+import type { RouteOptions } from './own-routes.ts';
 import { StaticRoutes } from './static-routes.ts';
 import { address } from './test-session.ts';
 
@@ -84,6 +85,23 @@ describe('StaticRoutes', () => {
     routes.announce([P1], { peers: ['y'] });
     await turn();
     expect(sink.take()).toEqual(['-203.0.113.1/32']);
+  });
+
+  it('is another route for each audience that there is one for', () => {
+    const routes = new StaticRoutes();
+    const x: RouteOptions = { attributes: { asPath: [{ kind: 'sequence', asns: [asn(64496)] }] } };
+    routes.announce([P1], {
+      audiences: new Map([
+        ['x', x],
+        ['y', {}],
+      ]),
+    });
+    const told = ['x', 'y', 'z'].map((peer) => {
+      const sink = new Sink(peer);
+      routes.established(sink);
+      return sink.take()[0];
+    });
+    expect(told).toEqual(['+203.0.113.1/32 path 64512 64496 pref undefined', '+203.0.113.1/32 path 64512 pref undefined', ENDS[0]]);
   });
 
   it('counts what has no next hop', () => {

@@ -70,10 +70,7 @@ export class StaticRoutes implements Announcer {
 
   /** RangeError when the attributes are longer than a message has room for. */
   announce(prefixes: Iterable<Prefix>, options: RouteOptions = {}): void {
-    const w = new Writer(256);
-    encodeAttributes(w, attributesFor(WIDEST, options), WIDEST);
-    const size = w.length;
-    if (size > MAX_ATTRIBUTES) throw new RangeError(`path attributes of ${size} octets, at most ${MAX_ATTRIBUTES}`);
+    for (const one of options.audiences?.values() ?? [options]) checkLength(one);
     for (const prefix of prefixes) {
       const name = familyOfPrefix(prefix);
       this.#changed(name, this.#tables[name].set(prefix, options));
@@ -239,6 +236,13 @@ export class StaticRoutes implements Announcer {
       this.#withdrawn[name] = [...left];
     }
   }
+}
+
+function checkLength(options: RouteOptions): void {
+  const w = new Writer(256);
+  encodeAttributes(w, attributesFor(WIDEST, options), WIDEST);
+  const size = w.length;
+  if (size > MAX_ATTRIBUTES) throw new RangeError(`path attributes of ${size} octets, at most ${MAX_ATTRIBUTES}`);
 }
 
 function familyOfPrefix(prefix: Prefix): UnicastFamily {

@@ -10,6 +10,7 @@ import { buildEbpf } from './build-ebpf.ts';
 import { buildFlowspec } from './build-flowspec.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
 import { buildBlackholes } from './schema-blackholes.ts';
+import { buildDistribute } from './schema-distribute.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
 export type ReadPassword = (item: Item<string>) => string | undefined;
@@ -32,6 +33,7 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     ebpf: buildEbpf(raw.ebpf?.get),
     ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
     ...(raw.blackholes ? { blackholes: buildBlackholes(raw.blackholes) } : {}),
+    ...(raw.distribute ? { distribute: buildDistribute(raw.distribute, readPassword) } : {}),
     ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
     ...(raw.exabgp

@@ -11,6 +11,7 @@ import { checkBlackholes } from './check-blackholes.ts';
 import { checkEbpf } from './check-ebpf.ts';
 import { checkFlowspec } from './check-flowspec.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
+import { checkDistribute } from './schema-distribute.ts';
 
 /**
  * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. Of the
@@ -21,6 +22,7 @@ export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void
   if (raw.ebpf) checkEbpf(raw.ebpf, report);
   if (raw.flowspec) checkFlowspec(raw.flowspec, raw, report);
   checkBlackholes(raw, report);
+  checkDistribute(raw, report);
   if (raw.cumulus) checkCumulus(raw.cumulus, report);
   checkScope(raw, raw, withFlowSets(raw, policy), report);
 }

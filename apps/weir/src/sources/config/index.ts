@@ -12,5 +12,5 @@ export { type Loaded, loadConfig } from './load.ts';
 export { MAX_TENANTS, namespaceKey } from './load-tenants.ts';
 export { refuseEbpf, refuseUnattached } from './refuse-hooks.ts';
 export { describeFile } from './schema.ts';
-export { parseOwnCommunity } from './schema-blackholes.ts';
+export { parseOwnCommunity } from './schema-parts.ts';
 export { digestTexts, type Texts, textFiles } from './texts.ts';

@@ -10,6 +10,7 @@ import type { Item, Named, Table } from '../yaml/shape.ts';
 import type { ConfigNode } from '../yaml/tree.ts';
 import type { RawFlowspec } from './raw-flowspec.ts';
 import type { RawBlackholes } from './schema-blackholes.ts';
+import type { RawDistribute } from './schema-distribute.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {
@@ -20,6 +21,7 @@ export interface RawFile {
   ebpf: Table<RawEbpf> | undefined;
   flowspec: Table<RawFlowspec> | undefined;
   blackholes: Table<RawBlackholes> | undefined;
+  distribute: Table<RawDistribute> | undefined;
   cumulus: Table<RawCumulus> | undefined;
   observe: Table<RawObserve> | undefined;
   exabgp: Table<RawExabgp> | undefined;

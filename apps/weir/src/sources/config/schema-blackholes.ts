@@ -1,12 +1,11 @@
-import { type LargeCommunity, parseCommunity, parseLargeCommunity } from '@weir/bgp/codec';
 import type { Ip, Prefix } from '@weir/wire/inet';
 import { type BlackholeConfig, DEFAULT_BLACKHOLES, type OwnCommunity } from '../../model/blackhole.ts';
 import { address, boolean, duration, integer, prefixShape } from '../yaml/leaves.ts';
-import { defaulted, type Item, leaf, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
+import { defaulted, type Item, list, optional, required, type Shape, type Table, table } from '../yaml/shape.ts';
 import { spanOf } from '../yaml/source-text.ts';
 import type { RawChurn } from './raw.ts';
 import type { RawMinLength } from './raw-flowspec.ts';
-import { churnShape, minLengthShape, peerName } from './schema-parts.ts';
+import { churnShape, communityShape, minLengthShape, peerName } from './schema-parts.ts';
 
 const YEAR = 365 * 86_400_000;
 
@@ -34,23 +33,6 @@ export interface RawFromFlows {
   churn: Table<RawChurn> | undefined;
 }
 
-/** A community that a route can be given: `64512:666`, `blackhole`, `64512:1:2`. */
-export function parseOwnCommunity(text: string): OwnCommunity | undefined {
-  const standard = parseCommunity(text);
-  if (standard !== undefined) return { kind: 'standard', value: standard };
-  const large: LargeCommunity | undefined = parseLargeCommunity(text);
-  return large && { kind: 'large', value: large };
-}
-
-function community(): Shape<OwnCommunity> {
-  return leaf('community', (written, _value, place, report) => {
-    const found = parseOwnCommunity(written);
-    if (found) return found;
-    report('E017', place, `not a community: ${quote(written)}`, 'write AS:VALUE, AS:A:B (large) or a name such as blackhole');
-    return undefined;
-  });
-}
-
 const announce = table<RawBlackholeAnnounce>('announce', {
   peers: required(list(peerName(), { alone: true, atLeastOne: true }), 'The peers that may be told.'),
   prefixes: required(
@@ -70,7 +52,7 @@ const announce = table<RawBlackholeAnnounce>('announce', {
     'no limit',
   ),
   communities: defaulted(
-    list(community(), { alone: true, atLeastOne: true }),
+    list(communityShape(), { alone: true, atLeastOne: true }),
     [],
     '[blackhole, no-export]',
     'What routes carry (RFC 7999 sections 3.2 and 5), or what a peer asks for: `64512:666`.',

@@ -1,5 +1,7 @@
+import { type LargeCommunity, parseCommunity, parseLargeCommunity } from '@weir/bgp/codec';
+import type { OwnCommunity } from '../../model/blackhole.ts';
 import { integer, name } from '../yaml/leaves.ts';
-import { defaulted, type Shape, type Table, table } from '../yaml/shape.ts';
+import { defaulted, leaf, quote, type Shape, type Table, table } from '../yaml/shape.ts';
 import type { RawChurn } from './raw.ts';
 import type { RawMinLength } from './raw-flowspec.ts';
 
@@ -24,5 +26,22 @@ export function minLengthShape(what: string, least: { readonly 4: number; readon
   return table<RawMinLength>('min_length', {
     ipv4: defaulted(integer('ipv4', 0, 32), least[4], String(least[4]), `Bits of ${what} of IPv4 at least.`),
     ipv6: defaulted(integer('ipv6', 0, 128), least[6], String(least[6]), 'The same of IPv6.'),
+  });
+}
+
+/** A community that a route can be given: `64512:666`, `blackhole`, `64512:1:2`. */
+export function parseOwnCommunity(text: string): OwnCommunity | undefined {
+  const standard = parseCommunity(text);
+  if (standard !== undefined) return { kind: 'standard', value: standard };
+  const large: LargeCommunity | undefined = parseLargeCommunity(text);
+  return large && { kind: 'large', value: large };
+}
+
+export function communityShape(): Shape<OwnCommunity> {
+  return leaf('community', (written, _value, place, report) => {
+    const found = parseOwnCommunity(written);
+    if (found) return found;
+    report('E017', place, `not a community: ${quote(written)}`, 'write AS:VALUE, AS:A:B (large) or a name such as blackhole');
+    return undefined;
   });
 }

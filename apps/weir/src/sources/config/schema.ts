@@ -37,6 +37,7 @@ import {
 } from './raw.ts';
 import { blackholesShape } from './schema-blackholes.ts';
 import { cumulusShape } from './schema-cumulus.ts';
+import { distributeShape } from './schema-distribute.ts';
 import { ebpfShape } from './schema-ebpf.ts';
 import { flowspecShape } from './schema-flowspec.ts';
 import { churnShape, peerName } from './schema-parts.ts';
@@ -346,6 +347,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   ebpf: optional(ebpfShape, 'What the rules of the hooks `xdp`, `tc` and `connect` are attached to (docs/ebpf.md).', 'attached to nothing'),
   flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec-enforcement.md).', 'none are enforced'),
   blackholes: optional(blackholesShape, 'Blackhole routes that Weir announces (docs/blackholes.md).', 'none'),
+  distribute: optional(distributeShape, 'Tables of addresses that other firewalls get (docs/distribute.md).', 'nothing is distributed'),
   cumulus: optional(
     cumulusShape,
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',

@@ -53,6 +53,8 @@ export const CODES = {
   E051: 'a file that is not an ELF object of eBPF',
   E052: 'something that an ACL file cannot say as it is meant',
   E053: 'announcements that would come back to where they are from',
+  E054: 'a table of networks that is not configured',
+  E055: 'two things that could not be told apart',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
