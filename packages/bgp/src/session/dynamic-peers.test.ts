@@ -135,7 +135,6 @@ describe('peers of a range', () => {
   });
 
   it.each([
-    { name: 'twice the same name', dynamic: [hosts, { ...hosts, range: prefix('127.0.0.0/8') }], want: /hosts: the name is used twice/ },
     { name: 'twice the same range', dynamic: [hosts, { ...hosts, name: 'b' }], want: /b: has the range 127\.0\.0\.16\/28 of hosts/ },
     { name: 'no peers at all', dynamic: [{ ...hosts, limit: 0 }], want: /limit of peers is 1-100000/ },
     { name: 'what no peer could be', dynamic: [{ ...hosts, peer: { ...hosts.peer, families: [] } }], want: /no address families/ },

@@ -5,10 +5,10 @@ import { Deadline } from './deadline.ts';
 
 /** Peers that nobody names one by one: whoever connects from a range. */
 export interface DynamicPeers {
-  /** Names the group; its peers are `NAME-ADDRESS`. */
+  /** Names the group; its peers are `NAME-ADDRESS`. Several ranges may be one group, with one limit. */
   readonly name: string;
   readonly range: Prefix;
-  /** How many of them there may be at a time. */
+  /** How many of the group there may be at a time. */
   readonly limit: number;
   /** What each of them is. They connect, and are only waited for. */
   readonly peer: Omit<PeerConfig, 'name' | 'address' | 'port' | 'passive' | 'source' | 'device' | 'connectRetry'>;

@@ -224,14 +224,19 @@ describe('StaticRoutes', () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant('announce' as const), from: fc.nat(3000), count: fc.nat(2000), to: fc.nat(2) }),
       fc.record({ kind: fc.constant('withdraw' as const), from: fc.nat(3000), count: fc.nat(2000) }),
-      fc.record({ kind: fc.constantFrom('turn' as const, 'up' as const, 'down' as const, 'refresh' as const), peer: fc.nat(3) }),
+      fc.record({
+        kind: fc.constantFrom('turn' as const, 'up' as const, 'down' as const, 'refresh' as const, 'move' as const),
+        peer: fc.nat(3),
+      }),
       fc.record({ kind: fc.constant('room' as const), peer: fc.nat(3), room: fc.nat(5) }),
     );
     const names = ['a1', 'a2', 'b1', 'b2'];
     const audiences: readonly (readonly string[] | undefined)[] = [['a'], ['b'], undefined];
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const routes = new StaticRoutes({ audienceOf: (peer) => peer.slice(0, 1), history: 2000 });
+        const moved = new Set<string>();
+        const audienceOf = (peer: string): string => (moved.has(peer) ? 'b' : peer.slice(0, 1));
+        const routes = new StaticRoutes({ audienceOf, history: 2000 });
         const want = new Map<string, readonly string[] | undefined>();
         const up = new Map<string, Table>();
         const options = audiences.map((peers) => ({ ...(peers ? { peers } : {}), nextHop: { address: address('2001:db8::1') } }));
@@ -264,6 +269,9 @@ describe('StaticRoutes', () => {
             } else if (one.kind === 'down' && table) {
               up.delete(name);
               routes.down(name);
+            } else if (one.kind === 'move') {
+              if (!moved.delete(name)) moved.add(name);
+              routes.regroup(name);
             } else if (one.kind === 'refresh') routes.refresh(name, 'ipv4 unicast');
             else if (one.kind === 'room' && table) {
               table.room = one.room;
@@ -276,7 +284,7 @@ describe('StaticRoutes', () => {
           table.room = Number.POSITIVE_INFINITY;
           routes.drained(name);
           table.read();
-          const mine = [...want].filter(([, peers]) => peers?.includes(name.slice(0, 1)) ?? true).map(([p]) => p);
+          const mine = [...want].filter(([, peers]) => peers?.includes(audienceOf(name)) ?? true).map(([p]) => p);
           expect([...table.has].sort()).toEqual(mine.sort());
           expect(table.ends).toBeGreaterThanOrEqual(2);
         }

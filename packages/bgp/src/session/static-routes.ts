@@ -118,9 +118,27 @@ export class StaticRoutes implements Announcer {
     this.#outboxes.delete(peer);
     const { view, behind } = outbox;
     if (behind) this.#missed.delete(behind.missed);
+    this.#forgetUnused(view);
+  }
+
+  #forgetUnused(view: RouteView): void {
     if ([...this.#outboxes.values()].some((other) => other.view === view)) return;
     for (const [key, one] of this.#views) if (one === view) this.#views.delete(key);
     this.#unsendable += view.unsendable;
+  }
+
+  /** A session is of another audience from now on: it is told what that gets, and that the rest is gone. */
+  regroup(peer: string): void {
+    const before = this.#outboxes.get(peer);
+    if (!before) return;
+    const view = this.#viewOf(before.session);
+    if (view === before.view) return;
+    const behind = before.behind ?? before.view.missedSince(before.next);
+    for (const name of UNICAST) for (let id = 0; id < this.#tables[name].limit; id++) behind.missed[name].add(id);
+    this.#missed.add(behind.missed);
+    this.#outboxes.set(peer, { ...before, view, behind });
+    this.#forgetUnused(before.view);
+    this.drained(peer);
   }
 
   #viewOf({ peer, context, localAddress }: OutgoingSession): RouteView {

@@ -28,8 +28,7 @@ export function checkSpeaker(config: SpeakerConfig): void {
   for (const [i, group] of groups.entries()) {
     checkPeer(config, dynamicPeer(group, sampleAddress(group)));
     integer('limit of peers', group.limit, 1, 100_000, group.name);
-    const other = groups.slice(0, i).find(({ name, range }) => name === group.name || equalPrefix(range, group.range));
-    if (other?.name === group.name) throw new SessionConfigError('the name is used twice', group.name);
+    const other = groups.slice(0, i).find(({ range }) => equalPrefix(range, group.range));
     if (other) throw new SessionConfigError(`has the range ${printPrefix(group.range)} of ${other.name}`, group.name);
   }
 }
