@@ -17,6 +17,7 @@ import type {
 } from './answers.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
+import type { NetworkChangeAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 
@@ -55,6 +56,13 @@ export interface Backend {
   blackholes(): Promise<BlackholesAnswer>;
   blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<BlackholeAddAnswer>;
   blackholeDelete(params: Params<'blackhole-delete'>): Promise<BlackholeDeleteAnswer>;
+  networks(params: Params<'networks'>): Promise<NetworksAnswer>;
+  networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer>;
+  networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer>;
+  networkDelete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer>;
+  networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer>;
+  networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer>;
+  networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;

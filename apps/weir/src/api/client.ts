@@ -19,6 +19,7 @@ import { ApiError } from './backend.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
+import type { NetworkChangeAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
 
@@ -36,6 +37,13 @@ interface Answers {
   'flow-plan': FlowPlanAnswer;
   'flow-add': FlowAddAnswer;
   'flow-delete': FlowDeleteAnswer;
+  networks: NetworksAnswer;
+  'network-add': NetworkChangeAnswer;
+  'network-replace': NetworkChangeAnswer;
+  'network-delete': NetworkChangeAnswer;
+  'network-load': NetworkLoadAnswer;
+  'network-load-page': NetworkLoadAnswer;
+  'network-load-commit': NetworkChangeAnswer;
   blackholes: BlackholesAnswer;
   'blackhole-add': BlackholeAddAnswer;
   'blackhole-delete': BlackholeDeleteAnswer;

@@ -56,6 +56,13 @@ export type {
   OwnFlowSummary,
 } from './flow-answers.ts';
 export { LineSplitter } from './line-splitter.ts';
+export type {
+  NetworkChangeAnswer,
+  NetworkLoadAnswer,
+  NetworkNoteSummary,
+  NetworkSummary,
+  NetworksAnswer,
+} from './network-answers.ts';
 export {
   type ApiErrorBody,
   type ApiErrorCode,

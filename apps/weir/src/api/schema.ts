@@ -83,6 +83,29 @@ export interface MethodParams {
     readonly allow_protected?: boolean | undefined;
   };
   readonly 'blackhole-delete': { readonly prefix: string };
+  /** Tables of networks that are distributed, and what is in them. */
+  readonly networks: {
+    readonly table?: string | undefined;
+    readonly prefix?: string | undefined;
+    readonly limit?: number | undefined;
+    readonly cursor?: string | undefined;
+  };
+  /** Puts prefixes into tables. */
+  readonly 'network-add': NetworkParams;
+  /** Puts them into these tables, and takes them out of all others. */
+  readonly 'network-replace': NetworkParams;
+  /** Takes them out of these tables, or of all. */
+  readonly 'network-delete': { readonly prefixes: readonly string[]; readonly tables?: readonly string[] | undefined };
+  /** Begins to load a list into a table; it counts when it is committed. */
+  readonly 'network-load': {
+    readonly table: string;
+    /** What is in the table and not in the list is taken out. */
+    readonly replace?: boolean | undefined;
+    readonly until?: number | undefined;
+    readonly comment?: string | undefined;
+  };
+  readonly 'network-load-page': { readonly load: string; readonly prefixes: readonly string[] };
+  readonly 'network-load-commit': { readonly load: string };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
@@ -131,6 +154,15 @@ export interface MethodParams {
   readonly cancel: { readonly request: number };
 }
 
+interface NetworkParams {
+  readonly prefixes: readonly string[];
+  /** Names of tables, or communities. */
+  readonly tables: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly until?: number | undefined;
+  readonly comment?: string | undefined;
+}
+
 export type Method = keyof MethodParams;
 export type Params<M extends Method> = MethodParams[M];
 
@@ -144,6 +176,17 @@ const prefix = z.string().check(z.maxLength(64));
 const digest = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const number = z.int().check(z.minimum(1));
 const none: z.ZodMiniType<None> = z.strictObject({});
+
+const tableName = z.string().check(z.maxLength(64));
+const tableNames = z.array(tableName).check(z.minLength(1), z.maxLength(64));
+const prefixes = z.array(prefix).check(z.minLength(1), z.maxLength(MAX_PAGE));
+const load = z.string().check(z.maxLength(64));
+const networkParams = z.strictObject({
+  prefixes,
+  tables: tableNames,
+  until: z.optional(z.int().check(z.minimum(0))),
+  comment: z.optional(z.string().check(z.maxLength(256))),
+});
 
 const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   status: none,
@@ -186,6 +229,18 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     allow_protected: z.optional(z.boolean()),
   }),
   'blackhole-delete': z.strictObject({ prefix }),
+  networks: z.strictObject({ table: z.optional(tableName), prefix: z.optional(prefix), limit, cursor }),
+  'network-add': networkParams,
+  'network-replace': networkParams,
+  'network-delete': z.strictObject({ prefixes, tables: z.optional(tableNames) }),
+  'network-load': z.strictObject({
+    table: tableName,
+    replace: z.optional(z.boolean()),
+    until: z.optional(z.int().check(z.minimum(0))),
+    comment: z.optional(z.string().check(z.maxLength(256))),
+  }),
+  'network-load-page': z.strictObject({ load, prefixes: z.array(prefix).check(z.maxLength(MAX_PAGE)) }),
+  'network-load-commit': z.strictObject({ load }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,

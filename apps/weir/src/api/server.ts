@@ -232,6 +232,20 @@ class Client {
         return backend.flowAdd(request.params, this.#caller);
       case 'flow-delete':
         return backend.flowDelete(request.params);
+      case 'networks':
+        return backend.networks(request.params);
+      case 'network-add':
+        return backend.networkAdd(request.params, this.#caller);
+      case 'network-replace':
+        return backend.networkReplace(request.params, this.#caller);
+      case 'network-delete':
+        return backend.networkDelete(request.params);
+      case 'network-load':
+        return backend.networkLoad(request.params);
+      case 'network-load-page':
+        return backend.networkLoadPage(request.params);
+      case 'network-load-commit':
+        return backend.networkLoadCommit(request.params, this.#caller);
       case 'blackholes':
         return backend.blackholes();
       case 'blackhole-add':

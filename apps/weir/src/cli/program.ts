@@ -12,6 +12,7 @@ import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
 import { addFlowCommands } from './groups/flow.ts';
 import { addImportCommands } from './groups/import.ts';
+import { addNetworkCommands } from './groups/network.ts';
 import { addObserveCommand } from './groups/observe.ts';
 import { addReplayCommand } from './groups/replay.ts';
 import type { Io } from './io.ts';
@@ -144,6 +145,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   addDecodeCommands(program, context);
   addFlowCommands(program, context);
   addBlackholeCommands(program, context);
+  addNetworkCommands(program, context);
   addImportCommands(program, context);
   addFilterCommands(program, context);
 

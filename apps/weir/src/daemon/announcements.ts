@@ -1,5 +1,6 @@
+import type { Announcer } from '@weir/bgp/session';
 import type { Ip, Prefix } from '@weir/wire/inet';
-import { type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
+import { ApiError, type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
 import { unenforceable } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
 import type { ActiveFlow } from '../model/flow.ts';
@@ -7,8 +8,10 @@ import { OwnAnnouncer } from '../sources/bgp/index.ts';
 import type { RouteState, StateClock } from '../state/index.ts';
 import { Conversions } from './conversions.ts';
 import { FlowSources } from './flow-sources.ts';
+import { Networks } from './networks/index.ts';
 import { OwnBlackholes } from './own-blackholes.ts';
 import { OwnFlows } from './own-flows.ts';
+import { SessionAnnouncer } from './session-announcer.ts';
 
 export interface AnnouncementsOptions {
   readonly clock: StateClock;
@@ -21,16 +24,25 @@ export interface AnnouncementsOptions {
 
 /** Everything that is announced: by hand, of sets and of flow rules; and the flow rules of sets that are in force here. */
 export class Announcements {
-  readonly announcer: OwnAnnouncer = new OwnAnnouncer();
+  /** Of all sessions. */
+  readonly announcer: Announcer;
   readonly ownFlows: OwnFlows;
   readonly ownBlackholes: OwnBlackholes;
   /** The flow rules to be enforced. */
   readonly sources: FlowSources;
   readonly #conversions: Conversions;
+  readonly #options: AnnouncementsOptions;
+  /** Undefined until something is distributed. */
+  #networks: Networks | undefined;
 
   constructor(options: AnnouncementsOptions) {
     const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
-    const { announcer } = this;
+    this.#options = options;
+    const announcer = new OwnAnnouncer();
+    this.announcer = new SessionAnnouncer((peer) => {
+      const networks = config().bgp.peers.some(({ name }) => name === peer) ? undefined : this.#networks;
+      return networks?.announcer ?? announcer;
+    });
     this.#conversions = new Conversions({
       clock,
       config,
@@ -63,6 +75,14 @@ export class Announcements {
     this.ownFlows.configured();
     this.ownBlackholes.configured();
     this.#conversions.configured();
+    this.#networks?.configured();
+    if (this.#options.config().distribute) this.#networks ??= new Networks(this.#options);
+  }
+
+  /** @throws ApiError where nothing is distributed */
+  networks(): Networks {
+    if (!this.#networks) throw new ApiError('refused', 'distribute is not configured: it says which tables there are and who gets them');
+    return this.#networks;
   }
 
   /** Members may be there that were not told of, or what is protected has changed. */
@@ -100,8 +120,9 @@ export class Announcements {
     };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.ownFlows.close();
     this.ownBlackholes.close();
+    await this.#networks?.close();
   }
 }

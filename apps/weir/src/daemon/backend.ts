@@ -18,6 +18,9 @@ import {
   type HistoryAnswer,
   type LookupAnswer,
   type MembersAnswer,
+  type NetworkChangeAnswer,
+  type NetworkLoadAnswer,
+  type NetworksAnswer,
   type Params,
   type PeersAnswer,
   type RefusedAnswer,
@@ -42,6 +45,7 @@ import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
+import { answerNetworks, readPrefixes } from './networks/index.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
@@ -215,6 +219,35 @@ export class DaemonBackend implements Backend {
 
   async flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer> {
     return { format_version: FORMAT_VERSION, withdrawn: this.#parts.announced.ownFlows.delete(params) };
+  }
+
+  networks(params: Params<'networks'>): Promise<NetworksAnswer> {
+    return Promise.resolve(answerNetworks(this.#parts.announced.networks(), this.#parts.config(), params));
+  }
+
+  networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer> {
+    return this.#parts.announced.networks().add(params, caller);
+  }
+
+  networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer> {
+    return this.#parts.announced.networks().replace(params, caller);
+  }
+
+  networkDelete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer> {
+    return this.#parts.announced.networks().delete(params);
+  }
+
+  async networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer> {
+    return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().loads.begin(params) };
+  }
+
+  async networkLoadPage({ load, prefixes }: Params<'network-load-page'>): Promise<NetworkLoadAnswer> {
+    this.#parts.announced.networks().loads.page(load, readPrefixes(prefixes));
+    return { format_version: FORMAT_VERSION, load };
+  }
+
+  networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer> {
+    return this.#parts.announced.networks().commit(params, caller);
   }
 
   async blackholes(): Promise<BlackholesAnswer> {

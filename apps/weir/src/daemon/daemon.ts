@@ -346,7 +346,7 @@ export class Daemon {
     await this.#source.close({ message: options.message });
     await this.#scheduling.close();
     await this.#flows.close();
-    this.#announced.close();
+    await this.#announced.close();
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();

@@ -45,6 +45,34 @@ export class LateBackend implements Backend {
     return (await this.#ready).flowDelete(params);
   }
 
+  async networks(params: Parameters<Backend['networks']>[0]): ReturnType<Backend['networks']> {
+    return (await this.#ready).networks(params);
+  }
+
+  async networkAdd(...given: Parameters<Backend['networkAdd']>): ReturnType<Backend['networkAdd']> {
+    return (await this.#ready).networkAdd(...given);
+  }
+
+  async networkReplace(...given: Parameters<Backend['networkReplace']>): ReturnType<Backend['networkReplace']> {
+    return (await this.#ready).networkReplace(...given);
+  }
+
+  async networkDelete(params: Parameters<Backend['networkDelete']>[0]): ReturnType<Backend['networkDelete']> {
+    return (await this.#ready).networkDelete(params);
+  }
+
+  async networkLoad(params: Parameters<Backend['networkLoad']>[0]): ReturnType<Backend['networkLoad']> {
+    return (await this.#ready).networkLoad(params);
+  }
+
+  async networkLoadPage(params: Parameters<Backend['networkLoadPage']>[0]): ReturnType<Backend['networkLoadPage']> {
+    return (await this.#ready).networkLoadPage(params);
+  }
+
+  async networkLoadCommit(...given: Parameters<Backend['networkLoadCommit']>): ReturnType<Backend['networkLoadCommit']> {
+    return (await this.#ready).networkLoadCommit(...given);
+  }
+
   async blackholes(): ReturnType<Backend['blackholes']> {
     return (await this.#ready).blackholes();
   }

@@ -2,5 +2,6 @@
 
 export { BgpSource, type BgpSourceOptions, type PeerView, type Speaker } from './bgp-source.ts';
 export { FlowAnnouncer, type OwnFlow } from './flow-announcer.ts';
+export { clientOfSession, NetworkAnnouncer } from './network-announcer.ts';
 export { OwnAnnouncer, type OwnPrefix } from './own-announcer.ts';
 export { type SpeakerOptions, speakerConfig } from './speaker-config.ts';

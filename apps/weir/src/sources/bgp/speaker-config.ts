@@ -1,5 +1,6 @@
-import type { Announcer, ListenConfig, MaxPrefixes, PeerConfig, SpeakerConfig } from '@weir/bgp/session';
+import type { Announcer, DynamicPeers, ListenConfig, MaxPrefixes, PeerConfig, SpeakerConfig } from '@weir/bgp/session';
 import type { Config, Peer } from '../../model/config.ts';
+import type { DistributeClient } from '../../model/distribute.ts';
 
 export interface SpeakerOptions {
   /** Weir has been running before: the first OPEN to each peer carries the R bit (RFC 4724 section 3). */
@@ -17,6 +18,7 @@ export function speakerConfig(config: Config, options: SpeakerOptions): SpeakerC
     routerId: bgp.routerId,
     restarting: options.restarting,
     listen: bgp.listen.map(({ address, port }): ListenConfig => ({ address, port })),
+    dynamic: config.distribute?.clients.flatMap(dynamicPeers) ?? [],
     peers: bgp.peers.filter(({ via }) => via !== 'exabgp').map(peerConfig),
     ...(bgp.hostname === undefined ? {} : { hostname: bgp.hostname }),
     ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
@@ -51,6 +53,23 @@ export function peerConfig(peer: Peer): PeerConfig {
     ...(peer.longLivedStaleTime === undefined ? {} : { longLivedStaleTime: Math.ceil(peer.longLivedStaleTime / 1000) }),
     ...(peer.maxPrefixes === undefined ? {} : { maxPrefixes: maxPrefixes(peer) }),
   };
+}
+
+/** Clients that get tables: one group of peers for each of their ranges. What they announce is read and not kept. */
+function dynamicPeers({ name, ranges, as, password, multihop, ttlSecurity, maxSessions }: DistributeClient): readonly DynamicPeers[] {
+  return ranges.map((range) => ({
+    name,
+    range,
+    limit: maxSessions,
+    peer: {
+      peerAs: as,
+      families: ['ipv4 unicast', 'ipv6 unicast'],
+      gracefulRestart: { forwardingPreserved: true },
+      ...(password === undefined ? {} : { password }),
+      ...(multihop === undefined ? {} : { multihop }),
+      ...(ttlSecurity === undefined ? {} : { ttlSecurity }),
+    },
+  }));
 }
 
 function maxPrefixes(peer: Peer): NonNullable<PeerConfig['maxPrefixes']> {

@@ -1,0 +1,38 @@
+import type { Versioned } from './answers.ts';
+
+/** Who has a prefix in a table, and until when. */
+export interface NetworkNoteSummary {
+  readonly table: string;
+  /** `operator`, `client NAME`, `feed NAME`. */
+  readonly source: string;
+  readonly by?: string;
+  readonly since: string;
+  readonly until?: string;
+  readonly comment?: string;
+}
+
+export interface NetworkSummary {
+  readonly prefix: string;
+  readonly tables: readonly NetworkNoteSummary[];
+}
+
+/** What a change came to. */
+export interface NetworkChangeAnswer extends Versioned {
+  /** Prefixes that were not in the table, that were and have another note now, and that are not in it any more. */
+  readonly added: number;
+  readonly updated: number;
+  readonly removed: number;
+}
+
+export interface NetworksAnswer extends Versioned {
+  readonly networks: readonly NetworkSummary[];
+  readonly tables: readonly { readonly table: string; readonly prefixes: number; readonly max?: number }[];
+  readonly clients: readonly { readonly client: string; readonly sessions: number; readonly tables: readonly string[] }[];
+  /** Where to go on; absent at the end. */
+  readonly cursor?: string;
+}
+
+export interface NetworkLoadAnswer extends Versioned {
+  /** Names what is being loaded. */
+  readonly load: string;
+}

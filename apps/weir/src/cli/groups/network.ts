@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import { append, daemonCommand, type GroupContext, text, timeOrSpan, type Values, viewOptions } from '../options.ts';
+
+const TABLE = '--table <name>';
+const UNTIL = ['--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)'] as const;
+
+/** Commands about tables of networks that other firewalls get. */
+export function addNetworkCommands(program: Command, context: GroupContext): void {
+  const { done, io } = context;
+  const network = program
+    .command('network')
+    .summary('tables of networks that are distributed')
+    .description(
+      'Tables of addresses that other firewalls get as routes (distribute: in the configuration). What is changed is on disk before the command ends.',
+    )
+    .helpCommand(false);
+
+  for (const [name, summary, description] of [
+    ['add', 'put prefixes into tables', 'Puts prefixes into tables. One that is there already has the comment and the time from now on.'],
+    ['replace', 'put prefixes into tables and out of all others', 'Prefixes are in these tables from now on, and in no others.'],
+  ] as const) {
+    daemonCommand(network, name)
+      .summary(summary)
+      .description(description)
+      .argument('<prefix...>', 'as 203.0.113.0/24; an address by itself is a host')
+      .option(TABLE, 'a table; may be given again', append, [])
+      .option('--community <community>', 'a community that no table has: 65000:9, 64512:1:2; may be given again', append, [])
+      .option(UNTIL[0], UNTIL[1], timeOrSpan)
+      .option('--comment <text>', 'a remark for network show')
+      .action(async (prefixes: string[], o: Values) => {
+        const { networkAdd } = await import('../commands/network.ts');
+        const tables = [...(o['table'] as string[]), ...(o['community'] as string[])];
+        const until = typeof o['until'] === 'number' ? o['until'] : undefined;
+        done(await networkAdd(name, prefixes, { ...viewOptions(context, o), tables, until, comment: text(o, 'comment') }, io));
+      });
+  }
+
+  daemonCommand(network, 'delete')
+    .summary('take prefixes out of tables')
+    .description('Takes prefixes out of tables, or of all that they are in. One that is in no table any more is withdrawn.')
+    .argument('<prefix...>', 'as they were added')
+    .option(TABLE, 'a table; may be given again', append, [])
+    .option('--community <community>', 'as it was added; may be given again', append, [])
+    .action(async (prefixes: string[], o: Values) => {
+      const { networkDelete } = await import('../commands/network.ts');
+      const tables = [...(o['table'] as string[]), ...(o['community'] as string[])];
+      done(await networkDelete(prefixes, { ...viewOptions(context, o), tables }, io));
+    });
+
+  daemonCommand(network, 'show')
+    .summary('show what is in tables, and who gets them')
+    .description('Prefixes in tables with who put each there, since and until when; then the tables and the clients.')
+    .option(TABLE, 'only this table')
+    .option('--prefix <prefix>', 'only what lies in this prefix, or has it in it')
+    .action(async (o: Values) => {
+      const { networkShow } = await import('../commands/network.ts');
+      done(await networkShow({ ...viewOptions(context, o), table: text(o, 'table'), prefix: text(o, 'prefix') }, io));
+    });
+
+  daemonCommand(network, 'dump')
+    .summary('print a table as plain text')
+    .description('Prints the prefixes of a table, one a line in order of their addresses: what network load takes.')
+    .requiredOption(TABLE, 'the table')
+    .action(async (o: Values) => {
+      const { networkDump } = await import('../commands/network.ts');
+      done(await networkDump({ ...viewOptions(context, o), table: text(o, 'table') ?? '' }, io));
+    });
+
+  daemonCommand(network, 'load')
+    .summary('load a list into a table')
+    .description('Puts the prefixes of a file into a table, all of them or, where one of them is refused, none.')
+    .argument('<file>', 'a prefix a line, # begins a comment; - is the standard input')
+    .requiredOption(TABLE, 'the table')
+    .option('--replace', 'what is in the table and not in the file is taken out')
+    .option(UNTIL[0], UNTIL[1], timeOrSpan)
+    .option('--comment <text>', 'a remark for network show')
+    .action(async (file: string, o: Values) => {
+      const { networkLoad } = await import('../commands/network.ts');
+      const until = typeof o['until'] === 'number' ? o['until'] : undefined;
+      const options = { table: text(o, 'table') ?? '', replace: o['replace'] === true, until, comment: text(o, 'comment') };
+      done(await networkLoad(file, { ...viewOptions(context, o), ...options }, io));
+    });
+}
