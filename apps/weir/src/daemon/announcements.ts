@@ -24,8 +24,10 @@ export interface AnnouncementsOptions {
 
 /** Everything that is announced: by hand, of sets and of flow rules; and the flow rules of sets that are in force here. */
 export class Announcements {
+  /** What is not distributed, which is for the peers that have a name. */
+  readonly announcer: OwnAnnouncer = new OwnAnnouncer();
   /** Of all sessions. */
-  readonly announcer: Announcer;
+  readonly sessions: Announcer;
   readonly ownFlows: OwnFlows;
   readonly ownBlackholes: OwnBlackholes;
   /** The flow rules to be enforced. */
@@ -38,8 +40,8 @@ export class Announcements {
   constructor(options: AnnouncementsOptions) {
     const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
     this.#options = options;
-    const announcer = new OwnAnnouncer();
-    this.announcer = new SessionAnnouncer((peer) => {
+    const { announcer } = this;
+    this.sessions = new SessionAnnouncer((peer) => {
       const networks = config().bgp.peers.some(({ name }) => name === peer) ? undefined : this.#networks;
       return networks?.announcer ?? announcer;
     });
@@ -67,7 +69,7 @@ export class Announcements {
 
   /** Whether anything is announced. */
   get hasSome(): boolean {
-    return this.announcer.flows.flows.length > 0 || this.announcer.prefixes.length > 0;
+    return this.announcer.flows.flows.length > 0 || this.announcer.prefixes.length > 0 || (this.#networks?.tables.size ?? 0) > 0;
   }
 
   /** The configuration is another, or the members that were there before the start are known. */

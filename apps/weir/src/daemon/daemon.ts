@@ -164,7 +164,7 @@ export class Daemon {
       hostAddresses: () => this.#addresses.of(undefined),
       onError: (error) => this.#log.log('warn', error.message),
     });
-    const { announcer, sources } = this.#announced;
+    const { sessions: announcer, sources } = this.#announced;
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0) || parts.kept.length > 0 || this.#announced.hasSome;
     this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp, announcer });
