@@ -67,6 +67,8 @@ export interface BgpConfig {
   readonly hostname: string | undefined;
   readonly listen: readonly Listen[];
   readonly peers: readonly Peer[];
+  /** Where clients of `distribute` connect from. */
+  readonly clients?: readonly { readonly name: string; readonly range: Prefix }[];
 }
 
 /** How ExaBGP hands over what its peers say. */

@@ -143,7 +143,8 @@ export function readList(octets: Uint8Array, file: string): readonly string[] {
   const problems: string[] = [];
   let bad = 0;
   for (const [i, line] of Buffer.from(octets).toString('utf8').split('\n').entries()) {
-    const text = line.replace(/#.*$/, '').trim();
+    const [before = ''] = line.split('#', 1);
+    const text = before.trim();
     if (text === '') continue;
     const parsed = text.length > 64 ? undefined : parsePrefix(text);
     if (parsed?.ok) {

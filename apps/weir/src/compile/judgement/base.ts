@@ -1,4 +1,5 @@
 import type { Hook } from '@weir/filter/scheme';
+import { printPrefix } from '@weir/wire/inet';
 import type { BgpConfig } from '../../model/config.ts';
 import type { BaseRules } from '../../model/firewall.ts';
 import { all, isHost, NOT_FIRST, onPorts } from './write.ts';
@@ -92,6 +93,12 @@ function wayDrafts(way: 'in' | 'out', base: BaseRules, bgp: BgpConfig): Draft[] 
       drafts.push({ name, text: all(them, toUs, ...(way === 'out' ? [NOT_FIRST] : [])) });
       drafts.push({ name, text: all(them, toThem, ...(way === 'in' ? [NOT_FIRST] : [])) });
     }
+    // Clients connect, and are never connected to.
+    for (const { name, range } of bgp.clients ?? [])
+      drafts.push({
+        name: `base bgp ${name}`,
+        text: all(`ip.${theirs} in {${printPrefix(range)}}`, onPorts('tcp', ours, local), ...(way === 'out' ? [NOT_FIRST] : [])),
+      });
   }
   return drafts;
 }

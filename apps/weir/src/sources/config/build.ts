@@ -25,15 +25,17 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
   const bgp = buildBgp(raw, readPassword);
   const scope = buildScope(raw, policy);
   if (!bgp || !scope) return undefined;
+  const distribute = raw.distribute && buildDistribute(raw.distribute, readPassword);
+  const clients = distribute?.clients.flatMap(({ name, ranges }) => ranges.map((range) => ({ name, range })));
   const c = raw.convergence?.get ?? DEFAULTS.convergence;
   return {
     file: fileName,
-    bgp,
+    bgp: clients ? { ...bgp, clients } : bgp,
     ...scope,
     ebpf: buildEbpf(raw.ebpf?.get),
     ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
     ...(raw.blackholes ? { blackholes: buildBlackholes(raw.blackholes) } : {}),
-    ...(raw.distribute ? { distribute: buildDistribute(raw.distribute, readPassword) } : {}),
+    ...(distribute ? { distribute } : {}),
     ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
     ...(raw.exabgp

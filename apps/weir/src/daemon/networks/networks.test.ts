@@ -1,0 +1,180 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { prefix } from '@weir/wire/inet';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Config } from '../../model/config.ts';
+import { loadText } from '../../sources/config/memory-files.ts';
+import { answerNetworks, Networks } from './index.ts';
+
+const TEXT = `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [] }
+protected: [192.0.2.0/24]
+distribute:
+  tables:
+    admins: { communities: ["65000:1"], allow_protected: true }
+    spammers: { communities: ["65000:2"], max_prefixes: 3 }
+  clients: [{ name: hosts, from: 198.51.100.0/24 }]
+`;
+
+function configOf(text: string): Config {
+  const { config, diagnostics } = loadText(text);
+  if (!config) throw new Error(diagnostics.map(({ message }) => message).join());
+  return config;
+}
+
+let directory = '';
+let open: Networks[] = [];
+const errors: string[] = [];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'weir-networks-'));
+  errors.length = 0;
+});
+
+afterEach(async () => {
+  await Promise.all(open.map((networks) => networks.close()));
+  open = [];
+  rmSync(directory, { recursive: true });
+});
+
+function start(text = TEXT): Networks {
+  const config = configOf(text);
+  const networks = new Networks({ stateDirectory: directory, config: () => config, onError: (error) => errors.push(error.message) });
+  open.push(networks);
+  return networks;
+}
+
+const tablesOf = (networks: Networks, text: string): readonly string[] =>
+  networks.tables.memberships(prefix(text)).map(({ table }) => table);
+const add = (networks: Networks, texts: readonly string[], ...tables: readonly string[]): ReturnType<Networks['add']> =>
+  networks.add({ prefixes: texts, tables }, 'uid 0');
+
+describe('tables of networks of the daemon', () => {
+  it('change one after the other, and count what has', async () => {
+    const networks = start();
+    const both = [
+      add(networks, ['203.0.113.1', '203.0.113.1/32', '203.0.113.2'], 'admins', 'spammers'),
+      add(networks, ['203.0.113.2'], 'admins'),
+    ];
+    expect(await Promise.all(both)).toMatchObject([
+      { added: 4, updated: 0, removed: 0 },
+      { added: 0, updated: 1, removed: 0 },
+    ]);
+    expect(await networks.delete({ prefixes: ['203.0.113.1'], tables: ['spammers'] })).toMatchObject({ removed: 1 });
+    expect(await networks.replace({ prefixes: ['203.0.113.2'], tables: ['spammers'] }, 'uid 0')).toMatchObject({
+      added: 0,
+      updated: 1,
+      removed: 1,
+    });
+    expect([tablesOf(networks, '203.0.113.1/32'), tablesOf(networks, '203.0.113.2/32')]).toEqual([['admins'], ['spammers']]);
+    expect(await networks.delete({ prefixes: ['203.0.113.1', '203.0.113.2'] })).toMatchObject({ removed: 2 });
+    expect(networks.tables.size).toBe(0);
+  });
+
+  it.each([
+    { name: 'host bits', change: (n: Networks) => add(n, ['203.0.113.1/24'], 'admins'), want: 'the prefix is 203.0.113.0/24' },
+    { name: 'no prefix', change: (n: Networks) => add(n, ['203.0.113.1', 'x'], 'admins'), want: 'not an address or prefix: x' },
+    { name: 'every address', change: (n: Networks) => add(n, ['0.0.0.0/0'], 'admins'), want: '0.0.0.0/0 is every address' },
+    { name: 'a table that is not there', change: (n: Networks) => add(n, ['203.0.113.1'], 'admin'), want: 'there are admins, spammers' },
+    {
+      name: 'what is protected',
+      change: (n: Networks) => add(n, ['192.0.2.7'], 'spammers'),
+      want: '192.0.2.7/32 overlaps 192.0.2.0/24, which is protected',
+    },
+    {
+      name: 'more than there may be',
+      change: (n: Networks) => add(n, ['203.0.113.4/30', '203.0.113.8', '203.0.113.9', '203.0.113.10'], 'spammers'),
+      want: '4 prefixes, at most 3',
+    },
+    {
+      name: 'a time that is over',
+      change: (n: Networks) => n.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: 5 }, 'uid 0'),
+      want: 'over already',
+    },
+    {
+      name: 'what is not there',
+      change: (n: Networks) => n.delete({ prefixes: ['203.0.113.1'] }),
+      want: '203.0.113.1/32 is not in any table',
+    },
+    {
+      name: 'what is not in this table',
+      change: (n: Networks) => n.delete({ prefixes: ['203.0.113.99'], tables: ['spammers'] }),
+      want: 'is not in the table spammers',
+    },
+  ])('refuse $name, and change nothing', async ({ change, want }) => {
+    const networks = start();
+    await add(networks, ['203.0.113.99'], 'admins');
+    // Some are refused before anything is asked, others when it is their turn.
+    await expect((async () => change(networks))()).rejects.toThrow(want);
+    expect([networks.tables.size, networks.tables.tables]).toEqual([1, ['admins']]);
+  });
+
+  it('may have what is protected where that is said, and communities of no table', async () => {
+    const networks = start();
+    await add(networks, ['192.0.2.7'], 'admins');
+    await add(networks, ['203.0.113.7'], 'admins', '65000:9');
+    expect([tablesOf(networks, '192.0.2.7/32'), tablesOf(networks, '203.0.113.7/32')]).toEqual([['admins'], ['65000:9', 'admins']]);
+  });
+
+  it('are there after a start, and say what was damaged', async () => {
+    const networks = start();
+    await add(networks, ['203.0.113.1'], 'admins');
+    await add(networks, ['203.0.113.2'], 'admins');
+    await networks.close();
+    const again = start();
+    expect([again.tables.size, errors]).toEqual([2, []]);
+    await again.close();
+    const path = join(directory, 'networks', readdirSync(join(directory, 'networks'))[0] ?? '');
+    const bytes = readFileSync(path);
+    bytes[30] = (bytes[30] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const damaged = start();
+    expect(tablesOf(damaged, '203.0.113.2/32')).toEqual(['admins']);
+    expect(damaged.tables.size).toBe(1);
+    expect(errors).toEqual([expect.stringContaining('are damaged and left out'), '1 changes of networks are lost']);
+  });
+
+  it('take lists as a whole, in place of what was there or beside it', async () => {
+    const networks = start();
+    await add(networks, ['203.0.113.1', '203.0.113.2'], 'admins');
+    const load = networks.loads.begin({ table: 'admins', replace: true, comment: 'list' });
+    networks.loads.page(load, [prefix('203.0.113.2/32'), prefix('203.0.113.2/32')]);
+    networks.loads.page(load, [prefix('203.0.113.3/32')]);
+    expect(networks.tables.size).toBe(2);
+    expect(await networks.commit({ load }, 'uid 0')).toMatchObject({ added: 1, updated: 1, removed: 1 });
+    expect(tablesOf(networks, '203.0.113.1/32')).toEqual([]);
+    await expect((async () => networks.commit({ load }, 'uid 0'))()).rejects.toThrow('nothing of that name');
+    const other = networks.loads.begin({ table: 'spammers' });
+    networks.loads.page(other, ['203.0.113.7/32', '192.0.2.1/32'].map(prefix));
+    await expect(networks.commit({ load: other }, 'uid 0')).rejects.toThrow('protected');
+    expect(networks.tables.sizeOf('spammers')).toBe(0);
+  });
+
+  it('are shown a page after the other', async () => {
+    const networks = start();
+    await networks.add({ prefixes: ['203.0.113.1', '203.0.113.2', '2001:db8::/48'], tables: ['admins'], comment: 'why' }, 'uid 7');
+    const config = configOf(TEXT);
+    const first = answerNetworks(networks, config, { limit: 2 });
+    expect(first.networks.map((one) => one.prefix)).toEqual(['203.0.113.1/32', '203.0.113.2/32']);
+    expect(first.networks[0]?.tables).toMatchObject([{ table: 'admins', source: 'operator', by: 'uid 7', comment: 'why' }]);
+    const rest = answerNetworks(networks, config, { limit: 2, ...(first.cursor === undefined ? {} : { cursor: first.cursor }) });
+    expect([rest.networks.map((one) => one.prefix), rest.cursor]).toEqual([['2001:db8::/48'], undefined]);
+    expect(answerNetworks(networks, config, { prefix: '203.0.113.0/31' }).networks.map((one) => one.prefix)).toEqual(['203.0.113.1/32']);
+    expect(answerNetworks(networks, config, { table: 'spammers' })).toMatchObject({
+      networks: [],
+      tables: [
+        { table: 'admins', prefixes: 3, max: 1_000_000 },
+        { table: 'spammers', prefixes: 0, max: 3 },
+      ],
+      clients: [{ client: 'hosts', sessions: 0, tables: ['admins', 'spammers'] }],
+    });
+  });
+
+  it('end when their time is over', async () => {
+    const networks = start();
+    await networks.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: Date.now() + 50 }, 'uid 0');
+    await expect.poll(() => networks.tables.size, { timeout: 10_000 }).toBe(0);
+    await networks.close();
+    expect(start().tables.size).toBe(0);
+  });
+});

@@ -1,0 +1,105 @@
+import { printPrefix } from '@weir/wire/inet';
+import { describe, expect, it } from 'vitest';
+import { protectedDrafts } from '../../compile/judgement/base.ts';
+import { loadText } from './memory-files.ts';
+
+const BGP = `bgp:
+  as: 64512
+  router_id: 192.0.2.1
+  listen: [0.0.0.0]
+  peers: [{ name: core, address: 192.0.2.9, as: 64512 }]
+`;
+
+const load = (distribute: string, bgp = BGP): ReturnType<typeof loadText> => loadText(`${bgp}distribute: ${distribute}\n`);
+const wrong = (distribute: string, bgp = BGP): readonly string[] =>
+  load(distribute, bgp).diagnostics.map(({ code, message }) => `${code} ${message}`);
+
+const TABLES = 'tables: { admins: { communities: ["65000:1"] }, spammers: { communities: ["65000:2", "64512:1:2"], max_prefixes: 5 } }';
+
+describe('distribute', () => {
+  it('has tables with communities, and clients that get all of them unless told otherwise', () => {
+    const { config, diagnostics } = load(
+      `{ ${TABLES}, clients: [{ name: hosts, from: [192.0.2.0/24, "2001:db8::/64"], multihop: 4 }, { name: mail, from: 198.51.100.1, as: 64513, tables: spammers, max_sessions: 1 }], next_hop: 192.0.2.1 }`,
+    );
+    expect(diagnostics).toEqual([]);
+    const { tables = [], clients = [], nextHop } = config?.distribute ?? {};
+    expect(
+      tables.map(({ name, communities, maxPrefixes, allowProtected }) => [name, communities.length, maxPrefixes, allowProtected]),
+    ).toEqual([
+      ['admins', 1, 1_000_000, false],
+      ['spammers', 2, 5, false],
+    ]);
+    expect(
+      clients.map(({ name, ranges, as, tables: own, maxSessions, multihop }) => [
+        name,
+        ranges.map(printPrefix),
+        as,
+        own,
+        maxSessions,
+        multihop,
+      ]),
+    ).toEqual([
+      ['hosts', ['192.0.2.0/24', '2001:db8::/64'], 'any', ['admins', 'spammers'], 1000, 4],
+      ['mail', ['198.51.100.1/32'], 64513, ['spammers'], 1, undefined],
+    ]);
+    expect([nextHop?.[4]?.w0, nextHop?.[6]]).toEqual([0xc0000201, undefined]);
+  });
+
+  it('lets clients through the base, and only to where they may call', () => {
+    const { config } = load(`{ ${TABLES}, clients: [{ name: hosts, from: 192.0.2.0/24 }] }`);
+    const base = config?.firewall?.base ?? {
+      loopback: false,
+      established: false,
+      neighbourDiscovery: false,
+      multicastListener: false,
+      pathMtu: false,
+      dhcpClient: false,
+      bgpPeers: true,
+    };
+    const drafts = config ? protectedDrafts('input', base, config.bgp) : [];
+    expect(drafts.filter(({ name }) => name === 'base bgp hosts')).toEqual([
+      { name: 'base bgp hosts', text: 'ip.src in {192.0.2.0/24} and tcp.dstport == 179' },
+    ]);
+  });
+
+  it.each([
+    {
+      name: 'a name that is none',
+      distribute: '{ tables: { Admins: { communities: ["65000:1"] } } }',
+      want: ['E018 not a name of a table: "Admins"'],
+    },
+    { name: 'no communities', distribute: '{ tables: { a: {} } }', want: ['E007 communities is missing in a table'] },
+    {
+      name: 'tables that cannot be told apart',
+      distribute: '{ tables: { a: { communities: ["65000:1"] }, b: { communities: ["65000:1"] } } }',
+      want: ['E055 the table a has this community'],
+    },
+    {
+      name: 'a table that is not there',
+      distribute: `{ ${TABLES}, clients: [{ name: x, from: 192.0.2.0/24, tables: [admin] }] }`,
+      want: ['E054 no table is named "admin"'],
+    },
+    {
+      name: 'the name of a peer',
+      distribute: '{ clients: [{ name: core, from: 192.0.2.0/24 }] }',
+      want: ['E020 the name "core" is used twice'],
+    },
+    {
+      name: 'a range of another',
+      distribute: '{ clients: [{ name: x, from: 192.0.2.0/24 }, { name: y, from: 192.0.2.0/24 }] }',
+      want: ['E055 x has this range'],
+    },
+    {
+      name: 'two ways to bound hops',
+      distribute: '{ clients: [{ name: x, from: 192.0.2.0/24, multihop: 2, ttl_security: 2 }] }',
+      want: ['E026 ttl_security and multihop exclude each other'],
+    },
+  ])('refuses $name', ({ distribute, want }) => {
+    expect(wrong(distribute)).toEqual(want);
+  });
+
+  it('needs somewhere to listen', () => {
+    const bgp = BGP.replace('  listen: [0.0.0.0]\n', '');
+    expect(wrong('{ clients: [{ name: x, from: 192.0.2.0/24 }] }', bgp)).toEqual(['E012 bgp.listen is required: clients connect']);
+  });
+});
