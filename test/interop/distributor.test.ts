@@ -13,8 +13,8 @@ distribute:
     admins: { communities: ["65000:1"] }
     spammers: { communities: ["65000:2", "64512:1:2"] }
   clients:
-    - { name: hosts, from: 192.0.2.0/24, as: 64513 }
-    - { name: mail, from: 192.0.2.6, as: 64513, tables: [spammers] }
+    - { name: hosts, from: 192.0.2.0/24, as: 64513, multihop: 8 }
+    - { name: mail, from: 192.0.2.6, as: 64513, multihop: 8, tables: [spammers] }
   next_hop: [192.0.2.1, "2001:db8::1"]
 `;
 
@@ -61,17 +61,24 @@ describe('tables of networks', () => {
     const lab = labForTest();
     const server: Host = await lab.host('server');
     const clients: Client[] = [];
+    // It listens before the clients start: OpenBGPD tries again after two minutes.
+    const weir = new Weir(lab, server, CONFIG);
+    await weir.start();
     for (const [i, { name, start }] of KINDS.entries()) {
       const host = await lab.host(name);
       const [here, there] = [`192.0.2.${4 * i + 1}`, `192.0.2.${4 * i + 2}`];
       await lab.link({ host: server, name: `to${i}`, addresses: [`${here}/30`] }, { host, name: 'eth0', addresses: [`${there}/30`] });
       const neighbors = [
-        { address: here, as: 64512, localAddress: there, ...(name === 'openbgpd' ? {} : { gracefulRestart: 'helper' as const }) },
+        {
+          address: here,
+          as: 64512,
+          localAddress: there,
+          multihop: 8,
+          ...(name === 'openbgpd' ? {} : { gracefulRestart: 'helper' as const }),
+        },
       ];
       clients.push({ name, server: here, peer: await start(lab, host, { as: 64513, routerId: there, neighbors }) });
     }
-    const weir = new Weir(lab, server, CONFIG);
-    await weir.start();
     for (const { peer, server: address } of clients) await peer.waitEstablished(address, 60_000);
     const all = clients.filter(({ name }) => name !== 'mail');
     const mail = clients.filter(({ name }) => name === 'mail');
