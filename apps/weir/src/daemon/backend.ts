@@ -226,28 +226,28 @@ export class DaemonBackend implements Backend {
   }
 
   networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer> {
-    return this.#parts.announced.networks().add(params, caller);
+    return this.#parts.announced.networks().operator.add(params, caller);
   }
 
   networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer> {
-    return this.#parts.announced.networks().replace(params, caller);
+    return this.#parts.announced.networks().operator.replace(params, caller);
   }
 
   networkDelete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer> {
-    return this.#parts.announced.networks().delete(params);
+    return this.#parts.announced.networks().operator.delete(params);
   }
 
   async networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer> {
-    return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().loads.begin(params) };
+    return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().operator.loads.begin(params) };
   }
 
   async networkLoadPage({ load, prefixes }: Params<'network-load-page'>): Promise<NetworkLoadAnswer> {
-    this.#parts.announced.networks().loads.page(load, readPrefixes(prefixes));
+    this.#parts.announced.networks().operator.loads.page(load, readPrefixes(prefixes));
     return { format_version: FORMAT_VERSION, load };
   }
 
   networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer> {
-    return this.#parts.announced.networks().commit(params, caller);
+    return this.#parts.announced.networks().operator.commit(params, caller);
   }
 
   async blackholes(): Promise<BlackholesAnswer> {

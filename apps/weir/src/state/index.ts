@@ -23,7 +23,7 @@ export {
 export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
 export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
 export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';
-export { decodeChanges, encodeChanges, NetworkTables, type NetworkTablesOptions } from './networks/index.ts';
+export { decodeChanges, encodeChanges, equalSource, NetworkTables, type NetworkTablesOptions } from './networks/index.ts';
 export { NEVER_MEMBERS } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
 export type { Refusal, RefusalReason } from './refusals.ts';

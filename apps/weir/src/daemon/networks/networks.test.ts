@@ -46,8 +46,8 @@ function start(text = TEXT): Networks {
 
 const tablesOf = (networks: Networks, text: string): readonly string[] =>
   networks.tables.memberships(prefix(text)).map(({ table }) => table);
-const add = (networks: Networks, texts: readonly string[], ...tables: readonly string[]): ReturnType<Networks['add']> =>
-  networks.add({ prefixes: texts, tables }, 'uid 0');
+const add = (networks: Networks, texts: readonly string[], ...tables: readonly string[]): ReturnType<Networks['operator']['add']> =>
+  networks.operator.add({ prefixes: texts, tables }, 'uid 0');
 
 describe('tables of networks of the daemon', () => {
   it('change one after the other, and count what has', async () => {
@@ -60,14 +60,14 @@ describe('tables of networks of the daemon', () => {
       { added: 4, updated: 0, removed: 0 },
       { added: 0, updated: 1, removed: 0 },
     ]);
-    expect(await networks.delete({ prefixes: ['203.0.113.1'], tables: ['spammers'] })).toMatchObject({ removed: 1 });
-    expect(await networks.replace({ prefixes: ['203.0.113.2'], tables: ['spammers'] }, 'uid 0')).toMatchObject({
+    expect(await networks.operator.delete({ prefixes: ['203.0.113.1'], tables: ['spammers'] })).toMatchObject({ removed: 1 });
+    expect(await networks.operator.replace({ prefixes: ['203.0.113.2'], tables: ['spammers'] }, 'uid 0')).toMatchObject({
       added: 0,
       updated: 1,
       removed: 1,
     });
     expect([tablesOf(networks, '203.0.113.1/32'), tablesOf(networks, '203.0.113.2/32')]).toEqual([['admins'], ['spammers']]);
-    expect(await networks.delete({ prefixes: ['203.0.113.1', '203.0.113.2'] })).toMatchObject({ removed: 2 });
+    expect(await networks.operator.delete({ prefixes: ['203.0.113.1', '203.0.113.2'] })).toMatchObject({ removed: 2 });
     expect(networks.tables.size).toBe(0);
   });
 
@@ -88,17 +88,17 @@ describe('tables of networks of the daemon', () => {
     },
     {
       name: 'a time that is over',
-      change: (n: Networks) => n.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: 5 }, 'uid 0'),
+      change: (n: Networks) => n.operator.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: 5 }, 'uid 0'),
       want: 'over already',
     },
     {
       name: 'what is not there',
-      change: (n: Networks) => n.delete({ prefixes: ['203.0.113.1'] }),
+      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.1'] }),
       want: '203.0.113.1/32 is not in any table',
     },
     {
       name: 'what is not in this table',
-      change: (n: Networks) => n.delete({ prefixes: ['203.0.113.99'], tables: ['spammers'] }),
+      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.99'], tables: ['spammers'] }),
       want: 'is not in the table spammers',
     },
   ])('refuse $name, and change nothing', async ({ change, want }) => {
@@ -137,22 +137,22 @@ describe('tables of networks of the daemon', () => {
   it('take lists as a whole, in place of what was there or beside it', async () => {
     const networks = start();
     await add(networks, ['203.0.113.1', '203.0.113.2'], 'admins');
-    const load = networks.loads.begin({ table: 'admins', replace: true, comment: 'list' });
-    networks.loads.page(load, [prefix('203.0.113.2/32'), prefix('203.0.113.2/32')]);
-    networks.loads.page(load, [prefix('203.0.113.3/32')]);
+    const load = networks.operator.loads.begin({ table: 'admins', replace: true, comment: 'list' });
+    networks.operator.loads.page(load, [prefix('203.0.113.2/32'), prefix('203.0.113.2/32')]);
+    networks.operator.loads.page(load, [prefix('203.0.113.3/32')]);
     expect(networks.tables.size).toBe(2);
-    expect(await networks.commit({ load }, 'uid 0')).toMatchObject({ added: 1, updated: 1, removed: 1 });
+    expect(await networks.operator.commit({ load }, 'uid 0')).toMatchObject({ added: 1, updated: 1, removed: 1 });
     expect(tablesOf(networks, '203.0.113.1/32')).toEqual([]);
-    await expect((async () => networks.commit({ load }, 'uid 0'))()).rejects.toThrow('nothing of that name');
-    const other = networks.loads.begin({ table: 'spammers' });
-    networks.loads.page(other, ['203.0.113.7/32', '192.0.2.1/32'].map(prefix));
-    await expect(networks.commit({ load: other }, 'uid 0')).rejects.toThrow('protected');
+    await expect((async () => networks.operator.commit({ load }, 'uid 0'))()).rejects.toThrow('nothing of that name');
+    const other = networks.operator.loads.begin({ table: 'spammers' });
+    networks.operator.loads.page(other, ['203.0.113.7/32', '192.0.2.1/32'].map(prefix));
+    await expect(networks.operator.commit({ load: other }, 'uid 0')).rejects.toThrow('protected');
     expect(networks.tables.sizeOf('spammers')).toBe(0);
   });
 
   it('are shown a page after the other', async () => {
     const networks = start();
-    await networks.add({ prefixes: ['203.0.113.1', '203.0.113.2', '2001:db8::/48'], tables: ['admins'], comment: 'why' }, 'uid 7');
+    await networks.operator.add({ prefixes: ['203.0.113.1', '203.0.113.2', '2001:db8::/48'], tables: ['admins'], comment: 'why' }, 'uid 7');
     const config = configOf(TEXT);
     const first = answerNetworks(networks, config, { limit: 2 });
     expect(first.networks.map((one) => one.prefix)).toEqual(['203.0.113.1/32', '203.0.113.2/32']);
@@ -172,7 +172,7 @@ describe('tables of networks of the daemon', () => {
 
   it('end when their time is over', async () => {
     const networks = start();
-    await networks.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: Date.now() + 50 }, 'uid 0');
+    await networks.operator.add({ prefixes: ['203.0.113.1'], tables: ['admins'], until: Date.now() + 50 }, 'uid 0');
     await expect.poll(() => networks.tables.size, { timeout: 10_000 }).toBe(0);
     await networks.close();
     expect(start().tables.size).toBe(0);

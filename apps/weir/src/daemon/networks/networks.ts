@@ -1,15 +1,14 @@
 import { join } from 'node:path';
-import { overlaps, type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
-import { ApiError, type Caller, FORMAT_VERSION, type NetworkChangeAnswer, type Params } from '../../api/index.ts';
+import { overlaps, type Prefix, printPrefix } from '@weir/wire/inet';
+import { ApiError, FORMAT_VERSION, type NetworkChangeAnswer } from '../../api/index.ts';
 import { Journal, type JournalReport } from '../../files/index.ts';
 import type { Config } from '../../model/config.ts';
-import type { NetworkChange, NetworkNote, NetworkSource } from '../../model/network.ts';
+import type { NetworkChange, NetworkSource } from '../../model/network.ts';
 import { NetworkAnnouncer } from '../../sources/bgp/index.ts';
 import { parseOwnCommunity } from '../../sources/config/index.ts';
-import { decodeChanges, encodeChanges, NetworkTables } from '../../state/index.ts';
-import { Loads } from './loads.ts';
+import { decodeChanges, encodeChanges, equalSource, NetworkTables } from '../../state/index.ts';
+import { OperatorNetworks } from './operator-networks.ts';
 
-const OPERATOR: NetworkSource = { kind: 'operator' };
 /** Prefixes at most in a table that has no name of its own. */
 const MOST_UNNAMED = 1_000_000;
 const LONGEST_TIMER = 0x7fff_ffff;
@@ -24,7 +23,7 @@ export interface NetworksOptions {
 export class Networks {
   readonly announcer: NetworkAnnouncer;
   readonly tables: NetworkTables;
-  readonly loads: Loads = new Loads();
+  readonly operator: OperatorNetworks = new OperatorNetworks(this);
   readonly #options: NetworksOptions;
   readonly #journal: Journal;
   #turn: Promise<unknown> = Promise.resolve();
@@ -57,76 +56,19 @@ export class Networks {
     this.announcer.configure(this.#options.config().distribute, all());
   }
 
-  /** Puts prefixes into tables; on disk when it resolves. @throws ApiError when any of it is refused: then nothing has changed */
-  add(params: Params<'network-add'>, by: Caller): Promise<NetworkChangeAnswer> {
-    const prefixes = readPrefixes(params.prefixes);
-    return this.#alone(() => {
-      const tables = this.#readTables(params.tables, prefixes);
-      const note = noteOf(params, by);
-      return tables.map((table): NetworkChange => ({ kind: 'set', table, note, prefixes }));
-    });
-  }
-
-  /** Takes prefixes out of tables, or out of all. */
-  delete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer> {
-    const prefixes = readPrefixes(params.prefixes);
-    return this.#alone(() => {
-      for (const prefix of prefixes) {
-        const own = this.#own(prefix);
-        const missing = params.tables ? params.tables.find((table) => !own.includes(table)) : own.length === 0 ? '' : undefined;
-        if (missing !== undefined)
-          throw new ApiError('not-found', `${printPrefix(prefix)} is not in ${missing === '' ? 'any table' : `the table ${missing}`}`);
-      }
-      const tables = params.tables ?? [...new Set(prefixes.flatMap((prefix) => this.#own(prefix)))];
-      return tables.map((table): NetworkChange => ({ kind: 'unset', table, source: OPERATOR, prefixes }));
-    });
-  }
-
-  /** Prefixes are in these tables from now on, and in no others. */
-  replace(params: Params<'network-add'>, by: Caller): Promise<NetworkChangeAnswer> {
-    const prefixes = readPrefixes(params.prefixes);
-    return this.#alone(() => {
-      const tables = this.#readTables(params.tables, prefixes);
-      const note = noteOf(params, by);
-      const others = [...new Set(prefixes.flatMap((prefix) => this.#own(prefix)))].filter((table) => !tables.includes(table));
-      return [
-        ...others.map((table): NetworkChange => ({ kind: 'unset', table, source: OPERATOR, prefixes })),
-        ...tables.map((table): NetworkChange => ({ kind: 'set', table, note, prefixes })),
-      ];
-    });
-  }
-
-  /** Puts what was loaded into its table, in place of all that was there where it is to replace it. */
-  commit({ load }: Params<'network-load-commit'>, by: Caller): Promise<NetworkChangeAnswer> {
-    const { table, replace, until, comment, prefixes } = this.loads.take(load);
-    return this.#alone(() => {
-      const [name = table] = this.#readTables([table], prefixes, replace);
-      const note = noteOf({ until, comment }, by);
-      const wanted = new Set(replace ? prefixes.map(printPrefix) : []);
-      const gone: Prefix[] = [];
-      if (replace)
-        for (const { prefix } of this.tables.all())
-          if (this.#own(prefix).includes(name) && !wanted.has(printPrefix(prefix))) gone.push(prefix);
-      return [
-        { kind: 'unset', table: name, source: OPERATOR, prefixes: gone },
-        { kind: 'set', table: name, note, prefixes },
-      ];
-    });
-  }
-
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#turn;
     await this.#journal.close();
   }
 
-  /** Tables in which the operator has a prefix. */
-  #own(prefix: Prefix): readonly string[] {
-    return this.tables.memberships(prefix).flatMap(({ table, note }) => (note.source.kind === 'operator' ? [table] : []));
+  /** Tables in which a source has a prefix. */
+  tablesOf(prefix: Prefix, source: NetworkSource): readonly string[] {
+    return this.tables.memberships(prefix).flatMap(({ table, note }) => (equalSource(note.source, source) ? [table] : []));
   }
 
-  /** What is decided and written is so before the next is looked at. */
-  #alone(decide: () => readonly NetworkChange[]): Promise<NetworkChangeAnswer> {
+  /** Makes what is decided on when its turn comes; on disk when it resolves. @throws what `decide` throws: then nothing has changed */
+  change(decide: () => readonly NetworkChange[]): Promise<NetworkChangeAnswer> {
     const done = this.#turn.then(async () => {
       const changes = decide().filter(({ prefixes }) => prefixes.length > 0);
       const counts = this.#count(changes);
@@ -140,9 +82,10 @@ export class Networks {
 
   #count(changes: readonly NetworkChange[]): { readonly added: number; readonly updated: number; readonly removed: number } {
     const counts = { added: 0, updated: 0, removed: 0 };
-    for (const { kind, table, prefixes } of changes) {
+    for (const change of changes) {
+      const { kind, table, prefixes } = change;
       for (const prefix of prefixes) {
-        const there = this.#own(prefix).includes(table);
+        const there = this.tablesOf(prefix, kind === 'set' ? change.note.source : change.source).includes(table);
         if (kind === 'set') counts[there ? 'updated' : 'added']++;
         else if (there) counts.removed++;
       }
@@ -150,7 +93,8 @@ export class Networks {
     return counts;
   }
 
-  #readTables(names: readonly string[], prefixes: readonly Prefix[], replaces = false): readonly string[] {
+  /** Names of tables, each once. @throws ApiError where one is not there, or may not have these prefixes beside or, with `replaces`, instead of what is in it */
+  checkTables(names: readonly string[], prefixes: readonly Prefix[], replaces = false): readonly string[] {
     const config = this.#options.config();
     const { distribute } = config;
     if (!distribute) throw new ApiError('refused', 'distribute is not configured: it says which tables there are and who gets them');
@@ -190,34 +134,11 @@ export class Networks {
   }
 
   #expire(): void {
-    this.#alone(() => this.tables.ended(Date.now())).catch((error: unknown) => {
+    this.change(() => this.tables.ended(Date.now())).catch((error: unknown) => {
       this.#options.onError(new Error(`networks whose time is over stay: ${error instanceof Error ? error.message : String(error)}`));
       this.#wait();
     });
   }
-}
-
-function noteOf(
-  { until, comment }: { readonly until?: number | undefined; readonly comment?: string | undefined },
-  by: Caller,
-): NetworkNote {
-  const since = Date.now();
-  if (until !== undefined && until <= since) throw new ApiError('refused', 'its time is over already');
-  return { source: OPERATOR, by, since, until, comment };
-}
-
-/** Prefixes as text. @throws ApiError for the first that is none */
-export function readPrefixes(texts: readonly string[]): readonly Prefix[] {
-  const seen = new Set<string>();
-  return texts.flatMap((text) => {
-    const parsed = parsePrefix(text);
-    if (!parsed.ok) throw new ApiError('bad-request', parsed.error.message);
-    if (parsed.prefix.length === 0) throw new ApiError('refused', `${text} is every address: no table has it`);
-    const key = printPrefix(parsed.prefix);
-    if (seen.has(key)) return [];
-    seen.add(key);
-    return [parsed.prefix];
-  });
 }
 
 function describeDamage({ damage, missing }: JournalReport): readonly string[] {

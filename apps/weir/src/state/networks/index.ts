@@ -1,3 +1,3 @@
 /** Addresses in named tables, for others to have. */
 export { decodeChanges, encodeChanges } from './encode-change.ts';
-export { NetworkTables, type NetworkTablesOptions } from './network-tables.ts';
+export { equalSource, NetworkTables, type NetworkTablesOptions } from './network-tables.ts';

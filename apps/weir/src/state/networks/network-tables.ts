@@ -168,6 +168,11 @@ function isOver({ until }: NetworkNote, now: number): boolean {
   return until !== undefined && until <= now;
 }
 
+/** Whether two are the same. */
+export function equalSource(a: NetworkSource, b: NetworkSource): boolean {
+  return sourceKey(a) === sourceKey(b);
+}
+
 function sourceKey(source: NetworkSource): string {
   return source.kind === 'operator' ? source.kind : `${source.kind} ${source.name}`;
 }
