@@ -40,6 +40,7 @@ export class Announcements {
   constructor(options: AnnouncementsOptions) {
     const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
     this.#options = options;
+    this.#networks = config().distribute && new Networks(options);
     const { announcer } = this;
     this.sessions = new SessionAnnouncer((peer) => {
       const networks = config().bgp.peers.some(({ name }) => name === peer) ? undefined : this.#networks;

@@ -85,7 +85,7 @@ export interface SpeakerConfig {
   readonly domain?: string;
   /** Network namespace, by name or path, that every socket is opened in; that of the process when absent. */
   readonly namespace?: string;
-  /** We have been running before: the first OPEN to each peer carries the R bit (RFC 4724). */
+  /** We have been running before: the first OPEN to each peer carries the R bit (RFC 4724), to peers from ranges in the first five minutes. */
   readonly restarting?: boolean;
   readonly listen?: readonly ListenConfig[];
   readonly peers: readonly PeerConfig[];

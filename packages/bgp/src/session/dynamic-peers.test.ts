@@ -113,6 +113,15 @@ describe('peers of a range', () => {
     expect(server.all('peer-forgotten')).toHaveLength(1);
   });
 
+  it('are told of a restart where they come soon after it', async () => {
+    const clock = new FakeClock();
+    const { port } = await serve({ restarting: true }, clock);
+    const soon = await client('127.0.0.17', port).until('established');
+    clock.advance(301_000);
+    const late = await client('127.0.0.18', port).until('established');
+    expect([soon, late].map(({ gracefulRestart }) => gracefulRestart?.restarting)).toEqual([true, false]);
+  });
+
   it('are what another configuration makes of them', async () => {
     const { server, port } = await serve();
     client('127.0.0.17', port);

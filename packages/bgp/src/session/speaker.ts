@@ -13,6 +13,9 @@ import type { PeerStatus } from './stats.ts';
 import { dial, prepareAccepted, socketAddress } from './tcp.ts';
 import { checkPeer, checkSpeaker } from './validate.ts';
 
+/** Milliseconds from the start in which peers that nobody names are told of a restart. */
+const RESTARTING = 300_000;
+
 /** How a session is ended on purpose. */
 export interface StopOptions {
   /** Shutdown communication for the peer's operator (RFC 9003), cut at 255 octets. */
@@ -43,6 +46,8 @@ export class BgpSpeaker {
   #listeners: Listener[] = [];
   #unknownConnections = 0;
   #running = false;
+  /** When it was started. */
+  #since = 0;
   #closing: Promise<void> | undefined;
 
   /** Throws SessionConfigError. Nothing happens until `start`. */
@@ -72,6 +77,7 @@ export class BgpSpeaker {
   start(): void {
     if (this.#running || this.#closing) return;
     this.#running = true;
+    this.#since = this.#clock.now();
     this.#openListeners(this.#config.listen ?? []);
     for (const peer of this.#peers.values()) peer.start();
   }
@@ -196,7 +202,7 @@ export class BgpSpeaker {
     await Promise.all([...listeners.map((listener) => listener.close()), ...peers.map((peer) => peer.idle())]);
   }
 
-  #peer(config: PeerConfig): Peer {
+  #peer(config: PeerConfig, restarting = true): Peer {
     checkPeer(this.#config, config);
     return new Peer(config, {
       clock: this.#clock,
@@ -204,7 +210,7 @@ export class BgpSpeaker {
         if (event.kind === 'state') this.#present.changed(event.peer, event.to === 'Established');
         this.#sink(event);
       },
-      speaker: () => this.#config,
+      speaker: () => (restarting ? this.#config : { ...this.#config, restarting }),
       announcer: this.#config.announcer,
       dial: (peer) => dial(peer, peer.localAs ?? this.#config.localAs, this.#config.namespace),
     });
@@ -235,7 +241,8 @@ export class BgpSpeaker {
   #newcomer(group: DynamicPeers, address: Ip): Peer | undefined {
     if (!this.#running || !this.#present.makeRoom(group)) return undefined;
     const config = dynamicPeer(group, address);
-    const peer = this.#peer(config);
+    // One that comes late was not there before the start, or was told of it in a session that is forgotten.
+    const peer = this.#peer(config, this.#clock.now() - this.#since < RESTARTING);
     this.#peers.set(config.name, peer);
     this.#present.add(group, config.name);
     this.#sink({ kind: 'peer-added', peer: config.name, group: group.name, address });
