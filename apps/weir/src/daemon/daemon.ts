@@ -330,7 +330,7 @@ export class Daemon {
     this.#opened = false;
   }
 
-  /** Ends the sessions with a shutdown communication and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
+  /** Ends the sessions, with a shutdown communication where nothing is announced or all is cleared, and closes everything; `clear` takes out of the kernel what Weir added. Idempotent. */
   close(options: { readonly clear: boolean; readonly message: string }): Promise<void> {
     this.#closing ??= this.#close(options);
     return this.#closing;
@@ -343,7 +343,9 @@ export class Daemon {
     this.#expiry.close();
     await this.#changes.close();
     await this.#exabgp.close(() => this.#scheduling.idle());
-    await this.#source.close({ message: options.message });
+    // A NOTIFICATION would have many peers forget at once what we announce, which a restart is not to withdraw (RFC 4724 section 4).
+    const silent = !options.clear && this.#announced.hasSome;
+    await this.#source.close(silent ? { silent } : { message: options.message });
     await this.#scheduling.close();
     await this.#flows.close();
     await this.#announced.close();
