@@ -22,6 +22,10 @@ export interface DistributeClient {
   readonly password: string | undefined;
   readonly multihop: number | undefined;
   readonly ttlSecurity: number | undefined;
+  /** Seconds that they are asked to keep what they were told while we restart (RFC 4724). */
+  readonly restartTime: number;
+  /** Milliseconds after that (RFC 9494). Undefined: not offered. */
+  readonly longLivedStaleTime: number | undefined;
   /** Names of the tables it may have. */
   readonly tables: readonly string[];
   /** Sessions at a time. */

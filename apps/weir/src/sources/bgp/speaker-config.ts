@@ -56,7 +56,8 @@ export function peerConfig(peer: Peer): PeerConfig {
 }
 
 /** Clients that get tables: one group of peers for each of their ranges. What they announce is read and not kept. */
-function dynamicPeers({ name, ranges, as, password, multihop, ttlSecurity, maxSessions }: DistributeClient): readonly DynamicPeers[] {
+function dynamicPeers(client: DistributeClient): readonly DynamicPeers[] {
+  const { name, ranges, as, password, multihop, ttlSecurity, restartTime, longLivedStaleTime, maxSessions } = client;
   return ranges.map((range) => ({
     name,
     range,
@@ -64,7 +65,8 @@ function dynamicPeers({ name, ranges, as, password, multihop, ttlSecurity, maxSe
     peer: {
       peerAs: as,
       families: ['ipv4 unicast', 'ipv6 unicast'],
-      gracefulRestart: { forwardingPreserved: true },
+      gracefulRestart: { restartTime, forwardingPreserved: true },
+      ...(longLivedStaleTime === undefined ? {} : { longLivedStaleTime: Math.ceil(longLivedStaleTime / 1000) }),
       ...(password === undefined ? {} : { password }),
       ...(multihop === undefined ? {} : { multihop }),
       ...(ttlSecurity === undefined ? {} : { ttlSecurity }),

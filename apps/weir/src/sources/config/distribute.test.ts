@@ -1,6 +1,7 @@
 import { printPrefix } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { protectedDrafts } from '../../compile/judgement/base.ts';
+import { speakerConfig } from '../bgp/speaker-config.ts';
 import { loadText } from './memory-files.ts';
 
 const BGP = `bgp:
@@ -43,6 +44,22 @@ describe('distribute', () => {
       ['mail', ['198.51.100.1/32'], 64513, ['spammers'], 1, undefined],
     ]);
     expect([nextHop?.[4]?.w0, nextHop?.[6]]).toEqual([0xc0000201, undefined]);
+  });
+
+  it('asks clients to keep what they have for as long as it says', () => {
+    const { config, diagnostics } = load(
+      `{ ${TABLES}, clients: [{ name: hosts, from: 192.0.2.0/24 }, { name: reflectors, from: 198.51.100.0/24, graceful_restart: { restart_time: 600, long_lived_stale_time: 7d } }] }`,
+    );
+    expect(diagnostics).toEqual([]);
+    expect(config?.distribute?.clients.map(({ restartTime, longLivedStaleTime }) => [restartTime, longLivedStaleTime])).toEqual([
+      [120, undefined],
+      [600, 604_800_000],
+    ]);
+    const dynamic = config ? (speakerConfig(config, { restarting: true }).dynamic ?? []) : [];
+    expect(dynamic.map(({ peer }) => [peer.gracefulRestart, peer.longLivedStaleTime])).toEqual([
+      [{ restartTime: 120, forwardingPreserved: true }, undefined],
+      [{ restartTime: 600, forwardingPreserved: true }, 604_800],
+    ]);
   });
 
   it('lets clients through the base, and only to where they may call', () => {

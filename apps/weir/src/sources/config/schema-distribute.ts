@@ -21,8 +21,8 @@ import { spanOf } from '../yaml/source-text.ts';
 import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { asNumber } from './leaves.ts';
-import type { RawFile } from './raw.ts';
-import { communityShape, peerName } from './schema-parts.ts';
+import { DEFAULTS, type RawFile, type RawGracefulRestart } from './raw.ts';
+import { communityShape, gracefulRestartShape, peerName } from './schema-parts.ts';
 
 /** `distribute:` as written. */
 export interface RawDistribute {
@@ -44,6 +44,7 @@ export interface RawDistributeClient {
   password_file: string | undefined;
   multihop: number | undefined;
   ttl_security: number | undefined;
+  graceful_restart: Table<RawGracefulRestart> | undefined;
   tables: readonly Item<string>[];
   max_sessions: number;
 }
@@ -93,6 +94,12 @@ const client = table<RawDistributeClient>('a client', {
     integer('ttl_security', 1, 254),
     'Accept only packets that came over at most this many hops (GTSM, RFC 5082).',
     'off',
+  ),
+  graceful_restart: optional(
+    gracefulRestartShape(
+      'Offers long-lived graceful restart (RFC 9494): how long clients that have it keep what they were told after the restart time (docs/scaling.md).',
+    ),
+    'What clients are asked to keep while Weir is away.',
   ),
   tables: defaulted(
     list(text('a table', 32), { alone: true }),
@@ -157,6 +164,7 @@ export function buildDistribute(
         password_file: file,
         multihop,
         ttl_security: ttlSecurity,
+        graceful_restart: restart,
         tables: own,
         max_sessions: maxSessions,
       } = value.get;
@@ -169,6 +177,8 @@ export function buildDistribute(
           password: file === undefined ? undefined : readPassword({ value: file, place: value.place('password_file') }),
           multihop,
           ttlSecurity,
+          restartTime: restart?.get.restart_time ?? DEFAULTS.restartTime,
+          longLivedStaleTime: restart?.get.long_lived_stale_time,
           tables: own.length > 0 ? own.map((item) => item.value) : names,
           maxSessions,
           span: spanOf(value.label),

@@ -1,12 +1,28 @@
 import { type LargeCommunity, parseCommunity, parseLargeCommunity } from '@weir/bgp/codec';
 import type { OwnCommunity } from '../../model/blackhole.ts';
-import { integer, name } from '../yaml/leaves.ts';
-import { defaulted, leaf, quote, type Shape, type Table, table } from '../yaml/shape.ts';
-import type { RawChurn } from './raw.ts';
+import { duration, integer, name } from '../yaml/leaves.ts';
+import { defaulted, leaf, optional, quote, type Shape, type Table, table } from '../yaml/shape.ts';
+import { DEFAULTS, type RawChurn, type RawGracefulRestart } from './raw.ts';
 import type { RawMinLength } from './raw-flowspec.ts';
 
 /** The name of a peer. */
 export const peerName = (): Shape<string> => name('a peer name', /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, 'letters, digits, _ . and -', 64);
+
+/** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
+const LONGEST_STALE_TIME = 0xffffff * 1000;
+
+/** What the other side is asked to keep while we are away; `longLived` describes the second time. */
+export function gracefulRestartShape(longLived: string): Shape<Table<RawGracefulRestart>> {
+  return table<RawGracefulRestart>('graceful_restart', {
+    restart_time: defaulted(
+      integer('restart_time', 1, 4095),
+      DEFAULTS.restartTime,
+      String(DEFAULTS.restartTime),
+      'Seconds that Weir asks the peer to keep its routes while Weir restarts (RFC 4724).',
+    ),
+    long_lived_stale_time: optional(duration('long_lived_stale_time', 1000, LONGEST_STALE_TIME), longLived, 'not offered'),
+  });
+}
 
 /** How fast one peer may change something: `what` begins the description of each key; `whose` ends that of the rate. */
 export function churnShape(

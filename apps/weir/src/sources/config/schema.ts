@@ -25,7 +25,6 @@ import {
   type RawExabgp,
   type RawFile,
   type RawFirewall,
-  type RawGracefulRestart,
   type RawGuard,
   type RawLengths,
   type RawMaxPrefixes,
@@ -40,30 +39,18 @@ import { cumulusShape } from './schema-cumulus.ts';
 import { distributeShape } from './schema-distribute.ts';
 import { ebpfShape } from './schema-ebpf.ts';
 import { flowspecShape } from './schema-flowspec.ts';
-import { churnShape, peerName } from './schema-parts.ts';
+import { churnShape, gracefulRestartShape, peerName } from './schema-parts.ts';
 
 const DAY = 86_400_000;
-/** What the 24 bits of the capability can say (RFC 9494 section 3.1), in milliseconds. */
-const LONGEST_STALE_TIME = 0xffffff * 1000;
 const setName = (): Shape<string> => name('a set name', /^[a-z0-9_]+$/, 'small letters, digits and _', 64);
 const nftName = (): Shape<string> =>
   name('an nf_tables name', /^[A-Za-z][A-Za-z0-9_./\\]*$/, 'a letter, then letters, digits, _ . / and \\', 128);
 const interfaceName = (): Shape<string> =>
   name('an interface', /^[^\s/:*\p{Cc}]{1,15}\*?$/u, 'an interface name, or the start of names and *', 15);
 
-const gracefulRestart = table<RawGracefulRestart>('graceful_restart', {
-  restart_time: defaulted(
-    integer('restart_time', 1, 4095),
-    DEFAULTS.restartTime,
-    String(DEFAULTS.restartTime),
-    'Seconds that Weir asks the peer to keep its routes while Weir restarts (RFC 4724).',
-  ),
-  long_lived_stale_time: optional(
-    duration('long_lived_stale_time', 1000, LONGEST_STALE_TIME),
-    "Offers long-lived graceful restart (RFC 9494) with this time, and bounds the time that the peer asks for. Sets with `hold long-lived` keep a lost peer's routes that long after its restart time; other sets go by their own `on_session_loss`.",
-    'not offered',
-  ),
-});
+const gracefulRestart = gracefulRestartShape(
+  "Offers long-lived graceful restart (RFC 9494) with this time, and bounds the time that the peer asks for. Sets with `hold long-lived` keep a lost peer's routes that long after its restart time; other sets go by their own `on_session_loss`.",
+);
 
 const maxPrefixes = table<RawMaxPrefixes>('max_prefixes', {
   limit: required(integer('limit', 1, 100_000_000), 'Prefixes that the peer may announce, per family.'),
