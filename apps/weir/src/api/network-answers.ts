@@ -26,7 +26,13 @@ export interface NetworkChangeAnswer extends Versioned {
 
 export interface NetworksAnswer extends Versioned {
   readonly networks: readonly NetworkSummary[];
-  readonly tables: readonly { readonly table: string; readonly prefixes: number; readonly max?: number }[];
+  readonly tables: readonly {
+    readonly table: string;
+    readonly prefixes: number;
+    readonly max?: number;
+    /** What its routes carry. */
+    readonly communities: readonly string[];
+  }[];
   readonly clients: readonly { readonly client: string; readonly sessions: number; readonly tables: readonly string[] }[];
   /** Where to go on; absent at the end. */
   readonly cursor?: string;

@@ -96,15 +96,23 @@ export interface MethodParams {
   readonly 'network-replace': NetworkParams;
   /** Takes them out of these tables, or of all. */
   readonly 'network-delete': { readonly prefixes: readonly string[]; readonly tables?: readonly string[] | undefined };
-  /** Begins to load a list into a table; it counts when it is committed. */
+  /** Begins to load a list into a table, or into the tables that its pages name; it counts when it is committed. */
   readonly 'network-load': {
-    readonly table: string;
+    readonly table?: string | undefined;
     /** What is in the table and not in the list is taken out. */
     readonly replace?: boolean | undefined;
     readonly until?: number | undefined;
     readonly comment?: string | undefined;
   };
-  readonly 'network-load-page': { readonly load: string; readonly prefixes: readonly string[] };
+  readonly 'network-load-page': {
+    readonly load: string;
+    readonly prefixes: readonly string[];
+    /** Of this table, and until then, in place of what was said at the beginning. */
+    readonly table?: string | undefined;
+    readonly until?: number | undefined;
+    /** They are taken out. */
+    readonly remove?: boolean | undefined;
+  };
   readonly 'network-load-commit': { readonly load: string };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
@@ -234,12 +242,18 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   'network-replace': networkParams,
   'network-delete': z.strictObject({ prefixes, tables: z.optional(tableNames) }),
   'network-load': z.strictObject({
-    table: tableName,
+    table: z.optional(tableName),
     replace: z.optional(z.boolean()),
     until: z.optional(z.int().check(z.minimum(0))),
     comment: z.optional(z.string().check(z.maxLength(256))),
   }),
-  'network-load-page': z.strictObject({ load, prefixes: z.array(prefix).check(z.maxLength(MAX_PAGE)) }),
+  'network-load-page': z.strictObject({
+    load,
+    prefixes: z.array(prefix).check(z.maxLength(MAX_PAGE)),
+    table: z.optional(tableName),
+    until: z.optional(z.int().check(z.minimum(0))),
+    remove: z.optional(z.boolean()),
+  }),
   'network-load-commit': z.strictObject({ load }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),

@@ -241,9 +241,9 @@ export class DaemonBackend implements Backend {
     return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().operator.loads.begin(params) };
   }
 
-  async networkLoadPage({ load, prefixes }: Params<'network-load-page'>): Promise<NetworkLoadAnswer> {
-    this.#parts.announced.networks().operator.loads.page(load, readPrefixes(prefixes));
-    return { format_version: FORMAT_VERSION, load };
+  async networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer> {
+    this.#parts.announced.networks().operator.loads.page(params.load, readPrefixes(params.prefixes), params);
+    return { format_version: FORMAT_VERSION, load: params.load };
   }
 
   networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer> {

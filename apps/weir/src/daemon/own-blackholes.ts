@@ -207,6 +207,7 @@ function communityOf(text: string): OwnCommunity {
   return found;
 }
 
-function printOwnCommunity(one: OwnCommunity): string {
+/** `64512:666`, `64512:1:2`. */
+export function printOwnCommunity(one: OwnCommunity): string {
   return one.kind === 'standard' ? printCommunity(one.value) : printLargeCommunity(one.value);
 }

@@ -2,6 +2,8 @@ import { covers, type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
 import { ApiError, FORMAT_VERSION, type NetworkSummary, type NetworksAnswer, type Params } from '../../api/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { Membership, NetworkSource } from '../../model/network.ts';
+import { parseOwnCommunity } from '../../sources/config/index.ts';
+import { printOwnCommunity } from '../own-blackholes.ts';
 import { iso } from '../summaries.ts';
 import type { Networks } from './networks.ts';
 
@@ -29,10 +31,11 @@ export function answerNetworks(networks: Networks, config: Config, params: Param
   }
   const sessions = [...networks.announcer.sessions.values()];
   const distribute = config.distribute ?? { tables: [], clients: [] };
-  const named = new Map(distribute.tables.map(({ name, maxPrefixes }) => [name, maxPrefixes]));
+  const named = new Map(distribute.tables.map((one) => [one.name, one]));
   const tables = [...new Set([...named.keys(), ...networks.tables.tables])].map((name) => {
-    const max = named.get(name);
-    return { table: name, prefixes: networks.tables.sizeOf(name), ...(max === undefined ? {} : { max }) };
+    const one = named.get(name);
+    const communities = one?.communities.map(printOwnCommunity) ?? (parseOwnCommunity(name) ? [name] : []);
+    return { table: name, prefixes: networks.tables.sizeOf(name), ...(one ? { max: one.maxPrefixes } : {}), communities };
   });
   return {
     format_version: FORMAT_VERSION,

@@ -6,20 +6,37 @@ import { ApiError, type Params } from '../../api/index.ts';
 /** What is being loaded at a time, how many prefixes it may have, and how long it may take from one page to the next. */
 const MOST_LOADS = 4;
 const MOST_PREFIXES = 10_000_000;
+/** Tables and ends of one load. */
+const MOST_PARTS = 100_000;
 const PATIENCE_MS = 60_000;
 
-/** A list on its way into a table: nothing of it counts before it is whole. */
-export interface Load {
+/** Prefixes of one table that are put there until the same time, or taken out. */
+export interface LoadPart {
   readonly table: string;
-  readonly replace: boolean;
+  readonly remove: boolean;
   readonly until: number | undefined;
-  readonly comment: string | undefined;
   readonly prefixes: readonly Prefix[];
 }
 
-interface Open extends Load {
+/** Lists on their way into tables: nothing of them counts before they are whole. */
+export interface Load {
+  /** Of what names none. */
+  readonly table: string | undefined;
+  /** What is in `table` and not in the list is taken out. */
+  readonly replace: boolean;
+  readonly until: number | undefined;
+  readonly comment: string | undefined;
+  readonly parts: readonly LoadPart[];
+}
+
+interface OpenPart extends LoadPart {
   readonly prefixes: Prefix[];
   readonly seen: Set<string>;
+}
+
+interface Open extends Omit<Load, 'parts'> {
+  readonly parts: Map<string, OpenPart>;
+  prefixes: number;
   timer: NodeJS.Timeout;
 }
 
@@ -28,15 +45,20 @@ export class Loads {
   readonly #open = new Map<string, Open>();
 
   begin({ table, replace = false, until, comment }: Params<'network-load'>): string {
+    if (replace && table === undefined) throw new ApiError('bad-request', 'which table is to be replaced?');
     if (this.#open.size >= MOST_LOADS) throw new ApiError('busy', `${MOST_LOADS} lists are being loaded already: try again`);
     const load = randomUUID();
-    this.#open.set(load, { table, replace, until, comment, prefixes: [], seen: new Set(), timer: this.#patience(load) });
+    this.#open.set(load, { table, replace, until, comment, parts: new Map(), prefixes: 0, timer: this.#patience(load) });
     return load;
   }
 
-  page(load: string, prefixes: readonly Prefix[]): void {
+  /** Further prefixes: of the table of the load, or of another one. */
+  page(load: string, prefixes: readonly Prefix[], of: Omit<Params<'network-load-page'>, 'load' | 'prefixes'> = {}): void {
     const open = this.#get(load);
-    if (open.prefixes.length + prefixes.length > MOST_PREFIXES) {
+    const { table = open.table, until = open.until, remove = false } = of;
+    if (table === undefined) throw new ApiError('bad-request', 'which table are they of?');
+    const part = this.#part(load, open, table, remove, remove ? undefined : until);
+    if (open.prefixes + prefixes.length > MOST_PREFIXES) {
       this.abandon(load);
       throw new ApiError('refused', `a list of more than ${MOST_PREFIXES} prefixes`);
     }
@@ -44,21 +66,35 @@ export class Loads {
     open.timer = this.#patience(load);
     for (const prefix of prefixes) {
       const key = printPrefix(prefix);
-      if (open.seen.has(key)) continue;
-      open.seen.add(key);
-      open.prefixes.push(prefix);
+      if (part.seen.has(key)) continue;
+      part.seen.add(key);
+      part.prefixes.push(prefix);
+      open.prefixes++;
     }
   }
 
   take(load: string): Load {
     const open = this.#get(load);
     this.abandon(load);
-    return open;
+    return { ...open, parts: [...open.parts.values()] };
   }
 
   abandon(load: string): void {
     clearTimeout(this.#open.get(load)?.timer);
     this.#open.delete(load);
+  }
+
+  #part(load: string, open: Open, table: string, remove: boolean, until: number | undefined): OpenPart {
+    const key = `${table} ${remove} ${until}`;
+    const known = open.parts.get(key);
+    if (known) return known;
+    if (open.parts.size >= MOST_PARTS) {
+      this.abandon(load);
+      throw new ApiError('refused', `more than ${MOST_PARTS} tables and ends in one change`);
+    }
+    const part: OpenPart = { table, remove, until, prefixes: [], seen: new Set() };
+    open.parts.set(key, part);
+    return part;
   }
 
   #get(load: string): Open {

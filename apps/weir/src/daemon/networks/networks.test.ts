@@ -150,6 +150,32 @@ describe('tables of networks of the daemon', () => {
     expect(networks.tables.sizeOf('spammers')).toBe(0);
   });
 
+  it('change together: what comes and goes in several tables', async () => {
+    const networks = start();
+    await add(networks, ['203.0.113.1', '203.0.113.2', '203.0.113.3'], 'spammers');
+    const { loads } = networks.operator;
+    const until = Date.now() + 3_600_000;
+    const change = (end: number): string => {
+      const load = loads.begin({ comment: 'from there' });
+      loads.page(load, [prefix('203.0.113.1/32')], { table: 'spammers', remove: true });
+      loads.page(load, [prefix('203.0.113.4/32')], { table: 'spammers', until: end });
+      loads.page(load, [prefix('203.0.113.4/32'), prefix('192.0.2.7/32')], { table: 'admins' });
+      return load;
+    };
+    // One is refused, and so is all of it.
+    await expect(networks.operator.commit({ load: change(5) }, 'uid 0')).rejects.toThrow('over already');
+    expect([networks.tables.sizeOf('spammers'), networks.tables.sizeOf('admins')]).toEqual([3, 0]);
+    // As many come as go, so that the table may be full.
+    expect(await networks.operator.commit({ load: change(until) }, 'uid 0')).toMatchObject({ added: 3, updated: 0, removed: 1 });
+    expect(tablesOf(networks, '203.0.113.4/32')).toEqual(['admins', 'spammers']);
+    expect(networks.tables.memberships(prefix('203.0.113.4/32')).map(({ note }) => [note.until, note.comment])).toEqual([
+      [undefined, 'from there'],
+      [until, 'from there'],
+    ]);
+    expect(() => loads.page(loads.begin({}), [prefix('203.0.113.4/32')])).toThrow('which table');
+    expect(() => loads.begin({ replace: true })).toThrow('which table');
+  });
+
   it('are shown a page after the other', async () => {
     const networks = start();
     await networks.operator.add({ prefixes: ['203.0.113.1', '203.0.113.2', '2001:db8::/48'], tables: ['admins'], comment: 'why' }, 'uid 7');
@@ -163,7 +189,7 @@ describe('tables of networks of the daemon', () => {
     expect(answerNetworks(networks, config, { table: 'spammers' })).toMatchObject({
       networks: [],
       tables: [
-        { table: 'admins', prefixes: 3, max: 1_000_000 },
+        { table: 'admins', prefixes: 3, max: 1_000_000, communities: ['65000:1'] },
         { table: 'spammers', prefixes: 0, max: 3 },
       ],
       clients: [{ client: 'hosts', sessions: 0, tables: ['admins', 'spammers'] }],

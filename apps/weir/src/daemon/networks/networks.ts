@@ -93,8 +93,8 @@ export class Networks {
     return counts;
   }
 
-  /** Names of tables, each once. @throws ApiError where one is not there, or may not have these prefixes beside or, with `replaces`, instead of what is in it */
-  checkTables(names: readonly string[], prefixes: readonly Prefix[], replaces = false): readonly string[] {
+  /** Names of tables, each once. @throws ApiError where one is not there, or may not have these prefixes beside what is in it, less what is `leaving` */
+  checkTables(names: readonly string[], prefixes: readonly Prefix[], leaving = 0): readonly string[] {
     const config = this.#options.config();
     const { distribute } = config;
     if (!distribute) throw new ApiError('refused', 'distribute is not configured: it says which tables there are and who gets them');
@@ -105,7 +105,7 @@ export class Networks {
         throw new ApiError('not-found', `there is no table ${name}: ${known === '' ? 'none is configured' : `there are ${known}`}`);
       }
       const most = table?.maxPrefixes ?? MOST_UNNAMED;
-      const added = replaces ? prefixes.length : this.tables.sizeOf(name) + prefixes.filter((prefix) => !this.#isIn(prefix, name)).length;
+      const added = this.tables.sizeOf(name) - leaving + prefixes.filter((prefix) => !this.#isIn(prefix, name)).length;
       if (added > most) throw new ApiError('refused', `the table ${name} would have ${added} prefixes, at most ${most} (max_prefixes)`);
       if (table?.allowProtected) continue;
       for (const prefix of prefixes) {

@@ -54,22 +54,44 @@ export class OperatorNetworks {
     });
   }
 
-  /** Puts what was loaded into its table, in place of all that was there where it is to replace it. */
+  /** Puts what was loaded into its tables, in place of all that was there where it is to replace it, and takes out what is to go: one change. */
   commit({ load }: Params<'network-load-commit'>, by: Caller): Promise<NetworkChangeAnswer> {
-    const { table, replace, until, comment, prefixes } = this.loads.take(load);
-    return this.#networks.change(() => {
-      const [name = table] = this.#networks.checkTables([table], prefixes, replace);
-      const note = noteOf({ until, comment }, by);
-      const wanted = new Set(replace ? prefixes.map(printPrefix) : []);
-      const gone: Prefix[] = [];
-      if (replace)
-        for (const { prefix } of this.#networks.tables.all())
-          if (this.#own(prefix).includes(name) && !wanted.has(printPrefix(prefix))) gone.push(prefix);
-      return [
-        { kind: 'unset', table: name, source: OPERATOR, prefixes: gone },
-        { kind: 'set', table: name, note, prefixes },
-      ];
-    });
+    const { table, replace, comment, parts } = this.loads.take(load);
+    const names = [...new Set([...(table === undefined ? [] : [table]), ...parts.map((part) => part.table)])];
+    return this.#networks.change(() =>
+      names.flatMap((named) => {
+        const own = parts.filter((part) => part.table === named);
+        const come = own.filter(({ remove }) => !remove);
+        const wanted = come.flatMap(({ prefixes }) => prefixes);
+        const gone = own.flatMap(({ remove, prefixes }) => (remove ? prefixes : []));
+        if (replace && named === table) for (const prefix of this.#others(named, wanted)) gone.push(prefix);
+        const [name = named] = this.#networks.checkTables([named], wanted, this.#leaving(named, gone));
+        return [
+          { kind: 'unset', table: name, source: OPERATOR, prefixes: gone } as const,
+          ...come.map(
+            ({ until, prefixes }): NetworkChange => ({ kind: 'set', table: name, note: noteOf({ until, comment }, by), prefixes }),
+          ),
+        ];
+      }),
+    );
+  }
+
+  /** What the operator has in a table beside these. */
+  #others(table: string, prefixes: readonly Prefix[]): readonly Prefix[] {
+    const wanted = new Set(prefixes.map(printPrefix));
+    const out: Prefix[] = [];
+    for (const { prefix } of this.#networks.tables.all())
+      if (this.#own(prefix).includes(table) && !wanted.has(printPrefix(prefix))) out.push(prefix);
+    return out;
+  }
+
+  /** How many of these are in a table by the operator alone. */
+  #leaving(table: string, prefixes: readonly Prefix[]): number {
+    const { tables } = this.#networks;
+    return prefixes.filter((prefix) => {
+      const there = tables.memberships(prefix).filter((one) => one.table === table);
+      return there.length === 1 && there[0]?.note.source.kind === 'operator';
+    }).length;
   }
 
   /** Tables in which the operator has a prefix. */
