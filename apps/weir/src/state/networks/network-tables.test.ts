@@ -52,6 +52,21 @@ describe('tables of networks', () => {
     expect(told).toEqual(['192.0.2.1/32 spammers', '192.0.2.1/32 ']);
   });
 
+  it('tell when a prefix is no longer there by clients alone', () => {
+    const { tables: t } = tables();
+    const client: NetworkSource = { kind: 'client', name: 'mail-192.0.2.9' };
+    const told: string[] = [];
+    const also = new NetworkTables({ changed: (_one, names, own) => told.push(`${names.join('+')}/${own.join('+')}`) });
+    for (const change of [set('a', [P], { source: client }), set('a', [P]), set('a', [P], { since: 7 }), unset('a', [P])]) {
+      t.apply([change]);
+      also.apply([change]);
+    }
+    expect([t.ownTables(P), [...t.sourcesOf('a')]]).toEqual([[], [{ source: client, prefixes: 1 }]]);
+    expect(told).toEqual(['a/', 'a/a', 'a/']);
+    t.apply([unset('a', [P], client)]);
+    expect([[...t.sourcesOf('a')], t.sizeOf('a')]).toEqual([[], 0]);
+  });
+
   it('say what has ended', () => {
     const { tables: t } = tables();
     const other = prefix('2001:db8::/48');
@@ -129,6 +144,16 @@ it('are as one entry for each prefix, table and source, also after their snapsho
         tablesOf.set(one, (tablesOf.get(one) ?? new Set()).add(table));
       }
       expect(new Map([...now].map(([one, names]) => [one, new Set(names)]))).toEqual(tablesOf);
+      const bySource = new Map<string, number>();
+      for (const key of model.keys()) {
+        const [, table, source] = JSON.parse(key) as [string, string, NetworkSource];
+        const of = `${table} ${JSON.stringify(source)}`;
+        bySource.set(of, (bySource.get(of) ?? 0) + 1);
+      }
+      const counted = ['a', 'b', '65000:1'].flatMap((table) =>
+        [...t.sourcesOf(table)].map(({ source, prefixes }) => [`${table} ${JSON.stringify(source)}`, prefixes] as const),
+      );
+      expect(new Map(counted)).toEqual(bySource);
       for (const name of ['a', 'b']) expect(t.sizeOf(name)).toBe([...tablesOf.values()].filter((names) => names.has(name)).length);
       const again = new NetworkTables({ changed: () => undefined });
       for (const step of t.snapshot()) again.apply(decodeChanges(encodeChanges(step)));

@@ -11,12 +11,21 @@ interface Place {
   readonly memberships: readonly Membership[];
   /** Names of the tables, each once. */
   readonly tables: readonly string[];
+  /** Of these, those in which somebody else than a client has it. */
+  readonly own: readonly string[];
   prefixes: number;
 }
 
+/** What a change makes of a place. */
+interface Step {
+  readonly after: Place | undefined;
+  /** Prefixes that the source of the change has in its table, for each that is moved so. */
+  readonly by: -1 | 0 | 1;
+}
+
 export interface NetworkTablesOptions {
-  /** A prefix is in other tables than before, or in none any more. */
-  readonly changed: (prefix: Prefix, tables: readonly string[]) => void;
+  /** A prefix is in other tables than before, or in none any more; in those of `own` not by clients alone. */
+  readonly changed: (prefix: Prefix, tables: readonly string[], own: readonly string[]) => void;
 }
 
 /**
@@ -29,6 +38,8 @@ export class NetworkTables {
   readonly #placeOf: Readonly<Record<Family, (Place | undefined)[]>> = { 4: [], 6: [] };
   readonly #places = new Map<string, Place>();
   readonly #sizes = new Map<string, number>();
+  /** Prefixes by table, then by source. */
+  readonly #sources = new Map<string, Map<string, { readonly source: NetworkSource; prefixes: number }>>();
 
   constructor(options: NetworkTablesOptions) {
     this.#options = options;
@@ -49,15 +60,29 @@ export class NetworkTables {
     return [...this.#sizes.keys()].sort();
   }
 
+  /** Who has prefixes in a table, and how many each. */
+  sourcesOf(table: string): Iterable<{ readonly source: NetworkSource; readonly prefixes: number }> {
+    return this.#sources.get(table)?.values() ?? [];
+  }
+
   memberships(prefix: Prefix): readonly Membership[] {
+    return this.#place(prefix)?.memberships ?? [];
+  }
+
+  /** Tables in which somebody else than a client has a prefix. */
+  ownTables(prefix: Prefix): readonly string[] {
+    return this.#place(prefix)?.own ?? [];
+  }
+
+  #place(prefix: Prefix): Place | undefined {
     const id = this.#prefixes[prefix.family].findPrefix(prefix);
-    return id < 0 ? [] : (this.#placeOf[prefix.family][id]?.memberships ?? []);
+    return id < 0 ? undefined : this.#placeOf[prefix.family][id];
   }
 
   apply(changes: readonly NetworkChange[]): void {
     for (const change of changes) {
       // Most prefixes of a change are in the same place before, and so after it.
-      const places = new Map<Place | undefined, Place | undefined>();
+      const places = new Map<Place | undefined, Step>();
       for (const prefix of change.prefixes) this.#apply(prefix, change, places);
     }
   }
@@ -117,13 +142,14 @@ export class NetworkTables {
     return [...out.values()].map((one) => ({ kind: 'unset', ...one }));
   }
 
-  #apply(prefix: Prefix, change: NetworkChange, places: Map<Place | undefined, Place | undefined>): void {
+  #apply(prefix: Prefix, change: NetworkChange, places: Map<Place | undefined, Step>): void {
     const { family } = prefix;
     const table = this.#prefixes[family];
     const found = table.findPrefix(prefix);
     const before = found < 0 ? undefined : this.#placeOf[family][found];
-    if (!places.has(before)) places.set(before, this.#placeAfter(before, change));
-    const after = places.get(before);
+    const step = places.get(before) ?? this.#step(before, change);
+    places.set(before, step);
+    const { after, by } = step;
     if (after === before) return;
     // What was counted out is no longer known by its key.
     if (after && !this.#places.has(after.key)) this.#places.set(after.key, after);
@@ -136,14 +162,26 @@ export class NetworkTables {
       table.release(found);
     }
     if (before && --before.prefixes === 0) this.#places.delete(before.key);
-    this.#tell(prefix, before?.tables ?? [], after?.tables ?? []);
+    if (by !== 0) this.#countSource(change.table, change.kind === 'set' ? change.note.source : change.source, by);
+    this.#tell(prefix, before ?? NOWHERE, after ?? NOWHERE);
   }
 
-  #tell(prefix: Prefix, before: readonly string[], after: readonly string[]): void {
-    if (before.length === after.length && before.every((name, i) => name === after[i])) return;
-    for (const name of before) if (!after.includes(name)) this.#count(name, -1);
-    for (const name of after) if (!before.includes(name)) this.#count(name, 1);
-    this.#options.changed(prefix, after);
+  #tell(prefix: Prefix, { tables: before, own }: Whereabouts, after: Whereabouts): void {
+    if (equalNames(before, after.tables) && equalNames(own, after.own)) return;
+    for (const name of before) if (!after.tables.includes(name)) this.#count(name, -1);
+    for (const name of after.tables) if (!before.includes(name)) this.#count(name, 1);
+    this.#options.changed(prefix, after.tables, after.own);
+  }
+
+  #countSource(table: string, source: NetworkSource, by: 1 | -1): void {
+    const sources = this.#sources.get(table) ?? new Map<string, { readonly source: NetworkSource; prefixes: number }>();
+    this.#sources.set(table, sources);
+    const key = sourceKey(source);
+    const one = sources.get(key) ?? { source, prefixes: 0 };
+    sources.set(key, one);
+    one.prefixes += by;
+    if (one.prefixes === 0) sources.delete(key);
+    if (sources.size === 0) this.#sources.delete(table);
   }
 
   #count(name: string, by: 1 | -1): void {
@@ -152,16 +190,30 @@ export class NetworkTables {
     else this.#sizes.set(name, size);
   }
 
-  #placeAfter(before: Place | undefined, change: NetworkChange): Place | undefined {
+  #step(before: Place | undefined, change: NetworkChange): Step {
     const source = sourceKey(change.kind === 'set' ? change.note.source : change.source);
-    const rest = (before?.memberships ?? []).filter(({ table, note }) => table !== change.table || sourceKey(note.source) !== source);
-    if (change.kind === 'unset' && rest.length === before?.memberships.length) return before;
-    const memberships = change.kind === 'set' ? [...rest, { table: change.table, note: change.note }].sort(byTableAndSource) : rest;
+    const there = before?.memberships ?? [];
+    const rest = there.filter(({ table, note }) => table !== change.table || sourceKey(note.source) !== source);
+    const was = rest.length < there.length;
+    if (change.kind === 'unset') return was ? { after: this.#placeOfAll(rest), by: -1 } : { after: before, by: 0 };
+    return { after: this.#placeOfAll([...rest, { table: change.table, note: change.note }].sort(byTableAndSource)), by: was ? 0 : 1 };
+  }
+
+  #placeOfAll(memberships: readonly Membership[]): Place | undefined {
     if (memberships.length === 0) return undefined;
     const key = JSON.stringify(memberships);
-    const tables = [...new Set(memberships.map(({ table }) => table))];
-    return this.#places.get(key) ?? { key, memberships, tables, prefixes: 0 };
+    const names = (of: readonly Membership[]): readonly string[] => [...new Set(of.map(({ table }) => table))];
+    const own = memberships.filter(({ note }) => note.source.kind !== 'client');
+    return this.#places.get(key) ?? { key, memberships, tables: names(memberships), own: names(own), prefixes: 0 };
   }
+}
+
+type Whereabouts = Pick<Place, 'tables' | 'own'>;
+
+const NOWHERE: Whereabouts = { tables: [], own: [] };
+
+function equalNames(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i]);
 }
 
 function isOver({ until }: NetworkNote, now: number): boolean {
