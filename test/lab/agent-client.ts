@@ -9,16 +9,19 @@ interface Waiting {
   readonly reject: (error: LabError) => void;
 }
 
-/** Talks to the socket agent of one host (agent.mjs): requests and answers are JSON lines matched by id. */
+/** Talks to the socket agent of one host (agent.mjs), or to another process that speaks like it: requests and answers are JSON lines matched by id. */
 export class AgentClient {
   readonly #process: LabProcess;
   readonly #waiting = new Map<number, Waiting>();
   #rest = '';
   #nextId = 1;
 
-  /** Resolves when the agent answers. `spawn` starts a process inside the namespace. */
-  static async start(spawn: (command: string, args: readonly string[]) => LabProcess): Promise<AgentClient> {
-    const client = new AgentClient(spawn(process.execPath, [script]));
+  /** Resolves when the agent answers. `spawn` starts a process inside the namespace: Node with these arguments. */
+  static async start(
+    spawn: (command: string, args: readonly string[]) => LabProcess,
+    args: readonly string[] = [script],
+  ): Promise<AgentClient> {
+    const client = new AgentClient(spawn(process.execPath, args));
     await client.#answer(0);
     return client;
   }
