@@ -1,3 +1,4 @@
+import { equalIp } from '@weir/wire/inet';
 import { CeaseSubcode, ErrorCode, type Notification, type OpenMessage } from '../codec/index.ts';
 import { survivor } from './collision.ts';
 import { jittered } from './config.ts';
@@ -60,9 +61,10 @@ function yields(t: Transition, opening: Connection, other: Connection, open: Ope
     case 'established': {
       // Whatever was there when the session came up was closed then: this connection is newer. A peer that can restart gracefully and opens another
       // connection has lost the first (RFC 4724 section 5). It is believed once its OPEN proves that it speaks BGP, so that a stray connection cannot
-      // end a session.
+      // end a session; and one of another identifier is another speaker at the same address, which has lost nothing.
       const { negotiated } = other;
       if (!negotiated || (negotiated.gracefulRestart?.families.length ?? 0) === 0) return false;
+      if (openAs(open) !== negotiated.peerAs || !equalIp(open.routerId, negotiated.peerRouterId)) return false;
       t.close(other.id);
       t.report(other, { reason: 'replaced', notification: undefined, detail: undefined }, retainedFamilies(negotiated, 'transport'));
       return true;

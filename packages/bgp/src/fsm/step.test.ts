@@ -480,6 +480,10 @@ describe('collisions', () => {
     expect(actions).toEqual(['close 1', 'stop stability', 'down replaced retain', ...confirm(2), 'Established > OpenConfirm']);
     expect(run(CONFIG, [keepalive(2)], state).actions).toContain('established 2');
   });
+  it('another speaker at the same address does not', () => {
+    const { actions } = run(CONFIG, [...established(OPEN), opens(2, { ...OPEN, routerId: ip4(0xc0000204) })]);
+    expect(actions).toEqual(['notify 2 6/7', 'failed collision']);
+  });
   it('a bad OPEN on a second connection does not', () => {
     const { actions } = run(CONFIG, [...established(OPEN), opens(2, { ...OPEN, holdTime: 1 })]);
     expect(actions).toEqual(['notify 2 2/6', 'failed notification-sent']);
