@@ -1,4 +1,4 @@
-import type { Asn, Ip, Prefix } from '@weir/wire/inet';
+import type { Asn, Family, Ip, Prefix } from '@weir/wire/inet';
 import type { OwnCommunity } from './blackhole.ts';
 import type { SourceSpan } from './provenance.ts';
 
@@ -10,6 +10,20 @@ export interface DistributedTable {
   readonly maxPrefixes: number;
   /** Whether it may have prefixes that overlap `protected`: not where its members are denied. */
   readonly allowProtected: boolean;
+  readonly span: SourceSpan;
+}
+
+/** What clients may put into a table themselves. */
+export interface ContributeRule {
+  readonly table: string;
+  /** A prefix lies in one of these. */
+  readonly prefixes: readonly Prefix[];
+  /** Bits that it may have, both ends included. */
+  readonly lengths: { readonly [F in Family]: { readonly min: number; readonly max: number } };
+  /** Of all sessions of the client together. */
+  readonly maxPrefixes: number;
+  /** Milliseconds from when it was last announced. */
+  readonly lifetime: number;
   readonly span: SourceSpan;
 }
 
@@ -30,13 +44,24 @@ export interface DistributeClient {
   readonly tables: readonly string[];
   /** Sessions at a time. */
   readonly maxSessions: number;
+  /** At most one for each table; nothing that it announces is taken where there is none. */
+  readonly contribute: readonly ContributeRule[];
   readonly span: SourceSpan;
 }
 
-/** What is given to others, and to whom. Nothing that a client says is taken. */
+/** A configured peer that gets tables too. */
+export interface DistributePeer {
+  readonly peer: string;
+  /** Names of the tables it may have. */
+  readonly tables: readonly string[];
+  readonly span: SourceSpan;
+}
+
+/** What is given to others, and to whom. */
 export interface DistributeConfig {
   readonly tables: readonly DistributedTable[];
   readonly clients: readonly DistributeClient[];
+  readonly peers: readonly DistributePeer[];
   /** Our address on the session where undefined. */
   readonly nextHop: { readonly 4: Ip | undefined; readonly 6: Ip | undefined };
   readonly span: SourceSpan;
@@ -45,4 +70,10 @@ export interface DistributeConfig {
 export const DEFAULT_DISTRIBUTE: { readonly maxPrefixes: number; readonly maxSessions: number } = {
   maxPrefixes: 1_000_000,
   maxSessions: 1000,
+};
+
+export const DEFAULT_CONTRIBUTE: Pick<ContributeRule, 'lengths' | 'maxPrefixes' | 'lifetime'> = {
+  lengths: { 4: { min: 24, max: 32 }, 6: { min: 48, max: 128 } },
+  maxPrefixes: 1000,
+  lifetime: 86_400_000,
 };

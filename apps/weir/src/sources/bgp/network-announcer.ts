@@ -8,6 +8,7 @@ import { parseOwnCommunity } from '../config/index.ts';
 const EMPTY: DistributeConfig = {
   tables: [],
   clients: [],
+  peers: [],
   nextHop: { 4: undefined, 6: undefined },
   span: { file: '', line: 1, column: 1, length: 0 },
 };

@@ -79,6 +79,89 @@ describe('distribute', () => {
     ]);
   });
 
+  it('says what clients may contribute, and which peers get tables', () => {
+    const { config, diagnostics } = load(
+      `{ ${TABLES}, clients: [{ name: hosts, from: 192.0.2.0/24, contribute: [{ table: spammers, prefixes: 0.0.0.0/0 }, { table: admins, prefixes: ["2001:db8::/32"], lengths: { ipv6: 64 }, max_prefixes: 7, lifetime: 10m }] }], peers: [{ peer: core, tables: spammers }] }`,
+    );
+    expect(diagnostics).toEqual([]);
+    const { clients = [], peers } = config?.distribute ?? {};
+    expect(
+      clients.flatMap(({ contribute }) =>
+        contribute.map(({ span: _span, prefixes, ...rest }) => ({ ...rest, prefixes: prefixes.map(printPrefix) })),
+      ),
+    ).toEqual([
+      {
+        table: 'spammers',
+        prefixes: ['0.0.0.0/0'],
+        lengths: { 4: { min: 24, max: 32 }, 6: { min: 48, max: 128 } },
+        maxPrefixes: 1000,
+        lifetime: 86_400_000,
+      },
+      {
+        table: 'admins',
+        prefixes: ['2001:db8::/32'],
+        lengths: { 4: { min: 24, max: 32 }, 6: { min: 64, max: 64 } },
+        maxPrefixes: 7,
+        lifetime: 600_000,
+      },
+    ]);
+    expect(peers).toMatchObject([{ peer: 'core', tables: ['spammers'] }]);
+    expect(load(`{ ${TABLES}, peers: [{ peer: core }] }`).config?.distribute?.peers).toMatchObject([{ tables: ['admins', 'spammers'] }]);
+    expect(load(`{ ${TABLES}, clients: [{ name: hosts, from: 192.0.2.0/24 }] }`).config?.distribute).toMatchObject({
+      clients: [{ contribute: [] }],
+      peers: [],
+    });
+  });
+
+  it('tells where a mistake in it is', () => {
+    const text = `${BGP}distribute:
+  tables: { spammers: { communities: ["65000:2"] } }
+  clients:
+    - name: hosts
+      from: 192.0.2.0/24
+      contribute:
+        - { table: spammer, prefixes: 0.0.0.0/0, lifetime: 1s }
+`;
+    expect(loadText(text).diagnostics.map(({ code, span }) => `${code} ${span.line}:${span.column}`)).toEqual(['E054 12:20', 'E010 12:60']);
+  });
+
+  it.each([
+    { name: 'a table that is not there', contribute: '{ table: admin, prefixes: 0.0.0.0/0 }', want: ['E054 no table is named "admin"'] },
+    { name: 'no prefixes', contribute: '{ table: admins }', want: ['E007 prefixes is missing in a table to contribute to'] },
+    {
+      name: 'a table twice',
+      contribute: '{ table: admins, prefixes: 0.0.0.0/0 }, { table: admins, prefixes: "::/0" }',
+      want: ['E055 what it may contribute to admins is said twice'],
+    },
+    {
+      name: 'lengths that nothing has',
+      contribute: '{ table: admins, prefixes: 192.0.2.1, lengths: { ipv4: 24 } }',
+      want: ['E026 nothing in 192.0.2.1/32 has at most 24 bits, as lengths asks'],
+    },
+    {
+      name: 'prefixes in others',
+      contribute: '{ table: admins, prefixes: [192.0.2.0/24, 192.0.2.0/25] }',
+      want: ['E055 192.0.2.0/24 has all of 192.0.2.0/25'],
+    },
+    {
+      name: 'a lifetime too short',
+      contribute: '{ table: admins, prefixes: "::/0", lifetime: 1s }',
+      want: ['E010 lifetime must be 10s to 366d, not 1s'],
+    },
+  ])('refuses contributions with $name', ({ contribute, want }) => {
+    expect(wrong(`{ ${TABLES}, clients: [{ name: hosts, from: 192.0.2.0/24, contribute: [${contribute}] }] }`)).toEqual(want);
+  });
+
+  it.each([
+    { name: 'that is not there', peers: '{ peer: cor }', want: ['E023 there is no peer "cor"'] },
+    { name: 'twice', peers: '{ peer: core }, { peer: core }', want: ['E055 core has tables already'] },
+    { name: 'for a table that is not there', peers: '{ peer: core, tables: x }', want: ['E054 no table is named "x"'] },
+    { name: 'that is told no prefixes', peers: '{ peer: flows }', want: ['E026 no prefixes are spoken of with flows'] },
+  ])('refuses a peer $name', ({ peers, want }) => {
+    const bgp = BGP.replace('as: 64512 }]', 'as: 64512 }, { name: flows, address: 192.0.2.8, as: 64512, families: [ipv4 flow] }]');
+    expect(wrong(`{ ${TABLES}, peers: [${peers}] }`, bgp)).toEqual(want);
+  });
+
   it.each([
     {
       name: 'a name that is none',

@@ -22,12 +22,14 @@ import { suggest } from '../yaml/suggest.ts';
 import type { Report } from '../yaml/tree.ts';
 import { asNumber } from './leaves.ts';
 import { DEFAULTS, type RawFile, type RawGracefulRestart } from './raw.ts';
+import { buildContribute, checkContribute, contributeShape, type RawContribute } from './schema-contribute.ts';
 import { communityShape, gracefulRestartShape, peerName } from './schema-parts.ts';
 
 /** `distribute:` as written. */
 export interface RawDistribute {
   tables: readonly Named<Table<RawDistributedTable>>[];
   clients: readonly Item<Table<RawDistributeClient>>[];
+  peers: readonly Item<Table<RawDistributePeer>>[];
   next_hop: readonly Item<Ip>[];
 }
 
@@ -47,6 +49,12 @@ export interface RawDistributeClient {
   graceful_restart: Table<RawGracefulRestart> | undefined;
   tables: readonly Item<string>[];
   max_sessions: number;
+  contribute: readonly Item<Table<RawContribute>>[];
+}
+
+interface RawDistributePeer {
+  peer: string | undefined;
+  tables: readonly Item<string>[];
 }
 
 const TABLE_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
@@ -113,6 +121,17 @@ const client = table<RawDistributeClient>('a client', {
     String(DEFAULT_DISTRIBUTE.maxSessions),
     'Sessions of each range at a time.',
   ),
+  contribute: defaulted(
+    list(contributeShape),
+    [],
+    '[]',
+    'What it may put into tables itself, by announcing routes with their communities. Anything else that it announces is refused and counted.',
+  ),
+});
+
+const peer = table<RawDistributePeer>('a peer', {
+  peer: required(peerName(), 'A peer below `bgp.peers`.'),
+  tables: defaulted(list(text('a table', 32), { alone: true }), [], 'all', 'The tables that it may have.'),
 });
 
 export const distributeShape: Shape<Table<RawDistribute>> = table<RawDistribute>('distribute', {
@@ -125,7 +144,18 @@ export const distributeShape: Shape<Table<RawDistribute>> = table<RawDistribute>
     '{}',
     'Named tables of addresses, and the communities that they are known by.',
   ),
-  clients: defaulted(list(client), [], '[]', 'Who gets them. Clients connect; nothing that they announce is taken.'),
+  clients: defaulted(
+    list(client),
+    [],
+    '[]',
+    'Who gets them. Clients connect; nothing that they announce is taken but for what `contribute` says.',
+  ),
+  peers: defaulted(
+    list(peer),
+    [],
+    '[]',
+    'Peers that get them too: what this host has put into its own tables, not what clients have contributed to them. So an agent contributes to a distributor.',
+  ),
   next_hop: defaulted(
     list(address(), { alone: true }),
     [],
@@ -139,7 +169,7 @@ export function buildDistribute(
   raw: Table<RawDistribute>,
   readPassword: (item: Item<string>) => string | undefined,
 ): DistributeConfig | undefined {
-  const { tables, clients, next_hop: nextHops } = raw.get;
+  const { tables, clients, peers, next_hop: nextHops } = raw.get;
   const nextHop = (family: 4 | 6): Ip | undefined => nextHops.find(({ value }) => value.family === family)?.value;
   const names = tables.map(({ name }) => name);
   return {
@@ -167,6 +197,7 @@ export function buildDistribute(
         graceful_restart: restart,
         tables: own,
         max_sessions: maxSessions,
+        contribute,
       } = value.get;
       if (name === undefined || from === undefined) return [];
       return [
@@ -181,9 +212,15 @@ export function buildDistribute(
           longLivedStaleTime: restart?.get.long_lived_stale_time,
           tables: own.length > 0 ? own.map((item) => item.value) : names,
           maxSessions,
+          contribute: contribute.flatMap(buildContribute),
           span: spanOf(value.label),
         },
       ];
+    }),
+    peers: peers.flatMap(({ value }) => {
+      const { peer: name, tables: own } = value.get;
+      if (name === undefined) return [];
+      return [{ peer: name, tables: own.length > 0 ? own.map((item) => item.value) : names, span: spanOf(value.label) }];
     }),
     nextHop: { 4: nextHop(4), 6: nextHop(6) },
     span: spanOf(raw.label),
@@ -214,15 +251,48 @@ export function checkDistribute(raw: RawFile, report: Report): void {
     names.add(name);
     if (multihop !== undefined && ttlSecurity !== undefined)
       report('E026', value.place('ttl_security'), 'ttl_security and multihop exclude each other');
-    for (const { value: table, place } of tables) {
-      if (known.includes(table)) continue;
-      const near = suggest(table, known);
-      report('E054', place, `no table is named ${quote(table)}`, near === undefined ? undefined : `did you mean ${near}?`);
-    }
+    checkTables(tables, known, report);
+    checkContribute(value, known, report);
     for (const { value: range, place } of from ?? []) {
       const same = ranges.find((other) => equalPrefix(other.range, range));
       if (same) report('E055', place, `${same.name} has this range`);
       ranges.push({ name: name ?? '', range });
     }
+  }
+  checkPeers(raw, known, report);
+}
+
+/** Peers that are there, can be told of prefixes, and are named once. */
+function checkPeers(raw: RawFile, known: readonly string[], report: Report): void {
+  const peers = new Map((raw.bgp?.get.peers ?? []).map(({ value }) => [value.get.name, value]));
+  const seen = new Set<string>();
+  for (const { value } of raw.distribute?.get.peers ?? []) {
+    const { peer: name, tables } = value.get;
+    checkTables(tables, known, report);
+    if (name === undefined) continue;
+    const found = peers.get(name);
+    const place = value.place('peer');
+    if (seen.has(name)) report('E055', place, `${name} has tables already`);
+    seen.add(name);
+    if (!found) {
+      const near = suggest(
+        name,
+        [...peers.keys()].flatMap((one) => one ?? []),
+      );
+      report('E023', place, `there is no peer ${quote(name)}`, near === undefined ? undefined : `did you mean ${near}?`);
+      continue;
+    }
+    if (found.get.via === 'exabgp') report('E026', place, `${name} is a peer of ExaBGP's, which is told nothing`);
+    const families = found.get.families.map((item) => String(item.value));
+    if (families.length > 0 && !families.some((family) => family.endsWith('unicast')))
+      report('E026', place, `no prefixes are spoken of with ${name}`, 'add ipv4 unicast or ipv6 unicast to its families');
+  }
+}
+
+function checkTables(tables: readonly Item<string>[], known: readonly string[], report: Report): void {
+  for (const { value: table, place } of tables) {
+    if (known.includes(table)) continue;
+    const near = suggest(table, known);
+    report('E054', place, `no table is named ${quote(table)}`, near === undefined ? undefined : `did you mean ${near}?`);
   }
 }
