@@ -67,6 +67,11 @@ export class RouteView {
     return this.#unsendable;
   }
 
+  /** Routes that sessions have when they have had the whole log. */
+  get size(): number {
+    return UNICAST.reduce((sum, name) => sum + this.#told[name].size, 0);
+  }
+
   /** The number of the first chunk that is kept, and of the one to come. */
   get base(): number {
     return this.#base;

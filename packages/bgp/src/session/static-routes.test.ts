@@ -104,6 +104,23 @@ describe('StaticRoutes', () => {
     expect(told).toEqual(['+203.0.113.1/32 path 64512 64496 pref undefined', '+203.0.113.1/32 path 64512 pref undefined', ENDS[0]]);
   });
 
+  it('says how far a session is', async () => {
+    const routes = new StaticRoutes();
+    routes.announce([P1]);
+    const sink = new Sink('x');
+    sink.room = 0;
+    routes.established(sink);
+    expect([routes.progress('x'), routes.progress('y')]).toEqual([{ routes: 1, inStep: false }, undefined]);
+    sink.room = 3;
+    routes.drained('x');
+    expect(routes.progress('x')).toEqual({ routes: 1, inStep: true });
+    routes.announce([P2]);
+    await turn();
+    expect(routes.progress('x')).toEqual({ routes: 2, inStep: false });
+    routes.down('x');
+    expect(routes.progress('x')).toBeUndefined();
+  });
+
   it('counts what has no next hop', () => {
     const routes = new StaticRoutes();
     routes.announce([P6]);

@@ -121,6 +121,14 @@ export class StaticRoutes implements Announcer {
     this.#forgetUnused(view);
   }
 
+  /** How many routes a session is told, and whether it has been told all that there is; undefined for one that is not there. */
+  progress(peer: string): { readonly routes: number; readonly inStep: boolean } | undefined {
+    const outbox = this.#outboxes.get(peer);
+    if (!outbox) return undefined;
+    const { view, queue, next, behind } = outbox;
+    return { routes: view.size, inStep: queue.length === 0 && behind === undefined && next === view.head };
+  }
+
   #forgetUnused(view: RouteView): void {
     if ([...this.#outboxes.values()].some((other) => other.view === view)) return;
     for (const [key, one] of this.#views) if (one === view) this.#views.delete(key);
