@@ -122,6 +122,60 @@ describe('peers of a range', () => {
     expect([soon, late].map(({ gracefulRestart }) => gracefulRestart?.restarting)).toEqual([true, false]);
   });
 
+  it('are called when a session is lost that they did not end, from the address that they know, and not when they ended it', async () => {
+    const address17 = address('127.0.0.17');
+    const listener = (port: number): TestSpeaker => {
+      const made = new TestSpeaker({
+        localAs: asn(64512),
+        routerId: address17,
+        listen: [{ address: address17, port }],
+        peers: [{ name: 'server', address: B, peerAs: asn(64513), families: ['ipv4 unicast'], ...FAST, passive: true }],
+      });
+      open.push(made);
+      made.speaker.start();
+      return made;
+    };
+    const first = listener(0);
+    const { port: callPort } = await first.until('listening');
+    const { server } = await serve({ dynamic: [{ ...hosts, callPort }] });
+    expect(server.speaker.recall(address('127.0.0.40'), undefined)).toBe(false);
+    expect(server.speaker.recall(address17, B)).toBe(true);
+    expect(server.speaker.recall(address17, B)).toBe(false);
+    await first.until('established');
+    await server.until('established');
+    await first.speaker.close({ silent: true });
+    await server.until('down');
+    const second = listener(callPort);
+    await second.until('established');
+    const from = server.events.length;
+    await second.speaker.close();
+    await server.until('down', ({ reason }) => reason === 'notification-received', from);
+    const third = listener(callPort);
+    // It is waited for: nothing comes by itself.
+    expect(server.speaker.status('hosts-127.0.0.17').state).toBe('Idle');
+    await server.until('state', ({ to }) => to === 'Active', from);
+    expect(third.all('established')).toEqual([]);
+  });
+
+  it('are kept for as long as they may keep routes of ours, where they are called', async () => {
+    const clock = new FakeClock();
+    const { server } = await serve(
+      { dynamic: [{ ...hosts, callPort: 9, peer: { ...hosts.peer, gracefulRestart: { restartTime: 300 } } }] },
+      clock,
+    );
+    server.speaker.recall(address('127.0.0.17'), undefined);
+    clock.advance(299_000);
+    expect(names(server)).toEqual(['hosts-127.0.0.17']);
+    clock.advance(2_000);
+    expect(names(server)).toEqual([]);
+  });
+
+  it('are not called where there is no port for it', async () => {
+    const { server } = await serve();
+    expect(server.speaker.recall(address('127.0.0.17'), undefined)).toBe(false);
+    expect(names(server)).toEqual([]);
+  });
+
   it('are what another configuration makes of them', async () => {
     const { server, port } = await serve();
     client('127.0.0.17', port);

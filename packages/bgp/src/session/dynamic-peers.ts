@@ -10,15 +10,37 @@ export interface DynamicPeers {
   readonly range: Prefix;
   /** How many of the group there may be at a time. */
   readonly limit: number;
-  /** What each of them is. They connect, and are only waited for. */
+  /**
+   * Port at which a peer is called that had a session and lost it without a NOTIFICATION, and that `BgpSpeaker.recall` names, until it is forgotten. Speakers that keep our routes over a restart
+   * (RFC 4724) may only wait for us (FRR), or try again after minutes (OpenBGPD). Nobody is called when absent.
+   */
+  readonly callPort?: number;
+  /** What each of them is. They connect; but for `callPort` they are only waited for. */
   readonly peer: Omit<PeerConfig, 'name' | 'address' | 'port' | 'passive' | 'source' | 'device' | 'connectRetry'>;
 }
 
-/** Milliseconds without a session after which a peer of a range is forgotten. */
+/** Milliseconds without a session after which a peer of a range is forgotten that is not called. */
 const QUIET = 60_000;
 
-export function dynamicPeer(group: DynamicPeers, address: Ip): PeerConfig {
-  return { ...group.peer, name: `${group.name}-${printIp(address)}`, address, passive: true };
+/** Back-off of calls. */
+const CALLING: NonNullable<PeerConfig['connectRetry']> = { initial: 2000, max: 15_000 };
+
+/** A call comes from the address that the peer knows us by, if that is known. */
+export interface Call {
+  readonly source: Ip | undefined;
+}
+
+/** Waited for, or called. */
+export function dynamicPeer(group: DynamicPeers, address: Ip, call?: Call): PeerConfig {
+  const name = `${group.name}-${printIp(address)}`;
+  if (!call || group.callPort === undefined) return { ...group.peer, name, address, passive: true };
+  return { ...group.peer, name, address, port: group.callPort, connectRetry: CALLING, ...(call.source ? { source: call.source } : {}) };
+}
+
+/** Milliseconds without a session after which a peer is forgotten: not while it may keep our routes and be called. */
+function quietTime({ callPort, peer: { gracefulRestart = {} } }: DynamicPeers): number {
+  if (callPort === undefined || gracefulRestart === false) return QUIET;
+  return Math.max(QUIET, (gracefulRestart.restartTime ?? 120) * 1000);
 }
 
 /** A range as the peer that a listener has a key and a time to live for. */
@@ -47,7 +69,9 @@ export function sampleAddress({ range }: DynamicPeers): Ip {
 interface Present {
   readonly group: string;
   readonly quiet: Deadline;
+  readonly quietTime: number;
   established: boolean;
+  call: Call | undefined;
 }
 
 /** Which peers have come by themselves, and for how long they have had no session. */
@@ -79,10 +103,22 @@ export class PresentPeers {
     return true;
   }
 
-  add(group: DynamicPeers, name: string): void {
+  add(group: DynamicPeers, name: string, call: Call | undefined): void {
     const quiet = new Deadline(this.#clock, () => this.#forget(name));
-    this.#present.set(name, { group: group.name, quiet, established: false });
-    quiet.start(QUIET);
+    const time = quietTime(group);
+    this.#present.set(name, { group: group.name, quiet, quietTime: time, established: false, call });
+    quiet.start(time);
+  }
+
+  /** How a peer is called; undefined where it is only waited for. */
+  callOf(name: string): Call | undefined {
+    return this.#present.get(name)?.call;
+  }
+
+  /** A peer is called from now on, or only waited for. */
+  setCall(name: string, call: Call | undefined): void {
+    const present = this.#present.get(name);
+    if (present) present.call = call;
   }
 
   changed(name: string, established: boolean): void {
@@ -90,7 +126,7 @@ export class PresentPeers {
     if (!present || present.established === established) return;
     present.established = established;
     if (established) present.quiet.stop();
-    else present.quiet.start(QUIET);
+    else present.quiet.start(present.quietTime);
   }
 
   remove(name: string): void {

@@ -2,9 +2,10 @@ import type { Socket } from 'node:net';
 import { SystemError } from '@weir/sys';
 import { type Ip, printIp } from '@weir/wire/inet';
 import { CeaseSubcode, ErrorCode, type FamilyName, type Notification, shutdownNotification, type UpdateBatch } from '../codec/index.ts';
+import type { DownReason } from '../fsm/index.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { type ListenConfig, type PeerConfig, SessionConfigError, type SpeakerConfig } from './config.ts';
-import { type DynamicPeers, dynamicPeer, groupOf, PresentPeers, rangePeer } from './dynamic-peers.ts';
+import { type Call, type DynamicPeers, dynamicPeer, groupOf, PresentPeers, rangePeer } from './dynamic-peers.ts';
 import type { SessionEvent } from './event.ts';
 import { Listener, type ListenerPeer } from './listener.ts';
 import { matchPeer } from './match.ts';
@@ -85,6 +86,16 @@ export class BgpSpeaker {
   /** Starts a peer that was stopped. */
   startPeer(name: string): void {
     this.#get(name).start();
+  }
+
+  /**
+   * Calls a peer of a range that was there before a restart of ours, from the address that it knew us by; false where there is none of that address, it has a session, or it is not to be called. It is
+   * forgotten like others where nothing comes of it.
+   */
+  recall(address: Ip, source: Ip | undefined): boolean {
+    const group = groupOf(this.#config.dynamic ?? [], address);
+    if (group?.callPort === undefined || matchPeer(this.#peers.values(), address, source)) return false;
+    return this.#newcomer(group, address, { source }) !== undefined;
   }
 
   /** Ends a peer's session with Cease/Administrative Shutdown; it stays down until `startPeer`. */
@@ -208,6 +219,8 @@ export class BgpSpeaker {
       clock: this.#clock,
       emit: (event) => {
         if (event.kind === 'state') this.#present.changed(event.peer, event.to === 'Established');
+        if (event.kind === 'down') this.#callBack(event.peer, event.reason);
+        if (event.kind === 'established') this.#present.setCall(event.peer, { source: socketAddress(event.localAddress) });
         this.#sink(event);
       },
       speaker: () => (restarting ? this.#config : { ...this.#config, restarting }),
@@ -238,16 +251,25 @@ export class BgpSpeaker {
   }
 
   /** Whoever connects from a range is a peer from then on. */
-  #newcomer(group: DynamicPeers, address: Ip): Peer | undefined {
+  #newcomer(group: DynamicPeers, address: Ip, call?: Call): Peer | undefined {
     if (!this.#running || !this.#present.makeRoom(group)) return undefined;
-    const config = dynamicPeer(group, address);
+    const config = dynamicPeer(group, address, call);
     // One that comes late was not there before the start, or was told of it in a session that is forgotten.
     const peer = this.#peer(config, this.#clock.now() - this.#since < RESTARTING);
     this.#peers.set(config.name, peer);
-    this.#present.add(group, config.name);
+    this.#present.add(group, config.name, call);
     this.#sink({ kind: 'peer-added', peer: config.name, group: group.name, address });
     peer.start();
     return peer;
+  }
+
+  /** A session was lost: one that the peer did not end is called for, another is waited for. */
+  #callBack(name: string, reason: DownReason): void {
+    const peer = this.#peers.get(name);
+    const call = this.#present.callOf(name);
+    if (!peer || !call || !this.#running) return;
+    const group = groupOf(this.#config.dynamic ?? [], peer.config.address);
+    if (group) peer.configure(dynamicPeer(group, peer.config.address, reason === 'notification-received' ? undefined : call));
   }
 
   #forget(name: string): void {
@@ -271,9 +293,9 @@ export class BgpSpeaker {
   /** Those that have come by themselves and may stay, as what they are in another configuration. */
   #stillPresent({ dynamic = [] }: SpeakerConfig): readonly PeerConfig[] {
     return this.#present.names().flatMap((name) => {
-      const address = this.#peers.get(name)?.config.address;
+      const { address, passive } = this.#peers.get(name)?.config ?? {};
       const group: DynamicPeers | undefined = address && groupOf(dynamic, address);
-      const config = group && address && dynamicPeer(group, address);
+      const config = group && address && dynamicPeer(group, address, passive ? undefined : this.#present.callOf(name));
       return config?.name === name ? [config] : [];
     });
   }
