@@ -7,14 +7,15 @@ import { compileEbpf } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { addFlows, unenforceable } from '../../apps/weir/src/compile/flows/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { loadHook } from '../../apps/weir/src/kernel/ebpf/index.ts';
-import { DEFAULT_FLOWSPEC, type FlowConfig } from '../../apps/weir/src/model/flow.ts';
+import type { FlowConfig } from '../../apps/weir/src/model/flow.ts';
 import type { HookRules } from '../../apps/weir/src/model/rule.ts';
+import { testFlow, testFlowConfig, testRedirects } from '../../apps/weir/src/model/test-flow.ts';
 import { Random } from '../e2e/random.ts';
 import { Lab } from '../lab/index.ts';
 import { Bed } from './bed.ts';
 import type { Built } from './built.ts';
 import { interpreted, observed, printOpinion, sameOpinion } from './compare.ts';
-import { flowOf, hintFlows, randomFlows } from './generate/flow-rules.ts';
+import { hintFlows, randomFlows } from './generate/flow-rules.ts';
 import { Hints } from './generate/hints.ts';
 import { PacketMaker } from './generate/packets.ts';
 import { Loader } from './loaded.ts';
@@ -34,16 +35,7 @@ const LONGEST = 3500;
 const SKB_CONTEXT = new Uint8Array(new Uint32Array([0, 0, 0, 0, 0, 0, 0, 0, 0, 1]).buffer);
 const NO_LISTS = { has: () => false };
 
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = {
-  ...DEFAULT_FLOWSPEC,
-  protected: [],
-  protectedFlows: [],
-  guards: [],
-  announce: undefined,
-  redirects: [{ target: '64512:80', table: 100, span }],
-  span,
-};
+const CONFIG = testFlowConfig({ redirects: testRedirects({ '64512:80': 100 }) });
 
 const GO_ON: FlowAction = { kind: 'traffic-action', sample: false, terminal: false };
 const ACTIONS: readonly (readonly FlowAction[])[] = [
@@ -156,7 +148,7 @@ describe(`flow rules (seed ${SEED})`, () => {
     const bed = await Bed.open(lab, { hook: 'prerouting', priority, conntrack: true });
     const loader = new Loader(bed.host.path);
     const texts = ['dport != 80', 'sport 24576..28671', 'icmp type 96', 'next header 17; tcp flags 0x10/0x10', 'fragment first_fragment'];
-    const flows = texts.flatMap((text) => flowOf(`flow6 { ${text}; }`, { kind: 'mark', dscp: 10 }, GO_ON));
+    const flows = texts.map((text) => testFlow(`flow6 { ${text}; }`, { kind: 'mark', dscp: 10 }, GO_ON));
     const [hook] = addFlows([], flows, { ...CONFIG, at: 'prerouting' }, []);
     if (!hook) throw new Error('no flow rules');
     const built: Built = { hook: { ...hook, priority }, sets: [], members: new Map(), lists: NO_LISTS, definitions: new Map() };

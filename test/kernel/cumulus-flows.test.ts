@@ -2,23 +2,14 @@ import type { FlowAction } from '@weir/bgp/flowspec';
 import { expect, it } from 'vitest';
 import { addFlows } from '../../apps/weir/src/compile/flows/index.ts';
 import { DEFAULT_CUMULUS } from '../../apps/weir/src/model/cumulus.ts';
-import { DEFAULT_FLOWSPEC, type FlowConfig } from '../../apps/weir/src/model/flow.ts';
+import { testFlowConfig, testRedirects } from '../../apps/weir/src/model/test-flow.ts';
 import { hintFlows, randomFlow, randomFlows } from '../agreement/generate/flow-rules.ts';
 import { Hints } from '../agreement/generate/hints.ts';
 import { Random } from '../e2e/random.ts';
 import { CumulusBed, VARIANTS } from './cumulus-bed.ts';
 
 const ROUNDS = Number(process.env['WEIR_CUMULUS_ROUNDS'] ?? 20);
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = {
-  ...DEFAULT_FLOWSPEC,
-  protected: [],
-  protectedFlows: [],
-  guards: [],
-  announce: undefined,
-  redirects: [{ target: '64512:80', table: 100, span }],
-  span,
-};
+const CONFIG = testFlowConfig({ redirects: testRedirects({ '64512:80': 100 }) });
 
 const ACTIONS: readonly (readonly FlowAction[])[] = [
   [{ kind: 'rate-bytes', rate: 0, asn: 0 }],

@@ -2,16 +2,16 @@ import type { FlowAction } from '@weir/bgp/flowspec';
 import { expect, it } from 'vitest';
 import { addFlows } from '../../apps/weir/src/compile/flows/index.ts';
 import { compileIptables } from '../../apps/weir/src/compile/iptables/index.ts';
-import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig } from '../../apps/weir/src/model/flow.ts';
+import type { ActiveFlow, FlowConfig } from '../../apps/weir/src/model/flow.ts';
 import type { HookRules } from '../../apps/weir/src/model/rule.ts';
+import { testFlowConfig } from '../../apps/weir/src/model/test-flow.ts';
 import { hintFlows, randomFlow, randomFlows } from '../agreement/generate/flow-rules.ts';
 import { Hints } from '../agreement/generate/hints.ts';
 import { Random } from '../e2e/random.ts';
 import { IptablesBed } from './iptables-bed.ts';
 
 const ROUNDS = 20;
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = { ...DEFAULT_FLOWSPEC, protected: [], protectedFlows: [], guards: [], announce: undefined, redirects: [], span };
+const CONFIG = testFlowConfig();
 
 const ACTIONS: readonly (readonly FlowAction[])[] = [
   [{ kind: 'rate-bytes', rate: 0, asn: 0 }],

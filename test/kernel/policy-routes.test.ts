@@ -2,21 +2,13 @@ import { RoutingClient } from '@weir/netlink/route';
 import { ip4, ip6, parseIp } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PolicyRouting } from '../../apps/weir/src/kernel/routes/index.ts';
-import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig, type FlowHop, type NextHopState } from '../../apps/weir/src/model/flow.ts';
+import type { ActiveFlow, FlowConfig, FlowHop, NextHopState } from '../../apps/weir/src/model/flow.ts';
 import type { KernelEvent } from '../../apps/weir/src/model/kernel-port.ts';
+import { testFlowConfig, testRedirects } from '../../apps/weir/src/model/test-flow.ts';
 import { clearPolicyRoutes, PolicyRoutes, poolTables } from '../../apps/weir/src/reconcile/policy-routes/index.ts';
 import { type Host, Lab } from '../lab/index.ts';
 
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = {
-  ...DEFAULT_FLOWSPEC,
-  protected: [],
-  protectedFlows: [],
-  guards: [],
-  announce: undefined,
-  redirects: [{ target: '64512:80', table: 100, span }],
-  span,
-};
+const CONFIG = testFlowConfig({ redirects: testRedirects({ '64512:80': 100 }) });
 
 let lab: Lab;
 let host: Host;

@@ -1,5 +1,6 @@
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow, printFlow } from '@weir/bgp/flowspec';
+import { type FlowAction, parseFlow } from '@weir/bgp/flowspec';
 import type { ActiveFlow } from '../../../apps/weir/src/model/flow.ts';
+import { testFlow } from '../../../apps/weir/src/model/test-flow.ts';
 import type { Random } from '../../e2e/random.ts';
 import type { Hints } from './hints.ts';
 
@@ -86,22 +87,9 @@ export function randomFlow(random: Random, actions: readonly (readonly FlowActio
   const family = random.below(2) === 0 ? 4 : 6;
   const parts = [random.pick(ADDRESSES[family])];
   for (let more = random.below(3); more > 0; more--) parts.push(random.pick([...COMPONENTS, ...(family === 4 ? ONLY_4 : ONLY_6)]));
-  return flowOf(`flow${family} { ${parts.join(' ')} }`, ...random.pick(actions))[0];
-}
-
-/** A flow rule with actions; none for text that is none. */
-export function flowOf(text: string, ...actions: readonly FlowAction[]): readonly ActiveFlow[] {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) return [];
-  const { rule } = parsed;
-  return [
-    {
-      rule,
-      order: flowOrderKey(rule),
-      treatment: flowTreatment(actions, undefined),
-      provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
-    },
-  ];
+  const text = `flow${family} { ${parts.join(' ')} }`;
+  // Parts may say what no rule says.
+  return parseFlow(text).ok ? testFlow(text, ...random.pick(actions)) : undefined;
 }
 
 /** So many of them at most, in their order. */

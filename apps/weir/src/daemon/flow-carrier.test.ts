@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow } from '@weir/bgp/flowspec';
 import { ip4 } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ActiveFlow, FlowDelta } from '../model/flow.ts';
+import type { FlowDelta } from '../model/flow.ts';
+import { DISCARD, testFlow } from '../model/test-flow.ts';
 import { FlowPaths } from '../state/flows/flow-paths.ts';
 import type { FlowState } from '../state/index.ts';
 import { FlowCarrier } from './flow-carrier.ts';
@@ -16,16 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-function flow(text: string, ...actions: readonly FlowAction[]): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(parsed.problem.message);
-  const { rule } = parsed;
-  const provenance = { kind: 'flow', peer: 'core', flow: text, pathId: undefined, asPath: [], since: 7, stale: false } as const;
-  return { rule, order: flowOrderKey(rule), treatment: flowTreatment(actions, undefined), provenance };
-}
-
-const ONE = flow('flow4 { dst 203.0.113.7/32; }', { kind: 'rate-bytes', rate: 0, asn: 0 });
-const TWO = flow(
+const ONE = testFlow('flow4 { dst 203.0.113.7/32; }', DISCARD);
+const TWO = testFlow(
   'flow6 { dst 2001:db8::7/128; }',
   { kind: 'rate-packets', rate: 1500, asn: 0 },
   { kind: 'traffic-action', sample: true, terminal: false },

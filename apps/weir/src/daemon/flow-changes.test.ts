@@ -1,21 +1,20 @@
-import { flowOrderKey, flowTreatment, parseFlow } from '@weir/bgp/flowspec';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../model/config.ts';
 import type { ActiveFlow } from '../model/flow.ts';
+import { testFlow, testFlowOf } from '../model/test-flow.ts';
 import type { FlowView } from '../state/index.ts';
 import { describeFlowChanges, flowChanges, flowsInForce, keptOfSets } from './flow-changes.ts';
-
-function flow(text: string, peer = 'core'): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(text);
-  const provenance = { kind: 'flow', peer, flow: text, pathId: undefined, asPath: [], since: 0, stale: false } as const;
-  return { rule: parsed.rule, order: flowOrderKey(parsed.rule), treatment: flowTreatment([], undefined), provenance };
-}
 
 const A = 'flow4 { dst 203.0.113.1/32; }';
 const B = 'flow4 { dst 203.0.113.2/32; }';
 const C = 'flow4 { dst 203.0.113.0/24; }';
-const enforced = (text: string): FlowView => ({ flow: flow(text), peer: 'core', attributes: {}, state: 'enforced', refusal: undefined });
+const enforced = (text: string): FlowView => ({
+  flow: testFlow(text),
+  peer: 'core',
+  attributes: {},
+  state: 'enforced',
+  refusal: undefined,
+});
 const refused = (text: string, reason: 'guard' | 'length'): FlowView => ({
   ...enforced(text),
   state: 'refused',
@@ -52,7 +51,7 @@ describe('what a configuration makes of flow rules', () => {
 
 test('what is in force is in order, each rule once, and of sets first', () => {
   const views: FlowView[] = [enforced(C), { ...enforced(B), state: 'waiting' }, refused(A, 'guard')];
-  expect(texts(flowsInForce([flow(A, 'set victims'), flow(B, 'set victims')], views))).toEqual([
+  expect(texts(flowsInForce([testFlowOf('set victims', A), testFlowOf('set victims', B)], views))).toEqual([
     `set victims: ${A}`,
     `set victims: ${B}`,
     `core: ${C}`,
@@ -60,7 +59,7 @@ test('what is in force is in order, each rule once, and of sets first', () => {
 });
 
 test('rules of sets stay as long as the configuration makes them', () => {
-  const ofSets = [flow(A, 'set victims'), flow(B, 'set others'), flow(C)];
+  const ofSets = [testFlowOf('set victims', A), testFlowOf('set others', B), testFlow(C)];
   const config = (fromSets: readonly unknown[]): Config => ({ flowspec: { fromSets } }) as unknown as Config;
   expect(texts(keptOfSets(ofSets, config([{ set: 'victims', enforce: true }])))).toEqual([`set victims: ${A}`]);
   expect(keptOfSets(ofSets, config([{ set: 'victims', enforce: false }]))).toEqual([]);

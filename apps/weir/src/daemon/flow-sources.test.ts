@@ -1,18 +1,11 @@
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow } from '@weir/bgp/flowspec';
 import { expect, test } from 'vitest';
 import type { ActiveFlow, FlowDelta } from '../model/flow.ts';
+import { DISCARD, testFlowOf } from '../model/test-flow.ts';
 import { FlowSources, type HeardChange } from './flow-sources.ts';
 
-const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
 const NOTHING: FlowDelta = { reset: false, gone: [], put: [] };
 
-function flow(text: string, peer: string): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(parsed.problem.message);
-  const { rule } = parsed;
-  const provenance = { kind: 'flow', peer, flow: text, pathId: undefined, asPath: [], since: 0, stale: false } as const;
-  return { rule, order: flowOrderKey(rule), treatment: flowTreatment([DISCARD], undefined), provenance };
-}
+const flow = (text: string, peer: string): ActiveFlow => testFlowOf(peer, text, DISCARD);
 
 const ONE = 'flow4 { dst 203.0.113.7/32; }';
 

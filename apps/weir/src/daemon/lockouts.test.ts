@@ -1,8 +1,8 @@
-import { flowOrderKey, flowTreatment, parseFlow, parseFlowAction } from '@weir/bgp/flowspec';
+import { parseFlowAction } from '@weir/bgp/flowspec';
 import type { Lists } from '@weir/filter/eval';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../model/config.ts';
-import type { ActiveFlow } from '../model/flow.ts';
+import { testFlow } from '../model/test-flow.ts';
 import { loadConfig } from '../sources/config/index.ts';
 import { memoryFiles } from '../sources/yaml/memory-files.ts';
 import { findLockouts } from './lockouts.ts';
@@ -136,15 +136,9 @@ describe('lock-outs by flow rules', () => {
     { name: 'peers are never cut off', text: 'flow4 { src 192.0.2.9/32; }', action: 'discard', want: [] },
   ];
   test.each(rows)('$name', ({ text, action, before = open, after = exposed, want }) => {
-    const parsed = parseFlow(text);
     const asked = parseFlowAction(action);
-    if (!parsed.ok || !asked) throw new Error(text);
-    const flow: ActiveFlow = {
-      rule: parsed.rule,
-      order: flowOrderKey(parsed.rule),
-      treatment: flowTreatment([asked], undefined),
-      provenance: { kind: 'flow', peer: 'core', flow: text, pathId: undefined, asPath: [], since: 0, stale: false },
-    };
+    if (!asked) throw new Error(action);
+    const flow = testFlow(text, asked);
     const flows = { before: [flow], after: [flow] };
     const found = findLockouts(before, after, { ssh: '198.51.100.7 40000 192.0.2.254 22', now: 0, lists: NOBODY, flows });
     expect(found.map((line) => line.split(' denied by ')[1])).toEqual(want);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { prefix } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DEFAULT_FLOWSPEC, type FlowAnnounce, type FlowConfig } from '../model/flow.ts';
+import type { FlowAnnounce } from '../model/flow.ts';
+import { testFlowConfig } from '../model/test-flow.ts';
 import { FlowAnnouncer } from '../sources/bgp/index.ts';
 import { OwnFlows } from './own-flows.ts';
 
@@ -18,25 +19,13 @@ afterEach(() => {
 
 const RULE = 'flow4 { dst 203.0.113.7/32; proto = 17; }';
 
-function config(announce: FlowAnnounce | undefined): FlowConfig {
-  return {
-    ...DEFAULT_FLOWSPEC,
-    protected: [],
-    protectedFlows: [],
-    guards: [],
-    redirects: [],
-    announce,
-    span: { file: 'weir.yaml', line: 1, column: 1, length: 1 },
-  };
-}
-
 function open(given: FlowAnnounce | undefined = { peers: ['a', 'b'], destinations: undefined, maxRules: 2 }) {
   const announcer = new FlowAnnouncer();
   const errors: string[] = [];
   const flows = new OwnFlows({
     announcer,
     stateDirectory: directory,
-    config: () => config(given),
+    config: () => testFlowConfig({ announce: given }),
     onError: ({ message }) => errors.push(message),
   });
   return { announcer, flows, errors };
@@ -91,7 +80,12 @@ describe('flow rules of our own', () => {
   ])('are refused: $name', ({ given, none, flow = RULE, actions = ['discard'], peers, code }) => {
     const announcer = new FlowAnnouncer();
     const announce = none ? undefined : (given ?? { peers: ['a', 'b'], destinations: undefined, maxRules: 2 });
-    const flows = new OwnFlows({ announcer, stateDirectory: directory, config: () => config(announce), onError: () => undefined });
+    const flows = new OwnFlows({
+      announcer,
+      stateDirectory: directory,
+      config: () => testFlowConfig({ announce }),
+      onError: () => undefined,
+    });
     expect(() => flows.add({ flow, actions, peers }, 'x')).toThrow(expect.objectContaining({ code }));
     expect([announcer.flows, flows.list()]).toEqual([[], []]);
     flows.close();

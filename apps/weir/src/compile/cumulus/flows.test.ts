@@ -1,38 +1,17 @@
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow, printFlow } from '@weir/bgp/flowspec';
+import type { FlowAction } from '@weir/bgp/flowspec';
 import { packetExpr as x } from '@weir/filter/ir';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CUMULUS } from '../../model/cumulus.ts';
-import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig } from '../../model/flow.ts';
+import type { ActiveFlow, FlowConfig } from '../../model/flow.ts';
 import type { HookRules } from '../../model/rule.ts';
+import { DISCARD, testFlow as flow, testFlowConfig, testRedirects } from '../../model/test-flow.ts';
 import { addFlows } from '../flows/index.ts';
 import { testRule, writtenRule } from '../test-rule.ts';
 import { type CumulusText, compileCumulus } from './index.ts';
 
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = {
-  ...DEFAULT_FLOWSPEC,
-  protected: [],
-  protectedFlows: [],
-  guards: [],
-  announce: undefined,
-  redirects: [{ target: '64512:80', table: 100, span }],
-  span,
-};
-const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
+const CONFIG = testFlowConfig({ redirects: testRedirects({ '64512:80': 100 }) });
 const PACKETS: FlowAction = { kind: 'rate-packets', rate: 100, asn: 0 };
 const BYTES: FlowAction = { kind: 'rate-bytes', rate: 100_000, asn: 0 };
-
-function flow(text: string, ...actions: readonly FlowAction[]): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.problem.message}`);
-  const { rule } = parsed;
-  return {
-    rule,
-    order: flowOrderKey(rule),
-    treatment: flowTreatment(actions, undefined),
-    provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
-  };
-}
 
 function compile(hooks: readonly HookRules[], flows: readonly ActiveFlow[], config: Partial<FlowConfig> = {}): CumulusText {
   return compileCumulus(addFlows(hooks, flows, { ...CONFIG, ...config }, []), DEFAULT_CUMULUS, () => undefined);

@@ -1,39 +1,23 @@
-import { type FlowAction, type FlowRule, flowOrderKey, flowTreatment, parseFlow, printFlow } from '@weir/bgp/flowspec';
+import type { FlowAction } from '@weir/bgp/flowspec';
 import { evaluate } from '@weir/filter/eval';
 import { buildPacket, Packet, type PacketDescription, TCP_FLAGS } from '@weir/filter/packet';
 import { ip4, ip6, parseIp } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import type { ActiveFlow } from '../../model/flow.ts';
 import type { HookRules } from '../../model/rule.ts';
+import { testFlow as active, DISCARD, testFlowRule as flow, testRedirects } from '../../model/test-flow.ts';
 import { judge } from '../interpreter/index.ts';
 import { flowExpr } from './flow-expr.ts';
 import { flowHook, protectedRules, withFlows } from './flow-rules.ts';
 import { FLOWS_END, lowerFlow } from './lower-flow.ts';
 
 const OPTIONS = {
-  redirects: [{ target: '64512:80', table: 100, span: { file: 'weir.yaml', line: 1, column: 1, length: 1 } }],
+  redirects: testRedirects({ '64512:80': 100 }),
   firstMark: 0x100,
   sampleRate: 50,
 };
 const NO_LISTS = { has: () => false };
 
-function flow(text: string): FlowRule {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.problem.message}`);
-  return parsed.rule;
-}
-
-function active(text: string, ...actions: readonly FlowAction[]): ActiveFlow {
-  const rule = flow(text);
-  return {
-    rule,
-    order: flowOrderKey(rule),
-    treatment: flowTreatment(actions, undefined),
-    provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
-  };
-}
-
-const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
 const V4 = { source: ip4(0xc0000201), destination: ip4(0xcb007107) };
 const V6 = { source: ip6(0x20010db8, 0, 0, 1), destination: ip6(0x20010db8, 1, 0x12345678, 7) };
 

@@ -1,38 +1,16 @@
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow } from '@weir/bgp/flowspec';
+import type { FlowAction } from '@weir/bgp/flowspec';
 import { ip4 } from '@weir/wire/inet';
 import { expect, test } from 'vitest';
-import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig, type FlowPath } from '../../model/flow.ts';
+import type { ActiveFlow, FlowPath } from '../../model/flow.ts';
+import { testFlow, testFlowConfig, testRedirects } from '../../model/test-flow.ts';
 import { NO_ROUTING, ruleOf, wantedRouting } from './want.ts';
 
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = {
-  ...DEFAULT_FLOWSPEC,
-  protected: [],
-  protectedFlows: [],
-  guards: [],
-  announce: undefined,
-  redirects: [
-    { target: '64512:80', table: 100, span },
-    { target: '64512:81', table: undefined, span },
-  ],
-  span,
-};
+const CONFIG = testFlowConfig({ redirects: testRedirects({ '64512:80': 100, '64512:81': undefined }) });
 const to = (local: number): FlowAction => ({ kind: 'redirect-rt', administrator: { kind: 'as2', asn: 64512 as never }, local });
 const SCRUBBER = ip4(0xc0000209);
 const PATH: FlowPath = { mark: 0x0f20_0000, table: 7900 };
 
-function active(text: string, action: FlowAction, path?: FlowPath): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(parsed.problem.message);
-  const provenance = { kind: 'flow', peer: 'a', flow: text, pathId: undefined, asPath: [], since: 0, stale: false } as const;
-  return {
-    rule: parsed.rule,
-    order: flowOrderKey(parsed.rule),
-    treatment: flowTreatment([action], undefined),
-    provenance,
-    ...(path && { path }),
-  };
-}
+const active = (text: string, action: FlowAction, path?: FlowPath): ActiveFlow => ({ ...testFlow(text, action), ...(path && { path }) });
 
 test('each table of the configuration once a family, and only those that a rule asks for', () => {
   const flows = [

@@ -1,26 +1,15 @@
-import { type FlowAction, flowOrderKey, flowTreatment, parseFlow, printFlow } from '@weir/bgp/flowspec';
+import type { FlowAction } from '@weir/bgp/flowspec';
 import { describe, expect, it } from 'vitest';
-import { type ActiveFlow, DEFAULT_FLOWSPEC, type FlowConfig } from '../../../../model/flow.ts';
+import type { ActiveFlow } from '../../../../model/flow.ts';
+import { DISCARD, testFlow, testFlowConfig } from '../../../../model/test-flow.ts';
 import { addFlows } from '../../../flows/index.ts';
 import type { TableImage } from '../../image.ts';
 import { CompileMemo, compileRules } from '../index.ts';
 
-const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
-const CONFIG: FlowConfig = { ...DEFAULT_FLOWSPEC, protected: [], protectedFlows: [], guards: [], announce: undefined, redirects: [], span };
-const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
+const CONFIG = testFlowConfig();
 const RATE: FlowAction = { kind: 'rate-packets', rate: 1000, asn: 0 };
 
-function flow(text: string, ...actions: readonly FlowAction[]): ActiveFlow {
-  const parsed = parseFlow(text);
-  if (!parsed.ok) throw new Error(`${text}: ${parsed.problem.message}`);
-  const { rule } = parsed;
-  return {
-    rule,
-    order: flowOrderKey(rule),
-    treatment: flowTreatment(actions.length === 0 ? [DISCARD] : actions, undefined),
-    provenance: { kind: 'flow', peer: 'core', flow: printFlow(rule), pathId: undefined, asPath: [], since: 0, stale: false },
-  };
-}
+const flow = (text: string, action = DISCARD): ActiveFlow => testFlow(text, action);
 
 function compile(flows: readonly ActiveFlow[], memo?: CompileMemo): TableImage {
   const sorted = [...flows].sort((a, b) => (a.order < b.order ? -1 : 1));
