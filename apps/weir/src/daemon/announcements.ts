@@ -8,6 +8,7 @@ import { OwnAnnouncer } from '../sources/bgp/index.ts';
 import type { RouteState, StateClock } from '../state/index.ts';
 import { Conversions } from './conversions.ts';
 import { FlowSources } from './flow-sources.ts';
+import { ClientMemory } from './networks/client-memory.ts';
 import { Networks } from './networks/index.ts';
 import { OwnBlackholes } from './own-blackholes.ts';
 import { OwnFlows } from './own-flows.ts';
@@ -33,6 +34,7 @@ export class Announcements {
   /** The flow rules to be enforced. */
   readonly sources: FlowSources;
   readonly #conversions: Conversions;
+  readonly #clients: ClientMemory;
   readonly #options: AnnouncementsOptions;
   /** Undefined until something is distributed. */
   #networks: Networks | undefined;
@@ -42,10 +44,12 @@ export class Announcements {
     this.#options = options;
     this.#networks = config().distribute && new Networks(options);
     const { announcer } = this;
-    this.sessions = new SessionAnnouncer((peer) => {
+    const each = new SessionAnnouncer((peer) => {
       const networks = config().bgp.peers.some(({ name }) => name === peer) ? undefined : this.#networks;
       return networks?.announcer ?? announcer;
     });
+    this.#clients = new ClientMemory(each, { stateDirectory, distribute: () => config().distribute, onError });
+    this.sessions = this.#clients;
     this.#conversions = new Conversions({
       clock,
       config,
@@ -123,7 +127,13 @@ export class Announcements {
     };
   }
 
+  /** Clients that were there before the start are called where they do not come. */
+  recall(call: (address: Ip, source: Ip | undefined) => void): void {
+    this.#clients.begin(call);
+  }
+
   async close(): Promise<void> {
+    this.#clients.close();
     this.ownFlows.close();
     this.ownBlackholes.close();
     await this.#networks?.close();

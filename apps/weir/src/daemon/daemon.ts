@@ -245,6 +245,7 @@ export class Daemon {
     );
     this.#expiry.wait(since);
     this.#source.start();
+    this.#announced.recall((address, source) => this.#source.recall(address, source));
     this.#options.notifier.ready(this.#statusText());
     const members = ledger.reduce((sum, columns) => sum + columns.count, 0);
     this.#log.log('info', `weir ${this.#options.version} runs with ${this.#config.file}`, {

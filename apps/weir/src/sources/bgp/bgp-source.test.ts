@@ -68,6 +68,9 @@ class FakeSpeaker implements Speaker {
   reconfigure(next: { readonly peers: readonly { readonly name: string }[] }): void {
     this.calls.push(`reconfigure ${next.peers.map((peer) => peer.name).join()}`);
   }
+  recall(): boolean {
+    return false;
+  }
   requestRefresh(peer: string, name: FamilyName): boolean {
     this.calls.push(`refresh ${peer} ${name}`);
     return this.refreshes;

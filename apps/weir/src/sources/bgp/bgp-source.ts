@@ -1,5 +1,6 @@
 import { CeaseSubcode, describeNotification, ErrorCode, type FamilyName, familyOf, type Notification } from '@weir/bgp/codec';
 import { BgpSpeaker, type Clock, type PeerStatus, type SessionEvent, systemClock } from '@weir/bgp/session';
+import type { Ip } from '@weir/wire/inet';
 import type { Config } from '../../model/config.ts';
 import type { EventSink } from '../../model/event.ts';
 import { type ConfigureResult, type FamilyPhase, type RouteState, type SessionDown, samePeer } from '../../state/index.ts';
@@ -15,7 +16,7 @@ const REFRESH_END = 2;
 /** What the source uses of a speaker; `BgpSpeaker` is one. */
 export type Speaker = Pick<
   BgpSpeaker,
-  'start' | 'reconfigure' | 'requestRefresh' | 'resetPeer' | 'pause' | 'resume' | 'setPrefixCount' | 'peers' | 'close'
+  'start' | 'reconfigure' | 'recall' | 'requestRefresh' | 'resetPeer' | 'pause' | 'resume' | 'setPrefixCount' | 'peers' | 'close'
 >;
 
 export interface BgpSourceOptions extends SpeakerOptions {
@@ -113,6 +114,11 @@ export class BgpSource {
   refresh(peer: string): readonly FamilyName[] {
     const families = this.#links.get(peer)?.negotiated?.families ?? [];
     return families.filter((family) => this.#speaker.requestRefresh(peer, family));
+  }
+
+  /** Calls a client that was there before a restart; false where it is not to be called. */
+  recall(address: Ip, source: Ip | undefined): boolean {
+    return this.#speaker.recall(address, source);
   }
 
   /** Ends a peer's session with Cease/Administrative Reset; it comes up again at once. Throws SessionConfigError for an unknown peer. */

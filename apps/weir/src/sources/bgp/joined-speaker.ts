@@ -6,6 +6,7 @@ export function joinSpeakers(own: Speaker, exabgp: ExabgpSpeaker): Speaker {
   return {
     start: () => own.start(),
     reconfigure: (config) => own.reconfigure(config),
+    recall: (address, source) => own.recall(address, source),
     requestRefresh: (peer, family) => (exabgp.has(peer) ? exabgp.requestRefresh(peer, family) : own.requestRefresh(peer, family)),
     resetPeer: (peer, message) => (exabgp.has(peer) ? exabgp.resetPeer(peer) : own.resetPeer(peer, message)),
     // What ExaBGP says is taken into the state's tables whatever the kernel is at: to let it wait would stop its other sessions.

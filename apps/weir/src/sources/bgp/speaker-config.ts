@@ -1,4 +1,12 @@
-import type { Announcer, DynamicPeers, ListenConfig, MaxPrefixes, PeerConfig, SpeakerConfig } from '@weir/bgp/session';
+import {
+  type Announcer,
+  BGP_PORT,
+  type DynamicPeers,
+  type ListenConfig,
+  type MaxPrefixes,
+  type PeerConfig,
+  type SpeakerConfig,
+} from '@weir/bgp/session';
 import type { Config, Peer } from '../../model/config.ts';
 import type { DistributeClient } from '../../model/distribute.ts';
 
@@ -62,6 +70,7 @@ function dynamicPeers(client: DistributeClient): readonly DynamicPeers[] {
     name,
     range,
     limit: maxSessions,
+    callPort: BGP_PORT,
     peer: {
       peerAs: as,
       families: ['ipv4 unicast', 'ipv6 unicast'],

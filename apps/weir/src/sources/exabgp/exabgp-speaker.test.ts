@@ -13,6 +13,7 @@ import { REFRESH_WAIT } from './session.ts';
 const own: Speaker = {
   start: () => undefined,
   reconfigure: () => undefined,
+  recall: () => false,
   requestRefresh: () => false,
   resetPeer: () => undefined,
   pause: () => undefined,
