@@ -4,6 +4,7 @@ import type { BlackholeConfig } from './blackhole.ts';
 import type { CumulusConfig } from './cumulus.ts';
 import type { DistributeConfig } from './distribute.ts';
 import type { EbpfConfig } from './ebpf.ts';
+import type { FeedConfig } from './feed.ts';
 import type { Firewall } from './firewall.ts';
 import type { FlowConfig, FlowValidation } from './flow.ts';
 import type { NamedSet } from './named-set.ts';
@@ -115,6 +116,8 @@ export interface Config {
   readonly blackholes?: BlackholeConfig | undefined;
   /** What other firewalls get; undefined gives nothing. */
   readonly distribute?: DistributeConfig | undefined;
+  /** Lists that are pulled into its tables; none when absent. */
+  readonly feeds?: readonly FeedConfig[] | undefined;
   /** The rules of the policy files; undefined when none are named. */
   readonly policy: Policy | undefined;
   /** Deny sets never cover these. */

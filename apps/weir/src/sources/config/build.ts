@@ -11,6 +11,7 @@ import { buildFlowspec } from './build-flowspec.ts';
 import { DEFAULTS, type RawBase, type RawBorder, type RawFile, type RawPeer, type RawScope, type RawSet } from './raw.ts';
 import { buildBlackholes } from './schema-blackholes.ts';
 import { buildDistribute } from './schema-distribute.ts';
+import { buildFeeds } from './schema-feeds.ts';
 
 /** Reads a password file relative to the configuration; reports and returns undefined when it cannot be used. */
 export type ReadPassword = (item: Item<string>) => string | undefined;
@@ -36,6 +37,7 @@ export function buildConfig(fileName: string, raw: RawFile, policy: Policy | und
     ...(raw.flowspec ? { flowspec: buildFlowspec(raw.flowspec, values(raw.protected)) } : {}),
     ...(raw.blackholes ? { blackholes: buildBlackholes(raw.blackholes) } : {}),
     ...(distribute ? { distribute } : {}),
+    ...(raw.feeds.length > 0 ? { feeds: buildFeeds(raw.feeds, fileName) } : {}),
     ...(raw.cumulus ? { cumulus: buildCumulus(raw.cumulus) } : {}),
     ...(raw.observe ? { observe: { nflog: raw.observe.get.nflog, logGroup: raw.observe.get.log_group } } : {}),
     ...(raw.exabgp

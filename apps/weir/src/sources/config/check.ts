@@ -12,6 +12,7 @@ import { checkEbpf } from './check-ebpf.ts';
 import { checkFlowspec } from './check-flowspec.ts';
 import type { RawBgp, RawBorder, RawFile, RawPeer, RawScope, RawSet } from './raw.ts';
 import { checkDistribute } from './schema-distribute.ts';
+import { checkFeeds } from './schema-feeds.ts';
 
 /**
  * What can only be seen by looking at several keys together. Works on what was usable, so that one mistake does not hide another. Of the
@@ -23,6 +24,7 @@ export function checkFile(raw: RawFile, policy: PolicyUse, report: Report): void
   if (raw.flowspec) checkFlowspec(raw.flowspec, raw, report);
   checkBlackholes(raw, report);
   checkDistribute(raw, report);
+  checkFeeds(raw, report);
   if (raw.cumulus) checkCumulus(raw.cumulus, report);
   checkScope(raw, raw, withFlowSets(raw, policy), report);
 }

@@ -570,7 +570,7 @@ hint: the keys are settle, settle_without_restart, startup_hold
 weir.yaml:3:1 error[E006] unknown key "a\\tb" in the configuration
 "a b": 1
 ^^^^^
-hint: the keys are include, bgp, sets, firewall, policy, ebpf, flowspec, blackholes, distribute, cumulus, observe, exabgp, protected, convergence, state_directory, socket, netns, tenants
+hint: the keys are include, bgp, sets, firewall, policy, ebpf, flowspec, blackholes, distribute, feeds, cumulus, observe, exabgp, protected, convergence, state_directory, socket, netns, tenants
 `,
   },
 ];

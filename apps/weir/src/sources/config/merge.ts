@@ -2,7 +2,7 @@ import { quote } from '../yaml/shape.ts';
 import type { ConfigNode, MapEntry, Report } from '../yaml/tree.ts';
 
 /** What an included file may add to; the rest belongs to the main file. */
-const MERGED = new Set(['sets', 'bgp', 'bgp.peers', 'firewall', 'firewall.borders', 'protected', 'tenants']);
+const MERGED = new Set(['sets', 'bgp', 'bgp.peers', 'firewall', 'firewall.borders', 'protected', 'feeds', 'tenants']);
 
 /** The main file's tree with an included one added: lists are joined, mappings united. What is given in both is reported and the main file's value is kept. */
 export function mergeTrees(main: ConfigNode, added: ConfigNode, report: Report): ConfigNode {

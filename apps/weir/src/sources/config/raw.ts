@@ -11,6 +11,7 @@ import type { ConfigNode } from '../yaml/tree.ts';
 import type { RawFlowspec } from './raw-flowspec.ts';
 import type { RawBlackholes } from './schema-blackholes.ts';
 import type { RawDistribute } from './schema-distribute.ts';
+import type { RawFeed } from './schema-feeds.ts';
 
 /** A configuration file as written: checked key by key, but not yet as a whole (see build.ts). Names are those of the YAML keys. */
 export interface RawFile {
@@ -22,6 +23,7 @@ export interface RawFile {
   flowspec: Table<RawFlowspec> | undefined;
   blackholes: Table<RawBlackholes> | undefined;
   distribute: Table<RawDistribute> | undefined;
+  feeds: readonly Item<Table<RawFeed>>[];
   cumulus: Table<RawCumulus> | undefined;
   observe: Table<RawObserve> | undefined;
   exabgp: Table<RawExabgp> | undefined;

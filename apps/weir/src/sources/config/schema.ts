@@ -38,6 +38,7 @@ import { blackholesShape } from './schema-blackholes.ts';
 import { cumulusShape } from './schema-cumulus.ts';
 import { distributeShape } from './schema-distribute.ts';
 import { ebpfShape } from './schema-ebpf.ts';
+import { feedsShape } from './schema-feeds.ts';
 import { flowspecShape } from './schema-flowspec.ts';
 import { churnShape, gracefulRestartShape, peerName } from './schema-parts.ts';
 
@@ -335,6 +336,7 @@ const file: Shape<Table<RawFile>> = table<RawFile>('the configuration', {
   flowspec: optional(flowspecShape, 'What becomes of flow rules that peers announce (docs/flowspec-enforcement.md).', 'none are enforced'),
   blackholes: optional(blackholesShape, 'Blackhole routes that Weir announces (docs/blackholes.md).', 'none'),
   distribute: optional(distributeShape, 'Tables of addresses that other firewalls get (docs/distribute.md).', 'nothing is distributed'),
+  feeds: defaulted(feedsShape, [], '[]', 'Lists that are pulled into these tables from files and servers (docs/feeds.md).'),
   cumulus: optional(
     cumulusShape,
     'The ACL file of a switch that runs Cumulus Linux, to which the rules are written as well (docs/cumulus.md).',

@@ -55,6 +55,8 @@ export const CODES = {
   E053: 'announcements that would come back to where they are from',
   E054: 'a table of networks that is not configured',
   E055: 'two things that could not be told apart',
+  E056: 'not a URL, or not a path in JSON',
+  E057: 'a feed that would feed itself',
   W001: 'a set that no rule uses',
   W002: 'a password file that others can read',
   W003: 'a guard that lets nothing in',
