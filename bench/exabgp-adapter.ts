@@ -39,6 +39,7 @@ function updates(count: number, routes: number): Uint8Array {
 const own: Speaker = {
   start: () => undefined,
   reconfigure: () => undefined,
+  recall: () => false,
   requestRefresh: () => false,
   resetPeer: () => undefined,
   pause: () => undefined,
