@@ -3,6 +3,19 @@ import type { KernelEvent } from './kernel-port.ts';
 /** What happened, for logs, counters and watchers. `at` is milliseconds since the epoch. */
 export type Event = { readonly at: number } & (
   | { readonly kind: 'peer-state'; readonly peer: string; readonly from: string; readonly to: string; readonly reason: string | undefined }
+  /** What has happened to the sessions of a client since the last event about it, and how many there are now. */
+  | {
+      readonly kind: 'client-sessions';
+      readonly client: string;
+      readonly sessions: number;
+      readonly up: number;
+      readonly down: number;
+      /** Announcements that were refused, and messages with errors. */
+      readonly refused: number;
+      readonly errors: number;
+      /** The last that came or went, and why it went. */
+      readonly last: string | undefined;
+    }
   | { readonly kind: 'peer-converged'; readonly peer: string; readonly routes: number }
   /** Routes that a reload wants were not heard again: the peer cannot be asked, or was and sent nothing. */
   | { readonly kind: 'not-refreshed'; readonly peer: string; readonly family: string; readonly asked: boolean }

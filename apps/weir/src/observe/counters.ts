@@ -60,6 +60,10 @@ export class Counters {
         if (event.to === 'Established') this.#sessionsEstablished++;
         else if (event.from === 'Established') this.#sessionsLost++;
         break;
+      case 'client-sessions':
+        this.#sessionsEstablished += event.up;
+        this.#sessionsLost += event.down;
+        break;
       case 'reload':
         if (event.ok) this.#reloads++;
         else this.#reloadsFailed++;

@@ -24,6 +24,17 @@ export function describeEvent(event: Event): Described {
         reason: event.reason,
       });
     }
+    case 'client-sessions': {
+      const { client, sessions, up, down, refused, errors, last } = event;
+      const parts = [
+        ...(up > 0 ? [`${up} up`] : []),
+        ...(down > 0 ? [`${down} down`] : []),
+        ...(refused > 0 ? [`${refused} announcements refused`] : []),
+        ...(errors > 0 ? [`${errors} messages with errors`] : []),
+      ];
+      const text = `client ${client}: ${parts.join(', ')}${last === undefined ? '' : ` (${last})`}; ${sessions} ${sessions === 1 ? 'session' : 'sessions'} now`;
+      return line(down + refused + errors > 0 ? 'warn' : 'info', text, kind, { client, sessions, up, down, refused, errors, last });
+    }
     case 'peer-converged':
       return line('info', `peer ${event.peer} has converged with ${event.routes} routes`, kind, { peer: event.peer, routes: event.routes });
     case 'not-refreshed': {
