@@ -5,6 +5,7 @@ import type { Config } from '../../model/config.ts';
 import type { EventSink } from '../../model/event.ts';
 import { type ConfigureResult, type FamilyPhase, type RouteState, type SessionDown, samePeer } from '../../state/index.ts';
 import type { ExabgpSpeaker } from '../exabgp/index.ts';
+import type { ClientSessions } from './client-sessions.ts';
 import { joinSpeakers } from './joined-speaker.ts';
 import { PeerLink } from './peer-link.ts';
 import { type SpeakerOptions, speakerConfig } from './speaker-config.ts';
@@ -29,6 +30,8 @@ export interface BgpSourceOptions extends SpeakerOptions {
   readonly speaker?: (sink: (event: SessionEvent) => void) => Speaker;
   /** Sessions that ExaBGP holds, of the peers with `via`. */
   readonly exabgp?: ExabgpSpeaker;
+  /** Who follows the sessions of clients. */
+  readonly clients?: ClientSessions;
 }
 
 /** A peer as its session and its convergence see it; what is stored of it is in `RouteState.counts`. */
@@ -78,6 +81,7 @@ export class BgpSource {
     const own = options.speaker?.(sink) ?? new BgpSpeaker(speakerConfig(options.config, options), sink, this.#clock);
     options.exabgp?.listen(sink);
     this.#speaker = options.exabgp ? joinSpeakers(own, options.exabgp) : own;
+    options.clients?.attach(this.#speaker);
     this.#link(options.config);
   }
 
@@ -195,7 +199,7 @@ export class BgpSource {
   }
 
   #take(event: SessionEvent): void {
-    if (this.#closing) return;
+    if (this.#closing || this.#options.clients?.take(event)) return;
     if (event.kind === 'update') {
       this.#update(event);
       return;
