@@ -8,8 +8,8 @@ export interface OutgoingSession {
   readonly enhancedRefresh: boolean;
   /** Our address on the connection. */
   readonly localAddress: string | undefined;
-  /** Queues one whole message. `full`: not queued, wait for `drained`. `down`: the session is over. */
-  send(message: Uint8Array): 'queued' | 'full' | 'down';
+  /** Queues whole messages of one kind, `count` of them (1 when absent), and keeps the octets, which nobody changes. `full`: not queued, wait for `drained`. `down`: the session is over. */
+  send(messages: Uint8Array, count?: number): 'queued' | 'full' | 'down';
 }
 
 /** What sends routes to peers. All calls come from the speaker's thread, in order. */

@@ -28,6 +28,12 @@ export class IdSet {
     if (at < this.#first) this.#first = at;
   }
 
+  addAll(other: IdSet): void {
+    for (let at = 0; at < other.#bits.length; at++) {
+      for (let word = other.#bits[at] as number; word !== 0; word &= word - 1) this.add(at * 32 + 31 - Math.clz32(word & -word));
+    }
+  }
+
   /** @returns whether it was there */
   delete(id: number): boolean {
     if (!this.has(id)) return false;
@@ -46,6 +52,23 @@ export class IdSet {
       for (; word !== 0 && out.length < most; word &= word - 1) out.push(at * 32 + 31 - Math.clz32(word & -word));
       bits[at] = word;
       if (word !== 0) break;
+    }
+    this.#size -= out.length;
+    this.#first = this.#size === 0 ? 0 : at;
+    return out;
+  }
+
+  /** Takes out those of the lowest range of `size` ids, a multiple of 32, that has any. */
+  takeRange(size: number): number[] {
+    if (this.#size === 0) return [];
+    const bits = this.#bits;
+    let at = this.#first;
+    while (bits[at] === 0) at++;
+    const end = (Math.floor((at * 32) / size) + 1) * (size / 32);
+    const out: number[] = [];
+    for (; at < end && at < bits.length && this.#size > out.length; at++) {
+      for (let word = bits[at] as number; word !== 0; word &= word - 1) out.push(at * 32 + 31 - Math.clz32(word & -word));
+      bits[at] = 0;
     }
     this.#size -= out.length;
     this.#first = this.#size === 0 ? 0 : at;

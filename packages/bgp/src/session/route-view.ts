@@ -8,20 +8,33 @@ import {
   type UnicastFamily,
 } from '../codec/index.ts';
 import { IdSet } from './id-set.ts';
+import { endOfRibBytes } from './message-bytes.ts';
 import { type OwnRoutes, type RouteOptions, UNICAST } from './own-routes.ts';
+import { joinMessages, type Segment } from './segment.ts';
 
 /** A set of ids for each family. */
 export type RouteIds = Readonly<Record<UnicastFamily, IdSet>>;
 
 /** Changes as the messages that tell of them. */
 interface Chunk {
-  readonly messages: readonly Uint8Array[];
+  readonly segments: readonly Segment[];
   readonly octets: number;
-  readonly changed: Readonly<Record<UnicastFamily, readonly number[]>>;
+  readonly changed: SomeIds;
 }
+
+type SomeIds = Readonly<Record<UnicastFamily, readonly number[]>>;
+const NONE: SomeIds = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
 
 /** Ids whose messages are kept together. */
 const BLOCK = 4096;
+/** Of so many changes in a block the whole block is told, which is encoded for all. */
+const MUCH = BLOCK / 4;
+
+/** What a session knows that is too far behind for the log, and what it has missed. */
+export interface Behind {
+  readonly told: RouteIds;
+  readonly missed: RouteIds;
+}
 
 export function noIds(): RouteIds {
   return { 'ipv4 unicast': new IdSet(), 'ipv6 unicast': new IdSet() };
@@ -39,11 +52,15 @@ export interface Recipient {
  * the log is long has what it missed as ids, so that it costs two bits a route and is told the latest state alone.
  */
 export class RouteView {
+  /** Sessions that have it. */
+  users: number = 0;
+  /** End-of-RIB of each family. */
+  readonly ends: readonly Segment[];
   readonly #tables: Readonly<Record<UnicastFamily, OwnRoutes>>;
   readonly #recipient: Recipient;
   readonly #told: RouteIds = noIds();
   readonly #pending: RouteIds = noIds();
-  readonly #blocks: Record<UnicastFamily, (readonly Uint8Array[] | undefined)[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+  readonly #blocks: Record<UnicastFamily, (readonly Segment[] | undefined)[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
   readonly #log: Chunk[] = [];
   /** The number of the first chunk of the log. */
   #base = 0;
@@ -53,6 +70,7 @@ export class RouteView {
   constructor(tables: Readonly<Record<UnicastFamily, OwnRoutes>>, recipient: Recipient) {
     this.#tables = tables;
     this.#recipient = recipient;
+    this.ends = joinMessages(recipient.context.families.map(endOfRibBytes));
     for (const name of UNICAST) {
       const table = tables[name];
       for (let id = 0; id < table.limit; id++) {
@@ -104,16 +122,26 @@ export class RouteView {
   encode(): void {
     while (UNICAST.some((name) => this.#pending[name].size > 0)) {
       const changed = takeSome(this.#pending);
-      const messages = this.tell(changed, this.#told);
-      if (messages.length === 0) continue;
-      const octets = messages.reduce((sum, { length }) => sum + length, 0);
-      this.#log.push({ messages, octets, changed });
+      const segments = joinMessages(this.#tell(changed, this.#told));
+      if (segments.length === 0) continue;
+      const octets = segments.reduce((sum, one) => sum + one.octets.length, 0);
+      this.#log.push({ segments, octets, changed });
       this.#octets += octets;
     }
   }
 
-  chunk(number: number): readonly Uint8Array[] {
-    return this.#log[number - this.#base]?.messages ?? [];
+  chunk(number: number): readonly Segment[] {
+    return this.#log[number - this.#base]?.segments ?? [];
+  }
+
+  /** The first chunk from which on the log has at most so many octets. */
+  within(octets: number): number {
+    let number = this.head;
+    for (let left = octets; number > this.#base; number--) {
+      left -= this.#log[number - 1 - this.#base]?.octets ?? 0;
+      if (left < 0) break;
+    }
+    return number;
   }
 
   /** Drops chunks that every session has had; `to` is the first that some session needs. */
@@ -124,7 +152,7 @@ export class RouteView {
   }
 
   /** What a session knows and has missed that has had the log up to `from`: at least what it was told, and what has changed since. */
-  missedSince(from: number): { readonly told: RouteIds; readonly missed: RouteIds } {
+  missedSince(from: number): Behind {
     const told = { 'ipv4 unicast': this.#told['ipv4 unicast'].copy(), 'ipv6 unicast': this.#told['ipv6 unicast'].copy() };
     const missed = { 'ipv4 unicast': this.#pending['ipv4 unicast'].copy(), 'ipv6 unicast': this.#pending['ipv6 unicast'].copy() };
     for (const { changed } of this.#log.slice(from - this.#base)) {
@@ -138,30 +166,54 @@ export class RouteView {
     return { told, missed };
   }
 
-  /** All routes of a family, as after the whole log. */
-  all(name: UnicastFamily): readonly (readonly Uint8Array[])[] {
+  /** How many blocks a family has. */
+  blocks(name: UnicastFamily): number {
+    return Math.ceil(this.#tables[name].limit / BLOCK);
+  }
+
+  /** Some routes of a family, as after the whole log. */
+  block(name: UnicastFamily, number: number): readonly Segment[] {
     this.encode();
+    const known = this.#blocks[name][number];
+    if (known) return known;
     const told = this.#told[name];
-    const blocks = this.#blocks[name];
-    const out: (readonly Uint8Array[])[] = [];
-    for (let first = 0, i = 0; first < this.#tables[name].limit; first += BLOCK, i++) {
-      const known = blocks[i];
-      if (known) {
-        out.push(known);
-        continue;
-      }
-      const ids: number[] = [];
-      for (let id = first; id < first + BLOCK; id++) if (told.has(id)) ids.push(id);
-      const messages = this.#announce(name, ids);
-      blocks[i] = messages;
-      out.push(messages);
+    const ids: number[] = [];
+    for (let id = number * BLOCK; id < (number + 1) * BLOCK; id++) if (told.has(id)) ids.push(id);
+    const segments = joinMessages(this.#announce(name, ids));
+    this.#blocks[name][number] = segments;
+    return segments;
+  }
+
+  /** Some of what a session has missed, as after the whole log; undefined when that was all. */
+  catchUp({ told, missed }: Behind): readonly Segment[] | undefined {
+    this.encode();
+    for (const name of UNICAST) {
+      const ids = missed[name].takeRange(BLOCK);
+      const [first] = ids;
+      if (first === undefined) continue;
+      if (ids.length < MUCH) return joinMessages(this.#tell({ ...NONE, [name]: ids }, told));
+      const number = Math.floor(first / BLOCK);
+      const gone = ids.filter((id) => !this.#told[name].has(id) && told[name].delete(id));
+      for (let id = number * BLOCK; id < (number + 1) * BLOCK; id++) if (this.#told[name].has(id)) told[name].add(id);
+      return [...joinMessages(this.#withdraw(name, gone)), ...this.block(name, number)];
     }
-    return out;
+    return undefined;
+  }
+
+  /** What those who know all of another view have to forget before they are told all of this one. */
+  forget(other: RouteView): readonly Segment[] {
+    this.encode();
+    const out: Uint8Array[] = [];
+    for (const name of UNICAST) {
+      const gone: number[] = [];
+      for (let id = 0; id < this.#tables[name].limit; id++) if (other.has(name, id) && !this.has(name, id)) gone.push(id);
+      out.push(...this.#withdraw(name, gone));
+    }
+    return joinMessages(out);
   }
 
   /** Messages that bring whoever knows `told`, which is kept up, to the present state of some routes. */
-  tell(changed: Readonly<Record<UnicastFamily, readonly number[]>>, told: RouteIds): readonly Uint8Array[] {
-    const { context } = this.#recipient;
+  #tell(changed: SomeIds, told: RouteIds): readonly Uint8Array[] {
     const out: Uint8Array[] = [];
     const wanted: Record<UnicastFamily, number[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
     for (const name of UNICAST) {
@@ -173,10 +225,14 @@ export class RouteView {
           wanted[name].push(id);
         } else if (told[name].delete(id)) gone.push(id);
       }
-      if (gone.length > 0) out.push(...encodeUpdate({ withdraw: [this.#run(name, gone)] }, context));
+      out.push(...this.#withdraw(name, gone));
     }
     for (const name of UNICAST) out.push(...this.#announce(name, wanted[name]));
     return out;
+  }
+
+  #withdraw(name: UnicastFamily, ids: readonly number[]): readonly Uint8Array[] {
+    return ids.length === 0 ? [] : [...encodeUpdate({ withdraw: [this.#run(name, ids)] }, this.#recipient.context)];
   }
 
   #announce(name: UnicastFamily, ids: readonly number[]): readonly Uint8Array[] {
@@ -231,7 +287,7 @@ export class RouteView {
 }
 
 /** Takes out some ids of both families. */
-export function takeSome(ids: RouteIds): Readonly<Record<UnicastFamily, readonly number[]>> {
+function takeSome(ids: RouteIds): SomeIds {
   return { 'ipv4 unicast': ids['ipv4 unicast'].take(BLOCK), 'ipv6 unicast': ids['ipv6 unicast'].take(BLOCK) };
 }
 

@@ -2,29 +2,19 @@ import { Writer } from '@weir/wire/bytes';
 import { type Prefix, printIp } from '@weir/wire/inet';
 import { encodeAttributes, type FamilyName, sessionContext, type UnicastFamily } from '../codec/index.ts';
 import type { Announcer, OutgoingSession } from './announcer.ts';
-import { endOfRibBytes, refreshBytes } from './message-bytes.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { Outbox } from './outbox.ts';
 import { OwnRoutes, type RouteOptions, UNICAST } from './own-routes.ts';
-import { attributesFor, type RouteIds, RouteView, takeSome } from './route-view.ts';
+import { attributesFor, noIds, type RouteIds, RouteView } from './route-view.ts';
+import type { Segment } from './segment.ts';
 import { socketAddress } from './tcp.ts';
-
-/** A session and what it is still to be told: `queue`, then what it missed, or else the view's log from `next` on, then refreshes. */
-interface Outbox {
-  readonly session: OutgoingSession;
-  readonly view: RouteView;
-  readonly queue: (readonly Uint8Array[])[];
-  /** Messages of the first of `queue` that are sent. */
-  sent: number;
-  next: number;
-  /** Of a session that is too far behind for the log. */
-  behind: { readonly told: RouteIds; readonly missed: RouteIds } | undefined;
-  readonly refreshes: UnicastFamily[];
-}
 
 export interface StaticRoutesOptions {
   /** Peers of one audience are told the same routes; each is one of its own, by its name, when absent. */
   readonly audienceOf?: (peer: string) => string;
   /** Octets of changes that are kept, for all sessions that get the same octets, until the slowest has had them; 1 MiB. */
   readonly history?: number;
+  readonly clock?: Clock;
 }
 
 /** Octets of path attributes that leave room in 4,096 for the rest of an UPDATE. */
@@ -33,6 +23,10 @@ const MAX_ATTRIBUTES = 3900;
 const WIDEST = sessionContext();
 /** Withdrawn prefixes that are forgotten together. */
 const SWEEP = 1024;
+/** Milliseconds of this thread, and as much of the kernel, that one message to one session may cost: changes that come while sessions are told of others wait for so long, and go together. */
+const PACE = 0.05;
+/** Less than this is not waited. */
+const LEAST_PAUSE = 2;
 
 /**
  * Routes of our own that sessions are told: after they are established, on route refresh, and as routes come and go. One route for each prefix: announcing it again replaces it.
@@ -45,18 +39,26 @@ export class StaticRoutes implements Announcer {
   };
   readonly #audienceOf: (peer: string) => string;
   readonly #history: number;
+  readonly #clock: Clock;
   readonly #views = new Map<string, RouteView>();
   readonly #outboxes = new Map<string, Outbox>();
   /** What those have missed that are too far behind. */
   readonly #missed = new Set<RouteIds>();
   /** Ids of withdrawn routes of which some session may not know yet. */
   readonly #withdrawn: Record<UnicastFamily, number[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
+  /** Attributes that were found to have room. */
+  readonly #checked = new WeakSet<RouteOptions>();
+  /** What sessions that change from one view to another have to forget; while nothing changes. */
+  readonly #forget = new Map<RouteView, Map<RouteView, readonly Segment[]>>();
   #unsendable = 0;
   #scheduled = false;
+  /** Before this nothing more is told. */
+  #resting = 0;
 
-  constructor({ audienceOf = (peer) => peer, history = 1 << 20 }: StaticRoutesOptions = {}) {
+  constructor({ audienceOf = (peer) => peer, history = 1 << 20, clock = systemClock }: StaticRoutesOptions = {}) {
     this.#audienceOf = audienceOf;
     this.#history = history;
+    this.#clock = clock;
   }
 
   get size(): number {
@@ -70,7 +72,10 @@ export class StaticRoutes implements Announcer {
 
   /** RangeError when the attributes are longer than a message has room for. */
   announce(prefixes: Iterable<Prefix>, options: RouteOptions = {}): void {
-    for (const one of options.audiences?.values() ?? [options]) checkLength(one);
+    if (!this.#checked.has(options)) {
+      for (const one of options.audiences?.values() ?? [options]) checkLength(one);
+      this.#checked.add(options);
+    }
     for (const prefix of prefixes) {
       const name = familyOfPrefix(prefix);
       this.#changed(name, this.#tables[name].set(prefix, options));
@@ -88,65 +93,76 @@ export class StaticRoutes implements Announcer {
   }
 
   established(session: OutgoingSession): void {
-    const view = this.#viewOf(session);
-    const families = UNICAST.filter((name) => session.context.families.includes(name));
-    const queue = families.flatMap((name) => view.all(name));
-    queue.push(session.context.families.map(endOfRibBytes));
-    const outbox: Outbox = { session, view, queue, sent: 0, next: view.head, behind: undefined, refreshes: [] };
+    const outbox = new Outbox(session, this.#viewOf(session), this.#missed);
     this.#outboxes.set(session.peer, outbox);
-    this.#flush(outbox);
+    outbox.flush();
   }
 
   refresh(peer: string, name: FamilyName): void {
     const outbox = this.#outboxes.get(peer);
-    const unicast = UNICAST.find((one) => one === name);
     if (!outbox) return;
-    if (unicast === undefined) this.#mark(outbox, name, []);
-    // One that has not begun answers this request too.
-    else if (!outbox.refreshes.includes(unicast)) outbox.refreshes.push(unicast);
-    this.#flush(outbox);
+    outbox.view.encode();
+    outbox.refresh(name);
+    outbox.flush();
   }
 
   drained(peer: string): void {
     const outbox = this.#outboxes.get(peer);
-    if (outbox) this.#flush(outbox);
+    outbox?.view.encode();
+    outbox?.flush();
   }
 
   down(peer: string): void {
     const outbox = this.#outboxes.get(peer);
     if (!outbox) return;
     this.#outboxes.delete(peer);
-    const { view, behind } = outbox;
-    if (behind) this.#missed.delete(behind.missed);
-    this.#forgetUnused(view);
+    outbox.close();
+    this.#forgetUnused(outbox.view);
   }
 
   /** How many routes a session is told, and whether it has been told all that there is; undefined for one that is not there. */
   progress(peer: string): { readonly routes: number; readonly inStep: boolean } | undefined {
     const outbox = this.#outboxes.get(peer);
-    if (!outbox) return undefined;
-    const { view, queue, next, behind } = outbox;
-    return { routes: view.size, inStep: queue.length === 0 && behind === undefined && next === view.head };
-  }
-
-  #forgetUnused(view: RouteView): void {
-    if ([...this.#outboxes.values()].some((other) => other.view === view)) return;
-    for (const [key, one] of this.#views) if (one === view) this.#views.delete(key);
-    this.#unsendable += view.unsendable;
+    return outbox && { routes: outbox.view.size, inStep: outbox.inStep };
   }
 
   /** A session is of another audience from now on: it is told what that gets, and that the rest is gone. */
   regroup(peer: string): void {
-    const before = this.#outboxes.get(peer);
-    if (!before) return;
-    const view = this.#viewOf(before.session);
-    if (view === before.view) return;
-    const behind = before.behind ?? before.view.missedSince(before.next);
-    for (const name of UNICAST) for (let id = 0; id < this.#tables[name].limit; id++) behind.missed[name].add(id);
-    this.#missed.add(behind.missed);
-    this.#outboxes.set(peer, { ...before, view, behind });
-    this.#forgetUnused(before.view);
-    this.drained(peer);
+    const outbox = this.#outboxes.get(peer);
+    if (!outbox) return;
+    const { view: before } = outbox;
+    const view = this.#viewOf(outbox.session);
+    if (view === before) return;
+    outbox.move(
+      view,
+      () => this.#forgetting(before, view),
+      () => this.#everything(),
+    );
+    outbox.flush();
+    this.#forgetUnused(before);
+  }
+
+  #forgetting(before: RouteView, view: RouteView): readonly Segment[] {
+    const known = this.#forget.get(before)?.get(view);
+    if (known) return known;
+    const segments = view.forget(before);
+    const others = this.#forget.get(before);
+    if (others) others.set(view, segments);
+    else this.#forget.set(before, new Map([[view, segments]]));
+    return segments;
+  }
+
+  #everything(): RouteIds {
+    const ids = noIds();
+    for (const name of UNICAST) for (let id = 0; id < this.#tables[name].limit; id++) ids[name].add(id);
+    return ids;
+  }
+
+  #forgetUnused(view: RouteView): void {
+    if (view.users > 0) return;
+    this.#forget.delete(view);
+    for (const [key, one] of this.#views) if (one === view) this.#views.delete(key);
+    this.#unsendable += view.unsendable;
   }
 
   #viewOf({ peer, context, localAddress }: OutgoingSession): RouteView {
@@ -163,81 +179,33 @@ export class StaticRoutes implements Announcer {
   #changed(name: UnicastFamily, id: number): void {
     for (const view of this.#views.values()) view.mark(name, id);
     for (const missed of this.#missed) missed[name].add(id);
+    if (this.#forget.size > 0) this.#forget.clear();
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
-      this.#scheduled = false;
-      this.#flushAll();
-    });
+    const wait = this.#resting - this.#clock.now();
+    if (wait <= 0) queueMicrotask(() => this.#flushAll());
+    else this.#clock.setTimer(wait, () => this.#flushAll());
   }
 
   #flushAll(): void {
+    this.#scheduled = false;
     for (const view of this.#views.values()) view.encode();
-    for (const outbox of this.#outboxes.values()) this.#flush(outbox);
+    for (const outbox of this.#outboxes.values()) outbox.flush();
     this.#trim();
     this.#sweep();
-  }
-
-  /** Sends until there is nothing left to tell or the session takes no more. */
-  #flush(outbox: Outbox): void {
-    while (this.#sendQueue(outbox)) {
-      const { view, behind, queue, refreshes } = outbox;
-      if (behind) {
-        const missed = takeSome(behind.missed);
-        if (UNICAST.some((name) => missed[name].length > 0)) queue.push(view.tell(missed, behind.told));
-        else {
-          // What is pending there is in step with nobody, and so it goes into the log first.
-          view.encode();
-          this.#missed.delete(behind.missed);
-          outbox.behind = undefined;
-          outbox.next = view.head;
-        }
-        continue;
-      }
-      view.encode();
-      if (outbox.next < view.head) queue.push(view.chunk(outbox.next++));
-      else {
-        const name = refreshes.shift();
-        if (name === undefined) return;
-        this.#mark(outbox, name, view.all(name));
-      }
-    }
-  }
-
-  /** Queues all routes of a family, between beginning and end where the peer understands those. */
-  #mark({ session, queue }: Outbox, name: FamilyName, routes: readonly (readonly Uint8Array[])[]): void {
-    const mark = (subtype: 1 | 2): Uint8Array[] => (session.enhancedRefresh ? [refreshBytes(name, subtype)] : []);
-    queue.push(mark(1), ...routes, mark(2));
-  }
-
-  #sendQueue(outbox: Outbox): boolean {
-    const { session, queue } = outbox;
-    let done = 0;
-    for (const messages of queue) {
-      while (outbox.sent < messages.length) {
-        if (session.send(messages[outbox.sent] as Uint8Array) !== 'queued') {
-          queue.splice(0, done);
-          return false;
-        }
-        outbox.sent++;
-      }
-      outbox.sent = 0;
-      done++;
-    }
-    queue.length = 0;
-    return true;
+    const pause = this.#outboxes.size * PACE;
+    if (pause >= LEAST_PAUSE) this.#resting = this.#clock.now() + pause;
   }
 
   /** Forgets what all sessions have had of the logs; those that hold a log back for too long go on without it. */
   #trim(): void {
     const oldest = new Map<RouteView, number>();
+    const kept = new Map([...this.#views.values()].map((view) => [view, view.within(this.#history)]));
     for (const outbox of this.#outboxes.values()) {
       const { view, next } = outbox;
-      if (outbox.behind) continue;
-      if (view.octets > this.#history && next < view.head) {
-        outbox.behind = view.missedSince(next);
-        this.#missed.add(outbox.behind.missed);
-      } else oldest.set(view, Math.min(next, oldest.get(view) ?? next));
+      if (next === undefined) continue;
+      if (next < (kept.get(view) ?? 0)) outbox.leaveLog();
+      else oldest.set(view, Math.min(next, oldest.get(view) ?? next));
     }
     for (const view of this.#views.values()) view.drop(oldest.get(view) ?? view.head);
   }

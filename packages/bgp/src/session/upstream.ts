@@ -44,10 +44,10 @@ export class Upstream {
     this.#watchSending();
   }
 
-  /** Queues a message unless too much waits; whether it did. */
-  offer(bytes: Uint8Array): boolean {
+  /** Queues messages of one kind unless too much waits; whether it did. */
+  offer(bytes: Uint8Array, count: number = 1): boolean {
     if (!this.connection.offer(bytes)) return false;
-    this.#parts.sent[messageKind(bytes[18] ?? 0) ?? 'update']++;
+    this.#parts.sent[messageKind(bytes[18] ?? 0) ?? 'update'] += count;
     this.#watchSending();
     return true;
   }
@@ -71,9 +71,9 @@ export class Upstream {
       context: this.negotiated.send,
       enhancedRefresh: this.negotiated.enhancedRouteRefresh,
       localAddress: this.connection.localAddress,
-      send: (message) => {
+      send: (messages, count) => {
         if (!live()) return 'down';
-        return this.offer(message) ? 'queued' : 'full';
+        return this.offer(messages, count) ? 'queued' : 'full';
       },
     };
   }

@@ -1,4 +1,4 @@
-import { decodeMessage, type FamilyName, prefixAt, sessionContext } from '@weir/bgp/codec';
+import { decodeMessage, type FamilyName, type Message, MessageFramer, prefixAt, sessionContext } from '@weir/bgp/codec';
 import { parseFlow, printFlow } from '@weir/bgp/flowspec';
 import type { OutgoingSession } from '@weir/bgp/session';
 import { type Ip, parseIp, prefix, printIp, printPrefix } from '@weir/wire/inet';
@@ -34,9 +34,15 @@ class Session implements OutgoingSession {
   send(bytes: Uint8Array): 'queued' | 'full' {
     if (this.room === 0) return 'full';
     this.room--;
-    const message = decodeMessage(bytes, this.context);
+    const framer = new MessageFramer();
+    framer.push(bytes);
+    for (let one = framer.next(); one; one = framer.next()) this.#say(decodeMessage(one, this.context));
+    return 'queued';
+  }
+
+  #say(message: Message): void {
     if (message.kind === 'route-refresh') this.#said.push(`refresh ${message.subtype}`);
-    if (message.kind !== 'update') return 'queued';
+    if (message.kind !== 'update') return;
     const { communities = [] } = message.attributes;
     for (const { run, nextHop } of message.announce)
       for (let i = 0; i < run.count; i++)
@@ -44,7 +50,6 @@ class Session implements OutgoingSession {
     for (const run of message.withdraw) for (let i = 0; i < run.count; i++) this.#said.push(`- ${printPrefix(prefixAt(run, i))}`);
     for (const { run } of message.announceFlows) for (const { rule } of run.routes) this.#said.push(`+ ${printFlow(rule)}`);
     if (message.endOfRib) this.#said.push(`end of ${message.endOfRib}`);
-    return 'queued';
   }
 
   async said(): Promise<readonly string[]> {

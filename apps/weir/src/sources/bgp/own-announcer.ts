@@ -70,7 +70,7 @@ export class OwnAnnouncer implements Announcer {
     this.flows.established(session);
     const after: OutgoingSession = {
       ...session,
-      send: (message) => (this.flows.waits(peer) ? 'full' : session.send(message)),
+      send: (messages, count) => (this.flows.waits(peer) ? 'full' : session.send(messages, count)),
     };
     this.#static.established(after);
   }
