@@ -45,6 +45,8 @@ function stubBackend(bus = new EventBus()): Backend {
     networkAdd: never,
     networkReplace: never,
     networkDelete: never,
+    networkDump: never,
+    networkHistory: never,
     networkLoad: never,
     networkLoadPage: never,
     networkLoadCommit: never,

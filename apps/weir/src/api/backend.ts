@@ -17,7 +17,7 @@ import type {
 } from './answers.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
-import type { NetworkChangeAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
+import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 
@@ -59,7 +59,9 @@ export interface Backend {
   networks(params: Params<'networks'>): Promise<NetworksAnswer>;
   networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer>;
   networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer>;
-  networkDelete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer>;
+  networkDelete(params: Params<'network-delete'>, caller: Caller): Promise<NetworkChangeAnswer>;
+  networkDump(params: Params<'network-dump'>): Promise<NetworkDumpAnswer>;
+  networkHistory(params: Params<'network-history'>): Promise<NetworkHistoryAnswer>;
   networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer>;
   networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer>;
   networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer>;

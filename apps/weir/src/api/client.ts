@@ -19,7 +19,7 @@ import { ApiError } from './backend.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
-import type { NetworkChangeAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
+import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
 import { type Method, type Params, parseResponse, type Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
 
@@ -41,6 +41,8 @@ interface Answers {
   'network-add': NetworkChangeAnswer;
   'network-replace': NetworkChangeAnswer;
   'network-delete': NetworkChangeAnswer;
+  'network-dump': NetworkDumpAnswer;
+  'network-history': NetworkHistoryAnswer;
   'network-load': NetworkLoadAnswer;
   'network-load-page': NetworkLoadAnswer;
   'network-load-commit': NetworkChangeAnswer;

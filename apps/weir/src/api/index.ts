@@ -58,6 +58,9 @@ export type {
 export { LineSplitter } from './line-splitter.ts';
 export type {
   NetworkChangeAnswer,
+  NetworkDumpAnswer,
+  NetworkHistoryAnswer,
+  NetworkHistoryEntry,
   NetworkLoadAnswer,
   NetworkNoteSummary,
   NetworkSummary,

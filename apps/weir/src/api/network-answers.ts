@@ -38,6 +38,40 @@ export interface NetworksAnswer extends Versioned {
   readonly cursor?: string;
 }
 
+/** Prefixes of a table, in no order. */
+export interface NetworkDumpAnswer extends Versioned {
+  /** With a space between two. */
+  readonly prefixes: string;
+  /** Where to go on; absent at the end. */
+  readonly cursor?: string;
+}
+
+/** One change of tables. */
+export interface NetworkHistoryEntry {
+  readonly number: number;
+  readonly at: string;
+  /** `uid 0, pid 4711`; absent where the source says all. */
+  readonly by?: string;
+  readonly added: number;
+  readonly updated: number;
+  readonly removed: number;
+  readonly changes: readonly {
+    readonly kind: 'set' | 'unset';
+    readonly table: string;
+    readonly source: string;
+    readonly until?: string;
+    readonly comment?: string;
+    /** How many prefixes there were, and the first of them. */
+    readonly count: number;
+    readonly prefixes: readonly string[];
+  }[];
+}
+
+export interface NetworkHistoryAnswer extends Versioned {
+  /** The latest first. */
+  readonly history: readonly NetworkHistoryEntry[];
+}
+
 export interface NetworkLoadAnswer extends Versioned {
   /** Names what is being loaded. */
   readonly load: string;

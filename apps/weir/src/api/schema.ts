@@ -96,6 +96,16 @@ export interface MethodParams {
   readonly 'network-replace': NetworkParams;
   /** Takes them out of these tables, or of all. */
   readonly 'network-delete': { readonly prefixes: readonly string[]; readonly tables?: readonly string[] | undefined };
+  /** The prefixes of a table as text. */
+  readonly 'network-dump': { readonly table: string; readonly cursor?: string | undefined };
+  /** Who changed what, the latest first. */
+  readonly 'network-history': {
+    readonly table?: string | undefined;
+    readonly prefix?: string | undefined;
+    readonly limit?: number | undefined;
+    /** Only changes with a lower number. */
+    readonly before?: number | undefined;
+  };
   /** Begins to load a list into a table, or into the tables that its pages name; it counts when it is committed. */
   readonly 'network-load': {
     readonly table?: string | undefined;
@@ -241,6 +251,8 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
   'network-add': networkParams,
   'network-replace': networkParams,
   'network-delete': z.strictObject({ prefixes, tables: z.optional(tableNames) }),
+  'network-dump': z.strictObject({ table: tableName, cursor }),
+  'network-history': z.strictObject({ table: z.optional(tableName), prefix: z.optional(prefix), limit, before: z.optional(number) }),
   'network-load': z.strictObject({
     table: z.optional(tableName),
     replace: z.optional(z.boolean()),

@@ -239,7 +239,11 @@ class Client {
       case 'network-replace':
         return backend.networkReplace(request.params, this.#caller);
       case 'network-delete':
-        return backend.networkDelete(request.params);
+        return backend.networkDelete(request.params, this.#caller);
+      case 'network-dump':
+        return backend.networkDump(request.params);
+      case 'network-history':
+        return backend.networkHistory(request.params);
       case 'network-load':
         return backend.networkLoad(request.params);
       case 'network-load-page':

@@ -19,6 +19,8 @@ import {
   type LookupAnswer,
   type MembersAnswer,
   type NetworkChangeAnswer,
+  type NetworkDumpAnswer,
+  type NetworkHistoryAnswer,
   type NetworkLoadAnswer,
   type NetworksAnswer,
   type Params,
@@ -45,7 +47,7 @@ import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
-import { answerNetworks, readPrefixes } from './networks/index.ts';
+import { answerDump, answerHistory, answerNetworks, readPrefixes } from './networks/index.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
@@ -233,12 +235,20 @@ export class DaemonBackend implements Backend {
     return this.#parts.announced.networks().operator.replace(params, caller);
   }
 
-  networkDelete(params: Params<'network-delete'>): Promise<NetworkChangeAnswer> {
-    return this.#parts.announced.networks().operator.delete(params);
+  networkDelete(params: Params<'network-delete'>, caller: Caller): Promise<NetworkChangeAnswer> {
+    return this.#parts.announced.networks().operator.delete(params, caller);
+  }
+
+  async networkDump(params: Params<'network-dump'>): Promise<NetworkDumpAnswer> {
+    return answerDump(this.#parts.announced.networks(), this.#parts.config(), params);
+  }
+
+  async networkHistory(params: Params<'network-history'>): Promise<NetworkHistoryAnswer> {
+    return answerHistory(this.#parts.announced.networks(), params);
   }
 
   async networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer> {
-    return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().operator.loads.begin(params) };
+    return { format_version: FORMAT_VERSION, load: this.#parts.announced.networks().operator.load(params) };
   }
 
   async networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer> {

@@ -57,8 +57,16 @@ export class LateBackend implements Backend {
     return (await this.#ready).networkReplace(...given);
   }
 
-  async networkDelete(params: Parameters<Backend['networkDelete']>[0]): ReturnType<Backend['networkDelete']> {
-    return (await this.#ready).networkDelete(params);
+  async networkDelete(...given: Parameters<Backend['networkDelete']>): ReturnType<Backend['networkDelete']> {
+    return (await this.#ready).networkDelete(...given);
+  }
+
+  async networkDump(params: Parameters<Backend['networkDump']>[0]): ReturnType<Backend['networkDump']> {
+    return (await this.#ready).networkDump(params);
+  }
+
+  async networkHistory(params: Parameters<Backend['networkHistory']>[0]): ReturnType<Backend['networkHistory']> {
+    return (await this.#ready).networkHistory(params);
   }
 
   async networkLoad(params: Parameters<Backend['networkLoad']>[0]): ReturnType<Backend['networkLoad']> {

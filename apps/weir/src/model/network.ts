@@ -23,7 +23,38 @@ export interface Membership {
   readonly note: NetworkNote;
 }
 
+/** Prefixes of one change, each once: an array, or columns, which cost a tenth of it. */
+export interface Prefixes extends Iterable<Prefix> {
+  readonly length: number;
+}
+
 /** How things are to be in one table for some prefixes. What a source has put there is taken out by the same source alone. */
 export type NetworkChange =
-  | { readonly kind: 'set'; readonly table: string; readonly note: NetworkNote; readonly prefixes: readonly Prefix[] }
-  | { readonly kind: 'unset'; readonly table: string; readonly source: NetworkSource; readonly prefixes: readonly Prefix[] };
+  | { readonly kind: 'set'; readonly table: string; readonly note: NetworkNote; readonly prefixes: Prefixes }
+  | { readonly kind: 'unset'; readonly table: string; readonly source: NetworkSource; readonly prefixes: Prefixes };
+
+/** Changes that were made together, by whom and when (milliseconds since the epoch), and what they came to. */
+export interface NetworkRecord {
+  /** Counts up by one with each. */
+  readonly number: number;
+  readonly at: number;
+  readonly by: string;
+  readonly added: number;
+  readonly updated: number;
+  readonly removed: number;
+  readonly changes: readonly NetworkChange[];
+}
+
+/** What is remembered of a record: of its prefixes only the first. */
+export interface NetworkEvent extends Omit<NetworkRecord, 'changes'> {
+  readonly parts: readonly {
+    readonly kind: 'set' | 'unset';
+    readonly table: string;
+    readonly source: NetworkSource;
+    readonly until: number | undefined;
+    readonly comment: string | undefined;
+    /** How many prefixes there were. */
+    readonly count: number;
+    readonly prefixes: readonly Prefix[];
+  }[];
+}

@@ -23,7 +23,20 @@ export {
 export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
 export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
 export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';
-export { decodeChanges, encodeChanges, equalSource, NetworkTables, type NetworkTablesOptions } from './networks/index.ts';
+export {
+  decodePayload,
+  encodeRecord,
+  encodeState,
+  equalSource,
+  eventOf,
+  type HistoryFilter,
+  type NetworkEntry,
+  NetworkHistory,
+  type NetworkPayload,
+  NetworkTables,
+  type NetworkTablesOptions,
+  PrefixSet,
+} from './networks/index.ts';
 export { NEVER_MEMBERS } from './never-members.ts';
 export { type RefreshRequest, samePeer } from './reconfigure.ts';
 export type { Refusal, RefusalReason } from './refusals.ts';

@@ -6,7 +6,7 @@ const octets = (text: string): Uint8Array => Buffer.from(text);
 describe('a list of prefixes', () => {
   it('is a prefix a line, with comments', () => {
     expect(readList(octets('# admins\n203.0.113.1  # on call\r\n\n 2001:db8::/48\n203.0.113.0/24'), 'list')).toEqual([
-      '203.0.113.1/32',
+      '203.0.113.1',
       '2001:db8::/48',
       '203.0.113.0/24',
     ]);

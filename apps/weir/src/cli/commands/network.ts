@@ -1,22 +1,17 @@
-import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
-import { comparePrefix, parsePrefix, printPrefix } from '@weir/wire/inet';
+import { parsePrefix } from '@weir/wire/inet';
 import type { ControlClient, NetworkChangeAnswer, NetworkSummary, NetworksAnswer } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import { CliError, EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
-import { readStream } from '../read-stream.ts';
 import { escapeControl } from '../render/escape.ts';
 
-/** Prefixes of one request, which has at most 64 KiB. */
-const PAGE = 1000;
-/** Octets of a list. */
-const LONGEST_LIST = 512 << 20;
 /** Lines of a list that is refused that are told one by one. */
 const MOST_PROBLEMS = 20;
 /** Characters of a line that are shown. */
 const SHOWN = 60;
+/** Octets of prefixes of one command. */
+const MOST_GIVEN = 60_000;
 
 interface TablesOptions extends ViewOptions {
   readonly tables: readonly string[];
@@ -32,6 +27,7 @@ export interface NetworkAddOptions extends TablesOptions {
 export function networkAdd(how: 'add' | 'replace', prefixes: readonly string[], options: NetworkAddOptions, io: Io): Promise<ExitCode> {
   const { tables, until, comment } = options;
   if (tables.length === 0) throw new CliError(EXIT.usage, 'which table? --table NAME or --community X:Y');
+  checkNumber(prefixes);
   return withDaemon(options, async (client) => {
     const params = { prefixes, tables, ...(until === undefined ? {} : { until }), ...(comment === undefined ? {} : { comment }) };
     return tell(await client.call(`network-${how}`, params), options, io);
@@ -40,6 +36,7 @@ export function networkAdd(how: 'add' | 'replace', prefixes: readonly string[], 
 
 /** Takes prefixes out of tables. */
 export function networkDelete(prefixes: readonly string[], options: TablesOptions, io: Io): Promise<ExitCode> {
+  checkNumber(prefixes);
   return withDaemon(options, async (client) =>
     tell(
       await client.call('network-delete', { prefixes, ...(options.tables.length === 0 ? {} : { tables: options.tables }) }),
@@ -49,7 +46,17 @@ export function networkDelete(prefixes: readonly string[], options: TablesOption
   );
 }
 
-async function tell(answer: NetworkChangeAnswer, options: ViewOptions, io: Io): Promise<ExitCode> {
+/** One command is one request. */
+function checkNumber(prefixes: readonly string[]): void {
+  if (prefixes.reduce((sum, { length }) => sum + length + 3, 0) > MOST_GIVEN)
+    throw new CliError(
+      EXIT.usage,
+      `${prefixes.length} prefixes are too many for one command: put them into a file, and use weir network load`,
+    );
+}
+
+/** Says what a change came to. */
+export async function tell(answer: NetworkChangeAnswer, options: ViewOptions, io: Io): Promise<ExitCode> {
   const { added, updated, removed } = answer;
   await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : `${added} added, ${updated} updated, ${removed} removed\n`);
   return EXIT.ok;
@@ -74,31 +81,6 @@ export function networkShow(options: ShowOptions, io: Io): Promise<ExitCode> {
   });
 }
 
-/** A table as plain text, in order. */
-export function networkDump(options: ViewOptions & { readonly table: string }, io: Io): Promise<ExitCode> {
-  return withDaemon(options, async (client) => {
-    const all: string[] = [];
-    const { tables } = await pages(client, { table: options.table, prefix: undefined }, async (page) => {
-      for (const { prefix } of page) all.push(prefix);
-    });
-    if (all.length === 0 && !tables.some(({ table }) => table === options.table))
-      throw new CliError(EXIT.error, `there is no table ${options.table}`);
-    const sorted = all.flatMap((text) => {
-      const parsed = parsePrefix(text);
-      return parsed.ok ? [parsed.prefix] : [];
-    });
-    sorted.sort(comparePrefix);
-    for (let at = 0; at < sorted.length; at += PAGE)
-      await io.out(
-        `${sorted
-          .slice(at, at + PAGE)
-          .map(printPrefix)
-          .join('\n')}\n`,
-      );
-    return EXIT.ok;
-  });
-}
-
 /** All pages one after the other; the first answer. */
 async function pages(
   client: ControlClient,
@@ -116,27 +98,6 @@ async function pages(
   return first;
 }
 
-export interface NetworkLoadOptions extends ViewOptions {
-  readonly table: string;
-  readonly replace: boolean;
-  readonly until: number | undefined;
-  readonly comment: string | undefined;
-}
-
-/** A list of prefixes into a table: all, or none. */
-export async function networkLoad(file: string, options: NetworkLoadOptions, io: Io): Promise<ExitCode> {
-  const { table, replace, until, comment } = options;
-  const input: Readable = file === '-' ? process.stdin : createReadStream(file);
-  const prefixes = readList(await readStream(input, file, LONGEST_LIST), file);
-  return withDaemon(options, async (client) => {
-    const rest = { ...(until === undefined ? {} : { until }), ...(comment === undefined ? {} : { comment }) };
-    const { load } = await client.call('network-load', { table, replace, ...rest });
-    for (let at = 0; at < prefixes.length; at += PAGE)
-      await client.call('network-load-page', { load, prefixes: prefixes.slice(at, at + PAGE) });
-    return tell(await client.call('network-load-commit', { load }), options, io);
-  });
-}
-
 /** The prefixes of a list. @throws CliError with every line that is none, the first of them one by one */
 export function readList(octets: Uint8Array, file: string): readonly string[] {
   const out: string[] = [];
@@ -148,7 +109,7 @@ export function readList(octets: Uint8Array, file: string): readonly string[] {
     if (text === '') continue;
     const parsed = text.length > 64 ? undefined : parsePrefix(text);
     if (parsed?.ok) {
-      out.push(printPrefix(parsed.prefix));
+      out.push(text);
       continue;
     }
     bad++;

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { append, daemonCommand, type GroupContext, text, timeOrSpan, type Values, viewOptions } from '../options.ts';
+import { append, count, daemonCommand, type GroupContext, text, timeOrSpan, type Values, viewOptions } from '../options.ts';
 
 const TABLE = '--table <name>';
 const UNTIL = ['--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)'] as const;
@@ -57,12 +57,26 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
       done(await networkShow({ ...viewOptions(context, o), table: text(o, 'table'), prefix: text(o, 'prefix') }, io));
     });
 
+  daemonCommand(network, 'history')
+    .summary('show who changed tables, and when')
+    .description(
+      'Changes of tables, the latest first: the last 10,000 of them, as far as they have room in 4 MiB, with the first 100 prefixes of each. They survive a restart.',
+    )
+    .option(TABLE, 'only changes of this table')
+    .option('--prefix <prefix>', 'only changes of what overlaps it, and those that had more prefixes than are remembered')
+    .option('--limit <count>', 'how many, at most 1000; 100 when absent', count)
+    .action(async (o: Values) => {
+      const { networkHistory } = await import('../commands/network-history.ts');
+      const limit = typeof o['limit'] === 'number' ? o['limit'] : undefined;
+      done(await networkHistory({ ...viewOptions(context, o), table: text(o, 'table'), prefix: text(o, 'prefix'), limit }, io));
+    });
+
   daemonCommand(network, 'dump')
     .summary('print a table as plain text')
     .description('Prints the prefixes of a table, one a line in order of their addresses: what network load takes.')
     .requiredOption(TABLE, 'the table')
     .action(async (o: Values) => {
-      const { networkDump } = await import('../commands/network.ts');
+      const { networkDump } = await import('../commands/network-dump.ts');
       done(await networkDump({ ...viewOptions(context, o), table: text(o, 'table') ?? '' }, io));
     });
 
@@ -75,7 +89,7 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
     .option(UNTIL[0], UNTIL[1], timeOrSpan)
     .option('--comment <text>', 'a remark for network show')
     .action(async (file: string, o: Values) => {
-      const { networkLoad } = await import('../commands/network.ts');
+      const { networkLoad } = await import('../commands/network-load.ts');
       const until = typeof o['until'] === 'number' ? o['until'] : undefined;
       const options = { table: text(o, 'table') ?? '', replace: o['replace'] === true, until, comment: text(o, 'comment') };
       done(await networkLoad(file, { ...viewOptions(context, o), ...options }, io));

@@ -1,5 +1,12 @@
 import { covers, type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
-import { ApiError, FORMAT_VERSION, type NetworkSummary, type NetworksAnswer, type Params } from '../../api/index.ts';
+import {
+  ApiError,
+  FORMAT_VERSION,
+  type NetworkDumpAnswer,
+  type NetworkSummary,
+  type NetworksAnswer,
+  type Params,
+} from '../../api/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { Membership, NetworkSource } from '../../model/network.ts';
 import { parseOwnCommunity } from '../../sources/config/index.ts';
@@ -8,23 +15,23 @@ import { iso } from '../summaries.ts';
 import type { Networks } from './networks.ts';
 
 const DEFAULT_PAGE = 1000;
+/** Prefixes of one answer of a dump, and prefixes that are looked at for one. */
+const DUMP_PAGE = 10_000;
+const MOST_LOOKS = 50_000;
 
 /** A page of prefixes in tables, and what tables and clients there are. */
 export function answerNetworks(networks: Networks, config: Config, params: Params<'networks'>): NetworksAnswer {
   const { table, limit = DEFAULT_PAGE } = params;
   const within = params.prefix === undefined ? undefined : readPrefix(params.prefix);
-  const from = params.cursor === undefined ? 0 : Number(params.cursor);
-  if (!Number.isSafeInteger(from) || from < 0) throw new ApiError('bad-request', 'not a cursor');
+  const from = readCursor(params.cursor);
   const found: NetworkSummary[] = [];
-  let at = 0;
   let cursor: number | undefined;
-  for (const { prefix, memberships } of networks.tables.all()) {
-    if (at++ < from) continue;
+  for (const { at, prefix, memberships } of networks.tables.all(from)) {
     if (within && !covers(within, prefix) && !covers(prefix, within)) continue;
     const shown = table === undefined ? memberships : memberships.filter((one) => one.table === table);
     if (shown.length === 0) continue;
     if (found.length === limit) {
-      cursor = at - 1;
+      cursor = at;
       break;
     }
     found.push({ prefix: printPrefix(prefix), tables: shown.map(summarize) });
@@ -50,6 +57,29 @@ export function answerNetworks(networks: Networks, config: Config, params: Param
   };
 }
 
+/** Prefixes of a table as text, as many as one answer has room for. */
+export function answerDump(networks: Networks, config: Config, { table, cursor: given }: Params<'network-dump'>): NetworkDumpAnswer {
+  if (networks.tables.sizeOf(table) === 0 && !config.distribute?.tables.some(({ name }) => name === table))
+    throw new ApiError('not-found', `there is no table ${table}`);
+  const found: string[] = [];
+  let looks = 0;
+  let cursor: number | undefined;
+  for (const { at, prefix, memberships } of networks.tables.all(readCursor(given))) {
+    if (found.length === DUMP_PAGE || ++looks > MOST_LOOKS) {
+      cursor = at;
+      break;
+    }
+    if (memberships.some((one) => one.table === table)) found.push(printPrefix(prefix));
+  }
+  return { format_version: FORMAT_VERSION, prefixes: found.join(' '), ...(cursor === undefined ? {} : { cursor: String(cursor) }) };
+}
+
+function readCursor(text = '0'): number {
+  const from = Number(text);
+  if (!Number.isSafeInteger(from) || from < 0) throw new ApiError('bad-request', 'not a cursor');
+  return from;
+}
+
 function summarize({ table, note: { source, by, since, until, comment } }: Membership): NetworkSummary['tables'][number] {
   return {
     table,
@@ -61,11 +91,11 @@ function summarize({ table, note: { source, by, since, until, comment } }: Membe
   };
 }
 
-function sourceText(source: NetworkSource): string {
+export function sourceText(source: NetworkSource): string {
   return source.kind === 'operator' ? source.kind : `${source.kind} ${source.name}`;
 }
 
-function readPrefix(text: string): Prefix {
+export function readPrefix(text: string): Prefix {
   const parsed = parsePrefix(text);
   if (!parsed.ok) throw new ApiError('bad-request', parsed.error.message);
   return parsed.prefix;

@@ -1,4 +1,5 @@
 /** Tables of networks that other firewalls get. */
-export { answerNetworks } from './answer-networks.ts';
+export { answerHistory } from './answer-history.ts';
+export { answerDump, answerNetworks } from './answer-networks.ts';
 export { Networks, type NetworksOptions } from './networks.ts';
 export { readPrefixes } from './operator-networks.ts';

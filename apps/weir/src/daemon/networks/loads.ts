@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Prefix } from '@weir/wire/inet';
-import { printPrefix } from '@weir/wire/inet';
 import { ApiError, type Params } from '../../api/index.ts';
+import { PrefixSet } from '../../state/index.ts';
 
 /** What is being loaded at a time, how many prefixes it may have, and how long it may take from one page to the next. */
 const MOST_LOADS = 4;
@@ -15,7 +15,7 @@ export interface LoadPart {
   readonly table: string;
   readonly remove: boolean;
   readonly until: number | undefined;
-  readonly prefixes: readonly Prefix[];
+  readonly prefixes: PrefixSet;
 }
 
 /** Lists on their way into tables: nothing of them counts before they are whole. */
@@ -29,13 +29,8 @@ export interface Load {
   readonly parts: readonly LoadPart[];
 }
 
-interface OpenPart extends LoadPart {
-  readonly prefixes: Prefix[];
-  readonly seen: Set<string>;
-}
-
 interface Open extends Omit<Load, 'parts'> {
-  readonly parts: Map<string, OpenPart>;
+  readonly parts: Map<string, LoadPart>;
   prefixes: number;
   timer: NodeJS.Timeout;
 }
@@ -64,13 +59,9 @@ export class Loads {
     }
     clearTimeout(open.timer);
     open.timer = this.#patience(load);
-    for (const prefix of prefixes) {
-      const key = printPrefix(prefix);
-      if (part.seen.has(key)) continue;
-      part.seen.add(key);
-      part.prefixes.push(prefix);
-      open.prefixes++;
-    }
+    open.prefixes -= part.prefixes.length;
+    for (const prefix of prefixes) part.prefixes.add(prefix);
+    open.prefixes += part.prefixes.length;
   }
 
   take(load: string): Load {
@@ -84,7 +75,7 @@ export class Loads {
     this.#open.delete(load);
   }
 
-  #part(load: string, open: Open, table: string, remove: boolean, until: number | undefined): OpenPart {
+  #part(load: string, open: Open, table: string, remove: boolean, until: number | undefined): LoadPart {
     const key = `${table} ${remove} ${until}`;
     const known = open.parts.get(key);
     if (known) return known;
@@ -92,7 +83,7 @@ export class Loads {
       this.abandon(load);
       throw new ApiError('refused', `more than ${MOST_PARTS} tables and ends in one change`);
     }
-    const part: OpenPart = { table, remove, until, prefixes: [], seen: new Set() };
+    const part: LoadPart = { table, remove, until, prefixes: new PrefixSet() };
     open.parts.set(key, part);
     return part;
   }

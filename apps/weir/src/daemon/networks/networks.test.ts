@@ -60,14 +60,14 @@ describe('tables of networks of the daemon', () => {
       { added: 4, updated: 0, removed: 0 },
       { added: 0, updated: 1, removed: 0 },
     ]);
-    expect(await networks.operator.delete({ prefixes: ['203.0.113.1'], tables: ['spammers'] })).toMatchObject({ removed: 1 });
+    expect(await networks.operator.delete({ prefixes: ['203.0.113.1'], tables: ['spammers'] }, 'uid 0')).toMatchObject({ removed: 1 });
     expect(await networks.operator.replace({ prefixes: ['203.0.113.2'], tables: ['spammers'] }, 'uid 0')).toMatchObject({
       added: 0,
       updated: 1,
       removed: 1,
     });
     expect([tablesOf(networks, '203.0.113.1/32'), tablesOf(networks, '203.0.113.2/32')]).toEqual([['admins'], ['spammers']]);
-    expect(await networks.operator.delete({ prefixes: ['203.0.113.1', '203.0.113.2'] })).toMatchObject({ removed: 2 });
+    expect(await networks.operator.delete({ prefixes: ['203.0.113.1', '203.0.113.2'] }, 'uid 0')).toMatchObject({ removed: 2 });
     expect(networks.tables.size).toBe(0);
   });
 
@@ -93,12 +93,12 @@ describe('tables of networks of the daemon', () => {
     },
     {
       name: 'what is not there',
-      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.1'] }),
+      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.1'] }, 'uid 0'),
       want: '203.0.113.1/32 is not in any table',
     },
     {
       name: 'what is not in this table',
-      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.99'], tables: ['spammers'] }),
+      change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.99'], tables: ['spammers'] }, 'uid 0'),
       want: 'is not in the table spammers',
     },
   ])('refuse $name, and change nothing', async ({ change, want }) => {
@@ -131,7 +131,7 @@ describe('tables of networks of the daemon', () => {
     const damaged = start();
     expect(tablesOf(damaged, '203.0.113.2/32')).toEqual(['admins']);
     expect(damaged.tables.size).toBe(1);
-    expect(errors).toEqual([expect.stringContaining('are damaged and left out'), '1 changes of networks are lost']);
+    expect(errors).toEqual([expect.stringContaining('are damaged and left out'), 'tables of networks: 1 changes are lost']);
   });
 
   it('take lists as a whole, in place of what was there or beside it', async () => {

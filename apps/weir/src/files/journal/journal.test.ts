@@ -23,11 +23,7 @@ class Table {
     this.journal = new Journal({
       directory: path,
       compactAfter,
-      apply: (payload) => {
-        const [key = '', value] = Buffer.from(payload).toString().split('=');
-        if (value === undefined) this.values.delete(key);
-        else this.values.set(key, value);
-      },
+      apply: (payload) => this.#make(payload),
       snapshot: () => this.#all(),
       onError: (error) => this.errors.push(error),
     });
@@ -37,8 +33,15 @@ class Table {
     for (const [key, value] of this.values) yield Buffer.from(`${key}=${value}`);
   }
 
+  #make(payload: Uint8Array): void {
+    const [key = '', value] = Buffer.from(payload).toString().split('=');
+    if (value === undefined) this.values.delete(key);
+    else this.values.set(key, value);
+  }
+
   change(text: string): Promise<void> {
-    return this.journal.append(Buffer.from(text));
+    const payload = Buffer.from(text);
+    return this.journal.append(payload, () => this.#make(payload));
   }
 }
 
@@ -99,7 +102,9 @@ describe('what is damaged', () => {
     truncateSync(file('journal-1'), size - 3);
     const table = new Table();
     expect([...table.values.keys()]).toEqual(['k0', 'k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8']);
-    expect(table.journal.report.damage).toEqual([{ path: file('journal-1'), offset: size - 24, octets: 21, atEnd: true, copy: undefined }]);
+    expect(table.journal.report.damage).toEqual([
+      { path: file('journal-1'), offset: size - 24, octets: 21, atEnd: true, torn: true, cutOff: true, copy: undefined },
+    ]);
     await table.change('x=1');
     await table.journal.close();
     const again = new Table();
@@ -161,8 +166,8 @@ describe('what is damaged', () => {
 
 it('refuses changes that it cannot write', async () => {
   const table = new Table();
-  await expect(table.journal.append(new Uint8Array(0))).rejects.toThrow('a change of 0 octets');
-  await expect(table.journal.append(new Uint8Array((64 << 20) + 1))).rejects.toThrow('octets: 1 to');
+  await expect(table.journal.append(new Uint8Array(0), () => undefined)).rejects.toThrow('a change of 0 octets');
+  await expect(table.journal.append(new Uint8Array((192 << 20) + 1), () => undefined)).rejects.toThrow('octets: 1 to');
   await table.change('a=1');
   await table.journal.close();
   const again = new Table();

@@ -1,7 +1,7 @@
-import { copyFileSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, linkSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { readIfThere } from '../read-if-there.ts';
-import { type Damage, type JournalRecord, readRecords } from './record.ts';
+import { type Damage, readRecords } from './record.ts';
 
 export const SNAPSHOT = 'snapshot';
 const JOURNAL = /^journal-(\d+)$/;
@@ -9,7 +9,9 @@ const JOURNAL = /^journal-(\d+)$/;
 /** Octets that are no record of a file. */
 export interface FileDamage extends Damage {
   readonly path: string;
-  /** Where the file is kept as it was; undefined for a write that was cut off, of which nothing was acknowledged. */
+  /** It is what a write leaves that was cut off, of which nothing was acknowledged. */
+  readonly cutOff: boolean;
+  /** Where the file is kept as it was; undefined for a write that was cut off, and where it could not be kept. */
   readonly copy: string | undefined;
 }
 
@@ -54,29 +56,30 @@ export function journalFiles(directory: string): readonly { readonly path: strin
     .sort((a, b) => a.first - b.first);
 }
 
-/** Applies what a directory holds: the snapshot, then later changes. Nothing is changed but files that the snapshot stands for are removed, and damaged ones copied. */
+/**
+ * Applies what a directory holds: the snapshot, then later changes. Nothing is changed but files that the snapshot stands for are removed, and damaged ones kept under another name. Throws
+ * the system's error where a file cannot be read.
+ */
 export function readJournal(directory: string, apply: (payload: Uint8Array) => void): JournalContents {
   const damage: FileDamage[] = [];
   let changes = 0;
   let missing = 0;
   let octets = 0;
   let last: JournalFile | undefined;
-  const take = (path: string, isLast: boolean): { readonly records: readonly JournalRecord[]; readonly length: number } => {
-    const bytes = readIfThere(path) ?? Buffer.alloc(0);
-    const found = readRecords(bytes);
-    const [only] = found.damage;
-    const cutOff = isLast && found.damage.length === 1 && only?.atEnd === true;
-    const copy = `${path}.damaged`;
-    if (found.damage.length > 0 && !cutOff) copyFileSync(path, copy);
-    for (const one of found.damage) damage.push({ ...one, path, copy: cutOff ? undefined : copy });
-    return { records: found.records, length: cutOff && only ? only.offset : bytes.length };
+  const tell = (path: string, found: readonly Damage[]): void => {
+    const copy = keepAside(path);
+    for (const one of found) damage.push({ ...one, path, cutOff: false, copy });
   };
   const snapshotPath = join(directory, SNAPSHOT);
-  const snapshot = take(snapshotPath, false);
-  const [head] = snapshot.records;
-  // The first record of a snapshot is empty, and has the number of the first change that is not in it.
-  const first = head?.payload.length === 0 ? head.number : 0;
-  for (const { payload } of snapshot.records) {
+  const snapshot = readIfThere(snapshotPath);
+  const { records, damage: snapshotDamage } = readRecords(snapshot ?? Buffer.alloc(0));
+  // Its first and last record are empty; the first has the number of the first change that is not in it.
+  const head = records[0]?.payload.length === 0 ? records[0] : undefined;
+  const isWhole = !snapshot || (head && records.length > 1 && records.at(-1)?.payload.length === 0);
+  if (snapshot && (snapshotDamage.length > 0 || !isWhole))
+    tell(snapshotPath, snapshotDamage.length > 0 ? snapshotDamage : [{ offset: snapshot.length, octets: 0, atEnd: true, torn: true }]);
+  const first = head?.number ?? 0;
+  for (const { payload } of records) {
     if (payload.length === 0) continue;
     apply(payload);
     changes++;
@@ -84,21 +87,50 @@ export function readJournal(directory: string, apply: (payload: Uint8Array) => v
   let next = Math.max(1, first);
   const files = journalFiles(directory);
   for (const [i, { path, first: number }] of files.entries()) {
-    if (files[i + 1] && (files[i + 1]?.first ?? 0) <= first) {
+    const end = files[i + 1]?.first ?? Number.POSITIVE_INFINITY;
+    if (end <= first) {
       rmSync(path);
       continue;
     }
-    const { records, length } = take(path, i === files.length - 1);
-    if (records.length > 0) next = Math.max(next, number);
-    for (const record of records) {
-      if (record.number < first) continue;
+    const bytes = readIfThere(path) ?? Buffer.alloc(0);
+    const found = readRecords(bytes);
+    const [only] = found.damage;
+    const cutOff = end === Number.POSITIVE_INFINITY && found.damage.length === 1 && only?.torn === true;
+    if (cutOff) damage.push({ ...only, path, cutOff, copy: undefined });
+    else if (found.damage.length > 0) tell(path, found.damage);
+    if (number >= first) {
+      missing += Math.max(0, number - next);
+      next = Math.max(next, number);
+    }
+    for (const record of found.records) {
+      // What an older file has from the first number of a newer one on was refused when it was written.
+      if (record.number < first || record.number >= end) continue;
       missing += Math.max(0, record.number - next);
       next = record.number + 1;
       apply(record.payload);
       changes++;
     }
-    octets += length;
-    last = { path, length };
+    octets += bytes.length;
+    last = { path, length: cutOff ? only.offset : bytes.length };
   }
-  return { report: { changes, damage, missing }, next, last, changes: octets, snapshot: snapshot.length };
+  return { report: { changes, damage, missing }, next, last, changes: octets, snapshot: snapshot?.length ?? 0 };
+}
+
+/** Keeps a file under another name beside it, which needs no room; undefined where that cannot be. */
+function keepAside(path: string): string | undefined {
+  const copy = `${path}.damaged`;
+  try {
+    rmSync(copy, { force: true });
+    try {
+      linkSync(path, copy);
+    } catch (error) {
+      // Some file systems have no second names.
+      if (!(error instanceof Error)) throw error;
+      copyFileSync(path, copy);
+    }
+    return copy;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return undefined;
+  }
 }

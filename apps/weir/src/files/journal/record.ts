@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 const MAGIC = 0x574a5231;
 const HEADER = 20;
 /** Octets of one record's payload. */
-export const LONGEST_PAYLOAD: number = 64 << 20;
+export const LONGEST_PAYLOAD: number = 192 << 20;
 
 /** One change, as it stands in a file. */
 export interface JournalRecord {
@@ -17,8 +17,9 @@ export interface JournalRecord {
 export interface Damage {
   readonly offset: number;
   readonly octets: number;
-  /** Whether it is the end of the file, as a write leaves it that was cut off. */
   readonly atEnd: boolean;
+  /** Whether it is as a write leaves it that was cut off: the end of the file, and less than a record, or nothing but zeros. */
+  readonly torn: boolean;
 }
 
 /** Magic, length of the payload, number (64 bits), CRC-32 of these three and the payload; then the payload. */
@@ -45,7 +46,8 @@ export function readRecords(bytes: Buffer): { readonly records: readonly Journal
       continue;
     }
     const next = nextRecord(bytes, at + 1);
-    damage.push({ offset: at, octets: next - at, atEnd: next === bytes.length });
+    const atEnd = next === bytes.length;
+    damage.push({ offset: at, octets: next - at, atEnd, torn: atEnd && isTorn(bytes.subarray(at)) });
     at = next;
   }
   return { records, damage };
@@ -57,6 +59,16 @@ function recordAt(bytes: Buffer, at: number): JournalRecord | undefined {
   if (length > LONGEST_PAYLOAD || at + HEADER + length > bytes.length) return undefined;
   if (bytes.readUInt32BE(at + 16) !== checksum(bytes, at, length)) return undefined;
   return { number: Number(bytes.readBigUInt64BE(at + 8)), payload: bytes.subarray(at + HEADER, at + HEADER + length) };
+}
+
+/** Whether octets are the beginning of one record, or were never written. */
+function isTorn(bytes: Buffer): boolean {
+  const magic = Buffer.alloc(4);
+  magic.writeUInt32BE(MAGIC);
+  if (bytes.every((octet) => octet === 0)) return true;
+  const seen = Math.min(4, bytes.length);
+  if (bytes.compare(magic, 0, seen, 0, seen) !== 0) return false;
+  return bytes.length < HEADER || bytes.length < HEADER + Math.min(LONGEST_PAYLOAD + 1, bytes.readUInt32BE(4));
 }
 
 function nextRecord(bytes: Buffer, from: number): number {

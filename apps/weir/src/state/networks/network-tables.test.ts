@@ -1,8 +1,20 @@
 import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { NetworkChange, NetworkSource } from '../../model/network.ts';
-import { decodeChanges, encodeChanges, NetworkTables } from './index.ts';
+import type { NetworkChange, NetworkRecord, NetworkSource } from '../../model/network.ts';
+import { decodePayload, encodeRecord, encodeState, eventOf, type HistoryFilter, NetworkHistory, NetworkTables } from './index.ts';
+
+function atOnce<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+  }
+}
+
+function changesOf(payload: Uint8Array): readonly NetworkChange[] {
+  const read = decodePayload(payload);
+  return read.kind === 'state' ? read.changes : [];
+}
 
 const operator: NetworkSource = { kind: 'operator' };
 const feed: NetworkSource = { kind: 'feed', name: 'list' };
@@ -71,10 +83,10 @@ describe('tables of networks', () => {
     const { tables: t } = tables();
     const other = prefix('2001:db8::/48');
     t.apply([set('a', [P, other], { until: 100 }), set('a', [other], { source: feed }), set('b', [other], { until: 200 })]);
-    expect([t.nextEnd, t.ended(99)]).toEqual([100, []]);
-    t.apply(t.ended(100));
+    expect([t.nextEnd, atOnce(t.ended(99))]).toEqual([100, []]);
+    t.apply(atOnce(t.ended(100)));
     expect([t.sizeOf('a'), t.nextEnd, t.memberships(P)]).toEqual([1, 200, []]);
-    t.apply(t.ended(1000));
+    t.apply(atOnce(t.ended(1000)));
     expect([t.sizeOf('a'), t.sizeOf('b'), t.nextEnd]).toEqual([1, 0, undefined]);
   });
 });
@@ -156,25 +168,88 @@ it('are as one entry for each prefix, table and source, also after their snapsho
       expect(new Map(counted)).toEqual(bySource);
       for (const name of ['a', 'b']) expect(t.sizeOf(name)).toBe([...tablesOf.values()].filter((names) => names.has(name)).length);
       const again = new NetworkTables({ changed: () => undefined });
-      for (const step of t.snapshot()) again.apply(decodeChanges(encodeChanges(step)));
+      for (const step of t.snapshot()) again.apply(changesOf(encodeState(step)));
       expect(seen(again)).toEqual(model);
     }),
   );
 });
 
+const plain = (changes: readonly NetworkChange[]): readonly unknown[] =>
+  changes.map((change) => ({ ...change, prefixes: [...change.prefixes].sort((a, b) => a.family - b.family) }));
+const head = fc.record({
+  number: fc.nat(),
+  at: fc.nat(),
+  by: fc.string({ maxLength: 9 }),
+  added: fc.nat(),
+  updated: fc.nat(),
+  removed: fc.nat(),
+});
+
 it('changes are the same after having been written', () => {
   fc.assert(
-    fc.property(fc.array(anyChange, { maxLength: 5 }), (changes) => {
-      const sorted = changes.map((change) => ({ ...change, prefixes: [...change.prefixes].sort((a, b) => a.family - b.family) }));
-      expect(decodeChanges(encodeChanges(changes))).toEqual(sorted);
-      const octets = encodeChanges(changes);
-      for (let cut = 1; cut < Math.min(20, octets.length); cut++) {
+    fc.property(head, fc.array(anyChange, { maxLength: 5 }), (first, changes) => {
+      const octets = atOnce(encodeRecord({ ...first, changes }));
+      const read = decodePayload(octets);
+      if (read.kind !== 'record') throw new Error(read.kind);
+      expect({ ...read.record, changes: plain(read.record.changes) }).toEqual({ ...first, changes: plain(changes) });
+      expect(Buffer.compare(atOnce(encodeRecord(read.record)), octets)).toBe(0);
+      for (let cut = 1; cut < Math.min(60, octets.length); cut++) {
         try {
-          decodeChanges(octets.subarray(0, octets.length - cut));
+          decodePayload(octets.subarray(0, octets.length - cut));
         } catch (error) {
           expect((error as { code?: string }).code).toBeDefined();
         }
       }
     }),
   );
+});
+
+describe('the history', () => {
+  const many = Array.from({ length: 300 }, (_, i) => prefix(`10.0.${i >> 8}.${i & 255}/32`));
+  const wide = Array.from({ length: 101 }, (_, i) => prefix(`2001:db8::${i.toString(16)}/128`));
+  const record = (number: number, changes: readonly NetworkChange[]): NetworkRecord => ({
+    number,
+    at: number,
+    by: 'uid 0',
+    added: 1,
+    updated: 0,
+    removed: 0,
+    changes,
+  });
+  const seen = (history: NetworkHistory, filter: Partial<HistoryFilter>): readonly number[] =>
+    history.list({ limit: 100, ...filter }).map(({ number }) => number);
+
+  it('is told the latest first, by table, by prefix and by number', () => {
+    const history = new NetworkHistory();
+    const changes = [[set('admins', [P])], [unset('spammers', [P])], [set('spammers', many)], [set('admins', [prefix('2001:db8::/32')])]];
+    for (const [i, own] of changes.entries()) history.add(eventOf(record(i + 1, own)));
+    // What is read a second time is known.
+    history.add(eventOf(record(2, [set('admins', [P])])));
+    expect([seen(history, {}), seen(history, { limit: 2 }), seen(history, { before: 3 })]).toEqual([
+      [4, 3, 2, 1],
+      [4, 3],
+      [2, 1],
+    ]);
+    expect([seen(history, { table: 'admins' }), seen(history, { prefix: prefix('192.0.2.0/24') })]).toEqual([
+      [4, 1],
+      [3, 2, 1],
+    ]);
+    const [third] = history.list({ limit: 1, before: 4 });
+    expect([third?.parts[0]?.count, third?.parts[0]?.prefixes.length]).toEqual([300, 100]);
+  });
+
+  it('is bounded, and the same after a snapshot', () => {
+    const history = new NetworkHistory();
+    for (let number = 1; number <= 10_500; number++) history.add(eventOf(record(number, [set('a', many.slice(0, 2))])));
+    for (let number = 10_501; number <= 13_000; number++) history.add(eventOf(record(number, [set('a', wide)])));
+    let octets = 0;
+    const again = new NetworkHistory();
+    for (const payload of history.snapshot()) {
+      octets += payload.length;
+      const read = decodePayload(payload);
+      if (read.kind === 'events') for (const event of read.events) again.add(event);
+    }
+    expect([history.size < 10_000, octets < 4.2 * 2 ** 20, again.size, again.last]).toEqual([true, true, history.size, 13_000]);
+    expect(again.list({ limit: 5 })).toEqual(history.list({ limit: 5 }));
+  });
 });

@@ -1,9 +1,22 @@
 import { type Family, type Prefix, PrefixTable } from '@weir/wire/inet';
 import type { Membership, NetworkChange, NetworkNote, NetworkSource } from '../../model/network.ts';
+import { PrefixSet } from './prefix-set.ts';
 
 /** Prefixes of one step of a snapshot. */
 const BATCH = 4096;
+/** Prefixes of one step of a change. */
+const STEP = 512;
 const FAMILIES = [4, 6] as const;
+/** Where prefixes of IPv6 begin. */
+const SECOND = 2 ** 32;
+
+/** A prefix that is in some table. */
+export interface NetworkEntry {
+  /** Where it is: a whole number. */
+  readonly at: number;
+  readonly prefix: Prefix;
+  readonly memberships: readonly Membership[];
+}
 
 /** In which tables a prefix is and why: one value for all prefixes of which the same is so, sorted by table and source. */
 interface Place {
@@ -40,6 +53,8 @@ export class NetworkTables {
   readonly #sizes = new Map<string, number>();
   /** Prefixes by table, then by source. */
   readonly #sources = new Map<string, Map<string, { readonly source: NetworkSource; prefixes: number }>>();
+  /** No membership ends before. */
+  #soonest: number | undefined;
 
   constructor(options: NetworkTablesOptions) {
     this.#options = options;
@@ -80,20 +95,34 @@ export class NetworkTables {
   }
 
   apply(changes: readonly NetworkChange[]): void {
+    for (const _ of this.steps(changes));
+  }
+
+  /** As `apply`, some prefixes at a time: nothing else may change between two steps. */
+  *steps(changes: readonly NetworkChange[]): Generator<void> {
+    let seen = 0;
     for (const change of changes) {
+      if (change.kind === 'set') this.#ends(change.note);
       // Most prefixes of a change are in the same place before, and so after it.
       const places = new Map<Place | undefined, Step>();
-      for (const prefix of change.prefixes) this.#apply(prefix, change, places);
+      for (const prefix of change.prefixes) {
+        this.#apply(prefix, change, places);
+        if (++seen % STEP === 0) yield;
+      }
     }
   }
 
-  /** Every prefix with its place, in the order in which they came to be known; what changes meanwhile may be seen or not. */
-  *all(): Iterable<{ readonly prefix: Prefix; readonly memberships: readonly Membership[] }> {
+  /**
+   * Every prefix with its place and where it is, in the order of these; what changes meanwhile may be seen or not. A prefix stays where it is for as long as it is in any table, so
+   * that who goes on from a place on misses nothing.
+   */
+  *all(from = 0): Generator<NetworkEntry> {
     for (const family of FAMILIES) {
       const table = this.#prefixes[family];
-      for (let id = 0; id < table.limit; id++) {
+      const base = family === 4 ? 0 : SECOND;
+      for (let id = Math.max(0, from - base); id < table.limit; id++) {
         const place = this.#placeOf[family][id];
-        if (place) yield { prefix: table.prefix(id), memberships: place.memberships };
+        if (place) yield { at: base + id, prefix: table.prefix(id), memberships: place.memberships };
       }
     }
   }
@@ -117,29 +146,39 @@ export class NetworkTables {
     if (step.size > 0) yield changes();
   }
 
-  /** When the next membership ends. */
+  /** No membership ends before; undefined when none ends. It may be that none ends then either. */
   get nextEnd(): number | undefined {
-    let next: number | undefined;
-    for (const { memberships } of this.#places.values())
-      for (const { note } of memberships) if (note.until !== undefined && (next === undefined || note.until < next)) next = note.until;
-    return next;
+    return this.#soonest;
   }
 
-  /** What takes out all whose time is over. */
-  ended(now: number): readonly NetworkChange[] {
-    const over = [...this.#places.values()].some(({ memberships }) => memberships.some(({ note }) => isOver(note, now)));
+  /** What takes out all whose time is over. Yields where other work may have its turn. */
+  *ended(now: number): Generator<void, readonly NetworkChange[]> {
+    let over = false;
+    this.#soonest = undefined;
+    for (const { memberships } of this.#places.values()) {
+      for (const { note } of memberships) {
+        if (isOver(note, now)) over = true;
+        else this.#ends(note);
+      }
+    }
     if (!over) return [];
-    const out = new Map<string, { readonly table: string; readonly source: NetworkSource; readonly prefixes: Prefix[] }>();
+    const out = new Map<string, { readonly table: string; readonly source: NetworkSource; readonly prefixes: PrefixSet }>();
+    let seen = 0;
     for (const { prefix, memberships } of this.all()) {
+      if (++seen % STEP === 0) yield;
       for (const { table, note } of memberships) {
         if (!isOver(note, now)) continue;
         const key = `${table} ${sourceKey(note.source)}`;
-        const one = out.get(key) ?? { table, source: note.source, prefixes: [] };
+        const one = out.get(key) ?? { table, source: note.source, prefixes: new PrefixSet() };
         out.set(key, one);
-        one.prefixes.push(prefix);
+        one.prefixes.add(prefix);
       }
     }
     return [...out.values()].map((one) => ({ kind: 'unset', ...one }));
+  }
+
+  #ends({ until }: NetworkNote): void {
+    if (until !== undefined && (this.#soonest === undefined || until < this.#soonest)) this.#soonest = until;
   }
 
   #apply(prefix: Prefix, change: NetworkChange, places: Map<Place | undefined, Step>): void {
