@@ -32,7 +32,7 @@ class Bird extends PeerDaemon {
 
   async start(): Promise<void> {
     for (const path of FLOW_ROUTES.map((name) => `${this.directory}/${name}`)) if (!existsSync(path)) writeFileSync(path, '\n');
-    const path = this.writeConfig('bird.conf', this.#configText());
+    const path = this.writeConfig('bird.conf', this.config.text ?? this.#configText());
     this.#writeRoutes();
     const graceful = this.config.neighbors.some((neighbor) => typeof neighbor.gracefulRestart === 'number');
     const recover = graceful && this.#starts++ > 0 ? ['-R'] : [];
@@ -83,7 +83,8 @@ class Bird extends PeerDaemon {
   }
 
   #protocol(neighbor: string): string {
-    return `peer${this.config.neighbors.indexOf(this.neighbor(neighbor))}`;
+    const index = this.config.neighbors.indexOf(this.neighbor(neighbor));
+    return [...(this.config.text ?? '').matchAll(/^protocol bgp (\S+)/gm)][index]?.[1] ?? `peer${index}`;
   }
 
   async #birdc(command: string): Promise<string> {

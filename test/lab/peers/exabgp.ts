@@ -156,6 +156,8 @@ class Exabgp extends PeerDaemon {
   }
 
   #configText(local: readonly string[]): string {
+    const { text } = this.config;
+    if (text !== undefined) return text.replace(/\brun [^;]*;/, `run /bin/sh ${this.directory}/process.sh;`);
     if (this.config.extra !== undefined) return [...this.config.extra, ...this.#blocks(local)].join('\n');
     return this.#blocks(local).join('\n');
   }

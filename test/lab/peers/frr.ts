@@ -27,7 +27,7 @@ class Frr extends PeerDaemon {
   readonly kind = 'frr';
 
   async start(): Promise<void> {
-    const path = this.writeConfig('frr.conf', this.#configText());
+    const path = this.writeConfig('frr.conf', this.config.text ?? this.#configText());
     // The daemons drop to their own user, and its group owns the vty sockets.
     await this.host.exec('chown', ['-R', 'frr:frr', this.directory]);
     const common = ['--vty_socket', this.directory, '-z', `${this.directory}/zserv.api`, '-P', '0', '--log', 'stdout'];

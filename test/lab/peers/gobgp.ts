@@ -35,8 +35,9 @@ class Gobgp extends PeerDaemon {
     // It has forgotten its routes. With a session before it has them again, End-of-RIB would say that there are none.
     const commands = this.config.extra ?? [];
     const disabled = groups.length + commands.length > 0;
-    const path = this.writeConfig('gobgpd.json', JSON.stringify(this.#configObject(disabled), null, 1));
-    this.spawn('gobgpd', ['-f', path, '-t', 'json', '--api-hosts', `127.0.0.1:${this.#port}`, '--pprof-disable', '--log-plain']);
+    const path = this.writeConfig('gobgpd.conf', this.config.text ?? JSON.stringify(this.#configObject(disabled), null, 1));
+    const format = this.config.text === undefined ? 'json' : 'toml';
+    this.spawn('gobgpd', ['-f', path, '-t', format, '--api-hosts', `127.0.0.1:${this.#port}`, '--pprof-disable', '--log-plain']);
     await this.waitReady(() => this.#gobgp('global'));
     for (const { prefixes, options } of groups) await this.announceMany(prefixes, options);
     for (const line of commands) await this.command(line);

@@ -110,7 +110,8 @@ class Openbgpd extends PeerDaemon {
   }
 
   #configText(): string {
-    const { as, routerId, neighbors, listen = [], extra = [] } = this.config;
+    const { as, routerId, neighbors, listen = [], extra = [], text } = this.config;
+    if (text !== undefined) return `socket "${this.directory}/bgpd.sock"\n${text}`;
     return [
       `AS ${as}`,
       `router-id ${routerId}`,

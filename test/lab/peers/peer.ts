@@ -52,6 +52,8 @@ export interface PeerConfig {
   readonly zebra?: boolean;
   /** Further top-level lines of the daemon's own language, read at every start; of GoBGP commands, given before its sessions begin. */
   readonly extra?: readonly string[];
+  /** The daemon's own configuration, whole, in the place of what the rest would make; `neighbors` then only say whom the session is with. */
+  readonly text?: string;
 }
 
 export interface AnnounceOptions {
