@@ -79,6 +79,8 @@ export class PresentPeers {
   readonly #clock: Clock;
   readonly #forget: (name: string) => void;
   readonly #present = new Map<string, Present>();
+  /** Of each group all of its peers, and those without a session. */
+  readonly #groups = new Map<string, { size: number; readonly idle: Set<string> }>();
 
   constructor(clock: Clock, forget: (name: string) => void) {
     this.#clock = clock;
@@ -95,18 +97,29 @@ export class PresentPeers {
 
   /** Whether a group has room for one more; one without a session makes room. */
   makeRoom({ name, limit }: DynamicPeers): boolean {
-    const all = [...this.#present].filter(([, { group }]) => group === name);
-    if (all.length < limit) return true;
-    const idle = all.find(([, { established }]) => !established);
-    if (!idle) return false;
-    this.#forget(idle[0]);
+    const { size, idle } = this.#group(name);
+    if (size < limit) return true;
+    const [first] = idle;
+    if (first === undefined) return false;
+    this.#forget(first);
     return true;
+  }
+
+  #group(name: string): { size: number; readonly idle: Set<string> } {
+    const there = this.#groups.get(name);
+    if (there) return there;
+    const made = { size: 0, idle: new Set<string>() };
+    this.#groups.set(name, made);
+    return made;
   }
 
   add(group: DynamicPeers, name: string, call: Call | undefined): void {
     const quiet = new Deadline(this.#clock, () => this.#forget(name));
     const time = quietTime(group);
     this.#present.set(name, { group: group.name, quiet, quietTime: time, established: false, call });
+    const all = this.#group(group.name);
+    all.size++;
+    all.idle.add(name);
     quiet.start(time);
   }
 
@@ -125,13 +138,22 @@ export class PresentPeers {
     const present = this.#present.get(name);
     if (!present || present.established === established) return;
     present.established = established;
+    const { idle } = this.#group(present.group);
+    if (established) idle.delete(name);
+    else idle.add(name);
     if (established) present.quiet.stop();
     else present.quiet.start(present.quietTime);
   }
 
   remove(name: string): void {
-    this.#present.get(name)?.quiet.stop();
+    const present = this.#present.get(name);
+    if (!present) return;
+    present.quiet.stop();
     this.#present.delete(name);
+    const all = this.#group(present.group);
+    all.size--;
+    all.idle.delete(name);
+    if (all.size === 0) this.#groups.delete(present.group);
   }
 
   close(): void {

@@ -8,7 +8,8 @@ import { inside, MAX_TTL, TOS_CS6, timeToLive } from './tcp.ts';
 
 /** Milliseconds between attempts to listen. */
 const RETRY = 15_000;
-const BACKLOG = 128;
+/** Connections that wait to be accepted: many come at once where we were away. The kernel's own limit (net.core.somaxconn) is mostly this. */
+const BACKLOG = 4096;
 
 /** Whoever may connect: a peer, or all of a range, which has a length. */
 export interface ListenerPeer {

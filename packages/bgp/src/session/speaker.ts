@@ -8,8 +8,8 @@ import { type ListenConfig, type PeerConfig, SessionConfigError, type SpeakerCon
 import { type Call, type DynamicPeers, dynamicPeer, groupOf, PresentPeers, rangePeer } from './dynamic-peers.ts';
 import type { SessionEvent } from './event.ts';
 import { Listener, type ListenerPeer } from './listener.ts';
-import { matchPeer } from './match.ts';
 import { Peer } from './peer.ts';
+import { PeerTable } from './peer-table.ts';
 import type { PeerStatus } from './stats.ts';
 import { dial, prepareAccepted, socketAddress } from './tcp.ts';
 import { checkPeer, checkSpeaker } from './validate.ts';
@@ -39,7 +39,7 @@ export interface ListenStatus {
 export class BgpSpeaker {
   readonly #sink: (event: SessionEvent) => void;
   readonly #clock: Clock;
-  readonly #peers = new Map<string, Peer>();
+  readonly #peers = new PeerTable<Peer>();
   readonly #leaving = new Set<Peer>();
   /** Those of `#peers` that have come by themselves. */
   readonly #present: PresentPeers;
@@ -58,7 +58,7 @@ export class BgpSpeaker {
     this.#sink = sink;
     this.#clock = clock;
     this.#present = new PresentPeers(clock, (name) => this.#forget(name));
-    for (const peer of config.peers) this.#peers.set(peer.name, this.#peer(peer));
+    for (const peer of config.peers) this.#peers.add(this.#peer(peer));
   }
 
   get config(): SpeakerConfig {
@@ -94,7 +94,7 @@ export class BgpSpeaker {
    */
   recall(address: Ip, source: Ip | undefined): boolean {
     const group = groupOf(this.#config.dynamic ?? [], address);
-    if (group?.callPort === undefined || matchPeer(this.#peers.values(), address, source)) return false;
+    if (group?.callPort === undefined || this.#peers.match(address, source)) return false;
     return this.#newcomer(group, address, { source }) !== undefined;
   }
 
@@ -115,7 +115,7 @@ export class BgpSpeaker {
     this.#config = next;
     this.#forgetWhereNamed(next);
     const peer = this.#peer(config);
-    this.#peers.set(config.name, peer);
+    this.#peers.add(peer);
     this.#updateListeners();
     if (this.#running) peer.start();
   }
@@ -141,7 +141,8 @@ export class BgpSpeaker {
     this.#forgetWhereNamed(next);
     const present = this.#stillPresent(next);
     const wanted = new Set([...next.peers, ...present].map((peer) => peer.name));
-    for (const [name, peer] of [...this.#peers]) {
+    for (const peer of [...this.#peers.values()]) {
+      const { name } = peer.config;
       if (wanted.has(name)) continue;
       if (this.#present.has(name)) this.#forget(name);
       else this.#leave(peer);
@@ -152,13 +153,14 @@ export class BgpSpeaker {
       const peer = this.#peers.get(config.name);
       if (!peer) {
         const made = this.#peer(config);
-        this.#peers.set(config.name, made);
+        this.#peers.add(made);
         added.push(made);
         continue;
       }
       const otherAs = config.localAs === undefined && before.localAs !== next.localAs;
       if (peer.configure(config) || identity || otherAs) changed.push(peer);
     }
+    this.#peers.readdress();
     this.#relisten(next.listen ?? []);
     const notification = cease(CeaseSubcode.otherConfigurationChange);
     for (const peer of changed) peer.reset('reconfigured', notification);
@@ -238,13 +240,13 @@ export class BgpSpeaker {
   /** The peer is still known to operations while its last events are delivered. */
   #leave(peer: Peer): void {
     peer.stop('peer-removed', cease(CeaseSubcode.peerDeconfigured));
-    this.#peers.delete(peer.config.name);
+    this.#peers.delete(peer);
     this.#leaving.add(peer);
     void peer.idle().then(() => this.#leaving.delete(peer));
   }
 
   #whoConnects(remote: Ip, local: Ip | undefined, listener: Listener): Peer | undefined {
-    const known = matchPeer(this.#peers.values(), remote, local);
+    const known = this.#peers.match(remote, local);
     if (known && !this.#present.has(known.config.name)) return listener.admits(known.config.name) ? known : undefined;
     const group = groupOf(this.#config.dynamic ?? [], remote);
     return group && listener.admits(rangePeer(group).name) ? (known ?? this.#newcomer(group, remote)) : undefined;
@@ -256,7 +258,7 @@ export class BgpSpeaker {
     const config = dynamicPeer(group, address, call);
     // One that comes late was not there before the start, or was told of it in a session that is forgotten.
     const peer = this.#peer(config, this.#clock.now() - this.#since < RESTARTING);
-    this.#peers.set(config.name, peer);
+    this.#peers.add(peer);
     this.#present.add(group, config.name, call);
     this.#sink({ kind: 'peer-added', peer: config.name, group: group.name, address });
     peer.start();
