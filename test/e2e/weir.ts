@@ -63,7 +63,7 @@ export class Weir {
         if (started?.running !== true) return 'ended';
         return (await this.ask((client) => client.call('status', {}))) !== undefined;
       },
-      { timeoutMs: 20_000, intervalMs: 10 },
+      { timeoutMs: 60_000, intervalMs: 10 },
     );
     if (started?.running !== true) throw new LabError('process-exited', started?.report() ?? 'weir does not run');
   }
