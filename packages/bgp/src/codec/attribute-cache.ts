@@ -16,16 +16,17 @@ interface Entry {
  * (a power of two) of at most 512 octets: with the default 2,048 about 1 MB of bytes and as much again of decoded values.
  */
 export class AttributeCache {
-  readonly #entries: (Entry | undefined)[];
-  /** The hash that came last in each slot. */
-  readonly #met: Uint32Array;
+  readonly #slots: number;
   readonly #mask: number;
+  /** Made when there is something to keep: of many sessions most say nothing. */
+  #entries: (Entry | undefined)[] = [];
+  /** The hash that came last in each slot. */
+  #met: Uint32Array = new Uint32Array(0);
   #context: SessionContext | undefined;
 
   constructor(slots = 2048) {
     if (slots < 1 || (slots & (slots - 1)) !== 0) throw new RangeError(`AttributeCache: ${slots} slots is not a power of two`);
-    this.#entries = new Array<Entry | undefined>(slots).fill(undefined);
-    this.#met = new Uint32Array(slots);
+    this.#slots = slots;
     this.#mask = slots - 1;
   }
 
@@ -40,7 +41,8 @@ export class AttributeCache {
   store(scan: AttributeScan, context: SessionContext, decoded: DecodedAttributes): void {
     if (decoded.raw.length > MAX_CACHED) return;
     if (context !== this.#context) {
-      this.#entries.fill(undefined);
+      this.#entries = new Array<Entry | undefined>(this.#slots).fill(undefined);
+      if (this.#met.length === 0) this.#met = new Uint32Array(this.#slots);
       this.#context = context;
     }
     const slot = this.#slot(scan.hash);

@@ -63,6 +63,9 @@ export function peerConfig(peer: Peer): PeerConfig {
   };
 }
 
+/** Octets that may wait for one client: many that do not read must not hold much that is not true any more. */
+const CLIENT_QUEUE = 1 << 18;
+
 /** Clients that get tables: one group of peers for each of their ranges. What they announce is read and not kept. */
 function dynamicPeers(client: DistributeClient): readonly DynamicPeers[] {
   const { name, ranges, as, password, multihop, ttlSecurity, restartTime, longLivedStaleTime, maxSessions } = client;
@@ -74,6 +77,7 @@ function dynamicPeers(client: DistributeClient): readonly DynamicPeers[] {
     peer: {
       peerAs: as,
       families: ['ipv4 unicast', 'ipv6 unicast'],
+      sendQueue: CLIENT_QUEUE,
       gracefulRestart: { restartTime, forwardingPreserved: true },
       ...(longLivedStaleTime === undefined ? {} : { longLivedStaleTime: Math.ceil(longLivedStaleTime / 1000) }),
       ...(password === undefined ? {} : { password }),
