@@ -34,6 +34,8 @@ const MUCH = BLOCK / 4;
 export interface Behind {
   readonly told: RouteIds;
   readonly missed: RouteIds;
+  /** Of these it is told last that they are gone. */
+  readonly gone: RouteIds;
 }
 
 export function noIds(): RouteIds {
@@ -118,16 +120,40 @@ export class RouteView {
     this.#blocks[name][Math.floor(id / BLOCK)] = undefined;
   }
 
-  /** Puts what has changed into the log. */
+  /** Puts what has changed into the log: first what there is, then what is gone, so that what has others in its place is never without. */
   encode(): void {
+    const gone = { 'ipv4 unicast': [] as number[], 'ipv6 unicast': [] as number[] };
     while (UNICAST.some((name) => this.#pending[name].size > 0)) {
       const changed = takeSome(this.#pending);
-      const segments = joinMessages(this.#tell(changed, this.#told));
-      if (segments.length === 0) continue;
-      const octets = segments.reduce((sum, one) => sum + one.octets.length, 0);
-      this.#log.push({ segments, octets, changed });
-      this.#octets += octets;
+      const wanted = { 'ipv4 unicast': [] as number[], 'ipv6 unicast': [] as number[] };
+      for (const name of UNICAST) {
+        for (const id of changed[name]) {
+          const options = this.#options(name, id);
+          if (options && this.#wants(name, options)) {
+            this.#told[name].add(id);
+            wanted[name].push(id);
+          } else if (this.#told[name].delete(id)) gone[name].push(id);
+        }
+      }
+      this.#append(
+        UNICAST.flatMap((name) => this.#announce(name, wanted[name])),
+        wanted,
+      );
     }
+    for (const name of UNICAST) {
+      for (let at = 0; at < gone[name].length; at += BLOCK) {
+        const some = gone[name].slice(at, at + BLOCK);
+        this.#append(this.#withdraw(name, some), { ...NONE, [name]: some });
+      }
+    }
+  }
+
+  #append(messages: readonly Uint8Array[], changed: SomeIds): void {
+    const segments = joinMessages(messages);
+    if (segments.length === 0) return;
+    const octets = segments.reduce((sum, one) => sum + one.octets.length, 0);
+    this.#log.push({ segments, octets, changed });
+    this.#octets += octets;
   }
 
   chunk(number: number): readonly Segment[] {
@@ -163,7 +189,7 @@ export class RouteView {
         }
       }
     }
-    return { told, missed };
+    return { told, missed, gone: noIds() };
   }
 
   /** How many blocks a family has. */
@@ -185,17 +211,30 @@ export class RouteView {
   }
 
   /** Some of what a session has missed, as after the whole log; undefined when that was all. */
-  catchUp({ told, missed }: Behind): readonly Segment[] | undefined {
+  catchUp({ told, missed, gone }: Behind): readonly Segment[] | undefined {
     this.encode();
     for (const name of UNICAST) {
       const ids = missed[name].takeRange(BLOCK);
       const [first] = ids;
       if (first === undefined) continue;
-      if (ids.length < MUCH) return joinMessages(this.#tell({ ...NONE, [name]: ids }, told));
+      const wanted: number[] = [];
+      for (const id of ids) {
+        if (this.#told[name].has(id)) wanted.push(id);
+        else if (told[name].has(id)) gone[name].add(id);
+      }
+      if (ids.length < MUCH) {
+        for (const id of wanted) told[name].add(id);
+        return joinMessages(this.#announce(name, wanted));
+      }
       const number = Math.floor(first / BLOCK);
-      const gone = ids.filter((id) => !this.#told[name].has(id) && told[name].delete(id));
       for (let id = number * BLOCK; id < (number + 1) * BLOCK; id++) if (this.#told[name].has(id)) told[name].add(id);
-      return [...joinMessages(this.#withdraw(name, gone)), ...this.block(name, number)];
+      return this.block(name, number);
+    }
+    for (const name of UNICAST) {
+      const ids = gone[name].take(BLOCK);
+      if (ids.length === 0) continue;
+      const over = ids.filter((id) => !this.#told[name].has(id) && told[name].delete(id));
+      return joinMessages(this.#withdraw(name, over));
     }
     return undefined;
   }
@@ -210,25 +249,6 @@ export class RouteView {
       out.push(...this.#withdraw(name, gone));
     }
     return joinMessages(out);
-  }
-
-  /** Messages that bring whoever knows `told`, which is kept up, to the present state of some routes. */
-  #tell(changed: SomeIds, told: RouteIds): readonly Uint8Array[] {
-    const out: Uint8Array[] = [];
-    const wanted: Record<UnicastFamily, number[]> = { 'ipv4 unicast': [], 'ipv6 unicast': [] };
-    for (const name of UNICAST) {
-      const gone: number[] = [];
-      for (const id of changed[name]) {
-        const options = this.#options(name, id);
-        if (options && this.#wants(name, options)) {
-          told[name].add(id);
-          wanted[name].push(id);
-        } else if (told[name].delete(id)) gone.push(id);
-      }
-      out.push(...this.#withdraw(name, gone));
-    }
-    for (const name of UNICAST) out.push(...this.#announce(name, wanted[name]));
-    return out;
   }
 
   #withdraw(name: UnicastFamily, ids: readonly number[]): readonly Uint8Array[] {
