@@ -1,4 +1,5 @@
 import type { FamilyName } from '@weir/bgp/codec';
+import type { DownReason } from '@weir/bgp/fsm';
 import type { Announcer, OutgoingSession } from '@weir/bgp/session';
 
 /** One announcer that gives each session to one of several, for as long as it lasts. */
@@ -24,8 +25,8 @@ export class SessionAnnouncer implements Announcer {
     this.#present.get(peer)?.drained(peer);
   }
 
-  down(peer: string): void {
-    this.#present.get(peer)?.down(peer);
+  down(peer: string, reason: DownReason): void {
+    this.#present.get(peer)?.down(peer, reason);
     this.#present.delete(peer);
   }
 }

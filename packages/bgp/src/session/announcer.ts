@@ -1,4 +1,5 @@
 import type { FamilyName, SessionContext } from '../codec/index.ts';
+import type { DownReason } from '../fsm/index.ts';
 
 /** A session as far as sending routes goes. */
 export interface OutgoingSession {
@@ -20,5 +21,5 @@ export interface Announcer {
   refresh(peer: string, family: FamilyName): void;
   /** There is room again after `full`. */
   drained(peer: string): void;
-  down(peer: string): void;
+  down(peer: string, reason: DownReason): void;
 }

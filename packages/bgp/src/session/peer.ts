@@ -363,7 +363,7 @@ export class Peer {
     const { reason, notification, detail, retain } = action;
     this.#up = undefined;
     this.#counters.lastError = { at: this.#env.clock.now(), reason, notification, detail };
-    this.#env.announcer?.down(this.#config.name);
+    this.#env.announcer?.down(this.#config.name, reason);
     this.#env.emit({ kind: 'down', peer: this.#config.name, reason, notification, detail, graceful: retain.length > 0, retain });
   }
 

@@ -79,13 +79,21 @@ test('clients that were there are called, from the address that they know, where
 test('sessions that ended with the process are remembered, those that ended long before it are not', () => {
   const before = memory();
   for (const last of [7, 8]) before.established(session(`hosts-198.51.100.${last}`, '192.0.2.1'));
-  before.down('hosts-198.51.100.7');
+  before.down('hosts-198.51.100.7', 'transport');
   vi.advanceTimersByTime(3600_000);
-  before.down('hosts-198.51.100.8');
+  before.down('hosts-198.51.100.8', 'admin');
   before.close();
   expect(called()).toEqual(['198.51.100.8 from 192.0.2.1']);
   vi.advanceTimersByTime(3600_000);
   expect(called()).toEqual([]);
+});
+
+test('who ended a session is not called', () => {
+  const before = memory();
+  for (const last of [7, 8]) before.established(session(`hosts-198.51.100.${last}`));
+  before.down('hosts-198.51.100.7', 'notification-received');
+  before.close();
+  expect(called()).toEqual(['198.51.100.8 from any']);
 });
 
 test('what the sessions say goes on to who announces', () => {
@@ -93,7 +101,7 @@ test('what the sessions say goes on to who announces', () => {
   made.established(session('hosts-198.51.100.7'));
   made.refresh('hosts-198.51.100.7', 'ipv4 unicast');
   made.drained('hosts-198.51.100.7');
-  made.down('hosts-198.51.100.7');
+  made.down('hosts-198.51.100.7', 'transport');
   made.close();
   expect(heard).toEqual([
     'up hosts-198.51.100.7',

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { FamilyName } from '@weir/bgp/codec';
+import type { DownReason } from '@weir/bgp/fsm';
 import type { Announcer, OutgoingSession } from '@weir/bgp/session';
 import { type Ip, parseIp, printIp } from '@weir/wire/inet';
 import { readIfThere, writeWhole } from '../../files/index.ts';
@@ -75,13 +76,15 @@ export class ClientMemory implements Announcer {
     this.#inner.drained(peer);
   }
 
-  down(peer: string): void {
+  /** Who ends a session on purpose comes again by itself, or has got what it wanted. */
+  down(peer: string, reason: DownReason): void {
     const known = this.#clients.get(peer);
     if (known) {
-      known.lost = Date.now();
+      if (reason === 'notification-received') this.#clients.delete(peer);
+      else known.lost = Date.now();
       this.#change();
     }
-    this.#inner.down(peer);
+    this.#inner.down(peer, reason);
   }
 
   close(): void {
