@@ -23,6 +23,7 @@ export {
 export type { FlowRefusal, FlowRefusalReason } from './flows/flow-guard.ts';
 export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
 export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';
+export { ContributionGuard, type GuardedRule } from './networks/contribution-guard.ts';
 export {
   decodePayload,
   encodeRecord,
@@ -55,3 +56,4 @@ export type {
   StateCounts,
 } from './route-view.ts';
 export type { SessionDown } from './session-loss.ts';
+export { TokenBucket } from './token-bucket.ts';
