@@ -9,6 +9,8 @@ const script = fileURLToPath(new URL('./process.ts', import.meta.url));
 
 export interface FleetConfig extends Omit<ClientConfig, 'address'> {
   readonly clients: number;
+  /** How many addresses are taken by other fleets; default 0. */
+  readonly after?: number;
   /** Default 2. */
   readonly processes?: number;
 }
@@ -44,10 +46,10 @@ export class Fleet {
   }
 
   /** Starts the processes; no client connects before `start`. */
-  static async launch(host: Host, { clients, processes = 2, ...config }: FleetConfig): Promise<Fleet> {
+  static async launch(host: Host, { clients, after = 0, processes = 2, ...config }: FleetConfig): Promise<Fleet> {
     const parts = Array.from({ length: processes }, async (_, i): Promise<Part> => {
       const [first, end] = [Math.floor((i * clients) / processes), Math.floor(((i + 1) * clients) / processes)];
-      const addresses = Array.from({ length: end - first }, (_none, k) => clientAddress(first + k));
+      const addresses = Array.from({ length: end - first }, (_none, k) => clientAddress(after + first + k));
       const settings: ProcessConfig = { ...config, addresses };
       let process: LabProcess | undefined;
       const client = await AgentClient.start(
@@ -82,6 +84,11 @@ export class Fleet {
 
   async resume(range: readonly [number, number]): Promise<void> {
     await Promise.all(this.#within(range).map(([{ client }, clients]) => client.request('resume', { clients })));
+  }
+
+  /** To all processes: SIGSTOP is a machine that hangs. */
+  signal(signal: NodeJS.Signals): void {
+    for (const { process } of this.#parts) process.signal(signal);
   }
 
   async summaries(): Promise<readonly ClientSummary[]> {
