@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import type { ControlClient } from '../../api/index.ts';
+import type { ControlClient, Params } from '../../api/index.ts';
 import { withDaemon } from '../daemon-client.ts';
 import type { ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
@@ -34,10 +34,16 @@ export async function networkLoad(file: string, options: NetworkLoadOptions, io:
   });
 }
 
-async function sendPages(client: ControlClient, load: string, prefixes: readonly string[]): Promise<void> {
+/** Prefixes for a load: into its table, or what of them is to be done. */
+export async function sendPages(
+  client: ControlClient,
+  load: string,
+  prefixes: readonly string[],
+  of: Omit<Params<'network-load-page'>, 'load' | 'prefixes'> = {},
+): Promise<void> {
   let asked: Promise<unknown>[] = [];
   for (const page of pagesOf(prefixes)) {
-    asked.push(client.call('network-load-page', { load, prefixes: page }));
+    asked.push(client.call('network-load-page', { load, prefixes: page, ...of }));
     if (asked.length < AHEAD) continue;
     await Promise.all(asked);
     asked = [];

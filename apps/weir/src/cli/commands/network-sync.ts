@@ -13,9 +13,8 @@ import { KnownTables } from '../network-sync/known-tables.ts';
 import { renderDifferences, summarize } from '../network-sync/render.ts';
 import type { ViewOptions } from '../options.ts';
 import { readStream } from '../read-stream.ts';
+import { sendPages } from './network-load.ts';
 
-/** Prefixes of one request. */
-const PAGE = 1000;
 /** Octets of a dump. */
 const LONGEST_DUMP = 512 << 20;
 const BGP_PORT = 179;
@@ -125,23 +124,14 @@ async function apply(
 }
 
 async function pages(client: ControlClient, load: string, { table, add, remove }: TableDifference, replace: boolean): Promise<void> {
-  if (replace)
-    for (let at = 0; at < remove.length; at += PAGE)
-      await client.call('network-load-page', { load, table, remove: true, prefixes: remove.slice(at, at + PAGE).map(printPrefix) });
+  if (replace && remove.length > 0) await sendPages(client, load, remove.map(printPrefix), { table, remove: true });
   const byEnd = new Map<number | undefined, string[]>();
   for (const { prefix, until } of add) {
     const some = byEnd.get(until);
     if (some) some.push(printPrefix(prefix));
     else byEnd.set(until, [printPrefix(prefix)]);
   }
-  for (const [until, prefixes] of byEnd)
-    for (let at = 0; at < prefixes.length; at += PAGE)
-      await client.call('network-load-page', {
-        load,
-        table,
-        prefixes: prefixes.slice(at, at + PAGE),
-        ...(until === undefined ? {} : { until }),
-      });
+  for (const [until, prefixes] of byEnd) await sendPages(client, load, prefixes, { table, ...(until === undefined ? {} : { until }) });
 }
 
 /** All tables as text. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { append, count, daemonCommand, type GroupContext, text, timeOrSpan, type Values, viewOptions } from '../options.ts';
+import { addSyncCommand } from './network-sync.ts';
 
 const TABLE = '--table <name>';
 const UNTIL = ['--until <time>', 'a time (2026-12-01T00:00:00Z) or how long (90s, 15m, 2h, 7d)'] as const;
@@ -72,12 +73,20 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
     });
 
   daemonCommand(network, 'dump')
-    .summary('print a table as plain text')
-    .description('Prints the prefixes of a table, one a line in order of their addresses: what network load takes.')
-    .requiredOption(TABLE, 'the table')
+    .summary('print tables as plain text')
+    .description(
+      'Prints the prefixes of a table, one a line in order of their addresses: what network load takes. Without a table, all of them, with a line before each and when prefixes end: what network sync takes.',
+    )
+    .option(TABLE, 'only this table')
     .action(async (o: Values) => {
+      const table = text(o, 'table');
+      if (table === undefined) {
+        const { networkDumpAll } = await import('../commands/network-sync.ts');
+        done(await networkDumpAll(viewOptions(context, o), io));
+        return;
+      }
       const { networkDump } = await import('../commands/network-dump.ts');
-      done(await networkDump({ ...viewOptions(context, o), table: text(o, 'table') ?? '' }, io));
+      done(await networkDump({ ...viewOptions(context, o), table }, io));
     });
 
   daemonCommand(network, 'load')
@@ -94,4 +103,6 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
       const options = { table: text(o, 'table') ?? '', replace: o['replace'] === true, until, comment: text(o, 'comment') };
       done(await networkLoad(file, { ...viewOptions(context, o), ...options }, io));
     });
+
+  addSyncCommand(network, context);
 }
