@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { kernelSet } from '../e2e/kernel-set.ts';
 import { example } from '../e2e/routers.ts';
 import { Weir } from '../e2e/weir.ts';
@@ -38,6 +38,8 @@ export class Fabric {
   }
 }
 
+const FILES = { bird: 'bird.conf', frr: 'frr.conf', gobgp: 'gobgp.toml' } as const;
+
 /** A route reflector with the file that ships. */
 export class Reflector {
   readonly kind: ReflectorKind;
@@ -52,10 +54,11 @@ export class Reflector {
     this.#directory = directory;
   }
 
-  static async start({ lab }: Fabric, host: Host, kind: ReflectorKind): Promise<Reflector> {
+  /** `change` makes another configuration of the file that ships. */
+  static async start(lab: Lab, host: Host, kind: ReflectorKind, change = (text: string): string => text): Promise<Reflector> {
     const reflector = new Reflector(kind, host, lab.directory(kind));
+    writeFileSync(reflector.#file, change(readFileSync(example(`reflectors/${FILES[kind]}`), 'utf8')));
     if (kind === 'frr') {
-      copyFileSync(example('reflectors/frr.conf'), `${reflector.#directory}/frr.conf`);
       await host.exec('chown', ['-R', 'frr:frr', reflector.#directory]);
       host.spawn('/usr/lib/frr/zebra', [...reflector.#frrArguments('zebra'), '-f', '/dev/null'], { name: 'zebra' });
       await waitFor('zebra', () => reflector.#vtysh('zebra', 'show version'), patient);
@@ -65,18 +68,13 @@ export class Reflector {
   }
 
   async start(): Promise<void> {
-    const again = this.#starts++ > 0;
-    if (this.kind === 'bird') {
-      const files = ['-c', example('reflectors/bird.conf'), '-s', this.#socket, '-P', `${this.#directory}/bird.pid`];
-      this.#process = this.host.spawn('bird', ['-f', '-R', ...files], { name: 'bird' });
-    } else if (this.kind === 'frr') {
-      this.#process = this.host.spawn('/usr/lib/frr/bgpd', [...this.#frrArguments('bgpd'), '-f', `${this.#directory}/frr.conf`], {
-        name: 'bgpd',
-      });
-    } else {
-      const files = ['-f', example('reflectors/gobgp.toml'), '--pprof-disable', '--api-hosts', '127.0.0.1:50051'];
-      this.#process = this.host.spawn('gobgpd', [...files, ...(again ? ['-r'] : [])], { name: 'gobgpd' });
-    }
+    const restarted = this.#starts++ > 0 ? ['-r'] : [];
+    const [program, args] = {
+      bird: ['bird', ['-f', '-R', '-c', this.#file, '-s', this.#socket, '-P', `${this.#directory}/bird.pid`]],
+      frr: ['/usr/lib/frr/bgpd', [...this.#frrArguments('bgpd'), '-f', this.#file]],
+      gobgp: ['gobgpd', ['-f', this.#file, '--pprof-disable', '--api-hosts', '127.0.0.1:50051', ...restarted]],
+    }[this.kind] as [string, string[]];
+    this.#process = this.host.spawn(program, args, { name: this.kind });
     await waitFor(`${this.kind} to answer`, () => this.neighbors(), patient);
   }
 
@@ -115,6 +113,14 @@ export class Reflector {
     if (this.kind === 'bird') return (await this.host.exec('birdc', ['-s', this.#socket, line])).stdout;
     if (this.kind === 'gobgp') return (await this.host.exec('gobgp', line.split(' '))).stdout;
     return await this.#vtysh('bgpd', line);
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get #file(): string {
+    return `${this.#directory}/${FILES[this.kind]}`;
   }
 
   get #socket(): string {

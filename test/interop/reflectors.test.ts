@@ -31,7 +31,7 @@ async function build(): Promise<Scene> {
   const fabric = await Fabric.build(lab);
   const hub = new Weir(lab, await fabric.host('hub', '192.0.2.1'), CONFIG);
   await hub.start();
-  const reflectors = await Promise.all(KINDS.map(async (kind) => Reflector.start(fabric, await fabric.host(kind, REFLECTORS[kind]), kind)));
+  const reflectors = await Promise.all(KINDS.map(async (kind) => Reflector.start(lab, await fabric.host(kind, REFLECTORS[kind]), kind)));
   const behind: readonly (readonly ReflectorKind[])[] = [...KINDS.map((kind) => [kind]), ['bird', 'frr']];
   const agents = await Promise.all(
     behind.map(async (kinds, i) => {
