@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
+    // What a file is transformed to is kept by its content, for the next project and the next run.
+    experimental: { fsModuleCache: true },
     projects: [
       {
         extends: true,

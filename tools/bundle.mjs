@@ -1,6 +1,9 @@
 // Bundles the command line and the worker threads into apps/weir/dist, so that `weir` starts fast. Native code and what it loads stay outside.
 import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 const entryPoints = {
   weir: 'apps/weir/src/main.ts',
