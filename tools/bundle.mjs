@@ -15,6 +15,7 @@ const present = Object.fromEntries(Object.entries(entryPoints).filter(([, path])
 if (Object.keys(present).length > 0) {
   rmSync('apps/weir/dist/chunks', { recursive: true, force: true });
   await build({
+    absWorkingDir: process.cwd(),
     entryPoints: present,
     outdir: 'apps/weir/dist',
     outExtension: { '.js': '.mjs' },
