@@ -1,5 +1,6 @@
 import type { FlushReport } from '../model/flush.ts';
 import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
+import type { FeedSummary } from './feed-answers.ts';
 import type { FlowStatus } from './flow-answers.ts';
 import type { EventCounts } from './verdict-answers.ts';
 
@@ -38,6 +39,8 @@ export interface StatusAnswer extends Versioned {
   };
   /** Where a peer is ExaBGP's. */
   readonly exabgp?: ExabgpSummary;
+  /** Lists that are pulled into tables; absent where none are. */
+  readonly feeds?: readonly FeedSummary[];
   readonly sets: readonly SetSummary[];
   readonly routes: {
     readonly kept: number;

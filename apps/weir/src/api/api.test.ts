@@ -9,7 +9,8 @@ import { EventBus } from '../observe/index.ts';
 import { ApiError, type Backend } from './backend.ts';
 import { ControlClient } from './client.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { parseRequest, parseResponse } from './schema.ts';
+import { parseResponse } from './response.ts';
+import { parseRequest } from './schema.ts';
 import { ControlServer, MAX_CLIENTS, MAX_REQUEST } from './server.ts';
 
 let directory = '';
@@ -45,6 +46,9 @@ function stubBackend(bus = new EventBus()): Backend {
     networkAdd: never,
     networkReplace: never,
     networkDelete: never,
+    feeds: never,
+    feedRefresh: never,
+    feedAccept: never,
     networkDump: never,
     networkHistory: never,
     networkLoad: never,

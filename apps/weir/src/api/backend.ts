@@ -16,6 +16,7 @@ import type {
   StatusAnswer,
 } from './answers.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
+import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
@@ -65,6 +66,9 @@ export interface Backend {
   networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer>;
   networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer>;
   networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer>;
+  feeds(): Promise<FeedsAnswer>;
+  feedRefresh(params: Params<'feed-refresh'>, caller: Caller): Promise<FeedAnswer>;
+  feedAccept(params: Params<'feed-accept'>, caller: Caller): Promise<FeedAnswer>;
   lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
   events(params: Params<'events'>): Promise<EventsAnswer>;
   reload(caller: Caller): Promise<ReloadAnswer>;

@@ -17,10 +17,12 @@ import type {
 } from './answers.ts';
 import { ApiError } from './backend.ts';
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
+import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
 import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
-import { type Method, type Params, parseResponse, type Response } from './schema.ts';
+import { parseResponse } from './response.ts';
+import type { Method, Params, Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
 
 /** Bytes of one answer. */
@@ -38,6 +40,9 @@ interface Answers {
   'flow-add': FlowAddAnswer;
   'flow-delete': FlowDeleteAnswer;
   networks: NetworksAnswer;
+  feeds: FeedsAnswer;
+  'feed-refresh': FeedAnswer;
+  'feed-accept': FeedAnswer;
   'network-add': NetworkChangeAnswer;
   'network-replace': NetworkChangeAnswer;
   'network-delete': NetworkChangeAnswer;

@@ -2,7 +2,8 @@ import { Socket } from 'node:net';
 import { ApiError } from './backend.ts';
 import { ConnectionError } from './client.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { parseResponse, type Response } from './schema.ts';
+import { parseResponse } from './response.ts';
+import type { Response } from './schema.ts';
 
 /** Octets of one answer. */
 const MAX_ANSWER = 65_536;

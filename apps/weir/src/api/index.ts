@@ -43,6 +43,7 @@ export type {
 } from './blackhole-answers.ts';
 export { ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
+export type { FeedAnswer, FeedSummary, FeedsAnswer } from './feed-answers.ts';
 export { FeedClient, type FeedClientOptions } from './feed-client.ts';
 export type {
   FlowAddAnswer,
@@ -66,6 +67,7 @@ export type {
   NetworkSummary,
   NetworksAnswer,
 } from './network-answers.ts';
+export { parseResponse } from './response.ts';
 export {
   type ApiErrorBody,
   type ApiErrorCode,
@@ -74,7 +76,6 @@ export {
   type Params,
   type ParsedRequest,
   parseRequest,
-  parseResponse,
   type Request,
   type Response,
 } from './schema.ts';

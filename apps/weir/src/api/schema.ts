@@ -124,6 +124,12 @@ export interface MethodParams {
     readonly remove?: boolean | undefined;
   };
   readonly 'network-load-commit': { readonly load: string };
+  /** Lists that are pulled into tables. */
+  readonly feeds: None;
+  /** Gets a list now; with `force` it is taken however much it has shrunk or grown. */
+  readonly 'feed-refresh': { readonly feed: string; readonly force?: boolean | undefined };
+  /** Gets a list that was refused for its size, and takes it. */
+  readonly 'feed-accept': { readonly feed: string };
   /** Which sets cover addresses. */
   readonly lookup: { readonly addresses: readonly string[] };
   readonly events: { readonly limit?: number | undefined };
@@ -267,6 +273,9 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     remove: z.optional(z.boolean()),
   }),
   'network-load-commit': z.strictObject({ load }),
+  feeds: none,
+  'feed-refresh': z.strictObject({ feed: peerName, force: z.optional(z.boolean()) }),
+  'feed-accept': z.strictObject({ feed: peerName }),
   lookup: z.strictObject({ addresses: z.array(z.string().check(z.maxLength(64))).check(z.minLength(1), z.maxLength(MAX_LOOKUP)) }),
   events: z.strictObject({ limit: z.optional(z.int().check(z.minimum(1), z.maximum(512))) }),
   reload: none,
@@ -376,24 +385,4 @@ function firstIssue(error: z.core.$ZodError): string {
       ? `unknown key ${issue.keys.slice(0, 3).join(', ')}`
       : `not valid (${issue.code.replaceAll('_', ' ')})`;
   return path === '' ? what : `${path}: ${what}`;
-}
-
-const responseShape = z.union([
-  z.object({ id: z.int(), ok: z.literal(true), result: z.unknown(), more: z.optional(z.boolean()) }),
-  z.object({
-    id: z.nullable(z.int()),
-    ok: z.literal(false),
-    error: z.object({ code: z.string(), message: z.string(), details: z.optional(z.array(z.string())) }),
-  }),
-]);
-
-/** One line from a daemon; undefined when it is not one. Never throws. */
-export function parseResponse(line: string): Response | undefined {
-  try {
-    const parsed = responseShape.safeParse(JSON.parse(line));
-    return parsed.success ? (parsed.data as Response) : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

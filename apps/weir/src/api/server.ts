@@ -1,5 +1,5 @@
-import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
-import { createServer, type Server, Socket } from 'node:net';
+import { chmodSync, chownSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { peerCredentials, socketFd } from '@weir/sys';
 import { makeDirectory } from '../files/index.ts';
@@ -7,6 +7,7 @@ import { ApiError, type Backend, type Caller, type Feed } from './backend.ts';
 import { summarizeEvent } from './event-summary.ts';
 import { LineSplitter } from './line-splitter.ts';
 import { type ApiErrorBody, FORMAT_VERSION, type Method, parseRequest, type Request, type Response } from './schema.ts';
+import { removeStale, SocketError } from './stale-socket.ts';
 
 /** Bounds of the socket: clients at a time, bytes of one request, requests of one client in flight, bytes that wait for a slow client. */
 export const MAX_CLIENTS = 32;
@@ -15,17 +16,6 @@ const MAX_IN_FLIGHT = 16;
 const MAX_WAITING = 8 * 1024 * 1024;
 /** Longest path that fits `struct sockaddr_un`. */
 const MAX_SOCKET_PATH = 107;
-
-/** The socket cannot be opened. `code` is `SOCKET_PATH` or `SOCKET_IN_USE`, or that of the system. */
-class SocketError extends Error {
-  readonly code: string;
-
-  constructor(code: string, message: string) {
-    super(message);
-    this.name = 'SocketError';
-    this.code = code;
-  }
-}
 
 export interface ControlServerOptions {
   readonly path: string;
@@ -250,6 +240,12 @@ class Client {
         return backend.networkLoadPage(request.params);
       case 'network-load-commit':
         return backend.networkLoadCommit(request.params, this.#caller);
+      case 'feeds':
+        return backend.feeds();
+      case 'feed-refresh':
+        return backend.feedRefresh(request.params, this.#caller);
+      case 'feed-accept':
+        return backend.feedAccept(request.params, this.#caller);
       case 'blackholes':
         return backend.blackholes();
       case 'blackhole-add':
@@ -373,32 +369,4 @@ function callerOf(socket: Socket): Caller {
   if (fd === undefined) return 'unknown';
   const { uid, pid } = peerCredentials(fd);
   return `uid ${uid}, pid ${pid}`;
-}
-
-async function removeStale(path: string): Promise<void> {
-  let kind: 'socket' | 'other' | 'none' = 'none';
-  try {
-    kind = lstatSync(path).isSocket() ? 'socket' : 'other';
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
-  if (kind === 'none') return;
-  if (kind === 'other') throw new SocketError('SOCKET_PATH', `${path} exists and is not a socket`);
-  if (await answers(path)) throw new SocketError('SOCKET_IN_USE', `another daemon answers on ${path}`);
-  unlinkSync(path);
-}
-
-/** Whether somebody listens. Anything but a plain refusal counts as yes, so that a socket in use is never taken away. */
-function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = new Socket();
-    const end = (answer: boolean): void => {
-      probe.destroy();
-      resolve(answer);
-    };
-    probe.setTimeout(2000, () => end(true));
-    probe.once('connect', () => end(true));
-    probe.once('error', (error: NodeJS.ErrnoException) => end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
-    probe.connect(path);
-  });
 }

@@ -10,6 +10,7 @@ import { addExabgpCommand } from './groups/exabgp.ts';
 import { addExplainCommands } from './groups/explain.ts';
 import { addFileCommands } from './groups/files.ts';
 import { addFilterCommands } from './groups/filter.ts';
+import { addFeedCommands } from './groups/feed.ts';
 import { addFlowCommands } from './groups/flow.ts';
 import { addImportCommands } from './groups/import.ts';
 import { addNetworkCommands } from './groups/network.ts';
@@ -146,6 +147,7 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
   addFlowCommands(program, context);
   addBlackholeCommands(program, context);
   addNetworkCommands(program, context);
+  addFeedCommands(program, context);
   addImportCommands(program, context);
   addFilterCommands(program, context);
 

@@ -50,6 +50,7 @@ class Bed {
       state: this.state,
       stateDirectory: directory,
       hostAddresses: () => [],
+      events: () => undefined,
       onError: (error) => {
         throw error;
       },

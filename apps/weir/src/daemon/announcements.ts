@@ -3,13 +3,14 @@ import type { Ip, Prefix } from '@weir/wire/inet';
 import { ApiError, type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
 import { unenforceable } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
+import type { EventSink } from '../model/event.ts';
 import type { ActiveFlow } from '../model/flow.ts';
 import { OwnAnnouncer } from '../sources/bgp/index.ts';
 import type { RouteState, StateClock } from '../state/index.ts';
 import { Conversions } from './conversions.ts';
 import { FlowSources } from './flow-sources.ts';
 import { ClientMemory } from './networks/client-memory.ts';
-import { Networks } from './networks/index.ts';
+import { Feeds, Networks } from './networks/index.ts';
 import { OwnBlackholes } from './own-blackholes.ts';
 import { OwnFlows } from './own-flows.ts';
 import { SessionAnnouncer } from './session-announcer.ts';
@@ -20,6 +21,7 @@ export interface AnnouncementsOptions {
   readonly state: Pick<RouteState, 'prefixesOf' | 'flows'>;
   readonly stateDirectory: string;
   readonly hostAddresses: () => readonly Ip[];
+  readonly events: EventSink;
   readonly onError: (error: Error) => void;
 }
 
@@ -38,6 +40,7 @@ export class Announcements {
   readonly #options: AnnouncementsOptions;
   /** Undefined until something is distributed. */
   #networks: Networks | undefined;
+  #feeds: Feeds | undefined;
 
   constructor(options: AnnouncementsOptions) {
     const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
@@ -84,6 +87,8 @@ export class Announcements {
     this.#conversions.configured();
     this.#networks?.configured();
     if (this.#options.config().distribute) this.#networks ??= new Networks(this.#options);
+    if (this.#feeds) this.#feeds.configured();
+    else if (this.#networks) this.#feeds = new Feeds({ ...this.#options, networks: this.#networks });
   }
 
   /** @throws ApiError where nothing is distributed */
@@ -92,9 +97,15 @@ export class Announcements {
     return this.#networks;
   }
 
+  /** Lists that are pulled into tables; undefined where nothing is distributed. */
+  get feeds(): Feeds | undefined {
+    return this.#feeds;
+  }
+
   /** Members may be there that were not told of, or what is protected has changed. */
   resync(): void {
     this.#conversions.resync();
+    this.#feeds?.resync();
   }
 
   /** Told of members of a set; undefined where nobody asks. */
@@ -136,6 +147,7 @@ export class Announcements {
     this.#clients.close();
     this.ownFlows.close();
     this.ownBlackholes.close();
+    await this.#feeds?.close();
     await this.#networks?.close();
   }
 }

@@ -9,6 +9,8 @@ import {
   type Caller,
   type ConfirmAnswer,
   type Feed,
+  type FeedAnswer,
+  type FeedsAnswer,
   type FlowAddAnswer,
   type FlowDeleteAnswer,
   type FlowPlanAnswer,
@@ -47,7 +49,7 @@ import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
-import { answerDump, answerHistory, answerNetworks, readPrefixes } from './networks/index.ts';
+import { answerDump, answerHistory, answerNetworks, type Feeds, readPrefixes } from './networks/index.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
 import { summarizeTenants } from './summarize-tenants.ts';
@@ -129,6 +131,7 @@ export class DaemonBackend implements Backend {
           ...(remedy === undefined ? {} : { remedy }),
         })),
       },
+      ...(config.feeds ? { feeds: this.#parts.announced.feeds?.list() ?? [] } : {}),
       ...summarizeFlows(state.flows, this.#parts.announced.counts(), config),
       tenants: summarizeTenants(config, kernel, counts),
       latency: { wire_to_kernel: summarizeLatency(counters.latency), commit: summarizeLatency(counters.commitTime) },
@@ -260,6 +263,18 @@ export class DaemonBackend implements Backend {
     return this.#parts.announced.networks().operator.commit(params, caller);
   }
 
+  async feeds(): Promise<FeedsAnswer> {
+    return { format_version: FORMAT_VERSION, feeds: this.#parts.announced.feeds?.list() ?? [] };
+  }
+
+  async feedRefresh({ feed, force = false }: Params<'feed-refresh'>, caller: Caller): Promise<FeedAnswer> {
+    return { format_version: FORMAT_VERSION, feed: await this.#feeds.refresh(feed, force, caller) };
+  }
+
+  async feedAccept({ feed }: Params<'feed-accept'>, caller: Caller): Promise<FeedAnswer> {
+    return { format_version: FORMAT_VERSION, feed: await this.#feeds.accept(feed, caller) };
+  }
+
   async blackholes(): Promise<BlackholesAnswer> {
     return this.#parts.announced.blackholes();
   }
@@ -353,6 +368,12 @@ export class DaemonBackend implements Backend {
 
   async feed(uid: number | undefined, send: (command: string) => void): Promise<Feed> {
     return this.#parts.exabgp.feed(uid, send);
+  }
+
+  get #feeds(): Feeds {
+    const { feeds } = this.#parts.announced;
+    if (!feeds) throw new ApiError('refused', 'distribute is not configured: it says which tables there are');
+    return feeds;
   }
 
   #set(name: string): void {

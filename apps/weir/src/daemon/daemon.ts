@@ -162,6 +162,7 @@ export class Daemon {
       state: this.#state,
       stateDirectory: config.stateDirectory,
       hostAddresses: () => this.#addresses.of(undefined),
+      events: this.#emit,
       onError: (error) => this.#log.log('warn', error.message),
     });
     const { sessions: announcer, sources } = this.#announced;

@@ -81,6 +81,18 @@ export class LateBackend implements Backend {
     return (await this.#ready).networkLoadCommit(...given);
   }
 
+  async feeds(): ReturnType<Backend['feeds']> {
+    return (await this.#ready).feeds();
+  }
+
+  async feedRefresh(...given: Parameters<Backend['feedRefresh']>): ReturnType<Backend['feedRefresh']> {
+    return (await this.#ready).feedRefresh(...given);
+  }
+
+  async feedAccept(...given: Parameters<Backend['feedAccept']>): ReturnType<Backend['feedAccept']> {
+    return (await this.#ready).feedAccept(...given);
+  }
+
   async blackholes(): ReturnType<Backend['blackholes']> {
     return (await this.#ready).blackholes();
   }

@@ -29,6 +29,8 @@ export type Event = { readonly at: number } & (
   | { readonly kind: 'max-prefixes'; readonly peer: string; readonly count: number; readonly limit: number; readonly action: string }
   /** Something about what ExaBGP hands over that an operator should know. */
   | { readonly kind: 'exabgp'; readonly message: string }
+  /** A list of a feed was taken, or was not. */
+  | { readonly kind: 'feed'; readonly feed: string; readonly table: string; readonly ok: boolean; readonly message: string }
   | { readonly kind: 'listen'; readonly address: string; readonly ok: boolean; readonly message: string | undefined }
   | { readonly kind: 'reload'; readonly ok: boolean; readonly changed: readonly string[] }
   | { readonly kind: 'kernel'; readonly event: KernelEvent }

@@ -75,6 +75,7 @@ export class Counters {
       case 'not-refreshed':
       case 'max-prefixes':
       case 'exabgp':
+      case 'feed':
       case 'listen':
         break;
     }

@@ -3,6 +3,7 @@ import type {
   EbpfSummary,
   EventCounts,
   ExabgpSummary,
+  FeedSummary,
   FlowStatus,
   LatencySummary,
   StatusAnswer,
@@ -43,6 +44,10 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }
   if (s.exabgp) out.push(...exabgpLines(s.exabgp, p));
+  if (s.feeds) row('feeds', feedsText(s.feeds, p));
+  for (const { feed, failure } of s.feeds ?? [])
+    if (failure)
+      out.push(`         ${p.red(`${escapeControl(feed)} refused (${escapeControl(failure.code)})`)}: ${escapeControl(failure.message)}`);
   if (s.flows) row('flows', flowsText(s.flows, p));
   const members = s.sets.reduce((sum, set) => sum + set.members, 0);
   row('sets', `${s.sets.length}, with ${plural(members, 'member')}`);
@@ -71,6 +76,16 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
       if (line !== '') out.push(`           ${escapeControl(line.replaceAll('\t', '  '))}`);
   }
   return out.map((line) => `${line}\n`).join('');
+}
+
+/** Lists that are pulled into tables. */
+function feedsText(feeds: readonly FeedSummary[], p: Palette): string {
+  const taken = feeds.filter(({ success, failure }) => success !== undefined && !failure).length;
+  const text = `${taken} of ${feeds.length} as their lists are`;
+  return `${taken === feeds.length ? p.green(text) : p.yellow(text)}, ${plural(
+    feeds.reduce((sum, { members }) => sum + members, 0),
+    'network',
+  )}`;
 }
 
 /** Flow rules of peers, and of our own. */

@@ -1,4 +1,5 @@
 import type { Config, Peer } from '../../model/config.ts';
+import type { FeedConfig } from '../../model/feed.ts';
 import type { FlowConfig } from '../../model/flow.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import type { Tenant } from '../../model/tenant.ts';
@@ -21,10 +22,21 @@ export function describeChanges(before: Config, after: Config): readonly string[
   if (!same(bare(before.ebpf), bare(after.ebpf))) out.push('ebpf changed');
   out.push(...flowspecChanges(before.flowspec, after.flowspec));
   if (!same(bare(before.blackholes), bare(after.blackholes))) out.push('blackholes changed');
+  if (!same(bare(before.distribute), bare(after.distribute))) out.push('distribute changed');
+  out.push(...feedChanges(before.feeds ?? [], after.feeds ?? []));
   if (!same(before.observe, after.observe)) out.push('observe changed');
   if (!same(before.protected, after.protected)) out.push('protected');
   if (!same(before.convergence, after.convergence)) out.push('convergence');
   return out;
+}
+
+/** What becomes of members is part of it. */
+function feedChanges(before: readonly FeedConfig[], after: readonly FeedConfig[]): readonly string[] {
+  const leaving = before.filter(({ name, table }) => after.some((one) => one.name === name && one.table !== table));
+  return [
+    ...differences('feed', before, after, bare).map((text) => (text.endsWith(' removed') ? `${text}: its networks are taken out` : text)),
+    ...leaving.map(({ name, table }) => `feed ${name}: its networks are taken out of the table ${table}`),
+  ];
 }
 
 /** By key, with both values where they are short. */

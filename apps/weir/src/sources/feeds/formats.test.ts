@@ -34,8 +34,8 @@ function read(config: FeedConfig, text: string | Buffer, cuts: readonly number[]
   return reader.end();
 }
 
-function prefixes({ prefixes: both }: FeedList): readonly string[] {
-  return ([4, 6] as const).flatMap((family) => Array.from({ length: both[family].limit }, (_, id) => printPrefix(both[family].prefix(id))));
+function prefixes(list: FeedList): readonly string[] {
+  return [...list.prefixes].map(printPrefix);
 }
 
 function outcome(config: FeedConfig, text: string | Buffer, cuts?: readonly number[]): unknown {

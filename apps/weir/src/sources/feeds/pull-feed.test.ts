@@ -64,10 +64,7 @@ async function pull(feed: FeedConfig, more: Partial<PullOptions> = {}): Promise<
   try {
     const pulled = await pullFeed(feed, options);
     if (pulled.kind === 'unchanged') return pulled.kind;
-    const { prefixes } = pulled.list;
-    return ([4, 6] as const).flatMap((family) =>
-      Array.from({ length: prefixes[family].limit }, (_, id) => printPrefix(prefixes[family].prefix(id))),
-    );
+    return [...pulled.list.prefixes].map(printPrefix);
   } catch (error) {
     if (error instanceof FeedError) return `${error.code}: ${error.message}`.replaceAll(address, 'http://server').replaceAll(directory, '');
     throw error;

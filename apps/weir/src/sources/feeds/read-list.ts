@@ -1,5 +1,6 @@
-import { type Prefix, PrefixTable } from '@weir/wire/inet';
+import type { Prefix } from '@weir/wire/inet';
 import { BAD_LINES, type FeedConfig, FeedError, type FeedFormat, type FeedReason } from '../../model/feed.ts';
+import { PrefixSet } from '../../state/index.ts';
 import { CsvParser } from './csv-format.ts';
 import { readEntry } from './entry.ts';
 import type { EntrySink, FeedParser } from './feed-parser.ts';
@@ -18,7 +19,7 @@ export interface FeedExample {
 
 /** What is in a list. */
 export interface FeedList {
-  readonly prefixes: { readonly 4: PrefixTable; readonly 6: PrefixTable };
+  readonly prefixes: PrefixSet;
   /** Lines that have something. */
   readonly entries: number;
   readonly leftOut: Readonly<Partial<Record<FeedReason, number>>>;
@@ -30,7 +31,7 @@ export interface FeedList {
 export class ListReader implements EntrySink {
   readonly #feed: FeedConfig;
   readonly #parser: FeedParser;
-  readonly #prefixes = { 4: new PrefixTable(4), 6: new PrefixTable(6) };
+  readonly #prefixes = new PrefixSet();
   readonly #leftOut = new Map<FeedReason, number>();
   readonly #examples: FeedExample[] = [];
   #entries = 0;
@@ -78,8 +79,8 @@ export class ListReader implements EntrySink {
   }
 
   #add(prefix: Prefix): void {
-    this.#prefixes[prefix.family].internPrefix(prefix);
-    if (this.#prefixes[4].size + this.#prefixes[6].size > this.#feed.maxPrefixes)
+    this.#prefixes.add(prefix);
+    if (this.#prefixes.length > this.#feed.maxPrefixes)
       throw new FeedError('too-many', `more than ${this.#feed.maxPrefixes} prefixes (max_prefixes)`);
   }
 }
