@@ -4,7 +4,7 @@ import { ApiError, FORMAT_VERSION, type NetworkChangeAnswer } from '../../api/in
 import { Journal, type JournalFiles, type JournalReport, type JournalStatus } from '../../files/index.ts';
 import type { Config } from '../../model/config.ts';
 import type { NetworkChange, NetworkRecord, NetworkSource, Prefixes } from '../../model/network.ts';
-import { NetworkAnnouncer } from '../../sources/bgp/index.ts';
+import { NetworkAnnouncer, OwnAnnouncer, PeerTables } from '../../sources/bgp/index.ts';
 import { parseOwnCommunity } from '../../sources/config/index.ts';
 import {
   decodePayload,
@@ -32,6 +32,8 @@ const STEP = 512;
 export interface NetworksOptions {
   readonly stateDirectory: string;
   readonly config: () => Config;
+  /** What configured peers are told, some of whom get tables too. */
+  readonly announcer?: OwnAnnouncer;
   readonly onError: (error: Error) => void;
   /** Octets of changes after which they become a snapshot. */
   readonly compactAfter?: number;
@@ -63,6 +65,7 @@ export class Networks {
   readonly history: NetworkHistory = new NetworkHistory();
   readonly operator: OperatorNetworks = new OperatorNetworks(this);
   readonly #options: NetworksOptions;
+  readonly #peers: PeerTables;
   readonly #journal: Journal;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
@@ -76,8 +79,18 @@ export class Networks {
   constructor(options: NetworksOptions) {
     this.#options = options;
     this.announcer = new NetworkAnnouncer(options.config().distribute);
-    this.tables = new NetworkTables({ changed: (prefix, tables) => this.announcer.set(prefix, tables) });
+    this.tables = new NetworkTables({
+      changed: (prefix, tables) => {
+        this.announcer.set(prefix, tables);
+        this.#peers.changed(prefix);
+      },
+    });
     const { tables, history } = this;
+    this.#peers = new PeerTables({
+      announcer: options.announcer ?? new OwnAnnouncer(),
+      config: options.config().distribute,
+      tablesOf: (prefix) => tables.ownTables(prefix),
+    });
     this.#journal = new Journal({
       directory: join(options.stateDirectory, 'networks'),
       apply: (payload) => this.#read(payload),
@@ -111,7 +124,9 @@ export class Networks {
     const all = function* (): Iterable<{ readonly prefix: Prefix; readonly tables: readonly string[] }> {
       for (const { prefix, memberships } of tables.all()) yield { prefix, tables: [...new Set(memberships.map(({ table }) => table))] };
     };
-    this.announcer.configure(this.#options.config().distribute, all());
+    const { distribute } = this.#options.config();
+    this.announcer.configure(distribute, all());
+    this.#peers.configure(distribute, () => tables.all());
   }
 
   async close(): Promise<void> {

@@ -5,4 +5,5 @@ export { type ClientListener, ClientSessions } from './client-sessions.ts';
 export { FlowAnnouncer, type OwnFlow } from './flow-announcer.ts';
 export { clientOfSession, NetworkAnnouncer } from './network-announcer.ts';
 export { OwnAnnouncer, type OwnPrefix } from './own-announcer.ts';
+export { PeerTables } from './peer-tables.ts';
 export { type SpeakerOptions, speakerConfig } from './speaker-config.ts';

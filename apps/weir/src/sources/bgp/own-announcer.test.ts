@@ -3,7 +3,9 @@ import { parseFlow, printFlow } from '@weir/bgp/flowspec';
 import type { OutgoingSession } from '@weir/bgp/session';
 import { type Ip, parseIp, prefix, printIp, printPrefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
+import type { DistributeConfig } from '../../model/distribute.ts';
 import { OwnAnnouncer, type OwnPrefix } from './own-announcer.ts';
+import { PeerTables } from './peer-tables.ts';
 
 const FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast', 'ipv4 flow'];
 const BLACKHOLE = 0xffff_029a;
@@ -138,5 +140,87 @@ describe('what Weir announces', () => {
     expect(rows.map((row) => announcer.toldTo(row))).toEqual([['a'], [], ['a']]);
     announcer.down('a');
     expect(announcer.toldTo(own('203.0.113.9/32', ['a']))).toEqual([]);
+  });
+});
+
+describe('tables of networks for peers that have a name', () => {
+  const span = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
+  const table = (name: string, value: number): DistributeConfig['tables'][number] => ({
+    name,
+    communities: [{ kind: 'standard', value }],
+    maxPrefixes: 100,
+    allowProtected: false,
+    aggregate: false,
+    span,
+  });
+  const config: DistributeConfig = {
+    tables: [table('admins', 1), table('spammers', 2)],
+    clients: [],
+    peers: [{ peer: 'hub', tables: ['admins', 'spammers'], span }],
+    nextHop: { 4: undefined, 6: undefined },
+    span,
+  };
+  const one = prefix('203.0.113.1/32');
+
+  function bed(): { readonly announcer: OwnAnnouncer; readonly tables: PeerTables; readonly put: (...names: readonly string[]) => void } {
+    const announcer = new OwnAnnouncer();
+    let present: readonly string[] = [];
+    const tables = new PeerTables({ announcer, config, tablesOf: (asked) => (printPrefix(asked) === printPrefix(one) ? present : []) });
+    return {
+      announcer,
+      tables,
+      put: (...names) => {
+        present = names;
+        tables.changed(one);
+      },
+    };
+  }
+
+  test('are told beside what is announced by hand, and the end comes once', async () => {
+    const { announcer, put } = bed();
+    put('admins');
+    announcer.announce(own('198.51.100.9/32', ['hub', 'other']));
+    const [hub, other] = [new Session('hub'), new Session('other')];
+    for (const session of [hub, other]) announcer.established(session);
+    const ends = FAMILIES.map((name) => `end of ${name}`);
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.2 1', '+ 198.51.100.9/32 via 192.0.2.2 1', ...ends]);
+    expect(await other.said()).toEqual(['+ 198.51.100.9/32 via 192.0.2.2 1', ...ends]);
+    put('admins', 'spammers');
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.2 2']);
+    put();
+    expect([await hub.said(), await other.said()]).toEqual([['- 203.0.113.1/32'], []]);
+  });
+
+  test('are one route with a blackhole of the same prefix, whichever comes and goes first', async () => {
+    const { announcer, put } = bed();
+    const hub = new Session('hub');
+    announcer.established(hub);
+    await hub.said();
+    put('admins');
+    announcer.announce(own('203.0.113.1/32', ['hub'], { nextHop: address('192.0.2.66') }));
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.66 2']);
+    put();
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.66 1']);
+    put('spammers');
+    await hub.said();
+    announcer.withdraw(one);
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.2 1']);
+    put();
+    expect(await hub.said()).toEqual(['- 203.0.113.1/32']);
+  });
+
+  test('are what another configuration says', async () => {
+    const { announcer, tables, put } = bed();
+    const hub = new Session('hub');
+    announcer.established(hub);
+    put('admins');
+    await hub.said();
+    const all = (): Iterable<{ prefix: typeof one }> => [{ prefix: one }];
+    tables.configure({ ...config, peers: [{ peer: 'hub', tables: ['spammers'], span }] }, all);
+    expect(await hub.said()).toEqual(['- 203.0.113.1/32']);
+    tables.configure(config, all);
+    expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.2 1']);
+    tables.configure(undefined, all);
+    expect(await hub.said()).toEqual(['- 203.0.113.1/32']);
   });
 });

@@ -16,13 +16,15 @@ export interface OwnPrefix {
 }
 
 /**
- * All that Weir announces: flow rules and prefixes of its own, and nothing that it has heard. A session is told the flow rules, then the prefixes, then the end of each of its families.
+ * All that configured peers are told: flow rules and prefixes of our own, tables of networks, and nothing that was heard of a peer. A session is told the flow rules, then the prefixes, then the end of each of its families.
  */
 export class OwnAnnouncer implements Announcer {
   readonly flows: FlowAnnouncer = new FlowAnnouncer();
   readonly #static = new StaticRoutes();
   readonly #sessions = new Map<string, OutgoingSession>();
   readonly #prefixes = new Map<string, Map<number, OwnPrefix>>();
+  /** By peer what a prefix is told with because of the tables that it is in. */
+  #tables: (prefix: Prefix) => ReadonlyMap<string, RouteOptions> | undefined = () => undefined;
 
   get prefixes(): readonly OwnPrefix[] {
     return [...this.#prefixes.values()].flatMap((ranks) => [...ranks.values()]);
@@ -36,8 +38,18 @@ export class OwnAnnouncer implements Announcer {
     const key = printPrefix(route.prefix);
     const ranks = [...(this.#prefixes.get(key) ?? []), [rank, route] as const].sort(([a], [b]) => a - b);
     const after = new Map(ranks);
-    this.#static.announce([route.prefix], optionsOf(after));
+    this.#tell(route.prefix, after);
     this.#prefixes.set(key, after);
+  }
+
+  /** Where it is asked what peers are told of prefixes because of tables. A peer that is told of a prefix by hand as well gets one route, with the communities of both. */
+  tablesFrom(tables: (prefix: Prefix) => ReadonlyMap<string, RouteOptions> | undefined): void {
+    this.#tables = tables;
+  }
+
+  /** A prefix is in other tables than before. */
+  retell(prefix: Prefix): void {
+    this.#tell(prefix, this.#prefixes.get(printPrefix(prefix)));
   }
 
   /** @returns whether there was such a route of this rank */
@@ -45,13 +57,26 @@ export class OwnAnnouncer implements Announcer {
     const key = printPrefix(prefix);
     const ranks = this.#prefixes.get(key);
     if (!ranks?.delete(rank)) return false;
-    if (ranks.size > 0) {
-      this.#static.announce([prefix], optionsOf(ranks));
-      return true;
-    }
-    this.#prefixes.delete(key);
-    this.#static.withdraw([prefix]);
+    if (ranks.size === 0) this.#prefixes.delete(key);
+    this.#tell(prefix, ranks);
     return true;
+  }
+
+  #tell(prefix: Prefix, ranks: ReadonlyMap<number, OwnPrefix> = NONE): void {
+    const tables = this.#tables(prefix);
+    if (!tables) {
+      if (ranks.size > 0) this.#static.announce([prefix], optionsOf(ranks));
+      else this.#static.withdraw([prefix]);
+      return;
+    }
+    if (ranks.size === 0) {
+      this.#static.announce([prefix], { audiences: tables });
+      return;
+    }
+    const { peers = [], ...own } = optionsOf(ranks);
+    const audiences = new Map(tables);
+    for (const peer of peers) audiences.set(peer, joinRoutes(own, tables.get(peer)));
+    this.#static.announce([prefix], { audiences });
   }
 
   /** Of the peers of a route those that are told in their present sessions, which carry its family and have a next hop for it. */
@@ -90,6 +115,24 @@ export class OwnAnnouncer implements Announcer {
     this.flows.down(peer);
     this.#static.down(peer);
   }
+}
+
+const NONE: ReadonlyMap<number, OwnPrefix> = new Map();
+
+/** One route for what two ask for: the next hop is that of the first. */
+function joinRoutes(own: RouteOptions, other: RouteOptions | undefined): RouteOptions {
+  if (!other) return own;
+  const communities = [...new Set([...(own.attributes?.communities ?? []), ...(other.attributes?.communities ?? [])])];
+  const largeCommunities = [...(own.attributes?.largeCommunities ?? []), ...(other.attributes?.largeCommunities ?? [])];
+  const nextHop = own.nextHop ?? other.nextHop;
+  return {
+    attributes: {
+      ...own.attributes,
+      ...(communities.length > 0 ? { communities } : {}),
+      ...(largeCommunities.length > 0 ? { largeCommunities } : {}),
+    },
+    ...(nextHop ? { nextHop } : {}),
+  };
 }
 
 function optionsOf(ranks: ReadonlyMap<number, OwnPrefix>): RouteOptions {

@@ -7,7 +7,14 @@ import { ContributionGuard } from './contribution-guard.ts';
 const SPAN = { file: 'weir.yaml', line: 1, column: 1, length: 1 };
 const distribute: DistributeConfig = {
   tables: [
-    { name: 'admins', communities: [{ kind: 'standard', value: 65000 * 65536 + 1 }], maxPrefixes: 9, allowProtected: true, span: SPAN },
+    {
+      name: 'admins',
+      communities: [{ kind: 'standard', value: 65000 * 65536 + 1 }],
+      maxPrefixes: 9,
+      allowProtected: true,
+      aggregate: false,
+      span: SPAN,
+    },
     {
       name: 'spammers',
       communities: [
@@ -16,9 +23,17 @@ const distribute: DistributeConfig = {
       ],
       maxPrefixes: 9,
       allowProtected: false,
+      aggregate: false,
       span: SPAN,
     },
-    { name: 'closed', communities: [{ kind: 'standard', value: 65000 * 65536 + 3 }], maxPrefixes: 9, allowProtected: false, span: SPAN },
+    {
+      name: 'closed',
+      communities: [{ kind: 'standard', value: 65000 * 65536 + 3 }],
+      maxPrefixes: 9,
+      allowProtected: false,
+      aggregate: false,
+      span: SPAN,
+    },
   ],
   clients: [],
   peers: [],
