@@ -1,0 +1,175 @@
+import { writeFileSync } from 'node:fs';
+import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
+import { asn, type Ip, type Prefix, parseIp, parsePrefix } from '@weir/wire/inet';
+import { Weir } from '../../test/e2e/weir.ts';
+import { Fleet, MARKS, printNumber, type Universe } from '../../test/lab/fleet/index.ts';
+import { type Host, Lab, type PeerConfig, startBird, startOpenbgpd, waitFor } from '../../test/lab/index.ts';
+
+const [AS, CLIENT_AS, FEED_AS] = [64512, 64513, 64514];
+const [ADDRESS, FEED] = ['127.0.0.1', '127.2.0.1'];
+const NEXT_HOP = '192.0.2.1';
+/** What is held is in one table, what is added in another. */
+const [ADDED, HELD] = [MARKS[0]?.text ?? '', MARKS[1]?.text ?? ''];
+
+/** A server of tables with what it holds, ready for clients. */
+export interface Server {
+  /** Adds prefix 0 to what it holds, or takes it out. How is `Kind.how`. */
+  readonly set: (there: boolean) => Promise<void>;
+}
+
+export interface Kind {
+  readonly name: string;
+  readonly program: string | undefined;
+  /** What an add is. */
+  readonly how: string;
+  readonly start: (lab: Lab, host: Host, universe: Universe) => Promise<Server>;
+}
+
+function heldPrefixes(universe: Universe): readonly string[] {
+  return Array.from({ length: universe.v4 - 1 }, (_, i) => printNumber(universe, i + 1));
+}
+
+const weir: Kind = {
+  name: 'Weir',
+  program: undefined,
+  how: 'on disk (fsync), control socket',
+  async start(lab, host, universe) {
+    const daemon = new Weir(
+      lab,
+      host,
+      `bgp: { as: ${AS}, router_id: ${NEXT_HOP}, listen: [${ADDRESS}], peers: [] }
+distribute:
+  tables: { added: { communities: ["${ADDED}"] }, held: { communities: ["${HELD}"] } }
+  clients: [{ name: fleet, from: 127.1.0.0/16, as: ${CLIENT_AS}, multihop: 8, max_sessions: 10000 }]
+  next_hop: [${NEXT_HOP}]
+`,
+    );
+    await daemon.start();
+    const list = `${lab.directory('list')}/held`;
+    writeFileSync(list, `${heldPrefixes(universe).join('\n')}\n`);
+    await daemon.command('network', 'load', list, '--table', 'held', '--socket', daemon.socket);
+    const prefixes = [printNumber(universe, 0)];
+    return {
+      set: async (there) => {
+        await daemon.ask((client) =>
+          there ? client.call('network-add', { prefixes, tables: ['added'] }) : client.call('network-delete', { prefixes }),
+        );
+      },
+    };
+  },
+};
+
+/** What BIRD and OpenBGPD are told beside the clients. */
+function peerConfig(extra: readonly string[], feed: boolean): PeerConfig {
+  const neighbor = { address: FEED, as: FEED_AS, localAddress: ADDRESS, multihop: 8, families: ['ipv4 unicast'] } as const;
+  return { as: AS, routerId: NEXT_HOP, neighbors: feed ? [neighbor] : [], extra };
+}
+
+const bird: Kind = {
+  name: 'BIRD',
+  program: 'bird',
+  how: 'in memory, a BGP session that announces it',
+  async start(lab, host, universe) {
+    const clients = [
+      'protocol bgp clients {',
+      `  local ${ADDRESS} as ${AS};`,
+      `  neighbor range 127.1.0.0/16 as ${CLIENT_AS};`,
+      '  dynamic name "client";',
+      '  multihop 8; passive; hold time 90;',
+      `  ipv4 { import none; export all; next hop address ${NEXT_HOP}; };`,
+      '  ipv6 { import none; export all; };',
+      '}',
+    ];
+    const daemon = await startBird(lab, host, peerConfig(clients, true));
+    await daemon.announceMany(heldPrefixes(universe), { communities: [HELD] });
+    const routes = new StaticRoutes();
+    const speaker = feed(host, routes);
+    lab.onDispose(() => speaker.close());
+    await daemon.waitEstablished(FEED, 60_000);
+    await waitFor('BIRD to hold it', async () => (await daemon.command('show route count')).includes(`${universe.v4 - 1} of`), {
+      timeoutMs: 60_000,
+    });
+    const one = [prefix(printNumber(universe, 0))];
+    const options = { attributes: { communities: [MARKS[0]?.value ?? 0] }, nextHop: { address: ip(NEXT_HOP) } };
+    return {
+      set: async (there) => {
+        if (there) routes.announce(one, options);
+        else routes.withdraw(one);
+      },
+    };
+  },
+};
+
+const openbgpd: Kind = {
+  name: 'OpenBGPD',
+  program: 'bgpd',
+  how: 'in memory, bgpctl network add',
+  async start(lab, host, universe) {
+    const clients = [
+      'neighbor 127.1.0.0/16 {',
+      `  remote-as ${CLIENT_AS}`,
+      `  local-address ${ADDRESS}`,
+      '  multihop 8',
+      '  passive',
+      '  announce IPv4 unicast',
+      '  announce IPv6 unicast',
+      '  announce restart yes',
+      '}',
+    ];
+    const daemon = await startOpenbgpd(lab, host, { ...peerConfig(clients, false), listen: [ADDRESS] });
+    await daemon.announceMany(heldPrefixes(universe), { communities: [HELD] });
+    const one = printNumber(universe, 0);
+    return { set: async (there) => void (await daemon.command(there ? `network add ${one} community ${ADDED}` : `network delete ${one}`)) };
+  },
+};
+
+export const KINDS: readonly Kind[] = [weir, bird, openbgpd];
+
+/** A server of a kind with so many prefixes less one, and clients that have not started. All of it is gone when `measure` has ended. */
+export async function serve<T>(
+  kind: Kind,
+  { clients, prefixes }: { readonly clients: number; readonly prefixes: number },
+  measure: (server: Server, fleet: Fleet) => Promise<T>,
+): Promise<T> {
+  const universe: Universe = { v4: prefixes, v6: 0 };
+  const lab = new Lab();
+  try {
+    const host = await lab.host('server');
+    await host.addAddress('lo', `${NEXT_HOP}/24`);
+    const server = await kind.start(lab, host, universe);
+    const fleet = await Fleet.launch(host, { clients, as: CLIENT_AS, server: { address: ADDRESS, as: AS }, universe });
+    return await measure(server, fleet);
+  } catch (error) {
+    process.stderr.write(`${lab.report()}\n`);
+    throw error;
+  } finally {
+    await lab.dispose();
+  }
+}
+
+function feed(host: Host, announcer: StaticRoutes): BgpSpeaker {
+  const speaker = new BgpSpeaker(
+    {
+      localAs: asn(FEED_AS),
+      routerId: ip('192.0.2.2'),
+      namespace: host.path,
+      announcer,
+      peers: [{ name: 'server', address: ip(ADDRESS), source: ip(FEED), peerAs: asn(AS), families: ['ipv4 unicast'], multihop: 8 }],
+    },
+    () => undefined,
+  );
+  speaker.start();
+  return speaker;
+}
+
+function ip(text: string): Ip {
+  const parsed = parseIp(text);
+  if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
+  return parsed;
+}
+
+function prefix(text: string): Prefix {
+  const parsed = parsePrefix(text);
+  if (!parsed.ok) throw new RangeError(parsed.error.message);
+  return parsed.prefix;
+}
