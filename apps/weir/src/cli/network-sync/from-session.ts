@@ -156,5 +156,5 @@ function refusal(notification: Notification | undefined, detail: string | undefi
   if (notification?.code === ErrorCode.open) return `it refuses the session (${what}); it was told AS ${as} (--as)`;
   if (notification) return `it refuses the session (${what})`;
   const from = source === undefined ? 'the address of this host' : printIp(source);
-  return `no session (${what}): does it listen, is ${from} one of its clients' (distribute.clients), and is the password the same?`;
+  return `no session (${what}): does it listen, is ${from} one of its clients' (distribute.clients), and is the password the same? Who comes and goes often is kept waiting for up to a minute`;
 }
