@@ -120,10 +120,15 @@ export function messageSuite<M extends Message>(
 
 /** What `run` throws. */
 function thrown(run: () => unknown): unknown {
+  const { stackTraceLimit } = Error;
+  // Thousands are thrown, and what matters is of which class.
+  Error.stackTraceLimit = 0;
   try {
     run();
   } catch (error) {
     return error;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
   return undefined;
 }

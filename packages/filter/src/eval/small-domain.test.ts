@@ -232,7 +232,7 @@ describe('normal form', () => {
     fc.assert(
       fc.property(arbitraryExpr, fc.array(arbitrarySubject, { minLength: 20, maxLength: 20 }), (expr, subjects) => {
         const simple = build.simplify(expr);
-        for (const subject of subjects) expect(evaluate(simple, subject, LISTS)).toBe(evaluate(expr, subject, LISTS));
+        expect(subjects.filter((one) => evaluate(simple, one, LISTS) !== evaluate(expr, one, LISTS))).toEqual([]);
       }),
       { numRuns: 400 },
     );
@@ -253,7 +253,7 @@ describe('normal form', () => {
       fc.property(arbitraryExpr, fc.array(arbitrarySubject, { minLength: 10, maxLength: 10 }), (expr, subjects) => {
         const simple = build.simplify(expr);
         const not = build.not(simple);
-        for (const subject of subjects) expect(evaluate(not, subject, LISTS)).toBe(!evaluate(simple, subject, LISTS));
+        expect(subjects.filter((one) => evaluate(not, one, LISTS) === evaluate(simple, one, LISTS))).toEqual([]);
         expect(build.simplify(not)).toEqual(not);
         expect(build.not(not)).toEqual(simple);
       }),
@@ -461,7 +461,7 @@ describe('lowering', () => {
       fc.property(arbitraryTree, fc.array(arbitrarySubject, { minLength: 20, maxLength: 20 }), (tree, subjects) => {
         const expr = lowered(printNode(tree), scheme);
         expect(exprBuilder(scheme).simplify(expr)).toEqual(expr);
-        for (const subject of subjects) expect(evaluate(expr, subject)).toBe(naive(tree, subject, missingNotEqual));
+        expect(subjects.filter((one) => evaluate(expr, one) !== naive(tree, one, missingNotEqual))).toEqual([]);
       }),
       { numRuns: 300 },
     );
