@@ -7,6 +7,8 @@ export interface Targets {
   readonly port: number;
   /** New connections a second to each address. */
   readonly perSecond: number;
+  /** Local address. */
+  readonly source?: string;
 }
 
 interface Stream {
@@ -23,12 +25,12 @@ export class Traffic {
     this.#streams = streams;
   }
 
-  static async start(from: Host, { open, closed, port, perSecond }: Targets): Promise<Traffic> {
+  static async start(from: Host, { open, closed, port, perSecond, source }: Targets): Promise<Traffic> {
     const begin = async (address: string, isOpen: boolean): Promise<Stream> => ({
       address,
       open: isOpen,
       // Under the second after which the kernel repeats a SYN: one lost packet is one failure.
-      stream: await from.connectStream({ address, port, perSecond, timeoutMs: 900 }),
+      stream: await from.connectStream({ address, port, perSecond, timeoutMs: 900, ...(source === undefined ? {} : { source }) }),
     });
     return new Traffic(
       await Promise.all([...open.map((address) => begin(address, true)), ...closed.map((address) => begin(address, false))]),

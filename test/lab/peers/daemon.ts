@@ -36,6 +36,10 @@ export abstract class PeerDaemon implements Peer {
   abstract refresh(neighbor: string): Promise<void>;
   abstract command(line: string): Promise<string>;
 
+  follow(_line: string): LabProcess {
+    throw this.unsupported('a command that goes on');
+  }
+
   async announce(prefix: string, options: AnnounceOptions = {}): Promise<void> {
     await this.announceMany([prefix], options);
   }
@@ -66,6 +70,10 @@ export abstract class PeerDaemon implements Peer {
   async restart(): Promise<void> {
     await this.stop();
     await this.start();
+  }
+
+  printed(): string {
+    return this.#processes.map(({ stdout, stderr }) => `${stdout}\n${stderr}`).join('\n');
   }
 
   configText(): string {

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
+import type { LabProcess } from '../process.ts';
 import { waitFor } from '../wait.ts';
 import { PeerDaemon } from './daemon.ts';
 import { encodeMrt } from './mrt.ts';
@@ -119,6 +120,10 @@ class Gobgp extends PeerDaemon {
 
   command(line: string): Promise<string> {
     return this.#gobgp(...line.split(' '));
+  }
+
+  override follow(line: string): LabProcess {
+    return this.host.spawn('gobgp', ['-p', this.#port, ...line.split(' ')]);
   }
 
   async #gobgp(...args: readonly string[]): Promise<string> {

@@ -1,5 +1,6 @@
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
+import type { LabProcess } from '../process.ts';
 
 export type PeerKind = 'frr' | 'gobgp' | 'bird' | 'openbgpd' | 'exabgp';
 export type AddressFamily = 'ipv4 unicast' | 'ipv6 unicast';
@@ -106,6 +107,10 @@ export interface Peer {
   restart(): Promise<void>;
   /** One line to the daemon's own client, whose words are parted by single blanks where it takes several; gives what that prints. */
   command(line: string): Promise<string>;
+  /** The same where the client goes on printing, until the lab ends. */
+  follow(line: string): LabProcess;
+  /** What the daemon has printed since it started last; the last of it where that is much. */
+  printed(): string;
   /** The configuration as it was written, for a failed test. */
   configText(): string;
 }
