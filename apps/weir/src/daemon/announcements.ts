@@ -5,11 +5,12 @@ import { unenforceable } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
 import type { ActiveFlow } from '../model/flow.ts';
-import { OwnAnnouncer } from '../sources/bgp/index.ts';
+import { ClientSessions, OwnAnnouncer } from '../sources/bgp/index.ts';
 import type { RouteState, StateClock } from '../state/index.ts';
 import { Conversions } from './conversions.ts';
 import { FlowSources } from './flow-sources.ts';
 import { ClientMemory } from './networks/client-memory.ts';
+import { Contributions } from './networks/contributions.ts';
 import { Feeds, Networks } from './networks/index.ts';
 import { OwnBlackholes } from './own-blackholes.ts';
 import { OwnFlows } from './own-flows.ts';
@@ -27,7 +28,7 @@ export interface AnnouncementsOptions {
 
 /** Everything that is announced: by hand, of sets and of flow rules; and the flow rules of sets that are in force here. */
 export class Announcements {
-  /** What is not distributed, which is for the peers that have a name. */
+  /** What is told to the peers that have a name. */
   readonly announcer: OwnAnnouncer = new OwnAnnouncer();
   /** Of all sessions. */
   readonly sessions: Announcer;
@@ -35,17 +36,21 @@ export class Announcements {
   readonly ownBlackholes: OwnBlackholes;
   /** The flow rules to be enforced. */
   readonly sources: FlowSources;
+  /** Sessions of those that get tables and have no name. */
+  readonly clients: ClientSessions;
   readonly #conversions: Conversions;
   readonly #clients: ClientMemory;
   readonly #options: AnnouncementsOptions;
   /** Undefined until something is distributed. */
   #networks: Networks | undefined;
+  #contributions: Contributions | undefined;
   #feeds: Feeds | undefined;
 
   constructor(options: AnnouncementsOptions) {
     const { clock, config, state, stateDirectory, hostAddresses, onError } = options;
     this.#options = options;
-    this.#networks = config().distribute && new Networks(options);
+    this.#networks = config().distribute && new Networks({ ...options, announcer: this.announcer });
+    this.clients = new ClientSessions({ events: options.events, clock });
     const { announcer } = this;
     const each = new SessionAnnouncer((peer) => {
       const networks = config().bgp.peers.some(({ name }) => name === peer) ? undefined : this.#networks;
@@ -86,9 +91,22 @@ export class Announcements {
     this.ownBlackholes.configured();
     this.#conversions.configured();
     this.#networks?.configured();
-    if (this.#options.config().distribute) this.#networks ??= new Networks(this.#options);
+    if (this.#options.config().distribute) this.#networks ??= new Networks({ ...this.#options, announcer: this.announcer });
+    if (this.#networks) this.#hear(this.#networks).configured();
     if (this.#feeds) this.#feeds.configured();
     else if (this.#networks) this.#feeds = new Feeds({ ...this.#options, networks: this.#networks });
+  }
+
+  #hear(networks: Networks): Contributions {
+    if (this.#contributions) return this.#contributions;
+    this.#contributions = new Contributions({ ...this.#options, networks, clients: this.clients });
+    this.clients.listen(this.#contributions);
+    return this.#contributions;
+  }
+
+  /** What clients have put into tables, and what was refused; undefined where nothing is distributed. */
+  get contributions(): Contributions | undefined {
+    return this.#contributions;
   }
 
   /** @throws ApiError where nothing is distributed */
@@ -145,9 +163,11 @@ export class Announcements {
 
   async close(): Promise<void> {
     this.#clients.close();
+    this.clients.close();
     this.ownFlows.close();
     this.ownBlackholes.close();
     await this.#feeds?.close();
+    await this.#contributions?.close();
     await this.#networks?.close();
   }
 }

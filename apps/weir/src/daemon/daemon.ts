@@ -165,10 +165,19 @@ export class Daemon {
       events: this.#emit,
       onError: (error) => this.#log.log('warn', error.message),
     });
-    const { sessions: announcer, sources } = this.#announced;
+    const { sessions: announcer, clients, sources } = this.#announced;
     // Peers that do graceful restart wait for the End-of-RIB of a speaker that was there before.
     const restarting = parts.ledger.some((columns) => columns.count > 0) || parts.kept.length > 0 || this.#announced.hasSome;
-    this.#source = new BgpSource({ config, state: this.#state, events: this.#emit, restarting, clock: systemClock, exabgp, announcer });
+    this.#source = new BgpSource({
+      config,
+      state: this.#state,
+      events: this.#emit,
+      restarting,
+      clock: systemClock,
+      exabgp,
+      announcer,
+      clients,
+    });
     // What the kernel has of ours is wanted until its peers have converged without it: the first commit must already know.
     this.#state.addLedger(parts.ledger);
     this.#state.flows.addLedger(parts.kept.filter((flow) => !isSetFlow(flow)));
