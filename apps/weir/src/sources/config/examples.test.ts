@@ -7,7 +7,7 @@ import { printAll } from './memory-files.ts';
 const folder = fileURLToPath(new URL('../../../../../examples/', import.meta.url));
 // Other folders hold files of other programs.
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-  /^((weir|tenants)\/)?[^/]+\.yaml$|^(?:ebpf|cumulus|exabgp-nftables|blackholes)\/weir\.yaml$|^reflectors\/(?:distributor|agent)\.yaml$/.test(
+  /^((weir|tenants)\/)?[^/]+\.yaml$|^(?:ebpf|cumulus|exabgp-nftables|blackholes)\/weir\.yaml$|^(?:reflectors|distributor)\/(?:distributor|(?:mail-)?agent)\.yaml$/.test(
     name,
   ),
 );
