@@ -10,6 +10,8 @@ export interface DistributedTable {
   readonly maxPrefixes: number;
   /** Whether it may have prefixes that overlap `protected`: not where its members are denied. */
   readonly allowProtected: boolean;
+  /** Whether its prefixes are announced as the fewest that have the same addresses. */
+  readonly aggregate: boolean;
   readonly span: SourceSpan;
 }
 

@@ -25,6 +25,8 @@ export { FlowState, type FlowStateOptions } from './flows/flow-state.ts';
 export { type FlowPeerCounts, type FlowView, isFlowFamily } from './flows/flow-view.ts';
 export { ContributionGuard, type GuardedRule } from './networks/contribution-guard.ts';
 export {
+  Aggregate,
+  type AggregateOptions,
   decodePayload,
   encodeRecord,
   encodeState,

@@ -1,9 +1,9 @@
 import type { FamilyName } from '@weir/bgp/codec';
 import { type Announcer, type OutgoingSession, type RouteOptions, StaticRoutes } from '@weir/bgp/session';
-import { type Prefix, parseIp } from '@weir/wire/inet';
-import type { OwnCommunity } from '../../model/blackhole.ts';
+import { type Prefix, parseIp, printPrefix } from '@weir/wire/inet';
 import type { DistributeClient, DistributeConfig } from '../../model/distribute.ts';
-import { parseOwnCommunity } from '../config/index.ts';
+import { NetworkAggregates } from './network-aggregates.ts';
+import { tableRoute } from './table-route.ts';
 
 const EMPTY: DistributeConfig = {
   tables: [],
@@ -27,11 +27,14 @@ export class NetworkAnnouncer implements Announcer {
   #routes: StaticRoutes;
   /** What prefixes in the same tables are announced with. */
   readonly #options = new Map<string, RouteOptions>();
+  /** Undefined where no table is to be merged: then prefixes are told as they are. */
+  #aggregates: NetworkAggregates | undefined;
   readonly #sessions = new Map<string, string>();
 
   constructor(config: DistributeConfig | undefined) {
     this.#config = config ?? EMPTY;
     this.#routes = new StaticRoutes({ audienceOf: (peer) => this.#audienceOf(peer) });
+    this.#aggregates = this.#aggregatesOf();
   }
 
   /** Sessions that have it all, by client. */
@@ -41,23 +44,51 @@ export class NetworkAnnouncer implements Announcer {
 
   /** A prefix is in these tables now, in none of them where there are none. */
   set(prefix: Prefix, tables: readonly string[]): void {
-    const options = tables.length === 0 ? undefined : this.#optionsOf(tables, prefix.family);
-    if (options) this.#routes.announce([prefix], options);
-    else this.#routes.withdraw([prefix]);
+    if (!this.#aggregates) {
+      const options = tables.length === 0 ? undefined : this.#optionsOf(tables, prefix.family);
+      if (options) this.#routes.announce([prefix], options);
+      else this.#routes.withdraw([prefix]);
+      return;
+    }
+    // In which order does not matter: what is announced leaves before what is withdrawn.
+    for (const touched of this.#aggregates.set(prefix, tables)) {
+      const told = this.#aggregates.told(touched);
+      if (told.size > 0) this.#routes.announce([touched], this.#mergedOptions(told, touched.family));
+      else this.#routes.withdraw([touched]);
+    }
   }
 
   /** Another configuration: `all` are the prefixes with their tables. */
   configure(config: DistributeConfig | undefined, all: Iterable<{ readonly prefix: Prefix; readonly tables: readonly string[] }>): void {
     if (JSON.stringify(announced(config ?? EMPTY)) === JSON.stringify(announced(this.#config))) return;
+    const before = this.#aggregates;
     this.#config = config ?? EMPTY;
     this.#options.clear();
-    for (const { prefix, tables } of all) this.set(prefix, tables);
+    this.#aggregates = this.#aggregatesOf();
+    // What was announced, if it was by aggregates or is from now on.
+    const known = new Map<string, Prefix>();
+    const there = new Set<string>();
+    for (const { prefix, tables } of all) {
+      for (const touched of before?.set(prefix, []) ?? []) known.set(printPrefix(touched), touched);
+      if (before || this.#aggregates) there.add(printPrefix(prefix));
+      if (!before && this.#aggregates) known.set(printPrefix(prefix), prefix);
+      this.set(prefix, tables);
+    }
+    for (const [key, prefix] of known) {
+      const stays = this.#aggregates ? this.#aggregates.told(prefix).size > 0 : there.has(key);
+      if (!stays) this.#routes.withdraw([prefix]);
+    }
     for (const peer of this.#sessions.keys()) this.#routes.regroup(peer);
   }
 
   established(session: OutgoingSession): void {
     this.#sessions.set(session.peer, clientOfSession(this.#config.clients, session.peer)?.name ?? '');
     this.#routes.established(session);
+  }
+
+  /** How many routes a session is told, and whether it has been told all of them. */
+  progress(peer: string): ReturnType<StaticRoutes['progress']> {
+    return this.#routes.progress(peer);
   }
 
   refresh(peer: string, family: FamilyName): void {
@@ -83,32 +114,38 @@ export class NetworkAnnouncer implements Announcer {
     if (known) return known;
     const audiences = new Map<string, RouteOptions>();
     for (const { tables: own } of this.#config.clients) {
-      const communities = tables.flatMap((table) => this.#communitiesFor(table, own));
-      if (communities.length > 0) audiences.set(audience(own), this.#route(communities, family));
+      const route = tableRoute(this.#config, tables, own, family);
+      if (route) audiences.set(audience(own), route);
     }
     const options: RouteOptions = { audiences };
     this.#options.set(key, options);
     return options;
   }
 
-  #communitiesFor(table: string, own: readonly string[]): readonly OwnCommunity[] {
-    const named = this.#config.tables.find(({ name }) => name === table);
-    if (named) return own.includes(table) ? named.communities : [];
-    const community = parseOwnCommunity(table);
-    return community && this.#config.tables.every(({ name }) => own.includes(name)) ? [community] : [];
+  #aggregatesOf(): NetworkAggregates | undefined {
+    const merged = new Set(this.#config.tables.flatMap(({ name, aggregate }) => (aggregate ? [name] : [])));
+    if (merged.size === 0) return undefined;
+    const sees = (own: readonly string[]) => (tables: readonly string[]) =>
+      tables.filter((table) => tableRoute(this.#config, [table], own, 4) !== undefined);
+    return new NetworkAggregates({
+      merged,
+      audiences: new Map(this.#config.clients.map(({ tables }) => [audience(tables), sees(tables)])),
+    });
   }
 
-  #route(communities: readonly OwnCommunity[], family: 4 | 6): RouteOptions {
-    const standard = communities.flatMap(({ kind, value }) => (kind === 'standard' ? [value] : []));
-    const large = communities.flatMap(({ kind, value }) => (kind === 'large' ? [value] : []));
-    const address = this.#config.nextHop[family];
-    return {
-      attributes: {
-        ...(standard.length > 0 ? { communities: [...new Set(standard)] } : {}),
-        ...(large.length > 0 ? { largeCommunities: large } : {}),
-      },
-      ...(address ? { nextHop: { address } } : {}),
-    };
+  /** Of a prefix that each audience is told with tables of its own. */
+  #mergedOptions(told: ReadonlyMap<string, readonly string[]>, family: 4 | 6): RouteOptions {
+    const key = JSON.stringify([family, ...told]);
+    const known = this.#options.get(key);
+    if (known) return known;
+    const audiences = new Map<string, RouteOptions>();
+    for (const { tables: own } of this.#config.clients) {
+      const route = tableRoute(this.#config, told.get(audience(own)) ?? [], own, family);
+      if (route) audiences.set(audience(own), route);
+    }
+    const options: RouteOptions = { audiences };
+    this.#options.set(key, options);
+    return options;
   }
 }
 
@@ -118,5 +155,9 @@ function audience(tables: readonly string[]): string {
 
 /** What of a configuration is seen in routes. */
 function announced({ tables, clients, nextHop }: DistributeConfig): unknown {
-  return [tables.map(({ name, communities }) => [name, communities]), clients.map(({ name, tables: own }) => [name, own]), nextHop];
+  return [
+    tables.map(({ name, communities, aggregate }) => [name, communities, aggregate]),
+    clients.map(({ name, tables: own }) => [name, own]),
+    nextHop,
+  ];
 }

@@ -37,6 +37,7 @@ export interface RawDistributedTable {
   communities: readonly Item<OwnCommunity>[] | undefined;
   max_prefixes: number;
   allow_protected: boolean;
+  aggregate: boolean;
 }
 
 export interface RawDistributeClient {
@@ -75,6 +76,12 @@ const distributed = table<RawDistributedTable>('a table', {
     false,
     'false',
     'Whether it may have prefixes that overlap `protected`. Not where the firewalls that get it deny what is in it.',
+  ),
+  aggregate: defaulted(
+    boolean(),
+    false,
+    'false',
+    'Whether its prefixes are announced as the fewest that have the same addresses: two halves as their whole, and none that another one has in it. Clients must accept the shorter lengths.',
   ),
 });
 
@@ -182,6 +189,7 @@ export function buildDistribute(
               communities: get.communities.map(({ value }) => value),
               maxPrefixes: get.max_prefixes,
               allowProtected: get.allow_protected,
+              aggregate: get.aggregate,
               span: spanOf(place),
             },
           ],
