@@ -2,6 +2,7 @@ import type { FlushReport } from '../model/flush.ts';
 import type { ForeignChain, KernelProblem, OwnedTableStatus, RuleCount } from '../model/kernel-port.ts';
 import type { FeedSummary } from './feed-answers.ts';
 import type { FlowStatus } from './flow-answers.ts';
+import type { ClientSummary } from './network-answers.ts';
 import type { EventCounts } from './verdict-answers.ts';
 
 /** Times are ISO 8601 text, durations milliseconds, prefixes text with their length. Every answer carries `format_version`. */
@@ -37,6 +38,8 @@ export interface StatusAnswer extends Versioned {
     readonly established: number;
     readonly converged: number;
   };
+  /** Clients of what is distributed; absent where none are configured. */
+  readonly clients?: readonly ClientSummary[];
   /** Where a peer is ExaBGP's. */
   readonly exabgp?: ExabgpSummary;
   /** Lists that are pulled into tables; absent where none are. */
@@ -216,6 +219,8 @@ export interface PeerSummary {
 
 export interface PeersAnswer extends Versioned {
   readonly peers: readonly PeerSummary[];
+  /** Those that come by themselves are counted; absent where none are configured. */
+  readonly clients?: readonly ClientSummary[];
 }
 
 export interface RouteSummary {

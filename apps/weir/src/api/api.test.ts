@@ -43,6 +43,7 @@ function stubBackend(bus = new EventBus()): Backend {
     flowAdd: never,
     flowDelete: never,
     networks: never,
+    networkClient: never,
     networkAdd: never,
     networkReplace: never,
     networkDelete: never,

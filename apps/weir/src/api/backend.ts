@@ -18,7 +18,14 @@ import type {
 import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
 import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
-import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
+import type {
+  NetworkChangeAnswer,
+  NetworkClientAnswer,
+  NetworkDumpAnswer,
+  NetworkHistoryAnswer,
+  NetworkLoadAnswer,
+  NetworksAnswer,
+} from './network-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 
@@ -58,6 +65,7 @@ export interface Backend {
   blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<BlackholeAddAnswer>;
   blackholeDelete(params: Params<'blackhole-delete'>): Promise<BlackholeDeleteAnswer>;
   networks(params: Params<'networks'>): Promise<NetworksAnswer>;
+  networkClient(params: Params<'network-client'>): Promise<NetworkClientAnswer>;
   networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer>;
   networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer>;
   networkDelete(params: Params<'network-delete'>, caller: Caller): Promise<NetworkChangeAnswer>;

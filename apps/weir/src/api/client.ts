@@ -20,7 +20,14 @@ import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from
 import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
 import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
-import type { NetworkChangeAnswer, NetworkDumpAnswer, NetworkHistoryAnswer, NetworkLoadAnswer, NetworksAnswer } from './network-answers.ts';
+import type {
+  NetworkChangeAnswer,
+  NetworkClientAnswer,
+  NetworkDumpAnswer,
+  NetworkHistoryAnswer,
+  NetworkLoadAnswer,
+  NetworksAnswer,
+} from './network-answers.ts';
 import { parseResponse } from './response.ts';
 import type { Method, Params, Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
@@ -40,6 +47,7 @@ interface Answers {
   'flow-add': FlowAddAnswer;
   'flow-delete': FlowDeleteAnswer;
   networks: NetworksAnswer;
+  'network-client': NetworkClientAnswer;
   feeds: FeedsAnswer;
   'feed-refresh': FeedAnswer;
   'feed-accept': FeedAnswer;

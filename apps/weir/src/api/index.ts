@@ -38,6 +38,7 @@ export type {
   ConvertedSummary,
   FlowConversionSummary,
   OwnBlackholeSummary,
+  OwnSummary,
   PrefixSummary,
   SetConversionSummary,
 } from './blackhole-answers.ts';
@@ -58,7 +59,9 @@ export type {
 } from './flow-answers.ts';
 export { LineSplitter } from './line-splitter.ts';
 export type {
+  ClientSummary,
   NetworkChangeAnswer,
+  NetworkClientAnswer,
   NetworkDumpAnswer,
   NetworkHistoryAnswer,
   NetworkHistoryEntry,

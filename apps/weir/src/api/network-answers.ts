@@ -38,6 +38,50 @@ export interface NetworksAnswer extends Versioned {
   readonly cursor?: string;
 }
 
+/** A client as one line. */
+export interface ClientSummary {
+  readonly client: string;
+  readonly sessions: number;
+  /** Prefixes in tables by its sessions, each counted for itself. */
+  readonly contributed: number;
+  /** By reason: announcements since the start that were not put into a table. */
+  readonly refused: { readonly [reason: string]: number };
+}
+
+/** A client, and its sessions. */
+export interface NetworkClientAnswer extends Versioned {
+  readonly client: string;
+  readonly from: readonly string[];
+  readonly as: number | 'any';
+  /** What it may get. */
+  readonly tables: readonly string[];
+  readonly contribute: readonly {
+    readonly table: string;
+    readonly prefixes: readonly string[];
+    readonly lengths: { readonly ipv4: readonly number[]; readonly ipv6: readonly number[] };
+    readonly max_prefixes: number;
+    readonly lifetime_ms: number;
+  }[];
+  readonly sessions: readonly {
+    readonly session: string;
+    readonly address: string;
+    readonly as?: number;
+    readonly state: string;
+    readonly since?: string;
+    /** Routes that it is told, and whether it has been told all of them. */
+    readonly routes?: number;
+    readonly in_step?: boolean;
+    /** Octets that wait to be sent. */
+    readonly queue: number;
+    /** Prefixes by table. */
+    readonly contributed: { readonly [table: string]: number };
+    readonly refused: { readonly [reason: string]: { readonly count: number; readonly last?: string } };
+  }[];
+  readonly refused: { readonly [reason: string]: number };
+  /** Where to go on; absent at the end. */
+  readonly cursor?: string;
+}
+
 /** Prefixes of a table, in no order. */
 export interface NetworkDumpAnswer extends Versioned {
   /** With a space between two. */

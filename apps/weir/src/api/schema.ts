@@ -86,10 +86,14 @@ export interface MethodParams {
   /** Tables of networks that are distributed, and what is in them. */
   readonly networks: {
     readonly table?: string | undefined;
+    /** Only what a client has contributed, or a session of one. */
+    readonly client?: string | undefined;
     readonly prefix?: string | undefined;
     readonly limit?: number | undefined;
     readonly cursor?: string | undefined;
   };
+  /** A client of what is distributed by its name, or one session by `NAME-ADDRESS`. */
+  readonly 'network-client': { readonly client: string; readonly limit?: number | undefined; readonly cursor?: string | undefined };
   /** Puts prefixes into tables. */
   readonly 'network-add': NetworkParams;
   /** Puts them into these tables, and takes them out of all others. */
@@ -202,6 +206,7 @@ const number = z.int().check(z.minimum(1));
 const none: z.ZodMiniType<None> = z.strictObject({});
 
 const tableName = z.string().check(z.maxLength(64));
+const clientName = z.string().check(z.regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$/));
 const tableNames = z.array(tableName).check(z.minLength(1), z.maxLength(64));
 const prefixes = z.array(prefix).check(z.minLength(1), z.maxLength(MAX_PAGE));
 const load = z.string().check(z.maxLength(64));
@@ -253,7 +258,8 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     allow_protected: z.optional(z.boolean()),
   }),
   'blackhole-delete': z.strictObject({ prefix }),
-  networks: z.strictObject({ table: z.optional(tableName), prefix: z.optional(prefix), limit, cursor }),
+  networks: z.strictObject({ table: z.optional(tableName), client: z.optional(clientName), prefix: z.optional(prefix), limit, cursor }),
+  'network-client': z.strictObject({ client: clientName, limit, cursor }),
   'network-add': networkParams,
   'network-replace': networkParams,
   'network-delete': z.strictObject({ prefixes, tables: z.optional(tableNames) }),

@@ -224,6 +224,8 @@ class Client {
         return backend.flowDelete(request.params);
       case 'networks':
         return backend.networks(request.params);
+      case 'network-client':
+        return backend.networkClient(request.params);
       case 'network-add':
         return backend.networkAdd(request.params, this.#caller);
       case 'network-replace':

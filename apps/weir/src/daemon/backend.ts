@@ -21,10 +21,7 @@ import {
   type LookupAnswer,
   type MembersAnswer,
   type NetworkChangeAnswer,
-  type NetworkDumpAnswer,
-  type NetworkHistoryAnswer,
   type NetworkLoadAnswer,
-  type NetworksAnswer,
   type Params,
   type PeersAnswer,
   type RefusedAnswer,
@@ -49,6 +46,7 @@ import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
+import { answerClient, summarizeClients } from './networks/answer-clients.ts';
 import { answerDump, answerHistory, answerNetworks, type Feeds, readPrefixes } from './networks/index.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';
@@ -113,6 +111,7 @@ export class DaemonBackend implements Backend {
         established: peers.filter((p) => p.state === 'Established').length,
         converged: peers.filter((p) => p.converged).length,
       },
+      ...summarizeClients(this.#parts.announced, config),
       ...(exabgp && { exabgp }),
       sets: this.#setSummaries(counts, kernel),
       routes: { kept: counts.routes, prefixes: counts.prefixes, attribute_sets: counts.attributeSets },
@@ -142,7 +141,8 @@ export class DaemonBackend implements Backend {
   }
 
   async peers(): Promise<PeersAnswer> {
-    return { format_version: FORMAT_VERSION, peers: this.#peerSummaries(this.#parts.state.counts()) };
+    const { announced, config, state } = this.#parts;
+    return { format_version: FORMAT_VERSION, peers: this.#peerSummaries(state.counts()), ...summarizeClients(announced, config()) };
   }
 
   #peerSummaries(counts: StateCounts): PeersAnswer['peers'] {
@@ -226,8 +226,12 @@ export class DaemonBackend implements Backend {
     return { format_version: FORMAT_VERSION, withdrawn: this.#parts.announced.ownFlows.delete(params) };
   }
 
-  networks(params: Params<'networks'>): Promise<NetworksAnswer> {
+  networks(params: Params<'networks'>): ReturnType<Backend['networks']> {
     return Promise.resolve(answerNetworks(this.#parts.announced.networks(), this.#parts.config(), params));
+  }
+
+  async networkClient(params: Params<'network-client'>): ReturnType<Backend['networkClient']> {
+    return answerClient(this.#parts.announced, this.#parts.config(), params);
   }
 
   networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer> {
@@ -242,11 +246,11 @@ export class DaemonBackend implements Backend {
     return this.#parts.announced.networks().operator.delete(params, caller);
   }
 
-  async networkDump(params: Params<'network-dump'>): Promise<NetworkDumpAnswer> {
+  async networkDump(params: Params<'network-dump'>): ReturnType<Backend['networkDump']> {
     return answerDump(this.#parts.announced.networks(), this.#parts.config(), params);
   }
 
-  async networkHistory(params: Params<'network-history'>): Promise<NetworkHistoryAnswer> {
+  async networkHistory(params: Params<'network-history'>): ReturnType<Backend['networkHistory']> {
     return answerHistory(this.#parts.announced.networks(), params);
   }
 

@@ -49,6 +49,10 @@ export class LateBackend implements Backend {
     return (await this.#ready).networks(params);
   }
 
+  async networkClient(params: Parameters<Backend['networkClient']>[0]): ReturnType<Backend['networkClient']> {
+    return (await this.#ready).networkClient(params);
+  }
+
   async networkAdd(...given: Parameters<Backend['networkAdd']>): ReturnType<Backend['networkAdd']> {
     return (await this.#ready).networkAdd(...given);
   }

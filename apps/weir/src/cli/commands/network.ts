@@ -65,6 +65,7 @@ export async function tell(answer: NetworkChangeAnswer, options: ViewOptions, io
 interface ShowOptions extends ViewOptions {
   readonly table: string | undefined;
   readonly prefix: string | undefined;
+  readonly client: string | undefined;
 }
 
 /** Prefixes in tables, tables, clients. */
@@ -74,6 +75,8 @@ export function networkShow(options: ShowOptions, io: Io): Promise<ExitCode> {
       if (options.output === 'json') for (const network of page) await io.out(`${JSON.stringify(network)}\n`);
       else await io.out(page.map(renderNetwork).join(''));
     });
+    // Who asks for one client is told of that one.
+    if (options.client !== undefined) return EXIT.ok;
     const { tables, clients } = first;
     if (options.output === 'json') await io.out(`${JSON.stringify({ tables, clients })}\n`);
     else await io.out(renderTables(first));
@@ -84,10 +87,14 @@ export function networkShow(options: ShowOptions, io: Io): Promise<ExitCode> {
 /** All pages one after the other; the first answer. */
 async function pages(
   client: ControlClient,
-  { table, prefix }: Pick<ShowOptions, 'table' | 'prefix'>,
+  { table, prefix, client: of }: Pick<ShowOptions, 'table' | 'prefix' | 'client'>,
   use: (page: readonly NetworkSummary[]) => Promise<void>,
 ): Promise<NetworksAnswer> {
-  const params = { ...(table === undefined ? {} : { table }), ...(prefix === undefined ? {} : { prefix }) };
+  const params = {
+    ...(table === undefined ? {} : { table }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(of === undefined ? {} : { client: of }),
+  };
   const first = await client.call('networks', params);
   await use(first.networks);
   for (let { cursor } = first; cursor !== undefined; ) {

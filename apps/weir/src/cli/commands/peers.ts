@@ -3,13 +3,21 @@ import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
+import { clientLines } from '../render/client-lines.ts';
 import type { Palette } from '../render/paint.ts';
 import { renderTable } from '../render/table.ts';
 import { ago } from '../render/units.ts';
 
 export async function peers(options: ViewOptions, io: Io): Promise<ExitCode> {
   const answer = await withDaemon(options, (client) => client.call('peers', {}));
-  await io.out(options.output === 'json' ? `${JSON.stringify(answer)}\n` : renderPeers(answer.peers, options.palette));
+  await io.out(
+    options.output === 'json'
+      ? `${JSON.stringify(answer)}\n`
+      : renderPeers(answer.peers, options.palette) +
+          clientLines(answer.clients)
+            .map((line) => `${line}\n`)
+            .join(''),
+  );
   return EXIT.ok;
 }
 

@@ -13,6 +13,7 @@ import { withDaemon } from '../daemon-client.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
 import type { Io } from '../io.ts';
 import type { ViewOptions } from '../options.ts';
+import { clientLines } from '../render/client-lines.ts';
 import { escapeControl } from '../render/escape.ts';
 import type { Palette } from '../render/paint.ts';
 import { ruleTitle, sumRules } from '../render/sum-rules.ts';
@@ -43,6 +44,7 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
   for (const l of s.bgp.listen) {
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }
+  out.push(...clientLines(s.clients));
   if (s.exabgp) out.push(...exabgpLines(s.exabgp, p));
   if (s.feeds) row('feeds', feedsText(s.feeds, p));
   for (const { feed, failure } of s.feeds ?? [])

@@ -53,9 +53,15 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
     .description('Prefixes in tables with who put each there, since and until when; then the tables and the clients.')
     .option(TABLE, 'only this table')
     .option('--prefix <prefix>', 'only what lies in this prefix, or has it in it')
+    .option('--client <client>', 'only what a client has contributed, and its sessions; NAME-ADDRESS is one of them')
     .action(async (o: Values) => {
+      const client = text(o, 'client');
       const { networkShow } = await import('../commands/network.ts');
-      done(await networkShow({ ...viewOptions(context, o), table: text(o, 'table'), prefix: text(o, 'prefix') }, io));
+      const shown = { table: text(o, 'table'), prefix: text(o, 'prefix'), client };
+      const code = await networkShow({ ...viewOptions(context, o), ...shown }, io);
+      if (client === undefined) return done(code);
+      const { networkClient } = await import('../commands/network-client.ts');
+      done(await networkClient({ ...viewOptions(context, o), client }, io));
     });
 
   daemonCommand(network, 'history')

@@ -1,4 +1,4 @@
-import { covers, type Prefix, parsePrefix, printPrefix } from '@weir/wire/inet';
+import { covers, type Prefix, parseIp, parsePrefix, printPrefix } from '@weir/wire/inet';
 import {
   ApiError,
   FORMAT_VERSION,
@@ -21,14 +21,14 @@ const MOST_LOOKS = 50_000;
 
 /** A page of prefixes in tables, and what tables and clients there are. */
 export function answerNetworks(networks: Networks, config: Config, params: Params<'networks'>): NetworksAnswer {
-  const { table, limit = DEFAULT_PAGE } = params;
+  const { table, client, limit = DEFAULT_PAGE } = params;
   const within = params.prefix === undefined ? undefined : readPrefix(params.prefix);
   const from = readCursor(params.cursor);
   const found: NetworkSummary[] = [];
   let cursor: number | undefined;
   for (const { at, prefix, memberships } of networks.tables.all(from)) {
     if (within && !covers(within, prefix) && !covers(prefix, within)) continue;
-    const shown = table === undefined ? memberships : memberships.filter((one) => one.table === table);
+    const shown = memberships.filter((one) => (table === undefined || one.table === table) && (client === undefined || isOf(one, client)));
     if (shown.length === 0) continue;
     if (found.length === limit) {
       cursor = at;
@@ -55,6 +55,12 @@ export function answerNetworks(networks: Networks, config: Config, params: Param
     })),
     ...(cursor === undefined ? {} : { cursor: String(cursor) }),
   };
+}
+
+/** Whether a client, or one of its sessions, has put a prefix into a table. */
+function isOf({ note: { source } }: Membership, client: string): boolean {
+  if (source.kind !== 'client') return false;
+  return source.name === client || (source.name.startsWith(`${client}-`) && parseIp(source.name.slice(client.length + 1)) !== undefined);
 }
 
 /** Prefixes of a table as text, as many as one answer has room for. */
