@@ -1,11 +1,24 @@
 import { expect, test } from 'vitest';
 import { kernelSet } from '../e2e/kernel-set.ts';
 import { Weir } from '../e2e/weir.ts';
-import { type CommandResult, type Host, type Lab, type Peer, startBird, waitFor } from '../lab/index.ts';
+import {
+  type CommandResult,
+  type Host,
+  type Lab,
+  type Peer,
+  type StartPeer,
+  startBird,
+  startFrr,
+  startGobgp,
+  startOpenbgpd,
+  waitFor,
+} from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 
 const PROGRAM = new URL('../../apps/weir/bin/weir.mjs', import.meta.url).pathname;
 const TIMEOUT = { timeoutMs: 60_000 };
+/** Milliseconds: many commands, each a process. */
+const LONG = 240_000;
 const ONE = '203.0.113.1/32';
 const OTHER = '2001:db8:5::/48';
 
@@ -93,7 +106,7 @@ async function held({ agent, bird }: Scene, wanted: Readonly<Record<string, numb
   });
 }
 
-test('an address stays until both distributors have withdrawn it', async () => {
+test('an address stays until both distributors have withdrawn it', { timeout: LONG }, async () => {
   const scene = await build(labForTest());
   const { a, b, agent } = scene;
   await agent.established(2);
@@ -143,4 +156,43 @@ test('an address stays until both distributors have withdrawn it', async () => {
   await network(b, 'delete', ONE, '--table', 'spammers');
   await held(scene, { [OTHER]: 2 });
   await waitFor('the end of the address to be seen', () => watch.stdout.includes('delete element'), TIMEOUT);
+});
+
+const KINDS: readonly (readonly [string, StartPeer])[] = [
+  ['bird', startBird],
+  ['frr', startFrr],
+  ['gobgp', startGobgp],
+  ['openbgpd', startOpenbgpd],
+];
+
+test('tables are read from what was the distributor before: BIRD, FRR, GoBGP, OpenBGPD', { timeout: LONG }, async () => {
+  const lab = labForTest();
+  const here = await lab.host('here');
+  const text = distributor('192.0.2.1').replace('from: 192.0.2.0/24', 'from: 198.51.100.0/24');
+  const weir = new Weir(lab, here, text);
+  await weir.start();
+  const hosts: { readonly name: string; readonly start: StartPeer; readonly host: Host; readonly own: string; readonly other: string }[] =
+    [];
+  for (const [i, [name, start]] of KINDS.entries()) {
+    const host = await lab.host(name);
+    const [own, other] = [`192.0.2.${4 * i + 1}`, `192.0.2.${4 * i + 2}`];
+    await lab.link({ host: here, name, addresses: [`${own}/30`] }, { host, name: 'eth0', addresses: [`${other}/30`] });
+    hosts.push({ name, start, host, own, other });
+  }
+  const all = hosts.map(async ({ name, start, host, own, other }) => {
+    // GoBGP offers no graceful restart here, and so sends no End-of-RIB that could be waited for.
+    const gracefulRestart = name === 'gobgp' || name === 'openbgpd' ? {} : ({ gracefulRestart: 'helper' } as const);
+    const neighbors = [{ address: own, as: 64513, localAddress: other, multihop: 8, passive: true, ...gracefulRestart }];
+    const peer = await start(lab, host, { as: 64500, routerId: other, neighbors });
+    await peer.announce(ONE, { communities: ['65000:2', '65000:77'] });
+    await peer.announce('198.51.100.0/24', { communities: ['65000:77'] });
+    const result = await network(weir, 'sync', other, '--as', '64513', '--dry-run', '--quiet-time', '1s');
+    expect({ name, ...result }).toMatchObject({
+      name,
+      code: 0,
+      stdout: `table spammers: 0 here, 1 there; 1 only there; 0 only here\n+ ${ONE}\ntable admins: the same, 0 prefixes\n`,
+      stderr: 'not a table here: 65000:77 (1)\n',
+    });
+  });
+  await Promise.all(all);
 });
