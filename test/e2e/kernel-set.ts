@@ -9,6 +9,13 @@ export async function kernelSet(host: Host, table: string, set: string): Promise
   return new Set(elements.map(shown));
 }
 
+/** Those of all sets of a table, by name. */
+export async function kernelSets(host: Host, table: string): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const objects = await host.nftJson('table', 'inet', table);
+  const sets = objects.flatMap(({ set }) => (set === undefined ? [] : [set]));
+  return new Map(sets.map(({ name, elem = [] }) => [String(name), new Set((elem as readonly Value[]).map(shown))]));
+}
+
 function shown(value: Value): string {
   if (typeof value === 'string') return `${value}/${value.includes(':') ? 128 : 32}`;
   if ('prefix' in value) return `${value.prefix.addr}/${value.prefix.len}`;

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { kernelSet } from '../e2e/kernel-set.ts';
+import { kernelSets } from '../e2e/kernel-set.ts';
 import { example } from '../e2e/routers.ts';
 import { Weir } from '../e2e/weir.ts';
 import { type Host, type Lab, type LabProcess, waitFor } from '../lab/index.ts';
@@ -202,11 +202,11 @@ export class Agent {
 
   /** What its two sets have in the kernel, in order. */
   async members(): Promise<readonly string[]> {
-    const kernel = ['admins', 'spammers'].flatMap((set) => ['_v4', '_v4_net', '_v6', '_v6_net'].map((end) => ({ set, name: set + end })));
-    const all = await Promise.all(
-      kernel.map(async ({ set, name }) => [...(await kernelSet(this.host, 'weir', name))].map((prefix) => `${set} ${prefix}`)),
-    );
-    return all.flat().sort();
+    const all = [...(await kernelSets(this.host, 'weir'))].flatMap(([name, prefixes]) => {
+      const set = /^(admins|spammers)_v/.exec(name)?.[1];
+      return set === undefined ? [] : [...prefixes].map((prefix) => `${set} ${prefix}`);
+    });
+    return all.sort();
   }
 
   /** From now on elements that are taken out of the kernel's sets are noted. */
@@ -234,11 +234,8 @@ export class Agent {
 
   /** What it has heard from a reflector: prefixes with communities and large ones, in order. */
   async heard(reflector: ReflectorKind): Promise<readonly string[]> {
-    const { stdout } = await this.weir.command('routes', '--peer', reflector, '-o', 'json', '--socket', this.weir.socket);
-    const { routes } = JSON.parse(stdout) as {
-      readonly routes: readonly { readonly prefix: string; readonly communities: readonly string[] }[];
-    };
-    return routes.map(({ prefix, communities }) => [prefix, ...communities].join(' ')).sort();
+    const answer = await this.weir.ask((client) => client.call('routes', { peer: reflector }));
+    return (answer?.routes ?? []).map(({ prefix, communities }) => [prefix, ...communities].join(' ')).sort();
   }
 
   #config(reflectors: readonly ReflectorKind[]): string {

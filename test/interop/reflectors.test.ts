@@ -18,6 +18,8 @@ const LONG_LIVED_STALE = /65535:6|llgrStale/;
 
 interface Scene {
   readonly hub: Weir;
+  /** Another distributor, with nothing to give at first. */
+  readonly second: Weir;
   readonly reflectors: readonly Reflector[];
   /** One behind each reflector. */
   readonly alone: readonly Agent[];
@@ -30,7 +32,8 @@ async function build(): Promise<Scene> {
   const lab = labForTest();
   const fabric = await Fabric.build(lab);
   const hub = new Weir(lab, await fabric.host('hub', '192.0.2.1'), CONFIG);
-  await hub.start();
+  const second = new Weir(lab, await fabric.host('second', '192.0.2.2'), CONFIG.replaceAll(/192\.0\.2\.1\b/g, '192.0.2.2'));
+  await Promise.all([hub.start(), second.start()]);
   const reflectors = await Promise.all(KINDS.map(async (kind) => Reflector.start(lab, await fabric.host(kind, REFLECTORS[kind]), kind)));
   const behind: readonly (readonly ReflectorKind[])[] = [...KINDS.map((kind) => [kind]), ['bird', 'frr']];
   const agents = await Promise.all(
@@ -41,11 +44,15 @@ async function build(): Promise<Scene> {
       return agent;
     }),
   );
-  return { hub, reflectors, alone: agents.slice(0, -1), redundant: agents.at(-1) as Agent, agents };
+  return { hub, second, reflectors, alone: agents.slice(0, -1), redundant: agents.at(-1) as Agent, agents };
 }
 
-async function network(hub: Weir, ...args: readonly string[]): Promise<void> {
-  await hub.command('network', ...args, '--socket', hub.socket);
+async function add(hub: Weir, table: string, ...prefixes: readonly string[]): Promise<void> {
+  expect(await hub.ask((client) => client.call('network-add', { prefixes, tables: [table] }))).toMatchObject({ added: prefixes.length });
+}
+
+async function remove(hub: Weir, ...prefixes: readonly string[]): Promise<void> {
+  expect(await hub.ask((client) => client.call('network-delete', { prefixes }))).toMatchObject({ removed: prefixes.length });
 }
 
 async function become(what: string, read: () => Promise<readonly string[]>, wanted: readonly string[]): Promise<void> {
@@ -62,14 +69,16 @@ async function become(what: string, read: () => Promise<readonly string[]>, want
 
 /** What reflectors hold by their own tools, and which agents have been told just that. */
 async function reflected({ reflectors, alone }: Scene, wanted: readonly string[]): Promise<void> {
-  for (const [i, reflector] of reflectors.entries()) {
-    await become(reflector.kind, () => reflector.holds(), wanted);
-    await become(`behind ${reflector.kind}`, async () => (await alone[i]?.heard(reflector.kind)) ?? [], wanted);
-  }
+  await Promise.all(
+    reflectors.map(async (reflector, i) => {
+      await become(reflector.kind, () => reflector.holds(), wanted);
+      await become(`behind ${reflector.kind}`, async () => (await alone[i]?.heard(reflector.kind)) ?? [], wanted);
+    }),
+  );
 }
 
 async function members(agents: readonly Agent[], wanted: readonly string[]): Promise<void> {
-  for (const agent of agents) await become(agent.host.name, () => agent.members(), wanted);
+  await Promise.all(agents.map((agent) => become(agent.host.name, () => agent.members(), wanted)));
 }
 
 /** Nothing but this has ever been taken out anywhere, and this once. */
@@ -79,16 +88,16 @@ async function onlyRemoved(agents: readonly Agent[], wanted: readonly string[]):
 
 test('reflectors carry tables to agents, over restarts of each', { timeout: 400_000 }, async () => {
   const scene = await build();
-  const { hub, reflectors, redundant, agents } = scene;
+  const { hub, second, reflectors, redundant, agents } = scene;
 
-  await network(hub, 'add', '203.0.113.1', '--table', 'admins');
-  await network(hub, 'add', '203.0.113.128/25', '2001:db8:5::/48', '--table', 'spammers');
-  await network(hub, 'add', '2001:db8:5::/48', '--table', 'admins');
+  await add(hub, 'admins', '203.0.113.1');
+  await add(hub, 'spammers', '203.0.113.128/25', '2001:db8:5::/48');
+  await add(hub, 'admins', '2001:db8:5::/48');
   await reflected(scene, [ADMIN, BOTH, SPAMMERS]);
-  await network(hub, 'add', '203.0.113.9', '--table', 'admins');
-  await network(hub, 'replace', '203.0.113.9', '--table', 'spammers');
+  await add(hub, 'admins', '203.0.113.9');
+  await hub.ask((client) => client.call('network-replace', { prefixes: ['203.0.113.9'], tables: ['spammers'] }));
   await reflected(scene, [ADMIN, BOTH, SPAMMERS, '203.0.113.9/32 65000:2 64512:1:2']);
-  await network(hub, 'delete', '203.0.113.9');
+  await remove(hub, '203.0.113.9');
   await reflected(scene, [ADMIN, BOTH, SPAMMERS]);
   await members(agents, ['admins 203.0.113.1/32', 'admins 2001:db8:5::/48', 'spammers 203.0.113.128/25', 'spammers 2001:db8:5::/48']);
   for (const { host } of reflectors) {
@@ -110,7 +119,7 @@ test('reflectors carry tables to agents, over restarts of each', { timeout: 400_
     );
   hub.configure(CONFIG.replace('listen: [192.0.2.1]', 'listen: [127.0.0.1]').replace(/from: .*/, 'from: 127.0.0.2'));
   await hub.start();
-  await network(hub, 'delete', '203.0.113.128/25');
+  await remove(hub, '203.0.113.128/25');
   await onlyRemoved(agents, []);
   await hub.kill();
   hub.configure(CONFIG);
@@ -121,29 +130,44 @@ test('reflectors carry tables to agents, over restarts of each', { timeout: 400_
 
   // All reflectors are away: killed, and then by their own ways to restart. GoBGP's ordinary end withdraws everything.
   for (const reflector of reflectors) await reflector.kill();
-  await network(hub, 'add', '203.0.113.7', '--table', 'spammers');
-  await network(hub, 'delete', '203.0.113.1');
+  await add(hub, 'spammers', '203.0.113.7');
+  await remove(hub, '203.0.113.1');
   for (const reflector of reflectors) await reflector.start();
   await reflected(scene, [BOTH, '203.0.113.7/32 65000:2 64512:1:2']);
   await members(agents, ['admins 2001:db8:5::/48', 'spammers 203.0.113.7/32', 'spammers 2001:db8:5::/48']);
   await onlyRemoved(agents, ['spammers 203.0.113.128/25', 'admins 203.0.113.1']);
 
   for (const reflector of reflectors) await (reflector.kind === 'gobgp' ? reflector.kill() : reflector.stop());
-  await network(hub, 'add', '203.0.113.8', '--table', 'spammers');
-  await network(hub, 'delete', '203.0.113.7');
+  await add(hub, 'spammers', '203.0.113.8');
+  await remove(hub, '203.0.113.7');
   for (const reflector of reflectors) await reflector.start();
   await reflected(scene, [BOTH, '203.0.113.8/32 65000:2 64512:1:2']);
   await members(agents, ['admins 2001:db8:5::/48', 'spammers 203.0.113.8/32', 'spammers 2001:db8:5::/48']);
   await onlyRemoved(agents, ['spammers 203.0.113.128/25', 'admins 203.0.113.1', 'spammers 203.0.113.7']);
 
+  // Two distributors have an address in different tables: it is in both sets, and goes from each with the distributor that had it there.
+  await add(hub, 'admins', '203.0.113.11');
+  await add(second, 'spammers', '203.0.113.11');
+  const others = ['admins 2001:db8:5::/48', 'spammers 203.0.113.8/32', 'spammers 2001:db8:5::/48'];
+  await members(agents, [...others, 'admins 203.0.113.11/32', 'spammers 203.0.113.11/32']);
+  await remove(hub, '203.0.113.11');
+  await members(agents, [...others, 'spammers 203.0.113.11/32']);
+  await remove(second, '203.0.113.11');
+  await members(agents, others);
+  const both = ['admins 203.0.113.11', 'spammers 203.0.113.11'];
+  await onlyRemoved(agents, ['spammers 203.0.113.128/25', 'admins 203.0.113.1', 'spammers 203.0.113.7', ...both]);
+
   // BIRD is gone for good. What it gave is held until it is taken out of the configuration; changes come by way of FRR meanwhile.
   await reflectors.find(({ kind }) => kind === 'bird')?.kill();
-  await network(hub, 'add', '203.0.113.10', '--table', 'spammers');
-  await network(hub, 'delete', '203.0.113.8');
+  await add(hub, 'spammers', '203.0.113.10');
+  await remove(hub, '203.0.113.8');
   const behindFrr = scene.alone.filter((_, i) => KINDS[i] === 'frr');
   await members(behindFrr, ['admins 2001:db8:5::/48', 'spammers 203.0.113.10/32', 'spammers 2001:db8:5::/48']);
   await members([redundant], ['admins 2001:db8:5::/48', 'spammers 203.0.113.8/32', 'spammers 203.0.113.10/32', 'spammers 2001:db8:5::/48']);
   await redundant.reconfigure(['frr']);
   await members([redundant], ['admins 2001:db8:5::/48', 'spammers 203.0.113.10/32', 'spammers 2001:db8:5::/48']);
-  await onlyRemoved([redundant], ['spammers 203.0.113.128/25', 'admins 203.0.113.1', 'spammers 203.0.113.7', 'spammers 203.0.113.8']);
+  await onlyRemoved(
+    [redundant],
+    ['spammers 203.0.113.128/25', 'admins 203.0.113.1', 'spammers 203.0.113.7', ...both, 'spammers 203.0.113.8'],
+  );
 });
