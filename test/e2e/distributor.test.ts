@@ -83,6 +83,7 @@ async function startAgent(lab: Lab, { internet, hub, name, last, pins }: Place):
   const config = text
     .replace(/^policy: .*$/m, `policy: ${copy}`)
     .replace('multihop: 8,', 'multihop: 8, hold_time: 3,')
+    .replace('startup_hold: 7d', 'startup_hold: 7d, settle: 2s')
     .replace(/^ebpf:\n/m, `ebpf:\n  pin_directory: ${pins}\n`);
   const weir = new Weir(lab, host, config);
   await weir.start();

@@ -120,7 +120,8 @@ async function startClient(lab: Lab, host: Host, { name, address, start, text, t
 async function startAgent(lab: Lab, host: Host): Promise<Client> {
   const policy = `${lab.directory('policy')}/policy.yaml`;
   await host.exec('sh', ['-c', 'cat > "$1"', 'sh', policy], { input: distributorExample('policy.yaml') });
-  const agent = new Weir(lab, host, distributorExample('agent.yaml').replace('policy: policy.yaml', `policy: ${policy}`));
+  const config = distributorExample('agent.yaml').replace('startup_hold: 7d', 'startup_hold: 7d, settle: 2s');
+  const agent = new Weir(lab, host, config.replace('policy: policy.yaml', `policy: ${policy}`));
   await agent.start();
   const monitor = host.spawn('nft', ['monitor', 'destroy', 'elements']);
   return {
