@@ -8,8 +8,8 @@ export interface PrefixSummary {
   readonly next_hop?: string;
 }
 
-/** One made by hand. */
-export interface OwnBlackholeSummary extends PrefixSummary {
+/** What everything has that was made by hand and is announced. */
+export interface OwnSummary {
   readonly peers: readonly string[];
   /** Those of them that have been told in their present sessions. */
   readonly told: readonly string[];
@@ -19,6 +19,8 @@ export interface OwnBlackholeSummary extends PrefixSummary {
   /** Who made it: `uid 0, pid 4711`. */
   readonly by: string;
 }
+
+export interface OwnBlackholeSummary extends PrefixSummary, OwnSummary {}
 
 /** One that flow rules ask for. */
 export interface ConvertedSummary extends PrefixSummary {

@@ -1,6 +1,6 @@
 import type { FlowFamily } from '@weir/bgp/flowspec';
 import type { Versioned } from './answers.ts';
-import type { SetConversionSummary } from './blackhole-answers.ts';
+import type { OwnSummary, SetConversionSummary } from './blackhole-answers.ts';
 
 /** An announcement of a flow rule. */
 export interface FlowSummary {
@@ -78,17 +78,9 @@ export interface FlowStatus {
 }
 
 /** A flow rule of our own. */
-export interface OwnFlowSummary {
+export interface OwnFlowSummary extends OwnSummary {
   readonly flow: string;
   readonly actions: readonly string[];
-  readonly peers: readonly string[];
-  /** Those of them that have been told in their present sessions. */
-  readonly told: readonly string[];
-  readonly since: string;
-  readonly until?: string;
-  readonly comment?: string;
-  /** Who made it: `uid 0, pid 4711`. */
-  readonly by: string;
 }
 
 export interface FlowAddAnswer extends Versioned {

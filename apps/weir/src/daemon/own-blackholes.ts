@@ -6,8 +6,7 @@ import type { BlackholeAnnounce, OwnCommunity } from '../model/blackhole.ts';
 import type { Config } from '../model/config.ts';
 import type { OwnAnnouncer, OwnPrefix } from '../sources/bgp/index.ts';
 import { parseOwnCommunity } from '../sources/config/index.ts';
-import { type Kept, OwnStore, readKept } from './own-store.ts';
-import { iso } from './summaries.ts';
+import { type Kept, OwnStore, readKept, summarizeKept } from './own-store.ts';
 
 const shape = z.object({
   prefix: z.string(),
@@ -136,15 +135,11 @@ export class OwnBlackholes {
 
   #summarize(own: Own): OwnBlackholeSummary {
     const route = this.#routeOf(own);
-    const { since, until, comment, by } = own;
     return {
       ...summarizePrefix(route),
       peers: route.peers,
       told: this.#options.announcer.toldTo(route),
-      since: iso(since),
-      ...(until === undefined ? {} : { until: iso(until) }),
-      ...(comment === undefined ? {} : { comment }),
-      by,
+      ...summarizeKept(own),
     };
   }
 }

@@ -16,8 +16,7 @@ import * as z from 'zod/mini';
 import { ApiError, type Caller, type OwnFlowSummary, type Params } from '../api/index.ts';
 import type { FlowConfig } from '../model/flow.ts';
 import type { FlowAnnouncer } from '../sources/bgp/index.ts';
-import { type Kept, OwnStore, readKept } from './own-store.ts';
-import { iso } from './summaries.ts';
+import { type Kept, OwnStore, readKept, summarizeKept } from './own-store.ts';
 
 const shape = z.object({
   family: z.enum(['ipv4 flow', 'ipv6 flow']),
@@ -131,16 +130,13 @@ export class OwnFlows {
   }
 
   #summarize(own: Own): OwnFlowSummary {
-    const { rule, actions, since, until, comment, by } = own;
+    const { rule, actions } = own;
     return {
       flow: printFlow(rule),
       actions: actions.map(printFlowAction),
       peers: this.#peersOf(own),
       told: this.#options.announcer.toldTo(rule.key),
-      since: iso(since),
-      ...(until === undefined ? {} : { until: iso(until) }),
-      ...(comment === undefined ? {} : { comment }),
-      by,
+      ...summarizeKept(own),
     };
   }
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import type { OwnFlowSummary } from '../api/index.ts';
 import { readIfThere, writeWhole } from '../files/index.ts';
+import { iso } from './summaries.ts';
 
 const VERSION = 1;
 const LONGEST_TIMER = 0x7fff_ffff;
@@ -29,6 +31,16 @@ const keptShape = z.object({
 export function readKept(value: unknown): Kept {
   const { peers, since, until, comment, by } = keptShape.parse(value);
   return { peers, since, until, comment, by };
+}
+
+/** As it is shown, but for the peers. */
+export function summarizeKept({ since, until, comment, by }: Kept): Pick<OwnFlowSummary, 'since' | 'until' | 'comment' | 'by'> {
+  return {
+    since: iso(since),
+    ...(until === undefined ? {} : { until: iso(until) }),
+    ...(comment === undefined ? {} : { comment }),
+    by,
+  };
 }
 
 export interface OwnStoreOptions<T extends Kept> {

@@ -45,8 +45,9 @@ export class Admission<T> {
     return this.#admitted.get(key) ?? this.#waiting.get(key);
   }
 
-  keys(): readonly string[] {
-    return [...this.#admitted.keys(), ...this.#waiting.keys()];
+  /** Deletes everything but these. */
+  keepOnly(keys: ReadonlySet<string>): void {
+    for (const key of [...this.#admitted.keys(), ...this.#waiting.keys()]) if (!keys.has(key)) this.delete(key);
   }
 
   values(): readonly T[] {

@@ -3,13 +3,11 @@ import { covers, type Prefix, printPrefix } from '@weir/wire/inet';
 import type { BlackholeAnnounce, FlowBlackholes } from '../../model/blackhole.ts';
 import type { StateClock } from '../route-state-options.ts';
 import { Admission } from './admission.ts';
+import { Refusals } from './refusals.ts';
 
 /** Why a flow rule that discards one destination is no blackhole route. */
-export const FLOW_BLACKHOLE_REFUSALS = ['length', 'prefix', 'protected', 'nobody', 'overflow'] as const;
+const FLOW_BLACKHOLE_REFUSALS = ['length', 'prefix', 'protected', 'nobody', 'overflow'] as const;
 export type FlowBlackholeRefusal = (typeof FLOW_BLACKHOLE_REFUSALS)[number];
-
-/** Rules that are refused and known by name, to count them. */
-const MOST_REFUSED = 100_000;
 
 /** A flow rule in force, or of our own. */
 export interface ConvertedFlow {
@@ -48,8 +46,7 @@ export class FlowConversion {
   readonly #admission: Admission<{ readonly flow: ConvertedFlow; readonly prefix: Prefix }>;
   /** By the text of the prefix: rules that say the same in other octets, and those of a peer and of our own. */
   readonly #claims = new Map<string, Map<string, ConvertedFlow>>();
-  readonly #refused = new Map<string, FlowBlackholeRefusal>();
-  #overflow = 0;
+  readonly #refused = new Refusals<FlowBlackholeRefusal>();
 
   constructor(options: FlowConversionOptions) {
     this.#options = options;
@@ -81,27 +78,22 @@ export class FlowConversion {
       return;
     }
     this.#admission.delete(key);
-    if (this.#refused.size < MOST_REFUSED) this.#refused.set(key, refusal);
-    else this.#overflow++;
+    this.#refused.add(key, refusal);
   }
 
   /** All rules there are: those that are not among them are gone. */
   all(flows: Iterable<ConvertedFlow>): void {
-    const left = new Set(this.#admission.keys());
+    const keys = new Set<string>();
     this.#refused.clear();
-    this.#overflow = 0;
     for (const flow of flows) {
-      left.delete(keyOf(flow));
+      keys.add(keyOf(flow));
       this.flow(flow, true, true);
     }
-    for (const key of left) this.#admission.delete(key);
+    this.#admission.keepOnly(keys);
   }
 
   counts(): FlowConversionCounts {
-    const refused: { [R in FlowBlackholeRefusal]?: number } = {};
-    for (const reason of this.#refused.values()) refused[reason] = (refused[reason] ?? 0) + 1;
-    if (this.#overflow > 0) refused.overflow = this.#overflow;
-    return { routes: this.#claims.size, waiting: this.#admission.waiting, refused };
+    return { routes: this.#claims.size, waiting: this.#admission.waiting, refused: this.#refused.counts() };
   }
 
   list(): readonly FlowBlackhole[] {
@@ -152,7 +144,7 @@ function keyOf({ rule, peer }: ConvertedFlow): string {
 }
 
 /** The destination of a rule that says nothing else of packets and discards them; undefined of another. */
-export function discardedDestination({ components, family }: FlowRule, treatment: FlowTreatment): Prefix | undefined {
+function discardedDestination({ components, family }: FlowRule, treatment: FlowTreatment): Prefix | undefined {
   const [only, ...more] = components;
   if (more.length > 0 || !only || family === 'ipv4 flow-vpn' || family === 'ipv6 flow-vpn') return undefined;
   const discards = treatment.rateBytes === 0 || treatment.ratePackets === 0;

@@ -3,9 +3,10 @@ import { covers, type Prefix, printPrefix } from '@weir/wire/inet';
 import type { ActiveFlow, SetFlows } from '../../model/flow.ts';
 import type { StateClock } from '../route-state-options.ts';
 import { Admission } from './admission.ts';
+import { Refusals } from './refusals.ts';
 
 /** Why a member does not become a rule. */
-export const SET_FLOW_REFUSALS = ['family', 'length', 'prefix', 'protected', 'unenforceable', 'overflow'] as const;
+const SET_FLOW_REFUSALS = ['family', 'length', 'prefix', 'protected', 'unenforceable', 'overflow'] as const;
 export type SetFlowRefusal = (typeof SET_FLOW_REFUSALS)[number];
 
 /** What stands in the place of a peer where a rule is of a set; no peer is called so. */
@@ -20,9 +21,6 @@ export function isSetFlow(flow: ActiveFlow): boolean {
 export function setOfFlow({ provenance }: ActiveFlow): string | undefined {
   return provenance.kind === 'flow' && provenance.peer.startsWith(OF_SET) ? provenance.peer.slice(OF_SET.length) : undefined;
 }
-
-/** Members that are refused and known by name, to count them. */
-const MOST_REFUSED = 100_000;
 
 export interface SetConversionOptions {
   readonly definition: SetFlows;
@@ -47,8 +45,7 @@ export class SetConversion {
   readonly #options: SetConversionOptions;
   readonly #admission: Admission<ActiveFlow>;
   /** By the text of the prefix. */
-  readonly #refused = new Map<string, SetFlowRefusal>();
-  #overflow = 0;
+  readonly #refused = new Refusals<SetFlowRefusal>();
 
   constructor(options: SetConversionOptions) {
     const { definition, clock, changed, again } = options;
@@ -78,28 +75,22 @@ export class SetConversion {
       return;
     }
     this.#admission.delete(name);
-    if (made === undefined) return;
-    if (this.#refused.size < MOST_REFUSED) this.#refused.set(name, made);
-    else this.#overflow++;
+    if (made !== undefined) this.#refused.add(name, made);
   }
 
   /** All members there are: those that are not among them are gone. */
   all(members: Iterable<Prefix>): void {
-    const left = new Set(this.#admission.keys());
+    const names = new Set<string>();
     this.#refused.clear();
-    this.#overflow = 0;
     for (const prefix of members) {
-      left.delete(printPrefix(prefix));
+      names.add(printPrefix(prefix));
       this.member(prefix, true, true);
     }
-    for (const name of left) this.#admission.delete(name);
+    this.#admission.keepOnly(names);
   }
 
   counts(): SetConversionCounts {
-    const refused: { [R in SetFlowRefusal]?: number } = {};
-    for (const reason of this.#refused.values()) refused[reason] = (refused[reason] ?? 0) + 1;
-    if (this.#overflow > 0) refused.overflow = this.#overflow;
-    return { rules: this.#admission.size, waiting: this.#admission.waiting, refused };
+    return { rules: this.#admission.size, waiting: this.#admission.waiting, refused: this.#refused.counts() };
   }
 
   /** The rules, in the order in which they came. */
