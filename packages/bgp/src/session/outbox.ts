@@ -75,7 +75,7 @@ export class Outbox {
     else if (!this.#refreshes.includes(unicast)) this.#refreshes.push(unicast);
   }
 
-  /** It gets what another view has. `forget` is what whoever knew all of its view has to be told first. */
+  /** It gets what another view has. `forget` is what whoever knew all of its view has to be told last. */
   move(view: RouteView, forget: () => readonly Segment[], everything: () => RouteIds): void {
     view.encode();
     view.users++;
@@ -83,8 +83,8 @@ export class Outbox {
     if (this.inStep) {
       this.#view = view;
       this.#next = view.head;
-      this.#jobs.push({ kind: 'segments', segments: forget() });
       this.#dump();
+      this.#jobs.push({ kind: 'segments', segments: forget() });
       return;
     }
     this.leaveLog();

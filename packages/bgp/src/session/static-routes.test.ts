@@ -234,6 +234,25 @@ describe('StaticRoutes', () => {
     expect([got[0]?.length, same()]).toEqual([1, true]);
   });
 
+  it.each([
+    { name: 'of their own', ownNextHops: () => true, want: true },
+    { name: 'that are ours on the session', ownNextHops: () => false, want: false },
+  ])('shares octets over our addresses where routes have next hops: $name', ({ ownNextHops, want }) => {
+    const routes = new StaticRoutes({ audienceOf: () => '', ownNextHops });
+    routes.announce([P1], { nextHop: { address: address('192.0.2.9') } });
+    const got = ['192.0.2.1', '192.0.2.5'].map((localAddress) => {
+      const messages: Uint8Array[] = [];
+      const send = (octets: Uint8Array): 'queued' => {
+        messages.push(octets);
+        return 'queued';
+      };
+      routes.established({ peer: localAddress, context: sessionContext(), enhancedRefresh: true, localAddress, send });
+      return messages;
+    });
+    expect(got[0]?.[0] === got[1]?.[0]).toBe(want);
+    expect(got[0]).toEqual(got[1]);
+  });
+
   it('splits large tables and refuses attributes that no message holds', () => {
     const routes = new StaticRoutes();
     const many: Prefix[] = Array.from({ length: 10_000 }, (_, i) => prefix(`198.51.${i >> 8}.${i & 255}/32`));

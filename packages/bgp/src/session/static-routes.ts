@@ -14,6 +14,8 @@ export interface StaticRoutesOptions {
   readonly audienceOf?: (peer: string) => string;
   /** Octets of changes that are kept, for all sessions that get the same octets, until the slowest has had them; 1 MiB. */
   readonly history?: number;
+  /** Whether every route has a next hop of its own, of the family of its prefix: then sessions are told the same whichever address of ours they have. False when absent. */
+  readonly ownNextHops?: () => boolean;
   readonly clock?: Clock;
 }
 
@@ -39,6 +41,7 @@ export class StaticRoutes implements Announcer {
   };
   readonly #audienceOf: (peer: string) => string;
   readonly #history: number;
+  readonly #ownNextHops: () => boolean;
   readonly #clock: Clock;
   readonly #views = new Map<string, RouteView>();
   readonly #outboxes = new Map<string, Outbox>();
@@ -55,9 +58,15 @@ export class StaticRoutes implements Announcer {
   /** Before this nothing more is told. */
   #resting = 0;
 
-  constructor({ audienceOf = (peer) => peer, history = 1 << 20, clock = systemClock }: StaticRoutesOptions = {}) {
+  constructor({
+    audienceOf = (peer) => peer,
+    history = 1 << 20,
+    ownNextHops = () => false,
+    clock = systemClock,
+  }: StaticRoutesOptions = {}) {
     this.#audienceOf = audienceOf;
     this.#history = history;
+    this.#ownNextHops = ownNextHops;
     this.#clock = clock;
   }
 
@@ -166,7 +175,7 @@ export class StaticRoutes implements Announcer {
   }
 
   #viewOf({ peer, context, localAddress }: OutgoingSession): RouteView {
-    const address = socketAddress(localAddress);
+    const address = this.#ownNextHops() ? undefined : socketAddress(localAddress);
     const recipient = { audience: this.#audienceOf(peer), context, localAddress: address };
     const key = JSON.stringify([recipient.audience, address && printIp(address), encodingOf(context)]);
     const known = this.#views.get(key);

@@ -33,7 +33,10 @@ export class NetworkAnnouncer implements Announcer {
 
   constructor(config: DistributeConfig | undefined) {
     this.#config = config ?? EMPTY;
-    this.#routes = new StaticRoutes({ audienceOf: (peer) => this.#audienceOf(peer) });
+    this.#routes = new StaticRoutes({
+      audienceOf: (peer) => this.#audienceOf(peer),
+      ownNextHops: () => this.#config.nextHop[4] !== undefined && this.#config.nextHop[6] !== undefined,
+    });
     this.#aggregates = this.#aggregatesOf();
   }
 
