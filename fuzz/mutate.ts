@@ -1,7 +1,7 @@
 import type { Random } from './random.ts';
 
 /** The longest input that is made. Longer than the longest BGP message (65,535, RFC 8654). */
-export const maximumLength: number = 70_000;
+const maximumLength: number = 70_000;
 
 /** Values at which lengths and counters go wrong. */
 const interesting: readonly number[] = [0, 1, 2, 3, 4, 7, 8, 15, 16, 18, 19, 23, 31, 32, 33, 63, 64, 127, 128, 129, 254, 255];

@@ -18,7 +18,7 @@ import { asn, type Ip, ip4, ip6, prefixFromWords } from '@weir/wire/inet';
 import fc from 'fast-check';
 
 /** Flow rules as a speaker may send them, and actions and UPDATEs with them. */
-export const FLOW_FAMILIES: readonly FlowFamily[] = ['ipv4 flow', 'ipv6 flow', 'ipv4 flow-vpn', 'ipv6 flow-vpn'];
+const FLOW_FAMILIES: readonly FlowFamily[] = ['ipv4 flow', 'ipv6 flow', 'ipv4 flow-vpn', 'ipv6 flow-vpn'];
 
 const u16 = fc.nat(0xffff);
 const u32 = fc.integer({ min: 0, max: 0xffffffff });

@@ -13,7 +13,7 @@ import type { Random } from '../e2e/random.ts';
 import { runCommand } from '../lab/command.ts';
 
 /** One section of an ACL file as text for iptables-restore: what cl-acltool hands to iptables, line by line. */
-export function restoreText(text: string, family: 4 | 6): string {
+function restoreText(text: string, family: 4 | 6): string {
   const section = text.split(/^\[/m).find((part) => part.startsWith(family === 4 ? 'iptables]' : 'ip6tables]'));
   const lines = (section ?? '').split('\n').filter((line) => line.startsWith('-'));
   const tables = new Map<string, string[]>([['filter', []]]);

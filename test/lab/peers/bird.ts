@@ -17,7 +17,7 @@ import {
 } from './peer.ts';
 
 /** In its directory: flow rules that it announces, as `route flow4 { ... };`. It reads them at `configure`. */
-export const FLOW_ROUTES = ['flow4.routes', 'flow6.routes'] as const;
+const FLOW_ROUTES = ['flow4.routes', 'flow6.routes'] as const;
 
 /** BIRD 2. What it announces are static routes in a file that it rereads. */
 export async function startBird(lab: Lab, host: Host, config: PeerConfig): Promise<Peer> {

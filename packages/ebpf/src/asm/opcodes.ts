@@ -111,11 +111,11 @@ export const COMPARISONS: readonly (Comparison | undefined)[] = [
   's<=',
 ];
 
-export const JUMP_ALWAYS = 0x00;
-export const JUMP_CALL = 0x80;
-export const JUMP_EXIT = 0x90;
+const JUMP_ALWAYS = 0x00;
+const JUMP_CALL = 0x80;
+const JUMP_EXIT = 0x90;
 /** BPF_JCOND: with source register 0 it is may_goto. */
-export const JUMP_COND = 0xe0;
+const JUMP_COND = 0xe0;
 
 /** What an atomic instruction does (RFC 9669 section 5.3); the last two order a plain load or store (kernel 6.15). */
 export type AtomicOperator = 'add' | 'or' | 'and' | 'xor';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** Capabilities that BPF asks for, with their numbers (`linux/capability.h`). */
-export const CAPABILITIES = {
+const CAPABILITIES = {
   CAP_DAC_OVERRIDE: 1,
   CAP_NET_ADMIN: 12,
   CAP_SYS_ADMIN: 21,

@@ -24,8 +24,8 @@ const SKB_MARK = 8;
  * answer. It has no stack of its own.
  */
 export const FRAME = 'r7';
-export const ENTRY_AT = 'r8';
-export const ANSWER_IN = 'r9';
+const ENTRY_AT = 'r8';
+const ANSWER_IN = 'r9';
 
 /** Whether a rule does more than its verdict, so that `act` is called for it. */
 export function needsAct({ action, log, audit }: Rule): boolean {

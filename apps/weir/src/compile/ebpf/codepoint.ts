@@ -24,15 +24,7 @@ const CHANGED: Readonly<Record<string, readonly (readonly [number, number])[]>> 
 };
 
 /** Whether bits of a header are some that another codepoint changes. */
-export function isChangedSlice({
-  protocol,
-  start,
-  end,
-}: {
-  readonly protocol: string;
-  readonly start: number;
-  readonly end: number;
-}): boolean {
+function isChangedSlice({ protocol, start, end }: { readonly protocol: string; readonly start: number; readonly end: number }): boolean {
   const changed = Object.hasOwn(CHANGED, protocol) ? CHANGED[protocol] : undefined;
   return changed?.some(([first, last]) => start < last && end > first) ?? false;
 }

@@ -6,10 +6,10 @@ import { type RuleAssembler, STACK } from './layout.ts';
 export const COUNTERS = 'counters';
 
 /** { packets u64 · octets u64 } by rule. */
-export const COUNTER_OCTETS = 16;
+const COUNTER_OCTETS = 16;
 
 /** How many numbers of 64 bits that is. */
-export const COUNTER_WORDS = 2;
+const COUNTER_WORDS = 2;
 
 /** Longer lists have so many rules in one value: the kernel takes half a microsecond to make a value, and as much to read it. Of values for each CPU 32 KiB is the most. */
 const RULES_A_VALUE = 1024;

@@ -12,10 +12,10 @@ export const GENERATION = 'generation';
 
 /** Words of 64 bits, per CPU. What was written is what was seen without the other two. */
 export const EVENT_COUNT = { seen: 0, sampledOut: 8, lost: 16 } as const;
-export const EVENT_COUNT_OCTETS = 24;
+const EVENT_COUNT_OCTETS = 24;
 
 /** Octets of the ring buffer unless told: 87,000 events, which is what comes in a sixth of a second at 500,000 a second. */
-export const RING_OCTETS: number = 8 * 1024 * 1024;
+const RING_OCTETS: number = 8 * 1024 * 1024;
 
 /** Whether a rule ever gives events. */
 export function givesEvents({ log, audit, action }: Rule): boolean {

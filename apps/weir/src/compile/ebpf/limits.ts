@@ -28,7 +28,7 @@ const SHARED_ENTRIES = 65_536;
 /** { key of the rule u64 · address, IPv4 as ::ffff:a.b.c.d, or number of the process or cgroup u64 and zeros } */
 export const LIMIT_KEY = { rule: 0, address: 8, octets: 24 } as const;
 /** { time at which the bucket is full u64 } */
-export const BUCKET_OCTETS = 8;
+const BUCKET_OCTETS = 8;
 /** { time at which the bucket is full u64 · packets judged by it because their addresses found no room u64 } */
 export const SHARED_BUCKET = { time: 0, sharing: 8, octets: 16 } as const;
 /** { the bucket of new addresses u64 · addresses that came in u64 · packets whose address found no room u64 } */

@@ -25,7 +25,7 @@ export const ENTRY = {
   limit: 64,
 } as const;
 
-export const ENTRY_OCTETS: number = ENTRY.limit + LIMIT_ENTRY.octets;
+const ENTRY_OCTETS: number = ENTRY.limit + LIMIT_ENTRY.octets;
 
 export const ACTION_CODE = { allow: 0, deny: 1, reject: 1, 'rate-limit': 2, log: 3, mark: 4, skip: 5, police: 6, dscp: 7 } as const;
 

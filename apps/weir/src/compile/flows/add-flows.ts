@@ -7,7 +7,7 @@ import { type LoweredFlow, lowerFlow } from './lower-flow.ts';
 const known = new WeakMap<FlowConfig, WeakMap<ActiveFlow, LoweredFlow>>();
 
 /** `lowerFlow`, once for each flow rule of a configuration. */
-export function loweredFlow(flow: ActiveFlow, config: FlowConfig): LoweredFlow {
+function loweredFlow(flow: ActiveFlow, config: FlowConfig): LoweredFlow {
   let flows = known.get(config);
   if (!flows) {
     flows = new WeakMap();

@@ -36,7 +36,7 @@ export function fragmentExpr(anyOf: AnyOf<BitmaskTest>, family: 4 | 6): Expr {
 }
 
 /** Whether a test of bits holds: RFC 8955 section 4.2.1.2. */
-export function bitmaskHolds({ match, negated, mask }: BitmaskTest, bits: number): boolean {
+function bitmaskHolds({ match, negated, mask }: BitmaskTest, bits: number): boolean {
   const holds = match === 'all' ? (bits & mask) === mask : (bits & mask) !== 0;
   return holds !== negated;
 }

@@ -391,6 +391,6 @@ const AUDIT_MS = 10_000;
 const LASTING: ReadonlySet<number> = new Set([13, 22, 7]);
 
 /** What a list is called where members are awaited. */
-export function listKey(set: string, family: 4 | 6): string {
+function listKey(set: string, family: 4 | 6): string {
   return `${family} ${set}`;
 }

@@ -7,6 +7,5 @@ export {
   PolicyRouting,
   type PolicyRule,
   type PolicyRules,
-  WEIR_PROTOCOL,
 } from './policy-routing.ts';
 export { RouteTable } from './route-table.ts';

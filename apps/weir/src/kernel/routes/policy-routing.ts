@@ -4,7 +4,7 @@ import { type Family, type Ip, printIp } from '@weir/wire/inet';
 import { interfacesFilteringByMark } from './return-filter.ts';
 
 /** What Weir's own rules and routes say about who made them, as `ip rule` and `ip route` show it: `proto 87`. */
-export const WEIR_PROTOCOL = 87;
+const WEIR_PROTOCOL = 87;
 
 const EAFNOSUPPORT = 97;
 const EOPNOTSUPP = 95;

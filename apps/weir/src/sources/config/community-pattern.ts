@@ -78,20 +78,3 @@ function ok(pattern: CommunityPattern): PatternResult {
 function bad(message: string): PatternResult {
   return { ok: false, message };
 }
-
-/** The text of a pattern; `parseCommunityPattern` reads it as the same pattern. */
-export function printCommunityPattern(pattern: CommunityPattern): string {
-  switch (pattern.kind) {
-    case 'standard':
-    case 'large':
-      return pattern.fields.join(':');
-    case 'extended':
-      return `${pattern.type}:${pattern.fields.join(':')}`;
-    case 'extended-generic':
-      return `generic:${hexWord(pattern.high)}:${hexWord(pattern.low)}`;
-  }
-}
-
-function hexWord(value: PatternField): string {
-  return value === '*' ? '*' : `0x${value.toString(16).padStart(8, '0')}`;
-}

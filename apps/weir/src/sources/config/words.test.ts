@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { CommunityPattern, PatternField } from '../../model/named-set.ts';
 import { MAX_DURATION, parseDuration, printDuration } from '../yaml/duration.ts';
 import { editDistance, suggest } from '../yaml/suggest.ts';
-import { parseCommunityPattern, printCommunityPattern, WELL_KNOWN } from './community-pattern.ts';
+import { parseCommunityPattern, WELL_KNOWN } from './community-pattern.ts';
 
 describe('durations', () => {
   const rows = [
@@ -105,3 +106,20 @@ describe('suggestions', () => {
     );
   });
 });
+
+/** The text of a pattern. */
+function printCommunityPattern(pattern: CommunityPattern): string {
+  switch (pattern.kind) {
+    case 'standard':
+    case 'large':
+      return pattern.fields.join(':');
+    case 'extended':
+      return `${pattern.type}:${pattern.fields.join(':')}`;
+    case 'extended-generic':
+      return `generic:${hexWord(pattern.high)}:${hexWord(pattern.low)}`;
+  }
+}
+
+function hexWord(value: PatternField): string {
+  return value === '*' ? '*' : `0x${value.toString(16).padStart(8, '0')}`;
+}

@@ -21,7 +21,7 @@ import {
 } from './session.ts';
 
 /** Processes of ExaBGP that are heard at a time. */
-export const MAX_FEEDS = 16;
+const MAX_FEEDS = 16;
 /** Neighbours that are not configured and are told of by name. */
 const MAX_TOLD = 64;
 /** Least time between two events about the same mistake. */

@@ -38,7 +38,7 @@ export interface FlowEntry {
 }
 
 /** The prefix that a rule's destination lies in, for guards and validation. With an offset only the bits before it, which are none. */
-export function destinationOf(rule: FlowRule): Prefix | undefined {
+function destinationOf(rule: FlowRule): Prefix | undefined {
   const component = flowComponent(rule, 'destination');
   return component && component.offset === 0 ? component.prefix : undefined;
 }

@@ -3,17 +3,7 @@ import { covers, type Prefix, printPrefix } from '@weir/wire/inet';
 import type { FlowActionKind, FlowGuard } from '../../model/flow.ts';
 
 /** Why a flow rule is not enforced. */
-export const FLOW_REFUSALS = [
-  'family',
-  'guard',
-  'destination',
-  'length',
-  'action',
-  'invalid',
-  'full',
-  'unenforceable',
-  'overflow',
-] as const;
+const FLOW_REFUSALS = ['family', 'guard', 'destination', 'length', 'action', 'invalid', 'full', 'unenforceable', 'overflow'] as const;
 export type FlowRefusalReason = (typeof FLOW_REFUSALS)[number];
 
 export interface FlowRefusal {
@@ -44,7 +34,7 @@ export function guardRefusal(
 }
 
 /** What a rule does, in the words of guards. */
-export function actionsOf({ rateBytes, ratePackets, sample, mark, redirect }: FlowTreatment): FlowActionKind[] {
+function actionsOf({ rateBytes, ratePackets, sample, mark, redirect }: FlowTreatment): FlowActionKind[] {
   const out: FlowActionKind[] = [];
   const rates = [rateBytes, ratePackets].filter((rate) => rate !== undefined);
   if (rates.includes(0)) out.push('discard');

@@ -43,7 +43,7 @@ export function rankOf(attributes: PathAttributes, { address, external, identifi
 }
 
 /** The AS that a route was heard from, by its path; confederation segments are of the own AS. */
-export function leftMostAs({ asPath = [] }: PathAttributes): number | undefined {
+function leftMostAs({ asPath = [] }: PathAttributes): number | undefined {
   const first = asPath.find(({ kind, asns }) => (kind === 'sequence' || kind === 'set') && asns.length > 0);
   return first?.kind === 'sequence' ? first.asns[0] : undefined;
 }

@@ -5,7 +5,7 @@ import { TooLarge } from './too-large.ts';
 const HIGH = 2 ** 26;
 const FIRST_WORDS = 1 << 16;
 /** Octets that the vectors of one dimension may take. */
-export const MOST_VECTOR_OCTETS: number = 256 * 1024 * 1024;
+const MOST_VECTOR_OCTETS: number = 256 * 1024 * 1024;
 
 /** All vectors of a dimension, in the form that maps hold them in. */
 export interface EncodedVectors {

@@ -108,7 +108,7 @@ export interface ClassifierOptions extends Omit<BuildOptions, 'known'> {
 const MOST_DENSE = 48 * 1024;
 
 /** Positions of one classifier; they are 16 bits of an edge, and of a record. */
-export const MOST_POSITIONS = 0x1_0000;
+const MOST_POSITIONS = 0x1_0000;
 
 /** Which code a packet has to be asked is told by the bits of one word; its highest bit says something else. */
 export const MOST_RESIDUALS = 63;
