@@ -127,7 +127,11 @@ export interface MethodParams {
     /** They are taken out. */
     readonly remove?: boolean | undefined;
   };
-  readonly 'network-load-commit': { readonly load: string };
+  readonly 'network-load-commit': {
+    readonly load: string;
+    /** Nothing is changed; what would be refused is. */
+    readonly dry_run?: boolean | undefined;
+  };
   /** Lists that are pulled into tables. */
   readonly feeds: None;
   /** Gets a list now; with `force` it is taken however much it has shrunk or grown. */
@@ -278,7 +282,7 @@ const PARAMS: { readonly [M in Method]: z.ZodMiniType<MethodParams[M]> } = {
     until: z.optional(z.int().check(z.minimum(0))),
     remove: z.optional(z.boolean()),
   }),
-  'network-load-commit': z.strictObject({ load }),
+  'network-load-commit': z.strictObject({ load, dry_run: z.optional(z.boolean()) }),
   feeds: none,
   'feed-refresh': z.strictObject({ feed: peerName, force: z.optional(z.boolean()) }),
   'feed-accept': z.strictObject({ feed: peerName }),

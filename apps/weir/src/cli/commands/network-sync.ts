@@ -57,13 +57,17 @@ export async function networkSync(from: string, options: NetworkSyncOptions, io:
     const missing = ([4, 6] as const).filter((family) => !there.families.includes(family));
     for (const family of missing) io.err(`${from} does not speak of IPv${family}: what there is of it stays as it is\n`);
     for (const { community, prefixes } of found.unknown) io.err(`not a table here: ${community} (${prefixes})\n`);
+    const different = found.tables.some(differs);
+    const json = async (changed: NetworkChangeAnswer | undefined): Promise<void> =>
+      io.out(`${JSON.stringify({ format_version: FORMAT_VERSION, from, ...summarize(found), ...changed })}\n`);
     if (options.output === 'text')
       for (const text of renderDifferences(found, { remove: options.replace, dryRun: options.dryRun })) await io.out(text);
-    const changed = options.dryRun ? undefined : await apply(client, from, found, options);
-    if (options.output === 'json')
-      await io.out(`${JSON.stringify({ format_version: FORMAT_VERSION, from, ...summarize(found), ...changed })}\n`);
-    else if (changed) await io.out(`${changed.added} added, ${changed.removed} removed\n`);
-    return options.dryRun && options.detailed && found.tables.some(differs) ? EXIT.finding : EXIT.ok;
+    else if (options.dryRun) await json(undefined);
+    // A dry run ends here too where the change would be refused.
+    const changed = different || !options.dryRun ? await apply(client, from, found, options) : undefined;
+    if (!options.dryRun && options.output === 'json') await json(changed);
+    else if (!options.dryRun && changed) await io.out(`${changed.added} added, ${changed.removed} removed\n`);
+    return options.dryRun && options.detailed && different ? EXIT.finding : EXIT.ok;
   });
 }
 
@@ -105,13 +109,13 @@ function readPassword({ passwordFile }: NetworkSyncOptions): string | undefined 
   }
 }
 
-/** All of it as one change, or nothing. */
+/** All of it as one change, or nothing; nothing in any case in a dry run. */
 async function apply(
   client: ControlClient,
   from: string,
   found: Differences,
-  { replace, allowEmpty, comment = `from ${from}`.slice(0, 256), until }: NetworkSyncOptions,
-): Promise<NetworkChangeAnswer | undefined> {
+  { replace, allowEmpty, dryRun, comment = `from ${from}`.slice(0, 256), until }: NetworkSyncOptions,
+): Promise<NetworkChangeAnswer> {
   const empty = replace && !allowEmpty ? emptied(found) : [];
   if (empty.length > 0)
     throw new CliError(
@@ -120,7 +124,7 @@ async function apply(
     );
   const { load } = await client.call('network-load', { comment, ...(until === undefined ? {} : { until }) });
   for (const one of found.tables) await pages(client, load, one, replace);
-  return client.call('network-load-commit', { load });
+  return client.call('network-load-commit', { load, ...(dryRun ? { dry_run: true } : {}) });
 }
 
 async function pages(client: ControlClient, load: string, { table, add, remove }: TableDifference, replace: boolean): Promise<void> {

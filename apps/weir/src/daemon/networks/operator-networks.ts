@@ -64,9 +64,15 @@ export class OperatorNetworks {
   }
 
   /** Puts what was loaded into its tables, in place of all that was there where it is to replace it, and takes out what is to go: one change. */
-  commit({ load }: Params<'network-load-commit'>, by: Caller): Promise<NetworkChangeAnswer> {
+  commit({ load, dry_run: dryRun = false }: Params<'network-load-commit'>, by: Caller): Promise<NetworkChangeAnswer> {
     const list = this.loads.take(load);
-    return this.#networks.change(() => inTurns(this.#committing(list, by)), { by });
+    return this.#networks.change(() => inTurns(dryRun ? this.#trying(list, by) : this.#committing(list, by)), { by });
+  }
+
+  /** As if it were made, to see whether it would be refused. */
+  *#trying(list: Load, by: Caller): Generator<void, readonly NetworkChange[]> {
+    yield* this.#committing(list, by);
+    return [];
   }
 
   *#committing({ table, replace, comment, parts }: Load, by: Caller): Generator<void, readonly NetworkChange[]> {
