@@ -5,48 +5,17 @@ import { betweenSpans, keptSpans } from './kept-spans.ts';
 const list = (text: string): readonly string[] => [...text];
 
 describe('what a list has in common with the one before', () => {
+  /** Spans as `from>to+count`. */
   test.each([
-    { name: 'nothing', before: 'abc', now: 'xyz', want: [] },
-    { name: 'all', before: 'abc', now: 'abc', want: [[0, 0, 3]] },
-    {
-      name: 'one changed',
-      before: 'abcde',
-      now: 'abXde',
-      want: [
-        [0, 0, 2],
-        [3, 3, 2],
-      ],
-    },
-    {
-      name: 'one inserted',
-      before: 'abcd',
-      now: 'abXcd',
-      want: [
-        [0, 0, 2],
-        [2, 3, 2],
-      ],
-    },
-    {
-      name: 'one removed',
-      before: 'abcd',
-      now: 'abd',
-      want: [
-        [0, 0, 2],
-        [3, 2, 1],
-      ],
-    },
-    {
-      name: 'one moved up',
-      before: 'abcdefg',
-      now: 'afbcdeg',
-      want: [
-        [0, 0, 1],
-        [1, 2, 4],
-        [6, 6, 1],
-      ],
-    },
+    { name: 'nothing', before: 'abc', now: 'xyz', want: '' },
+    { name: 'all', before: 'abc', now: 'abc', want: '0>0+3' },
+    { name: 'one changed', before: 'abcde', now: 'abXde', want: '0>0+2 3>3+2' },
+    { name: 'one inserted', before: 'abcd', now: 'abXcd', want: '0>0+2 2>3+2' },
+    { name: 'one removed', before: 'abcd', now: 'abd', want: '0>0+2 3>2+1' },
+    { name: 'one moved up', before: 'abcdefg', now: 'afbcdeg', want: '0>0+1 1>2+4 6>6+1' },
   ])('$name', ({ before, now, want }) => {
-    expect(keptSpans(list(before), list(now)).map(({ from, to, count }) => [from, to, count])).toEqual(want);
+    const spans = keptSpans(list(before), list(now));
+    expect(spans.map(({ from, to, count }) => `${from}>${to}+${count}`).join(' ')).toBe(want);
   });
 
   test('spans are the same in both lists and ascend, and with what is between them they are all of it', () => {
