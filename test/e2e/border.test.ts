@@ -30,8 +30,8 @@ async function start(firewall: (typeof firewalls)[number]): Promise<{ border: Bo
   const weir = new Weir(lab, border.core, readFileSync(example(firewall.config), 'utf8'));
   await weir.start();
   await weir.established(firewall.sessions);
-  await waitFor('edge and core', () => daemons.edge.established(at.wg.core.v4), { timeoutMs: 30_000 });
-  await waitFor('edge and cluster', () => daemons.edge.established(at.cluster.v4), { timeoutMs: 30_000 });
+  await waitFor('edge and core', () => daemons.edge.established(at.wg.core.v4));
+  await waitFor('edge and cluster', () => daemons.edge.established(at.cluster.v4));
   return { border, daemons, weir };
 }
 

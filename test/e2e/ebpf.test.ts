@@ -90,7 +90,7 @@ async function start(name: string, change: (config: string) => string = (text) =
 
 async function becomes(from: Host, port: number, outcome: 'connected' | 'timeout'): Promise<void> {
   await waitFor(`port ${port}: ${outcome}`, async () => (await from.tcpConnect(at.border.v4, port, 300)) === outcome, {
-    timeoutMs: 20_000,
+    timeoutMs: 60_000,
   });
 }
 
@@ -247,7 +247,7 @@ rules:
   expect(await core.tcpConnect(at.internet.v6, 81, 300)).toBe('timeout');
   expect(await counted(weir, 'tc', '<default>')).toBeGreaterThan(0);
   // Longer than the hold time of three seconds: it goes on.
-  await waitFor('keepalives of the peer', async () => (await counted(weir, 'xdp', 'base bgp cluster')) > 5, { timeoutMs: 20_000 });
+  await waitFor('keepalives of the peer', async () => (await counted(weir, 'xdp', 'base bgp cluster')) > 5);
   await weir.established(1);
   expect((await weir.status()).kernel.problems).toEqual([]);
 });

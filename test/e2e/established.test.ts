@@ -31,7 +31,7 @@ async function start(config: string): Promise<Gate & { readonly weir: Weir }> {
 
 async function becomes(from: Host, address: string, port: number, outcome: 'connected' | 'timeout'): Promise<void> {
   await waitFor(`${address} port ${port}: ${outcome}`, async () => (await from.tcpConnect(address, port, 300)) === outcome, {
-    timeoutMs: 15_000,
+    timeoutMs: 60_000,
   });
 }
 

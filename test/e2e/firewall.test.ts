@@ -27,7 +27,7 @@ async function start(config: string): Promise<Gate & { readonly weir: Weir }> {
 
 async function becomes(from: Host, address: string, port: number, outcome: 'connected' | 'timeout'): Promise<void> {
   await waitFor(`${address} port ${port}: ${outcome}`, async () => (await from.tcpConnect(address, port, 300)) === outcome, {
-    timeoutMs: 15_000,
+    timeoutMs: 60_000,
   });
 }
 
@@ -230,7 +230,7 @@ test('a border around this host: its base, entry by entry, switched on and off',
         }
         return undefined;
       },
-      { timeoutMs: 15_000 },
+      { timeoutMs: 60_000 },
     );
     return worked;
   };

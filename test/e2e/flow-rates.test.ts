@@ -112,7 +112,7 @@ test('flows of ten times their rates pass at their rates, in octets and in packe
   await weir.start();
   const flows = async (): Promise<FlowsAnswer['flows']> => (await weir.ask((client) => client.call('flows', {})))?.flows ?? [];
   await waitFor('the rules in force', async () => (await flows()).filter(({ state }) => state === 'enforced').length === CASES.length, {
-    timeoutMs: 30_000,
+    timeoutMs: 60_000,
   });
   await waitFor('the rules in the kernel', async () => (await border.nftList()).match(/limit rate over/g)?.length === CASES.length);
   const shares = await Promise.all(CASES.map(async (one) => [one.name, await shareOfRate(attacker, victim, one)] as const));

@@ -82,9 +82,9 @@ test('rules of our own are announced, again after a restart, and withdrawn', asy
   await waitFor('gobgpd to hear the rule', async () => (await heard()).includes('203.0.113.9/32'));
   expect(await heard()).toContain('rate: 1000');
   await weir.kill();
-  await waitFor('gobgpd to lose it', async () => !(await heard()).includes('203.0.113.9/32'), { timeoutMs: 30_000 });
+  await waitFor('gobgpd to lose it', async () => !(await heard()).includes('203.0.113.9/32'));
   await weir.start();
-  await waitFor('gobgpd to hear it again', async () => (await heard()).includes('203.0.113.9/32'), { timeoutMs: 30_000 });
+  await waitFor('gobgpd to hear it again', async () => (await heard()).includes('203.0.113.9/32'));
   expect((await flowsOf(weir)).announced).toMatchObject([{ flow: rule, peers: ['controller'], told: ['controller'] }]);
   await weir.command('flow', 'delete', rule, '--socket', weir.socket);
   await waitFor('gobgpd to lose it for good', async () => !(await heard()).includes('203.0.113.9/32'));
@@ -108,6 +108,6 @@ test.each(['xdp', 'tc'])('programs at %s stop an attack while it is announced', 
   expect(await arrive(scene, 53)).toBe(20);
   expect((await flowsOf(weir)).flows[0]?.counters?.[0]?.packets).toBeGreaterThanOrEqual(20);
   await scene.gobgp('global', 'rib', '-a', 'ipv4-flowspec', 'del', ...rule);
-  await waitFor('the way to be open', async () => (await arrive(scene, 123)) === 20, { timeoutMs: 30_000 });
+  await waitFor('the way to be open', async () => (await arrive(scene, 123)) === 20);
   await weir.stop();
 });

@@ -59,7 +59,7 @@ export class SpeakerPeer {
   }
 
   async up(): Promise<void> {
-    await waitFor('the session with weir', () => this.established, { timeoutMs: 30_000, intervalMs: 5 });
+    await waitFor('the session with weir', () => this.established, { timeoutMs: 60_000, intervalMs: 5 });
   }
 
   announce(prefixes: readonly string[], communities: readonly string[]): void {

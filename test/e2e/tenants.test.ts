@@ -40,7 +40,7 @@ const zeros = (counted: Readonly<Record<string, number>>): boolean => Object.val
 
 async function becomes(of: Ends, port: number, outcome: 'connected' | 'timeout'): Promise<void> {
   await waitFor(`${of.address} port ${port}: ${outcome}`, async () => (await of.client.tcpConnect(of.address, port, 300)) === outcome, {
-    timeoutMs: 15_000,
+    timeoutMs: 60_000,
   });
 }
 
@@ -120,8 +120,7 @@ tenants:
       (r) => r.stdout,
       () => '',
     );
-  const filled = (): Promise<unknown> =>
-    waitFor('green to be filled', async () => (await inGreen()).includes(blue.from), { timeoutMs: 10_000 });
+  const filled = (): Promise<unknown> => waitFor('green to be filled', async () => (await inGreen()).includes(blue.from));
   await filled();
 
   // A file with mistakes changes nothing for its tenant, and the others go on.
@@ -164,7 +163,7 @@ tenants:
 
   // A namespace that goes and comes again.
   await runCommand('ip', ['netns', 'del', green]);
-  await waitFor('green to be gone', async () => (await problems(weir)).includes('green namespace-missing'), { timeoutMs: 10_000 });
+  await waitFor('green to be gone', async () => (await problems(weir)).includes('green namespace-missing'));
   peer.announce([`${blue.from}/32`], [COMMUNITY]);
   await becomes(blue, 80, 'connected');
   await runCommand('ip', ['netns', 'add', green]);

@@ -107,7 +107,7 @@ export class Weir {
   }
 
   async established(peers: number): Promise<void> {
-    await waitFor(`${peers} sessions of weir`, async () => (await this.status()).bgp.established >= peers, { timeoutMs: 30_000 });
+    await waitFor(`${peers} sessions of weir`, async () => (await this.status()).bgp.established >= peers);
   }
 
   /** Undefined when no daemon answers. */

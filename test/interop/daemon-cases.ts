@@ -282,7 +282,7 @@ export function testWith(...names: readonly string[]): void {
       expect((await kernelSet(core, 'fw', 'big4')).size).toBe(prefixes.length);
       expect((await peers(weir))[0]).toMatchObject({ state: 'Established', routes: prefixes.length, errors: 0 });
       await peer.kill9();
-      await waitFor('the set to be empty', async () => (await kernelSet(core, 'fw', 'big4')).size === 0, { timeoutMs: 30_000 });
+      await waitFor('the set to be empty', async () => (await kernelSet(core, 'fw', 'big4')).size === 0);
     });
 
     test('more prefixes than it may announce: warn, block, restart', async () => {

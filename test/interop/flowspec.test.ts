@@ -105,7 +105,7 @@ test('Weir is killed and started: all of it is in force meanwhile, and the same 
 test('neighbours are killed: their rules are held, and what they do not say again goes when they are back', async () => {
   const { core, weir, peers, origins } = scene;
   for (const { via } of origins) await peers[via].kill9();
-  await waitFor('the loss of all', async () => (await flows(weir)).flows.every(({ stale }) => stale), { timeoutMs: 30_000 });
+  await waitFor('the loss of all', async () => (await flows(weir)).flows.every(({ stale }) => stale));
   const rules = enforced(origins.flatMap((one) => one.rules));
   expect(await inKernel(core, rules)).toEqual(texts(rules));
   const left = (all: readonly FlowRoute[]): readonly FlowRoute[] => all.slice(0, -1);
@@ -145,7 +145,7 @@ test('sessions are lost where that withdraws: nothing is left', async () => {
   weir.configure(flowConfig({ loss: 'withdraw' }));
   await weir.reload();
   for (const { via } of origins) await peers[via].stop();
-  await waitFor('the loss of all', async () => (await flows(weir)).flows.length === 0, { timeoutMs: 30_000 });
+  await waitFor('the loss of all', async () => (await flows(weir)).flows.length === 0);
   const rules = origins.flatMap((one) => one.rules);
   await waitFor('the kernel without them', async () => (await inKernel(core, rules)).length === 0);
 });

@@ -87,7 +87,7 @@ export class LabProcess {
   }
 
   /** Resolves with the match once stdout or stderr matches; throws LabError when the process ends first or the time is over. */
-  async waitForOutput(pattern: RegExp, timeoutMs: number = 15_000): Promise<RegExpExecArray> {
+  async waitForOutput(pattern: RegExp, timeoutMs: number = 60_000): Promise<RegExpExecArray> {
     return await waitFor(
       `${this.name} to print ${pattern}`,
       () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LabError } from './error.ts';
 
 export interface WaitOptions {
-  /** Default 15,000. */
+  /** Default 60,000: it costs nothing when what is waited for comes. */
   readonly timeoutMs?: number;
   /** Between two attempts; default 20. */
   readonly intervalMs?: number;
@@ -17,7 +17,7 @@ export async function waitFor<T>(
   check: () => T | undefined | null | false | Promise<T | undefined | null | false>,
   options: WaitOptions = {},
 ): Promise<T> {
-  const timeoutMs = options.timeoutMs ?? 15_000;
+  const timeoutMs = options.timeoutMs ?? 60_000;
   const deadline = performance.now() + timeoutMs;
   let last: unknown;
   for (;;) {

@@ -37,7 +37,7 @@ async function openGate(config: string, options: { readonly holdTime?: number } 
 async function opened({ internet }: Pick<Gate, 'internet'>): Promise<void> {
   for (const address of services.open)
     await waitFor(`${address} to be open`, async () => (await internet.tcpConnect(address, services.port, 300)) === 'connected', {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
 }
 
@@ -164,7 +164,7 @@ describe('new connections to an open and to a closed service', () => {
     gate.peer.start();
     await gate.peer.up();
     await gate.core.ip('link', 'set', 'bgp0', 'down');
-    await waitFor('the hold timer', async () => (await gate.weir.status()).bgp.established === 0, { timeoutMs: 10_000 });
+    await waitFor('the hold timer', async () => (await gate.weir.status()).bgp.established === 0);
     await sleep(500);
     await gate.core.ip('link', 'set', 'bgp0', 'up');
     await gate.peer.up();

@@ -48,7 +48,7 @@ export abstract class PeerDaemon implements Peer {
     await this.withdrawMany([prefix]);
   }
 
-  async waitEstablished(neighbor: string, timeoutMs: number = 30_000): Promise<void> {
+  async waitEstablished(neighbor: string, timeoutMs: number = 60_000): Promise<void> {
     await waitFor(
       `${this.kind} on ${this.host.name}: session with ${neighbor}`,
       async () => (await this.sessionState(neighbor)) === 'established',
@@ -100,7 +100,7 @@ export abstract class PeerDaemon implements Peer {
         await check();
         return true;
       },
-      { timeoutMs: 20_000, intervalMs: 30 },
+      { timeoutMs: 60_000, intervalMs: 30 },
     );
     const dead = this.#processes.find((one) => !one.running);
     if (dead !== undefined) throw new LabError('process-exited', `${dead.report()}\n${this.#config}`);
