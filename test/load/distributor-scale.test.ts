@@ -170,7 +170,7 @@ describe(`${SESSIONS} sessions, ${PREFIXES} prefixes`, () => {
     async () => {
       await slow.pause([0, SLOW]);
       const before = megabytes('VmRSS');
-      for (let round = 0; round < 6; round++) {
+      for (let round = 0; round < 4; round++) {
         await load('admins', round % 2 === 0 ? numbers(0, PREFIXES) : numbers(0, 100));
         const start = monotonic();
         await exact(quick);
