@@ -40,6 +40,14 @@ export interface StatusAnswer extends Versioned {
   };
   /** Clients of what is distributed; absent where none are configured. */
   readonly clients?: readonly ClientSummary[];
+  /** Tables of networks that are distributed, and what is wrong with their journal; absent where nothing is distributed. */
+  readonly networks?: {
+    readonly tables: number;
+    readonly prefixes: number;
+    /** Octets on disk: of changes, and of the snapshot. */
+    readonly journal: { readonly changes: number; readonly snapshot: number };
+    readonly problems: readonly string[];
+  };
   /** Where a peer is ExaBGP's. */
   readonly exabgp?: ExabgpSummary;
   /** Lists that are pulled into tables; absent where none are. */

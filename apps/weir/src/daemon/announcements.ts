@@ -1,6 +1,13 @@
 import type { Announcer } from '@weir/bgp/session';
 import type { Ip, Prefix } from '@weir/wire/inet';
-import { ApiError, type BlackholesAnswer, FORMAT_VERSION, type OwnFlowSummary, type SetConversionSummary } from '../api/index.ts';
+import {
+  ApiError,
+  type BlackholesAnswer,
+  FORMAT_VERSION,
+  type OwnFlowSummary,
+  type SetConversionSummary,
+  type StatusAnswer,
+} from '../api/index.ts';
 import { unenforceable } from '../compile/flows/index.ts';
 import type { Config } from '../model/config.ts';
 import type { EventSink } from '../model/event.ts';
@@ -107,6 +114,14 @@ export class Announcements {
   /** What clients have put into tables, and what was refused; undefined where nothing is distributed. */
   get contributions(): Contributions | undefined {
     return this.#contributions;
+  }
+
+  /** Of what is distributed, if anything is. */
+  networksStatus(): Pick<StatusAnswer, 'networks'> {
+    if (!this.#networks) return {};
+    const { tables, journal, problems } = this.#networks;
+    const { changes, snapshot } = journal;
+    return { networks: { tables: tables.tables.length, prefixes: tables.size, journal: { changes, snapshot }, problems } };
   }
 
   /** @throws ApiError where nothing is distributed */

@@ -83,13 +83,11 @@ export class DaemonBackend implements Backend {
     const { version, started, events, state } = this.#parts;
     const config = this.#parts.config();
     const kernel = await this.#parts.kernel.status();
-    const counts = state.counts();
-    const counters = events.counters();
+    const [counts, counters, exabgp] = [state.counts(), events.counters(), this.#parts.exabgp.summary()];
     const peers = this.#peerSummaries(counts);
     const { reloads } = this.#parts.changes;
     const memory = process.memoryUsage();
     const verdicts = this.#parts.verdicts.counts(kernel.ebpf?.events);
-    const exabgp = this.#parts.exabgp.summary();
     return {
       format_version: FORMAT_VERSION,
       version,
@@ -112,6 +110,7 @@ export class DaemonBackend implements Backend {
         converged: peers.filter((p) => p.converged).length,
       },
       ...summarizeClients(this.#parts.announced, config),
+      ...this.#parts.announced.networksStatus(),
       ...(exabgp && { exabgp }),
       sets: this.#setSummaries(counts, kernel),
       routes: { kept: counts.routes, prefixes: counts.prefixes, attribute_sets: counts.attributeSets },

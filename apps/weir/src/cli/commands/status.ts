@@ -45,6 +45,11 @@ export function renderStatus(s: StatusAnswer, p: Palette, now: number = Date.now
     if (!l.ok) out.push(`         ${p.red(`cannot listen on ${escapeControl(l.address)}: ${escapeControl(l.message ?? 'unknown')}`)}`);
   }
   out.push(...clientLines(s.clients));
+  if (s.networks) {
+    const { tables, prefixes, journal, problems } = s.networks;
+    row('tables', `${tables}, with ${plural(prefixes, 'network')}; ${Math.ceil((journal.changes + journal.snapshot) / 1024)} kB on disk`);
+    for (const problem of problems) out.push(`         ${p.red(escapeControl(problem))}`);
+  }
   if (s.exabgp) out.push(...exabgpLines(s.exabgp, p));
   if (s.feeds) row('feeds', feedsText(s.feeds, p));
   for (const { feed, failure } of s.feeds ?? [])
