@@ -38,7 +38,6 @@ export type {
   ConvertedSummary,
   FlowConversionSummary,
   OwnBlackholeSummary,
-  OwnSummary,
   PrefixSummary,
   SetConversionSummary,
 } from './blackhole-answers.ts';
