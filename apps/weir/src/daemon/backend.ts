@@ -111,7 +111,7 @@ export class DaemonBackend implements Backend {
       },
       ...summarizeClients(this.#parts.announced, config),
       ...this.#parts.announced.networksStatus(),
-      ...(exabgp && { exabgp }),
+      ...(exabgp === undefined ? {} : { exabgp }),
       sets: this.#setSummaries(counts, kernel),
       routes: { kept: counts.routes, prefixes: counts.prefixes, attribute_sets: counts.attributeSets },
       kernel: {
