@@ -90,15 +90,15 @@ function heldBy({ tables }: Networks): Held {
 }
 
 function summarizeSession(
-  { networks, contributions }: ClientParts,
+  parts: ClientParts,
   { name, address, as, established }: ClientSession,
   statuses: ReturnType<ClientSessions['statuses']>,
   held: Held,
 ): NetworkClientAnswer['sessions'][number] {
   const status = statuses.get(name);
-  const progress = established ? networks().announcer.progress(name) : undefined;
+  const progress = established ? parts.networks().announcer.progress(name) : undefined;
   const refused: Record<string, { readonly count: number; readonly last?: string }> = {};
-  for (const [reason, { count, last }] of contributions?.refusals(name) ?? new Map<ContributionRefusal, never>())
+  for (const [reason, { count, last }] of parts.contributions?.refusals(name) ?? new Map<ContributionRefusal, never>())
     refused[reason] = { count, ...(last === undefined ? {} : { last }) };
   return {
     session: name,
