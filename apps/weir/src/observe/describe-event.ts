@@ -78,7 +78,11 @@ export function describeEvent(event: Event): Described {
     case 'exabgp':
       return line('warn', event.message, kind, {});
     case 'feed':
-      return line(event.ok ? 'info' : 'warn', `feed ${event.feed}: ${event.message}`, kind, { feed: event.feed, table: event.table, ok: event.ok });
+      return line(event.ok ? 'info' : 'warn', `feed ${event.feed}: ${event.message}`, kind, {
+        feed: event.feed,
+        table: event.table,
+        ok: event.ok,
+      });
     case 'listen':
       return line(
         event.ok ? 'info' : 'error',
