@@ -25,7 +25,12 @@ export function addNetworkCommands(program: Command, context: GroupContext): voi
       .description(description)
       .argument('<prefix...>', 'as 203.0.113.0/24; an address by itself is a host')
       .option(TABLE, 'a table; may be given again', append, [])
-      .option('--community <community>', 'a community that no table has: 65000:9, 64512:1:2; may be given again', append, [])
+      .option(
+        '--community <community>',
+        'a community: of a table, or a table without a name (65000:9, 64512:1:2); may be given again',
+        append,
+        [],
+      )
       .option(UNTIL[0], UNTIL[1], timeOrSpan)
       .option('--comment <text>', 'a remark for network show')
       .action(async (prefixes: string[], o: Values) => {

@@ -116,6 +116,17 @@ describe('tables of networks of the daemon', () => {
     expect([tablesOf(networks, '192.0.2.7/32'), tablesOf(networks, '203.0.113.7/32')]).toEqual([['admins'], ['65000:9', 'admins']]);
   });
 
+  it('are meant by their communities too; there are only so many without a name', async () => {
+    const networks = start();
+    await add(networks, ['203.0.113.7'], '65000:1');
+    expect(tablesOf(networks, '203.0.113.7/32')).toEqual(['admins']);
+    await networks.operator.delete({ prefixes: ['203.0.113.7'], tables: ['65000:1'] }, 'uid 0');
+    expect(networks.tables.size).toBe(0);
+    await add(networks, ['203.0.113.7'], ...Array.from({ length: 64 }, (_, i) => `64512:${i}`));
+    await add(networks, ['203.0.113.8'], '64512:5');
+    await expect(add(networks, ['203.0.113.8'], '64512:64')).rejects.toThrow('64 tables without a name already');
+  });
+
   it('are there after a start, and say what was damaged', async () => {
     const networks = start();
     await add(networks, ['203.0.113.1'], 'admins');

@@ -18,9 +18,12 @@ import {
 } from '../../state/index.ts';
 import { atOnce, inTurns } from './in-turns.ts';
 import { OperatorNetworks } from './operator-networks.ts';
+import { tableName } from './table-name.ts';
 
 /** Prefixes at most in a table that has no name of its own. */
 const MOST_UNNAMED = 1_000_000;
+/** Tables that are a community alone: with those of the configuration they fit into the attributes of a route. */
+const MOST_UNNAMED_TABLES = 64;
 const LONGEST_TIMER = 0x7fff_ffff;
 /** Milliseconds until what has ended is taken out once more, where that failed. */
 const RETRY_MS = 10_000;
@@ -261,7 +264,12 @@ export class Networks {
     return atOnce(this.checkingTables(names, prefixes, leaving));
   }
 
-  /** The same; yields where other work may have its turn. */
+  /** The tables that are meant by names or communities. */
+  named(written: readonly string[]): readonly string[] {
+    return written.map((one) => tableName(this.#options.config().distribute, one));
+  }
+
+  /** The same as `checkTables`; yields where other work may have its turn. */
   *checkingTables(names: readonly string[], prefixes: Prefixes, leaving = 0): Generator<void, readonly string[]> {
     const config = this.#options.config();
     const { distribute } = config;
@@ -271,6 +279,11 @@ export class Networks {
       if (!table && !parseOwnCommunity(name)) {
         const known = distribute.tables.map((one) => one.name).join(', ');
         throw new ApiError('not-found', `there is no table ${name}: ${known === '' ? 'none is configured' : `there are ${known}`}`);
+      }
+      if (!table && this.tables.sizeOf(name) === 0) {
+        const unnamed = this.tables.tables.filter((one) => !distribute.tables.some((other) => other.name === one));
+        if (unnamed.length >= MOST_UNNAMED_TABLES)
+          throw new ApiError('refused', `there are ${unnamed.length} tables without a name already: give it one in the configuration`);
       }
       const most = table?.maxPrefixes ?? MOST_UNNAMED;
       const shields = table?.allowProtected ? [] : config.protected;

@@ -23,7 +23,7 @@ export class OperatorNetworks {
   add(params: Params<'network-add'>, by: Caller): Promise<NetworkChangeAnswer> {
     const prefixes = readPrefixes(params.prefixes);
     return this.#change(by, () => {
-      const tables = this.#networks.checkTables(params.tables, prefixes);
+      const tables = this.#networks.checkTables(this.#networks.named(params.tables), prefixes);
       const note = noteOf(params, by);
       return tables.map((table): NetworkChange => ({ kind: 'set', table, note, prefixes }));
     });
@@ -33,13 +33,14 @@ export class OperatorNetworks {
   delete(params: Params<'network-delete'>, by: Caller): Promise<NetworkChangeAnswer> {
     const prefixes = readPrefixes(params.prefixes);
     return this.#change(by, () => {
+      const tables = params.tables && this.#networks.named(params.tables);
       for (const prefix of prefixes) {
         const own = this.#own(prefix);
-        const missing = params.tables ? params.tables.find((table) => !own.includes(table)) : own.length === 0 ? '' : undefined;
+        const missing = tables ? tables.find((table) => !own.includes(table)) : own.length === 0 ? '' : undefined;
         if (missing !== undefined)
           throw new ApiError('not-found', `${printPrefix(prefix)} is not in ${missing === '' ? 'any table' : `the table ${missing}`}`);
       }
-      return this.#unset(prefixes, (table) => params.tables?.includes(table) ?? true);
+      return this.#unset(prefixes, (table) => tables?.includes(table) ?? true);
     });
   }
 
@@ -47,7 +48,7 @@ export class OperatorNetworks {
   replace(params: Params<'network-add'>, by: Caller): Promise<NetworkChangeAnswer> {
     const prefixes = readPrefixes(params.prefixes);
     return this.#change(by, () => {
-      const tables = this.#networks.checkTables(params.tables, prefixes);
+      const tables = this.#networks.checkTables(this.#networks.named(params.tables), prefixes);
       const note = noteOf(params, by);
       return [
         ...this.#unset(prefixes, (table) => !tables.includes(table)),
@@ -59,8 +60,9 @@ export class OperatorNetworks {
   /** Begins a list. @throws ApiError */
   load(params: Params<'network-load'>): string {
     checkNote(params);
-    if (params.table !== undefined) this.#networks.checkTables([params.table], []);
-    return this.loads.begin(params);
+    if (params.table === undefined) return this.loads.begin(params);
+    const [table = params.table] = this.#networks.checkTables(this.#networks.named([params.table]), []);
+    return this.loads.begin({ ...params, table });
   }
 
   /** Puts what was loaded into its tables, in place of all that was there where it is to replace it, and takes out what is to go: one change. */

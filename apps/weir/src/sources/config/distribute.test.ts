@@ -175,6 +175,11 @@ describe('distribute', () => {
       want: ['E055 the table a has this community'],
     },
     {
+      name: 'more communities than a route has room for',
+      distribute: `{ tables: { a: { communities: [${Array.from({ length: 701 }, (_, i) => `"65000:${i}"`).join(', ')}] } } }`,
+      want: ['E010 communities of all tables take more than 2800 octets: one route may have them all'],
+    },
+    {
       name: 'a table that is not there',
       distribute: `{ ${TABLES}, clients: [{ name: x, from: 192.0.2.0/24, tables: [admin] }] }`,
       want: ['E054 no table is named "admin"'],

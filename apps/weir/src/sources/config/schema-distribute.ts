@@ -58,6 +58,9 @@ interface RawDistributePeer {
   tables: readonly Item<string>[];
 }
 
+/** Octets of a community in a route, and of those of all tables together: a route has room for them in 4,096. */
+const OCTETS = { standard: 4, large: 12 } as const;
+const MOST_OCTETS = 2800;
 const TABLE_NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
 const distributed = table<RawDistributedTable>('a table', {
@@ -243,8 +246,17 @@ export function checkDistribute(raw: RawFile, report: Report): void {
     report('E012', distribute.place('clients'), 'bgp.listen is required: clients connect', 'add listen: [0.0.0.0, "::"] below bgp');
   const known = distribute.get.tables.map(({ name }) => name);
   const owners = new Map<string, string>();
+  let octets = 0;
   for (const { name, value } of distribute.get.tables) {
     for (const { value: community, place } of value.get.communities ?? []) {
+      octets += OCTETS[community.kind];
+      if (octets > MOST_OCTETS && octets - OCTETS[community.kind] <= MOST_OCTETS)
+        report(
+          'E010',
+          place,
+          `communities of all tables take more than ${MOST_OCTETS} octets: one route may have them all`,
+          'fewer tables, or fewer communities',
+        );
       const key = JSON.stringify(community);
       const other = owners.get(key);
       if (other !== undefined) report('E055', place, `the table ${other} has this community`);
