@@ -7,17 +7,26 @@ import { KINDS, type Kind, serve } from './distributors/servers.ts';
 /** Prefixes that are there already. */
 const HELD = 2000;
 
+/** A server that has not told all clients by then is left. */
+const LIMIT_MS = 30_000;
+
 interface Samples {
   /** Milliseconds to the first and to the last client. */
   readonly first: readonly number[];
   readonly last: readonly number[];
 }
 
-function measure(kind: Kind, clients: number, rounds: number): Promise<Samples> {
+/** Undefined where it took longer than the limit. */
+async function within<T>(seen: Promise<T>): Promise<T | undefined> {
+  return await Promise.race([seen, sleep(LIMIT_MS, undefined, { ref: false })]);
+}
+
+/** Undefined where a client was not told in time. */
+function measure(kind: Kind, clients: number, rounds: number): Promise<Samples | undefined> {
   return serve(kind, { clients, prefixes: HELD + 1 }, async (server, fleet) => {
     const up = fleet.watch({ count: HELD });
     await fleet.start();
-    await up;
+    if (!(await within(up))) return undefined;
     const [first, last]: [number[], number[]] = [[], []];
     // The first ones are not counted: code is compiled, caches are cold.
     const warm = Math.ceil(rounds / 5);
@@ -27,7 +36,8 @@ function measure(kind: Kind, clients: number, rounds: number): Promise<Samples> 
         await sleep(150);
         const start = monotonic();
         await server.set(is === 1);
-        const times = await seen;
+        const times = await within(seen);
+        if (!times) return undefined;
         if (is === 0 || i < warm) continue;
         first.push(Math.min(...times) - start);
         last.push(Math.max(...times) - start);
@@ -50,7 +60,12 @@ export const bench: Bench = {
           rows.push({ clients, server: kind.name, note: `${kind.program} is not installed` });
           continue;
         }
-        const { first, last } = await measure(kind, clients, smoke ? 2 : 40);
+        const samples = await measure(kind, clients, smoke ? 2 : 40);
+        if (!samples) {
+          rows.push({ clients, server: kind.name, note: `a client had nothing after ${LIMIT_MS / 1000} s` });
+          continue;
+        }
+        const { first, last } = samples;
         const p50 = quantile(last, 0.5);
         own ??= p50;
         rows.push({

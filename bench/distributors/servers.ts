@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
 import { asn, type Ip, type Prefix, parseIp, parsePrefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
@@ -8,6 +7,10 @@ import { type Host, Lab, type PeerConfig, startBird, startOpenbgpd, waitFor } fr
 const [AS, CLIENT_AS, FEED_AS] = [64512, 64513, 64514];
 const [ADDRESS, FEED] = ['127.0.0.1', '127.2.0.1'];
 const NEXT_HOP = '192.0.2.1';
+/** Prefixes of one request, which has at most 64 KiB. */
+const PAGE = 2000;
+/** Clients of one process at least. */
+const FEW = 50;
 /** What is held is in one table, what is added in another. */
 const [ADDED, HELD] = [MARKS[0]?.text ?? '', MARKS[1]?.text ?? ''];
 
@@ -45,9 +48,12 @@ distribute:
 `,
     );
     await daemon.start();
-    const list = `${lab.directory('list')}/held`;
-    writeFileSync(list, `${heldPrefixes(universe).join('\n')}\n`);
-    await daemon.command('network', 'load', list, '--table', 'held', '--socket', daemon.socket);
+    await daemon.ask(async (client) => {
+      const { load } = await client.call('network-load', { table: 'held' });
+      const held = heldPrefixes(universe);
+      for (let i = 0; i < held.length; i += PAGE) await client.call('network-load-page', { load, prefixes: held.slice(i, i + PAGE) });
+      return await client.call('network-load-commit', { load });
+    });
     const prefixes = [printNumber(universe, 0)];
     return {
       set: async (there) => {
@@ -137,7 +143,8 @@ export async function serve<T>(
     const host = await lab.host('server');
     await host.addAddress('lo', `${NEXT_HOP}/24`);
     const server = await kind.start(lab, host, universe);
-    const fleet = await Fleet.launch(host, { clients, as: CLIENT_AS, server: { address: ADDRESS, as: AS }, universe });
+    const processes = clients < FEW ? 1 : 2;
+    const fleet = await Fleet.launch(host, { clients, processes, as: CLIENT_AS, server: { address: ADDRESS, as: AS }, universe });
     return await measure(server, fleet);
   } catch (error) {
     process.stderr.write(`${lab.report()}\n`);
