@@ -46,7 +46,7 @@ import { answerFlows, summarizeFlows } from './answer-flows.ts';
 import type { Changes } from './changes.ts';
 import type { ExabgpFeeds } from './exabgp-feeds.ts';
 import { answerFlowPlan } from './flow-changes.ts';
-import { answerClient, summarizeClients } from './networks/answer-clients.ts';
+import { answerClient, summarizeClients } from './networks/clients/answer-clients.ts';
 import { answerDump, answerHistory, answerNetworks, type Feeds, readPrefixes } from './networks/index.ts';
 import { iso, summarizeEbpf, summarizeLatency, summarizeMember, summarizePeer, summarizeRoute, summarizeSet } from './summaries.ts';
 import { summarizeCumulus } from './summarize-cumulus.ts';

@@ -1,6 +1,6 @@
 import { bitsOf, type Ip, makePrefix, type Prefix, PrefixTrie, printIp, printPrefix } from '@weir/wire/inet';
-import type { Config } from '../../model/config.ts';
-import type { FeedReason } from '../../model/feed.ts';
+import type { Config } from '../../../model/config.ts';
+import type { FeedReason } from '../../../model/feed.ts';
 
 /** What no feed may add to a table without `allow_protected`: what is protected, the addresses of this host, and its BGP peers. */
 export class FeedShield {

@@ -1,6 +1,6 @@
-import type { FeedSummary } from '../../api/index.ts';
-import { shownUrl } from '../../sources/feeds/index.ts';
-import { iso } from '../summaries.ts';
+import type { FeedSummary } from '../../../api/index.ts';
+import { shownUrl } from '../../../sources/feeds/index.ts';
+import { iso } from '../../summaries.ts';
 import type { FeedEntry } from './feeds.ts';
 
 /** A feed as it is shown, without what may be secret. */

@@ -3,9 +3,9 @@ import type { FamilyName } from '@weir/bgp/codec';
 import type { DownReason } from '@weir/bgp/fsm';
 import type { Announcer, OutgoingSession } from '@weir/bgp/session';
 import { type Ip, parseIp, printIp } from '@weir/wire/inet';
-import { readIfThere, writeWhole } from '../../files/index.ts';
-import type { DistributeConfig } from '../../model/distribute.ts';
-import { clientOfSession } from '../../sources/bgp/index.ts';
+import { readIfThere, writeWhole } from '../../../files/index.ts';
+import type { DistributeConfig } from '../../../model/distribute.ts';
+import { clientOfSession } from '../../../sources/bgp/index.ts';
 
 /** Between two writings of the file, milliseconds. */
 const PAUSE = 200;

@@ -1,13 +1,13 @@
 import { family as familyOf, prefixAt, type UpdateMessage } from '@weir/bgp/codec';
 import { type Prefix, printPrefix } from '@weir/wire/inet';
-import type { Config } from '../../model/config.ts';
-import type { ClientSession, ContributionRefusal, ContributionRefusals } from '../../model/contribution.ts';
-import type { NetworkChange } from '../../model/network.ts';
-import { type ClientListener, type ClientSessions, clientOfSession } from '../../sources/bgp/index.ts';
-import { ContributionGuard, type GuardedRule, type StateClock, TokenBucket } from '../../state/index.ts';
+import type { Config } from '../../../model/config.ts';
+import type { ClientSession, ContributionRefusal, ContributionRefusals } from '../../../model/contribution.ts';
+import type { NetworkChange } from '../../../model/network.ts';
+import { type ClientListener, type ClientSessions, clientOfSession } from '../../../sources/bgp/index.ts';
+import { ContributionGuard, type GuardedRule, type StateClock, TokenBucket } from '../../../state/index.ts';
+import type { Networks } from '../networks.ts';
 import { decideContributions, isDue, notesOf, sourceOf, type Wanted } from './contribution-changes.ts';
 import { ContributionRoom } from './contribution-room.ts';
-import type { Networks } from './networks.ts';
 
 /** Milliseconds from the first announcement to the change, between two changes, and until one is tried again that could not be written. */
 const GATHER = 50;

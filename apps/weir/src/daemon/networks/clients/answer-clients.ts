@@ -1,11 +1,11 @@
 import { printIp, printPrefix } from '@weir/wire/inet';
-import { ApiError, type ClientSummary, FORMAT_VERSION, type NetworkClientAnswer, type Params } from '../../api/index.ts';
-import type { Config } from '../../model/config.ts';
-import type { ClientSession, ContributionRefusal } from '../../model/contribution.ts';
-import { type ClientSessions, clientOfSession } from '../../sources/bgp/index.ts';
-import { iso } from '../summaries.ts';
+import { ApiError, type ClientSummary, FORMAT_VERSION, type NetworkClientAnswer, type Params } from '../../../api/index.ts';
+import type { Config } from '../../../model/config.ts';
+import type { ClientSession, ContributionRefusal } from '../../../model/contribution.ts';
+import { type ClientSessions, clientOfSession } from '../../../sources/bgp/index.ts';
+import { iso } from '../../summaries.ts';
+import type { Networks } from '../networks.ts';
 import type { Contributions } from './contributions.ts';
-import type { Networks } from './networks.ts';
 
 const DEFAULT_PAGE = 1000;
 

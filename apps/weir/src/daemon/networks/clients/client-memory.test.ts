@@ -5,9 +5,9 @@ import { sessionContext } from '@weir/bgp/codec';
 import type { Announcer, OutgoingSession } from '@weir/bgp/session';
 import { type Ip, printIp } from '@weir/wire/inet';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { DistributeConfig } from '../../model/distribute.ts';
-import { loadConfig } from '../../sources/config/index.ts';
-import { memoryFiles } from '../../sources/yaml/memory-files.ts';
+import type { DistributeConfig } from '../../../model/distribute.ts';
+import { loadConfig } from '../../../sources/config/index.ts';
+import { memoryFiles } from '../../../sources/yaml/memory-files.ts';
 import { ClientMemory } from './client-memory.ts';
 
 const TEXT = `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [] }

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Ip, parseIp, printPrefix } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FeedSummary } from '../../api/index.ts';
-import type { Config } from '../../model/config.ts';
-import { loadText } from '../../sources/config/memory-files.ts';
-import { delayAfter } from './feeds-times.ts';
-import { Feeds, Networks } from './index.ts';
+import type { FeedSummary } from '../../../api/index.ts';
+import type { Config } from '../../../model/config.ts';
+import { loadText } from '../../../sources/config/memory-files.ts';
+import { Feeds, Networks } from '../index.ts';
+import { delayAfter } from './feed-times.ts';
 
 const HEAD = `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [{ name: core, address: 192.0.2.9, as: 64513 }] }
 protected: [192.0.2.128/25]

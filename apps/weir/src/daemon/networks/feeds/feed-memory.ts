@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { readIfThere, writeWhole } from '../../files/index.ts';
-import type { FeedConfig } from '../../model/feed.ts';
+import { readIfThere, writeWhole } from '../../../files/index.ts';
+import type { FeedConfig } from '../../../model/feed.ts';
 
 const FILE = 'feeds.json';
 const text = z.string().check(z.maxLength(1000));

@@ -1,17 +1,17 @@
 import { type Ip, type Prefix, printPrefix } from '@weir/wire/inet';
-import { ApiError, type Caller, type FeedSummary } from '../../api/index.ts';
-import type { Config } from '../../model/config.ts';
-import type { EventSink } from '../../model/event.ts';
-import { type FeedConfig, FeedError } from '../../model/feed.ts';
-import type { NetworkChange } from '../../model/network.ts';
-import { pullFeed, Slices } from '../../sources/feeds/index.ts';
-import { summarizeFeed } from './feeds-answer.ts';
-import { emptyMemory, type FeedMemory, memoryKey, readMemories, writeMemories } from './feeds-memory.ts';
-import { FeedShield } from './feeds-shield.ts';
-import { findGone } from './feeds-sweep.ts';
-import { describeLeftOut, takeList } from './feeds-take.ts';
-import { delayAfter } from './feeds-times.ts';
-import type { Networks } from './networks.ts';
+import { ApiError, type Caller, type FeedSummary } from '../../../api/index.ts';
+import type { Config } from '../../../model/config.ts';
+import type { EventSink } from '../../../model/event.ts';
+import { type FeedConfig, FeedError } from '../../../model/feed.ts';
+import type { NetworkChange } from '../../../model/network.ts';
+import { pullFeed, Slices } from '../../../sources/feeds/index.ts';
+import type { Networks } from '../networks.ts';
+import { summarizeFeed } from './answer-feeds.ts';
+import { emptyMemory, type FeedMemory, memoryKey, readMemories, writeMemories } from './feed-memory.ts';
+import { FeedShield } from './feed-shield.ts';
+import { findGone } from './feed-sweep.ts';
+import { describeLeftOut, takeList } from './feed-take.ts';
+import { delayAfter } from './feed-times.ts';
 
 /** Lists that are got at a time. */
 const MOST_AT_ONCE = 2;

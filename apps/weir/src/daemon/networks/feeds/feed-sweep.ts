@@ -1,6 +1,6 @@
 import type { Prefix } from '@weir/wire/inet';
-import { Slices } from '../../sources/feeds/index.ts';
-import { type NetworkTables, PrefixSet } from '../../state/index.ts';
+import { Slices } from '../../../sources/feeds/index.ts';
+import { type NetworkTables, PrefixSet } from '../../../state/index.ts';
 
 /** What a feed has in a table and should not have, for one reason or, of its members, the first that was met. */
 export interface Gone {

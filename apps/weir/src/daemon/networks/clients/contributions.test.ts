@@ -1,14 +1,14 @@
 import { asn, type Prefix, parseIp, prefix, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Config } from '../../model/config.ts';
-import type { ClientSession } from '../../model/contribution.ts';
-import type { NetworkChange } from '../../model/network.ts';
-import { loadText } from '../../sources/config/memory-files.ts';
-import { NetworkTables } from '../../state/index.ts';
-import { type Said, TestClock, update } from '../../state/test-fixtures.ts';
+import type { Config } from '../../../model/config.ts';
+import type { ClientSession } from '../../../model/contribution.ts';
+import type { NetworkChange } from '../../../model/network.ts';
+import { loadText } from '../../../sources/config/memory-files.ts';
+import { NetworkTables } from '../../../state/index.ts';
+import { type Said, TestClock, update } from '../../../state/test-fixtures.ts';
+import { atOnce } from '../in-turns.ts';
 import { Contributions } from './contributions.ts';
-import { atOnce } from './in-turns.ts';
 
 const HOUR = 3_600_000;
 const CONTRIBUTE = '[{ table: spammers, prefixes: 0.0.0.0/0, max_prefixes: 20, lifetime: 1h }]';

@@ -1,12 +1,12 @@
 import { printPrefix } from '@weir/wire/inet';
-import { ApiError } from '../../api/index.ts';
-import { type FeedConfig, FeedError, type FeedReason } from '../../model/feed.ts';
-import type { NetworkSource } from '../../model/network.ts';
-import type { FeedExample, FeedList, Slices } from '../../sources/feeds/index.ts';
-import { equalSource, PrefixSet } from '../../state/index.ts';
-import type { FeedShield } from './feeds-shield.ts';
-import { inTurns } from './in-turns.ts';
-import type { Networks } from './networks.ts';
+import { ApiError } from '../../../api/index.ts';
+import { type FeedConfig, FeedError, type FeedReason } from '../../../model/feed.ts';
+import type { NetworkSource } from '../../../model/network.ts';
+import type { FeedExample, FeedList, Slices } from '../../../sources/feeds/index.ts';
+import { equalSource, PrefixSet } from '../../../state/index.ts';
+import { inTurns } from '../in-turns.ts';
+import type { Networks } from '../networks.ts';
+import type { FeedShield } from './feed-shield.ts';
 
 /** Prefixes that may come to a list at once, however small it was, and that may go from it. */
 const GROWTH_SLACK = 1000;

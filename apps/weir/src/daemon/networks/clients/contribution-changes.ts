@@ -1,8 +1,8 @@
 import type { Prefix } from '@weir/wire/inet';
-import type { ContributionRefusal } from '../../model/contribution.ts';
-import type { ContributeRule } from '../../model/distribute.ts';
-import type { NetworkChange, NetworkNote, NetworkSource } from '../../model/network.ts';
-import { type ContributionGuard, type NetworkTables, PrefixSet } from '../../state/index.ts';
+import type { ContributionRefusal } from '../../../model/contribution.ts';
+import type { ContributeRule } from '../../../model/distribute.ts';
+import type { NetworkChange, NetworkNote, NetworkSource } from '../../../model/network.ts';
+import { type ContributionGuard, type NetworkTables, PrefixSet } from '../../../state/index.ts';
 
 /** What a session wants of one prefix. In no table: it has withdrawn it. */
 export interface Wanted {

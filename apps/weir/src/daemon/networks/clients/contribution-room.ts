@@ -1,6 +1,6 @@
-import type { DistributeClient } from '../../model/distribute.ts';
-import { clientOfSession } from '../../sources/bgp/index.ts';
-import type { GuardedRule, NetworkTables, StateClock } from '../../state/index.ts';
+import type { DistributeClient } from '../../../model/distribute.ts';
+import { clientOfSession } from '../../../sources/bgp/index.ts';
+import type { GuardedRule, NetworkTables, StateClock } from '../../../state/index.ts';
 
 /** Milliseconds for which what sources have is known without a look. */
 const KNOWN_FOR = 1000;
