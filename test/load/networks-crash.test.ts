@@ -1,26 +1,27 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { after, type Line, type Members, membersOf, type Operation, ofWriter } from './networks/model.ts';
+import { Doomed, type Fate } from './networks/doomed.ts';
+import { after, type Line, type Members, membersOf, type Operation, SETS, textOf, WRITERS } from './networks/model.ts';
 
 const CRASHES = Number(process.env['WEIR_CRASHES'] ?? '100');
 const SEED = Number(process.env['WEIR_SEED'] ?? String(Date.now() % 1_000_000));
+/** Processes that live at a time, each with a directory of its own. */
+const LANES = 2;
 
 let directory = '';
-let child = '';
+let program = '';
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'weir-crash-'));
-  child = join(import.meta.dirname, `../../apps/weir/crash-${process.pid}.mjs`);
+  program = join(directory, 'program.mjs');
   await build({
     entryPoints: [join(import.meta.dirname, 'networks/child.ts')],
-    outfile: child,
+    outfile: program,
     bundle: true,
+    minify: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
@@ -28,92 +29,102 @@ beforeAll(async () => {
     external: ['koffi', 'yaml'],
     logLevel: 'error',
   });
+  symlinkSync(join(import.meta.dirname, '../../node_modules'), join(directory, 'node_modules'));
 });
 
-afterAll(() => {
-  rmSync(directory, { recursive: true, force: true });
-  rmSync(child, { force: true });
-});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** What a process said until it was killed: some milliseconds after it began, or when it had asked for and been told of so many changes, and then some. */
-async function live(seed: number, lived: number | undefined, ms: number): Promise<readonly Line[]> {
-  const running = spawn(process.execPath, [child, directory, String(seed)], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const lines: Line[] = [];
-  let problems = '';
-  running.stderr.on('data', (chunk: Buffer) => {
-    problems += chunk.toString();
-  });
-  const kill = async (): Promise<void> => {
-    await sleep(ms);
-    running.kill('SIGKILL');
-  };
-  if (lived === undefined) void kill();
-  const closed = new Promise<NodeJS.Signals | null>((resolve) => running.once('close', (_code, signal) => resolve(signal)));
-  for await (const text of createInterface({ input: running.stdout })) {
-    // The last line may be cut off.
-    if (!text.endsWith('}')) continue;
-    const line = JSON.parse(text) as Line;
-    lines.push(line);
-    if (lines.length === lived) void kill();
+/** Most die while they write, some while they read what there is. */
+function fateOf(crash: number): Fate {
+  return crash % 8 === 7 ? { line: undefined, ms: (crash * 37) % 60 } : { line: 1 + ((crash * 53) % 160), ms: (crash * 7) % 5 };
+}
+
+/** What must be there, and what may be. */
+class Expected {
+  /** Of each writer. */
+  #members: Members[] = Array.from({ length: WRITERS }, () => new Map());
+  /** Of each writer what was asked for and not acknowledged. */
+  #open: readonly (Operation | undefined)[] = new Array<undefined>(WRITERS).fill(undefined);
+  #last: readonly number[] = new Array<number>(SETS).fill(0);
+  acknowledged = 0;
+  inDoubt = 0;
+  madeInDoubt = 0;
+
+  /** What was acknowledged is there; of what was not, each change is there whole or not at all. */
+  check(state: Extract<Line, { readonly kind: 'state' }>): void {
+    const there = membersOf(state.members);
+    const made = this.#open.map((one, writer) => {
+      const [seen, without, whole] = [there[writer], this.#members[writer], one && after(this.#members[writer], one)].map(textOf);
+      const isMade = one !== undefined && seen !== without;
+      expect(seen).toBe(isMade ? whole : without);
+      return isMade ? 1 : 0;
+    });
+    for (const [set, last] of state.last.entries()) {
+      const before = this.#last[set] ?? 0;
+      const own = [2 * set, 2 * set + 1];
+      // A change that leaves everything as it was has a number too.
+      const least = before + own.reduce((sum, writer) => sum + (made[writer] ?? 0), 0);
+      const most = before + own.filter((writer) => this.#open[writer]).length;
+      expect({ set, last, fits: last >= least && last <= most }).toEqual({ set, last, fits: true });
+    }
+    this.madeInDoubt += made.filter((one) => one === 1).length;
+    this.#members = [...there];
+    this.#last = state.last;
   }
-  if ((await closed) !== 'SIGKILL') throw new Error(`the process ended by itself: ${problems}`);
-  return lines;
+
+  /** What a process said after its state. */
+  follow(lines: readonly Line[]): void {
+    const open = new Array<Operation | undefined>(WRITERS).fill(undefined);
+    const last = [...this.#last];
+    for (const line of lines) {
+      if (line.kind === 'begin') open[line.writer] = line.operation;
+      if (line.kind !== 'done') continue;
+      const one = open[line.writer];
+      if (one) this.#members[line.writer] = after(this.#members[line.writer], one);
+      open[line.writer] = undefined;
+      this.acknowledged++;
+      const set = line.writer >> 1;
+      last[set] = (last[set] ?? 0) + 1;
+    }
+    this.#open = open;
+    this.#last = last;
+    this.inDoubt += open.filter(Boolean).length;
+  }
+}
+
+/** Crashes of one directory, and once more a start. */
+async function crash(lane: number, crashes: number): Promise<Expected> {
+  const expected = new Expected();
+  const at = join(directory, String(lane));
+  const start = (n: number): Doomed => new Doomed(program, at, SEED + lane * 1_000_003 + n * 7919 + 1);
+  let next = start(0);
+  try {
+    for (let n = 0; n <= crashes; n++) {
+      const doomed = next;
+      next = start(n + 1);
+      const lines = await doomed.live(n === crashes ? { line: 1, ms: 0 } : fateOf(n + lane * 4));
+      const errors = lines.flatMap((line) =>
+        line.kind === 'error' && !line.message.includes('a write was interrupted') ? [line.message] : [],
+      );
+      expect(errors).toEqual([]);
+      const state = lines.find((line) => line.kind === 'state');
+      if (!state) continue;
+      expected.check(state);
+      expected.follow(lines);
+    }
+  } finally {
+    await next.close();
+  }
+  return expected;
 }
 
 test(`tables of networks are whole after each of ${CRASHES} crashes (seed ${SEED})`, { timeout: 60_000 + CRASHES * 5000 }, async () => {
-  let known: Members = new Map();
-  /** Of each writer what was asked for and not acknowledged. */
-  let open: readonly (Operation | undefined)[] = [undefined, undefined];
-  let last = 0;
-  let acknowledged = 0;
-  let made = 0;
-  let lives = 0;
-  for (let crash = 0; crash <= CRASHES; crash++) {
-    // Most die while they write, some while they read what there is.
-    const early = crash % 8 === 7 && crash < CRASHES;
-    const lines = await live(
-      SEED + crash * 7919 + 1,
-      early ? undefined : 1 + ((crash * 13) % 60),
-      early ? (crash * 37) % 150 : (crash * 7) % 5,
-    );
-    const errors = lines.flatMap((line) =>
-      line.kind === 'error' && !line.message.includes('a write was interrupted') ? [line.message] : [],
-    );
-    expect(errors).toEqual([]);
-    const state = lines.find((line) => line.kind === 'state');
-    if (!state) continue;
-    lives++;
-    const there = membersOf(state.members);
-    // What was acknowledged is there; of what was not, each change is there whole or not at all.
-    let in_doubt = 0;
-    for (const writer of [0, 1]) {
-      const one = open[writer];
-      const without = ofWriter(known, writer);
-      const seen = ofWriter(there, writer);
-      if (one && JSON.stringify(seen) !== JSON.stringify(without)) {
-        expect(seen).toEqual(ofWriter(after(known, one), writer));
-        in_doubt++;
-      } else expect(seen).toEqual(without);
-    }
-    const most = last + open.filter(Boolean).length;
-    expect([state.last >= last + in_doubt, state.last <= most]).toEqual([true, true]);
-    known = there;
-    last = state.last;
-    const begun: (Operation | undefined)[] = [undefined, undefined];
-    for (const line of lines) {
-      if (line.kind === 'begin') begun[line.writer] = line.operation;
-      if (line.kind !== 'done') continue;
-      const one = begun[line.writer];
-      if (one) known = after(known, one);
-      begun[line.writer] = undefined;
-      acknowledged++;
-      last++;
-    }
-    made += lines.filter(({ kind }) => kind === 'begin').length;
-    open = begun;
-  }
+  const each = Array.from({ length: LANES }, (_, lane) => Math.floor((CRASHES + lane) / LANES));
+  const lanes = await Promise.all(each.map((crashes, lane) => crash(lane, crashes)));
+  const sum = (of: (one: Expected) => number): number => lanes.reduce((total, one) => total + of(one), 0);
+  const acknowledged = sum((one) => one.acknowledged);
   console.log(
-    `${CRASHES} crashes, ${lives} of them after the start, ${acknowledged} changes acknowledged, ${made - acknowledged} in doubt`,
+    `${CRASHES} crashes of ${SETS} sets of tables each: ${acknowledged} changes acknowledged, ${sum((one) => one.inDoubt)} under way, of which ${sum((one) => one.madeInDoubt)} were made`,
   );
   expect(acknowledged).toBeGreaterThan(CRASHES);
 });

@@ -1,9 +1,11 @@
-// Tables of networks in a process that is to be killed: says what there is, and then each change before it is asked for and when it is acknowledged. Arguments: directory, seed.
-import { writeSync } from 'node:fs';
+// Tables of networks in a process that is to be killed: waits for an octet, says what there is, and then each change before it is asked for and when it is acknowledged. Arguments:
+// directory, seed.
+import { readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Prefix, prefix, printPrefix } from '@weir/wire/inet';
-import { Networks } from '../../../apps/weir/src/daemon/networks/index.ts';
+import { Networks } from '../../../apps/weir/src/daemon/networks/networks.ts';
 import type { Config } from '../../../apps/weir/src/model/config.ts';
-import type { Line, Operation } from './model.ts';
+import { type Line, type Operation, SETS, WRITERS } from './model.ts';
 
 const UNIVERSE = 512;
 const [directory = '', seed = '1'] = process.argv.slice(2);
@@ -24,7 +26,7 @@ function say(line: Line): void {
 }
 
 const span = { file: '', line: 1, column: 1, length: 0 };
-const names = ['x0', 'y0', 'x1', 'y1'];
+const names = Array.from({ length: WRITERS }, (_, writer) => [`x${writer}`, `y${writer}`]).flat();
 const config = {
   protected: [],
   distribute: {
@@ -42,18 +44,22 @@ const config = {
     span,
   },
 };
-// No more of a configuration is looked at.
-const networks = new Networks({
-  stateDirectory: directory,
-  config: () => config as unknown as Config,
-  compactAfter: 16_384,
-  onError: (error) => say({ kind: 'error', message: error.message }),
+readSync(0, new Uint8Array(1));
+const sets = Array.from({ length: SETS }, (_, set) => {
+  return new Networks({
+    stateDirectory: join(directory, String(set)),
+    // No more of a configuration is looked at.
+    config: () => config as unknown as Config,
+    compactAfter: 8192,
+    onError: (error) => say({ kind: 'error', message: error.message }),
+  });
 });
-const { operator, tables, history } = networks;
 say({
   kind: 'state',
-  last: history.last,
-  members: [...tables.all()].map((one) => [printPrefix(one.prefix), one.memberships.map(({ table }) => table).join('+')]),
+  last: sets.map(({ history }) => history.last),
+  members: sets.flatMap(({ tables }) =>
+    [...tables.all()].map((one): [string, string] => [printPrefix(one.prefix), one.memberships.map(({ table }) => table).join('+')]),
+  ),
 });
 
 /** Some prefixes of a writer's own. */
@@ -61,7 +67,7 @@ function some(writer: number, count: number): readonly string[] {
   return [...new Set(Array.from({ length: count }, () => `10.${writer}.${random(UNIVERSE) >> 8}.${random(256)}/32`))];
 }
 
-function choose(writer: number): Operation {
+function choose(writer: number, { tables }: Networks): Operation {
   const [x, y] = [`x${writer}`, `y${writer}`];
   const there: Prefix[] = [];
   for (const { prefix: one } of tables.all()) if (((one.w0 >>> 16) & 255) === writer) there.push(one);
@@ -73,7 +79,7 @@ function choose(writer: number): Operation {
   return { kind: 'load', prefixes: some(writer, 300), tables: [x], replace: random(2) === 0 };
 }
 
-async function perform(one: Operation): Promise<void> {
+async function perform(one: Operation, { operator }: Networks): Promise<void> {
   const by = 'uid 0';
   if (one.kind === 'delete') await operator.delete({ prefixes: one.prefixes }, by);
   else if (one.kind !== 'load') await operator[one.kind]({ prefixes: one.prefixes, tables: one.tables }, by);
@@ -84,13 +90,13 @@ async function perform(one: Operation): Promise<void> {
   }
 }
 
-async function write(writer: number): Promise<void> {
+async function write(writer: number, networks: Networks): Promise<void> {
   for (let id = 0; ; id++) {
-    const operation = choose(writer);
+    const operation = choose(writer, networks);
     say({ kind: 'begin', writer, id, operation });
-    await perform(operation);
+    await perform(operation, networks);
     say({ kind: 'done', writer, id });
   }
 }
 
-await Promise.all([write(0), write(1)]);
+await Promise.all(sets.flatMap((networks, set) => [0, 1].map((one) => write(2 * set + one, networks))));

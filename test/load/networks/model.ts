@@ -1,3 +1,7 @@
+/** Tables that have nothing to do with each other, in one process so that each kill meets several; two who write to each. */
+export const SETS = 4;
+export const WRITERS: number = 2 * SETS;
+
 /** A change that is asked for. A prefix is of one writer, and so are tables. */
 export type Operation =
   | { readonly kind: 'add' | 'replace'; readonly prefixes: readonly string[]; readonly tables: readonly string[] }
@@ -6,39 +10,49 @@ export type Operation =
 
 /** What the process says, a line of JSON each. */
 export type Line =
-  | { readonly kind: 'state'; readonly last: number; readonly members: readonly (readonly [string, string])[] }
+  | {
+      readonly kind: 'state' /** Of each set the number of its last change. */;
+      readonly last: readonly number[];
+      readonly members: readonly (readonly [string, string])[];
+    }
   | { readonly kind: 'begin'; readonly writer: number; readonly id: number; readonly operation: Operation }
   | { readonly kind: 'done'; readonly writer: number; readonly id: number }
   | { readonly kind: 'error'; readonly message: string };
 
-/** Tables of each prefix. */
-export type Members = ReadonlyMap<string, ReadonlySet<string>>;
+/** Tables of each prefix of one writer. */
+export type Members = ReadonlyMap<string, readonly string[]>;
 
-/** What there is after a change, one prefix after the other. */
-export function after(before: Members, one: Operation): Members {
-  const out = new Map([...before].map(([prefix, tables]) => [prefix, new Set(tables)]));
-  const [target = ''] = one.kind === 'delete' ? [] : one.tables;
-  if (one.kind === 'load' && one.replace) for (const tables of out.values()) tables.delete(target);
+/** What there is after a change. */
+export function after(before: Members = new Map(), one: Operation): Members {
+  const out = new Map(before);
+  const put = (prefix: string, tables: readonly string[]): void => {
+    if (tables.length === 0) out.delete(prefix);
+    else out.set(prefix, tables);
+  };
+  if (one.kind === 'load' && one.replace)
+    for (const [prefix, tables] of before)
+      put(
+        prefix,
+        tables.filter((table) => !one.tables.includes(table)),
+      );
   for (const prefix of one.prefixes) {
     if (one.kind === 'delete' || one.kind === 'replace') out.delete(prefix);
-    if (one.kind === 'delete') continue;
-    const tables = out.get(prefix) ?? new Set<string>();
-    for (const table of one.tables) tables.add(table);
-    out.set(prefix, tables);
+    if (one.kind !== 'delete') put(prefix, [...new Set([...(out.get(prefix) ?? []), ...one.tables])].sort());
   }
-  for (const [prefix, tables] of out) if (tables.size === 0) out.delete(prefix);
   return out;
 }
 
-/** What a writer has: `10.WRITER.0.0/16`. */
-export function ofWriter(members: Members, writer: number): readonly string[] {
+/** Members as text, to compare. */
+export function textOf(members: Members = new Map()): string {
   return [...members]
-    .filter(([prefix]) => prefix.startsWith(`10.${writer}.`))
-    .map(([prefix, tables]) => `${prefix} ${[...tables].sort().join('+')}`)
-    .sort();
+    .map(([prefix, tables]) => `${prefix} ${tables.join('+')}`)
+    .sort()
+    .join('\n');
 }
 
-/** Members as the process says them. */
-export function membersOf(said: readonly (readonly [string, string])[]): Members {
-  return new Map(said.map(([prefix, tables]) => [prefix, new Set(tables.split('+'))]));
+/** Members as the process says them, of each writer: `10.WRITER.0.0/16`. */
+export function membersOf(said: readonly (readonly [string, string])[]): readonly Members[] {
+  const out = Array.from({ length: WRITERS }, () => new Map<string, readonly string[]>());
+  for (const [prefix, tables] of said) out[Number(prefix.split('.')[1])]?.set(prefix, tables.split('+').sort());
+  return out;
 }
