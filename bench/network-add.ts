@@ -94,7 +94,7 @@ export const bench: Bench = {
         'prefixes/s': Math.round((count * prefixes) / took),
         'p50 ms': Number(quantile(times, 0.5).toFixed(2)),
         'p99 ms': Number(quantile(times, 0.99).toFixed(2)),
-        'prefixes / write and fdatasync': Number(((count * prefixes) / took / floor).toFixed(3)),
+        'prefixes / write and fdatasync': Number(((count * prefixes) / took / floor).toPrecision(2)),
       });
       return [
         row(`write ${RECORD} octets and fdatasync`, 'yes', disk),
