@@ -97,8 +97,9 @@ async function held({ agent, bird }: Scene, wanted: Readonly<Record<string, numb
       const all = [...(await bird.receivedRoutes('ipv4 unicast')), ...(await bird.receivedRoutes('ipv6 unicast'))];
       const heard = all.filter(({ communities }) => communities.includes('65000:2'));
       const sets = [...(await kernelSet(agent.host, 'fw', 'spam4')), ...(await kernelSet(agent.host, 'fw', 'spam6'))];
-      seen = { routes: heard.map(({ prefix }) => prefix).sort(), members: sets.sort() };
-      return JSON.stringify(seen) === JSON.stringify({ routes, members });
+      const kept = (await agent.ask((client) => client.call('routes', {})))?.routes ?? [];
+      seen = { routes: heard.map(({ prefix }) => prefix).sort(), kept: kept.map(({ prefix }) => prefix).sort(), members: sets.sort() };
+      return JSON.stringify(seen) === JSON.stringify({ routes, kept: routes, members });
     },
     TIMEOUT,
   ).catch((error: unknown) => {

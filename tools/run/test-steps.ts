@@ -31,7 +31,7 @@ export function testGroups(root: string, privileged: boolean, print: (text: stri
     { width: 1, steps: [{ name: 'peers and oracles', run: () => rootOnly(privileged, 'peers and oracles', () => installPeers(print)) }] },
     {
       width: 2,
-      steps: [project('kernel', 15), project('interop', 20), project('e2e', 20), project('agreement', 15)],
+      steps: [project('kernel', 25), project('interop', 25), project('e2e', 25), project('agreement', 20)],
     },
     { width: 1, steps: [project('load', 20)] },
     {
