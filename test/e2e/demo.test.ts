@@ -41,7 +41,7 @@ describe('weir demo', () => {
   });
 
   test('with FRR and GoBGP', async () => {
-    const { stdout } = await runCommand(demo[0], [...demo.slice(1), '-o', 'json'], { timeoutMs: 60_000 });
+    const { stdout } = await runCommand(demo[0], [...demo.slice(1), '-o', 'json'], { timeoutMs: 180_000 });
     expect(judge(stdout).timeline.map((entry) => entry.text)).toEqual(
       expect.arrayContaining([expect.stringMatching(/^cluster: gobgpd \d/), expect.stringMatching(/^core: FRR \d/)]),
     );
@@ -53,7 +53,7 @@ describe('weir demo', () => {
     symlinkSync(process.execPath, `${path}/node`);
     symlinkSync((await runCommand('sh', ['-c', 'command -v ip'])).stdout.trim(), `${path}/ip`);
     const { stdout } = await runCommand(demo[0], [...demo.slice(1), '--peers', 'own', '-o', 'json'], {
-      timeoutMs: 60_000,
+      timeoutMs: 180_000,
       env: { PATH: path },
     });
     judge(stdout);
@@ -61,11 +61,11 @@ describe('weir demo', () => {
 
   test('as an ordinary user', async () => {
     const user = ['--reuid', '65534', '--regid', '65534', '--clear-groups', ...demo, '--peers', 'own', '-o', 'json'];
-    judge((await runCommand('setpriv', user, { timeoutMs: 60_000, cwd: '/' })).stdout);
+    judge((await runCommand('setpriv', user, { timeoutMs: 180_000, cwd: '/' })).stdout);
   });
 
   test('what it prints for a person', async () => {
-    const { stdout } = await runCommand(demo[0], [...demo.slice(1), '--peers', 'own', '--color', 'never'], { timeoutMs: 60_000 });
+    const { stdout } = await runCommand(demo[0], [...demo.slice(1), '--peers', 'own', '--color', 'never'], { timeoutMs: 180_000 });
     expect(stdout).toMatch(/the kernel has both elements \S+ after the announcement/);
     expect(stdout).toContain('$ weir status');
     expect(stdout).toContain('203.0.113.80/32');
@@ -100,7 +100,7 @@ describe('weir demo', () => {
     await root.waitForOutput(/weir run: BGP session up/);
     await root.kill();
     expect((await leftovers()).some((one) => one.includes('-core'))).toBe(true);
-    await runCommand(demo[0], [...demo.slice(1), '--peers', 'own', '-o', 'json'], { timeoutMs: 60_000 });
+    await runCommand(demo[0], [...demo.slice(1), '--peers', 'own', '-o', 'json'], { timeoutMs: 180_000 });
     // Directories of a demo that was killed stay: they are the user's own, below the directory for temporary files.
     for (const name of readdirSync(tmpdir())) if (name.startsWith('weir-demo-')) rmSync(`${tmpdir()}/${name}`, { recursive: true });
   });
