@@ -9,6 +9,8 @@ const MOST_PREFIXES = 10_000_000;
 /** Tables and ends of one load. */
 const MOST_PARTS = 100_000;
 const PATIENCE_MS = 60_000;
+/** A list that has had no page for so long makes room for another one. */
+const IDLE_MS = 5_000;
 
 /** Prefixes of one table that are put there until the same time, or taken out. */
 export interface LoadPart {
@@ -32,6 +34,8 @@ export interface Load {
 interface Open extends Omit<Load, 'parts'> {
   readonly parts: Map<string, LoadPart>;
   prefixes: number;
+  /** When its last page came. */
+  at: number;
   timer: NodeJS.Timeout;
 }
 
@@ -41,9 +45,10 @@ export class Loads {
 
   begin({ table, replace = false, until, comment }: Params<'network-load'>): string {
     if (replace && table === undefined) throw new ApiError('bad-request', 'which table is to be replaced?');
-    if (this.#open.size >= MOST_LOADS) throw new ApiError('busy', `${MOST_LOADS} lists are being loaded already: try again`);
+    this.#makeRoom();
     const load = randomUUID();
-    this.#open.set(load, { table, replace, until, comment, parts: new Map(), prefixes: 0, timer: this.#patience(load) });
+    const at = performance.now();
+    this.#open.set(load, { table, replace, until, comment, parts: new Map(), prefixes: 0, at, timer: this.#patience(load) });
     return load;
   }
 
@@ -59,6 +64,7 @@ export class Loads {
     }
     clearTimeout(open.timer);
     open.timer = this.#patience(load);
+    open.at = performance.now();
     open.prefixes -= part.prefixes.length;
     for (const prefix of prefixes) part.prefixes.add(prefix);
     open.prefixes += part.prefixes.length;
@@ -73,6 +79,15 @@ export class Loads {
   abandon(load: string): void {
     clearTimeout(this.#open.get(load)?.timer);
     this.#open.delete(load);
+  }
+
+  /** Whoever began a list may have gone away. @throws ApiError where all of them go on */
+  #makeRoom(): void {
+    if (this.#open.size < MOST_LOADS) return;
+    const [idle] = [...this.#open].sort(([, a], [, b]) => a.at - b.at);
+    if (!idle || performance.now() - idle[1].at < IDLE_MS)
+      throw new ApiError('busy', `${MOST_LOADS} lists are being loaded already: try again`);
+    this.abandon(idle[0]);
   }
 
   #part(load: string, open: Open, table: string, remove: boolean, until: number | undefined): LoadPart {
