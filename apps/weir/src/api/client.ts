@@ -101,7 +101,13 @@ export class ControlClient {
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('error', (error) => this.#end(error));
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      this.#end(
+        error instanceof ConnectionError
+          ? error
+          : new ConnectionError(error.code ?? 'UNKNOWN', `the connection to the daemon: ${error.message}`),
+      ),
+    );
     socket.on('close', () => this.#end(new ConnectionError('CONNECTION_LOST', 'the daemon closed the connection')));
   }
 
