@@ -92,6 +92,11 @@ describe('tables of networks of the daemon', () => {
       want: 'over already',
     },
     {
+      name: 'a comment that is not one line of text',
+      change: (n: Networks) => n.operator.add({ prefixes: ['203.0.113.1'], tables: ['admins'], comment: 'a\u001b[31m\nb' }, 'uid 0'),
+      want: 'one line of text, without control characters',
+    },
+    {
       name: 'what is not there',
       change: (n: Networks) => n.operator.delete({ prefixes: ['203.0.113.1'] }, 'uid 0'),
       want: '203.0.113.1/32 is not in any table',
