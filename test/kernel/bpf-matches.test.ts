@@ -204,7 +204,7 @@ describe("the user's own programs", () => {
     const pins = PinDirectory.open(join(mounted, 'mine'));
     const pin = (result: number): void => pins.pin(keep(load({ name: 'mine', type: 'socket_filter' }, returning(result))), 'all');
     pin(1);
-    let time = performance.now();
+    let time = Math.round(performance.now());
     bed.now = () => time;
     const first = start();
     const rule = `bpf: ${pins.path}/all`;
