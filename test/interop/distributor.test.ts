@@ -75,6 +75,9 @@ describe('tables of networks', () => {
     await network(weir, 'add', '203.0.113.64/26', '--table', 'spammers');
     await network(weir, 'add', '2001:db8:a:5::/64', '--table', 'admins', '--table', 'spammers');
     await become([admin, spammer, both], [spammer, half]);
+    const inKernel = [await weir.host.ip('-4', 'route', 'show', 'table', 'all'), await weir.host.ip('-6', 'route', 'show', 'table', 'all')];
+    expect(inKernel.join('')).toContain('192.0.2.');
+    expect(inKernel.join('')).not.toMatch(/203\.0\.113\.|2001:db8:a:5:/);
 
     // What they ask for again comes again.
     for (const client of clients) {
