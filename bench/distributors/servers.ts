@@ -1,5 +1,5 @@
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, type Prefix, parseIp, parsePrefix } from '@weir/wire/inet';
+import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
 import { Fleet, MARKS, printNumber, type Universe } from '../../test/lab/fleet/index.ts';
 import { type Host, Lab, type PeerConfig, startBird, startOpenbgpd, waitFor } from '../../test/lab/index.ts';
@@ -173,10 +173,4 @@ function ip(text: string): Ip {
   const parsed = parseIp(text);
   if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
   return parsed;
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new RangeError(parsed.error.message);
-  return parsed.prefix;
 }

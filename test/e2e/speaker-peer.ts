@@ -1,6 +1,6 @@
 import { parseCommunity } from '@weir/bgp/codec';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, type Prefix, parseIp, parsePrefix } from '@weir/wire/inet';
+import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
 import { waitFor } from '../lab/index.ts';
 
 export interface SpeakerPeerConfig {
@@ -92,10 +92,4 @@ function ip(text: string): Ip {
   const parsed = parseIp(text);
   if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
   return parsed;
-}
-
-function prefix(text: string): Prefix {
-  const parsed = parsePrefix(text);
-  if (!parsed.ok) throw new RangeError(parsed.error.message);
-  return parsed.prefix;
 }
