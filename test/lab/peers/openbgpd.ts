@@ -1,3 +1,4 @@
+import { mkdirSync, readFileSync } from 'node:fs';
 import type { Host } from '../host.ts';
 import type { Lab } from '../lab.ts';
 import { PeerDaemon } from './daemon.ts';
@@ -23,12 +24,19 @@ export async function startOpenbgpd(lab: Lab, host: Host, config: PeerConfig): P
   return daemon;
 }
 
+/** Its parts change their root to the home of its user, which the package leaves to the service manager to make (`RuntimeDirectory`). */
+function makeRoot(): void {
+  const home = /^_openbgpd:(?:[^:]*:){4}([^:]+)/m.exec(readFileSync('/etc/passwd', 'utf8'))?.[1];
+  if (home !== undefined) mkdirSync(home, { recursive: true });
+}
+
 class Openbgpd extends PeerDaemon {
   readonly kind = 'openbgpd';
   /** What was announced by command. */
   readonly #bulk = new Map<string, AnnounceOptions>();
 
   async start(): Promise<void> {
+    makeRoot();
     const path = this.writeConfig('bgpd.conf', this.#configText());
     this.spawn('/usr/sbin/bgpd', ['-d', '-v', '-f', path]);
     await this.waitReady(() => this.#bgpctl('show'));
