@@ -8,6 +8,8 @@ import { after, type Line, type Members, membersOf, type Operation, SETS, textOf
 
 const CRASHES = Number(process.env['WEIR_CRASHES'] ?? '100');
 const SEED = Number(process.env['WEIR_SEED'] ?? String(Date.now() % 1_000_000));
+/** A word about that many crashes of a lane, for who waits for thousands. */
+const TELL = 250;
 /** Processes that live at a time, each with a directory of its own. */
 const LANES = 2;
 
@@ -111,6 +113,7 @@ async function crash(lane: number, crashes: number): Promise<Expected> {
       if (!state) continue;
       expected.check(state);
       expected.follow(lines);
+      if (n > 0 && n % TELL === 0) console.log(`lane ${lane}: ${n} crashes, ${expected.acknowledged} changes acknowledged`);
     }
   } finally {
     await next.close();

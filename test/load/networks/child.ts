@@ -7,7 +7,7 @@ import { Networks } from '../../../apps/weir/src/daemon/networks/networks.ts';
 import type { Config } from '../../../apps/weir/src/model/config.ts';
 import { type Line, type Operation, SETS, WRITERS } from './model.ts';
 
-const UNIVERSE = 512;
+const UNIVERSE = 128;
 const [directory = '', seed = '1'] = process.argv.slice(2);
 
 let state = Number(seed) >>> 0;
@@ -65,7 +65,7 @@ say({
 
 /** Some prefixes of a writer's own. */
 function some(writer: number, count: number): readonly string[] {
-  return [...new Set(Array.from({ length: count }, () => `10.${writer}.${random(UNIVERSE) >> 8}.${random(256)}/32`))];
+  return [...new Set(Array.from({ length: count }, () => `10.${writer}.0.${random(UNIVERSE)}/32`))];
 }
 
 function choose(writer: number, { tables }: Networks): Operation {
@@ -77,7 +77,7 @@ function choose(writer: number, { tables }: Networks): Operation {
   if (kind < 15 && there.length > 0)
     return { kind: 'delete', prefixes: [printPrefix(there[random(there.length)] ?? prefix('10.0.0.0/32'))] };
   if (kind < 18) return { kind: 'replace', prefixes: some(writer, 1 + random(4)), tables: [random(2) === 0 ? x : y] };
-  return { kind: 'load', prefixes: some(writer, 300), tables: [x], replace: random(2) === 0 };
+  return { kind: 'load', prefixes: some(writer, 64), tables: [x], replace: random(2) === 0 };
 }
 
 async function perform(one: Operation, { operator }: Networks): Promise<void> {
