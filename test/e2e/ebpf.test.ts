@@ -301,6 +301,7 @@ test('weir restore attaches what was in force at the boot before, with the membe
   expect((await weir.status()).kernel.problems.map(({ kind }) => kind)).toEqual(['place-missing']);
   await core.ip('link', 'add', 'late0', 'type', 'veth', 'peer', 'name', 'late1');
   await waitFor('the late interface', async () => (await places(weir)).includes('xdp of late0: yes'));
-  // Beside a daemon there is nothing to restore.
-  await expect(weir.restore()).rejects.toThrow('manages the eBPF programs in');
+  // Beside a daemon there is nothing to restore, whether its socket is known or not.
+  await expect(weir.restore()).rejects.toThrow(`error: a daemon answers at ${weir.socket}: it has restored`);
+  await expect(weir.restore(weir.socket.replace('.sock', '.other'))).rejects.toThrow('manages the eBPF programs in');
 });

@@ -79,8 +79,8 @@ export class Weir {
   }
 
   /** `weir restore`, to its end. */
-  restore(): Promise<CommandResult> {
-    return this.command('restore', ...this.#arguments());
+  restore(socket: string = this.socket): Promise<CommandResult> {
+    return this.command('restore', ...this.#arguments(), '--socket', socket);
   }
 
   /** `weir clear`, to its end; it may refuse. */

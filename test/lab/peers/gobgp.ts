@@ -107,8 +107,9 @@ class Gobgp extends PeerDaemon {
         const destinations = async (): Promise<number> =>
           Number(/Destination: (\d+)/.exec(await this.#gobgp('global', 'rib', 'summary', '-a', shortFamily(family)))?.[1] ?? 0);
         await waitFor(`gobgp to have ${expected} prefixes`, async () => (await destinations()) >= expected, {
-          timeoutMs: 60_000,
-          intervalMs: 100,
+          timeoutMs: 180_000,
+          // Each question is a process, and the daemon is busy with what it was given.
+          intervalMs: prefixes.length > 10_000 ? 500 : 100,
         });
       }
       await sleep(200);

@@ -17,6 +17,7 @@ export interface RunOptions {
 
 export interface RestoreOptions {
   readonly config: string;
+  readonly socket: string | undefined;
   readonly stateDirectory: string | undefined;
   readonly netns: string | undefined;
   readonly color: ColorChoice;

@@ -85,14 +85,16 @@ export function buildProgram(io: Io, entrypoints: Entrypoints, done: (code: Exit
       .command('restore')
       .summary('load the last saved state into the kernel')
       .description(
-        'For boot, before links come up: puts the owned table and its members back as they last were, and attaches the eBPF programs of the rules that were confirmed last. Changes nothing that is there already; what waits for an interface is said and left to the daemon.',
+        'For boot, before links come up: puts the owned table and its members back as they last were, and attaches the eBPF programs of the rules that were confirmed last. Changes nothing that is there already; what waits for an interface is said and left to the daemon. Refused while the daemon runs, which does all of it itself.',
       )
       .addOption(configOption())
+      .addOption(new Option('--socket <path>', 'control socket, to see whether a daemon runs').env('WEIR_SOCKET'))
       .addOption(new Option('--state-directory <directory>', 'where the saved state is').env('WEIR_STATE_DIRECTORY'))
       .addOption(new Option('--netns <name>', 'network namespace whose nf_tables is managed').env('WEIR_NETNS'))
       .action(async (o: Values) => {
         const options = {
           config: text(o, 'config') ?? DEFAULT_CONFIG,
+          socket: text(o, 'socket'),
           stateDirectory: text(o, 'stateDirectory'),
           netns: text(o, 'netns'),
           color: color(),

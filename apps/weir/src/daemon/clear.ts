@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isOnBpfFileSystem, PinDirectory } from '@weir/ebpf/kernel';
-import { ConnectionError, ControlClient } from '../api/index.ts';
 import { type ClearOptions, EXIT, type ExitCode, type Io } from '../cli/index.ts';
-import { checkUnmanaged, clearEbpf, isOwnMatch, removeOwnPins } from '../kernel/ebpf/index.ts';
+import { clearEbpf, isOwnMatch, removeOwnPins } from '../kernel/ebpf/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import { PolicyRouting } from '../kernel/routes/index.ts';
 import { DEFAULT_EBPF } from '../model/ebpf.ts';
@@ -12,9 +11,9 @@ import type { KernelProblem } from '../model/kernel-port.ts';
 import { clearFrom, clearPolicyRoutes, listTenantDirectories, poolTables } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
+import { managedBy } from './managed-by.ts';
 import { likelyStateDirectory } from './state-place.ts';
 
-const DEFAULT_SOCKET = '/run/weir/weir.sock';
 /** Below the pin directory: programs that rules of nf_tables ask. */
 const MATCHES = 'matches';
 
@@ -24,21 +23,13 @@ const MATCHES = 'matches';
  */
 export async function runClear(options: ClearOptions, io: Io): Promise<ExitCode> {
   const { config, texts } = loadDaemonConfig(options.config, options);
-  const socket = options.socket ?? config?.socket ?? DEFAULT_SOCKET;
-  if (await answers(socket)) {
-    io.err(`error: a daemon answers at ${socket}: stop it first (systemctl stop weir), or end it with its state by weir run --clear\n`);
-    return EXIT.error;
-  }
   const netns = options.netns ?? config?.netns;
   const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
   const { pinDirectory } = config?.ebpf ?? DEFAULT_EBPF;
-  // With another socket in its configuration a daemon may run all the same: nothing is taken from under it.
-  try {
-    checkUnmanaged(pinDirectory);
-  } catch (error) {
-    const failure = explainFailure(error);
-    io.err(`error: ${failure.message}\n`);
-    return failure.code;
+  const managed = await managedBy(options.socket ?? config?.socket, pinDirectory);
+  if (managed !== undefined) {
+    io.err(`error: ${managed}: stop it first (systemctl stop weir), or end it with its state by weir run --clear\n`);
+    return EXIT.error;
   }
   const parts: readonly Part[] = options.ebpfOnly
     ? [ebpfPart(pinDirectory, netns)]
@@ -126,14 +117,4 @@ function left(foreign: readonly string[]): string {
 /** A missing privilege says more than a plain failure. */
 function worse(one: ExitCode, other: ExitCode): ExitCode {
   return one === EXIT.ok || other === EXIT.unsupported ? other : one;
-}
-
-async function answers(socket: string): Promise<boolean> {
-  try {
-    (await ControlClient.connect(socket)).close();
-    return true;
-  } catch (error) {
-    if (error instanceof ConnectionError) return error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT';
-    throw error;
-  }
 }

@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode, type Io, type RestoreOptions } from '../cli/index.ts';
 import { NftBackend } from '../kernel/nft/nft-backend.ts';
 import type { Config } from '../model/config.ts';
-import { isEbpfHook } from '../model/ebpf.ts';
+import { DEFAULT_EBPF, isEbpfHook } from '../model/ebpf.ts';
 import type { KernelProblem } from '../model/kernel-port.ts';
 import {
   type Complete,
@@ -14,6 +14,7 @@ import {
 } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
+import { managedBy } from './managed-by.ts';
 import { putPrograms } from './put-programs.ts';
 import { confirmedConfig, renewer } from './renewal.ts';
 import { likelyStateDirectory } from './state-place.ts';
@@ -21,12 +22,17 @@ import { withKeptFlows } from './with-kept-flows.ts';
 
 /**
  * `weir restore`: loads what was in force when Weir ran last, without rules whose time has ended since. A configuration with mistakes does not stand in the way of a boot: it
- * is only asked where the state is.
+ * is only asked where the state is. Beside a daemon, whose ledgers it would write into, it is refused.
  */
 export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitCode> {
   const overrides = { ...options, socket: undefined };
   const { config, errors, texts } = loadDaemonConfig(options.config, overrides);
   for (const line of errors) io.err(`${line}\n`);
+  const managed = await managedBy(options.socket ?? config?.socket, (config?.ebpf ?? DEFAULT_EBPF).pinDirectory);
+  if (managed !== undefined) {
+    io.err(`error: ${managed}: it has restored what was in force, and keeps it\n`);
+    return EXIT.error;
+  }
   const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
   let last: Config | undefined;
   const confirmed = (): Config | undefined => {
@@ -79,7 +85,7 @@ async function restorePrograms(config: Config, stateDirectory: string, io: Io): 
   }
 }
 
-const LATER: ReadonlySet<KernelProblem['kind']> = new Set(['place-missing', 'engine-busy']);
+const LATER: ReadonlySet<KernelProblem['kind']> = new Set(['place-missing']);
 
 function hasPrograms({ policy }: Config): boolean {
   return policy?.rules.some(({ hooks }) => hooks.some(isEbpfHook)) ?? false;
