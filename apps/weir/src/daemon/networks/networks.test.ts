@@ -71,6 +71,27 @@ describe('tables of networks of the daemon', () => {
     expect(networks.tables.size).toBe(0);
   });
 
+  it('are numbered in the order in which they are made, however long each takes to be written', async () => {
+    const networks = start();
+    const many = Array.from({ length: 3000 }, (_, i) => `198.51.${100 + (i >> 8)}.${i & 255}/32`);
+    await Promise.all([
+      add(networks, ['203.0.113.1'], 'admins'),
+      add(networks, many, 'admins'),
+      add(networks, ['203.0.113.2'], 'admins'),
+      add(networks, ['203.0.113.3'], 'admins'),
+    ]);
+    const numbers = [
+      [4, 1],
+      [3, 1],
+      [2, 3000],
+      [1, 1],
+    ];
+    const told = (one: Networks): unknown => one.history.list({ limit: 10 }).map(({ number, added }) => [number, added]);
+    expect(told(networks)).toEqual(numbers);
+    await networks.close();
+    expect(told(start())).toEqual(numbers);
+  });
+
   it.each([
     { name: 'host bits', change: (n: Networks) => add(n, ['203.0.113.1/24'], 'admins'), want: 'the prefix is 203.0.113.0/24' },
     { name: 'no prefix', change: (n: Networks) => add(n, ['203.0.113.1', 'x'], 'admins'), want: 'not an address or prefix: x' },

@@ -192,7 +192,8 @@ export class Networks {
         reject(error);
         continue;
       }
-      if (written.length > 0 && changes.some(({ prefixes }) => [...prefixes].some((prefix) => touched.has(prefix)))) break;
+      const long = isLong(changes);
+      if (written.length > 0 && (long || changes.some(({ prefixes }) => [...prefixes].some((prefix) => touched.has(prefix))))) break;
       this.#waiting.shift();
       const counts = atOnce(this.#count(changes));
       for (const { kind, table, prefixes } of changes) {
@@ -200,6 +201,8 @@ export class Networks {
         if (kind === 'set') this.#coming.set(table, (this.#coming.get(table) ?? 0) + prefixes.length);
       }
       written.push(this.#write(changes, counts, options).then(resolve, reject));
+      // It is encoded in turns, in which those behind it would overtake it.
+      if (long) break;
     }
     await Promise.all(written);
     this.#coming.clear();
@@ -209,12 +212,12 @@ export class Networks {
     const answer = { format_version: FORMAT_VERSION, ...counts };
     if (changes.length === 0) return answer;
     const record: NetworkRecord = { number: ++this.#number, at: Date.now(), by, ...counts, changes };
-    const isLong = changes.reduce((sum, { prefixes }) => sum + prefixes.length, 0) > STEP;
-    const payload = isLong ? await inTurns(encodeRecord(record)) : atOnce(encodeRecord(record));
+    const long = isLong(changes);
+    const payload = long ? await inTurns(encodeRecord(record)) : atOnce(encodeRecord(record));
     try {
       await this.#journal.append(payload, () => {
         this.history.add(eventOf(record));
-        if (isLong) return inTurns(this.tables.steps(changes));
+        if (long) return inTurns(this.tables.steps(changes));
         this.tables.apply(changes);
       });
     } catch (error) {
@@ -324,6 +327,11 @@ export class Networks {
       this.#timer = setTimeout(() => this.#expire(), RETRY_MS).unref();
     });
   }
+}
+
+/** Whether other work is to have its turn meanwhile. */
+function isLong(changes: readonly NetworkChange[]): boolean {
+  return changes.reduce((sum, { prefixes }) => sum + prefixes.length, 0) > STEP;
 }
 
 function describeDamage({ damage, missing }: JournalReport): readonly string[] {
