@@ -1,7 +1,8 @@
 // Many host routes, from the first octet on the wire to the last element in the kernel, beside one nft for each element.
 import { readFileSync } from 'node:fs';
+import { ip } from '@weir/wire/inet';
 import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
-import { address, hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
+import { hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
 import { Installed } from './load/installed.ts';
 import { nftPerElement } from './load/nft-loop.ts';
 import { announcements, endOfRib } from './load/raw-sender.ts';
@@ -27,7 +28,7 @@ export const bench: Bench = {
       const installed = new Installed(bed.core.path);
       try {
         const all = hosts(0, count);
-        const messages = [...announcements(all, address(senderAddress)), endOfRib()];
+        const messages = [...announcements(all, ip(senderAddress)), endOfRib()];
         const step = Math.max(1, Math.floor(count / SAMPLES));
         const sample = all.filter((_, i) => i % step === 0 || i === count - 1);
         await bed.weir.start();

@@ -1,12 +1,13 @@
 // A daemon that was killed, started again over a set that is full: when it has its session, when it is in step, and how much it sends to the kernel.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ip } from '@weir/wire/inet';
 import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
-import { address, type Bed, hosts, layBed, senderAddress } from './load/bed.ts';
+import { type Bed, hosts, layBed, senderAddress } from './load/bed.ts';
 import { Installed } from './load/installed.ts';
 import { nftPerElement } from './load/nft-loop.ts';
 import { announcements, endOfRib } from './load/raw-sender.ts';
 
-const hop = address(senderAddress);
+const hop = ip(senderAddress);
 
 interface Figures {
   readonly session: number;

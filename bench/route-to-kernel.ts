@@ -1,14 +1,15 @@
 // One route on the wire to its element in the kernel, in a set that has members already, beside ExaBGP with a script that runs nft.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ip } from '@weir/wire/inet';
 import { type Bench, type BenchOptions, isInstalled, quantile, type Row } from './bench.ts';
-import { address, type Bed, host, hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
+import { type Bed, host, hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
 import { startExabgp } from './load/exabgp.ts';
 import { Installed } from './load/installed.ts';
 import { kernelAlone } from './load/kernel-alone.ts';
 import { KernelWait } from './load/kernel-wait.ts';
 import { announcements, endOfRib, withdrawals } from './load/raw-sender.ts';
 
-const hop = address(senderAddress);
+const hop = ip(senderAddress);
 const TIMEOUT = 20_000;
 /** Milliseconds, p50 and p99, at 100,000 members. */
 const BUDGET = { hash: '1 / 5', interval: '8 / 25' } as const;

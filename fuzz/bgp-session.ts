@@ -2,18 +2,13 @@ import { connect } from 'node:net';
 import { type Capability, encodeMessage, encodeUpdate, type Message, MessageFramer, nlriRun, sessionContext } from '@weir/bgp/codec';
 import { BgpSpeaker, type SessionEvent } from '@weir/bgp/session';
 import { Writer } from '@weir/wire/bytes';
-import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import type { FuzzTarget } from './fuzz.ts';
 
 /** Milliseconds in which a connection must be over once the peer has closed its side. */
 const PATIENCE = 5000;
 
 const context = sessionContext();
-const address = (text: string): Ip => {
-  const ip = parseIp(text);
-  if (!ip) throw new RangeError(text);
-  return ip;
-};
 
 function bytesOf(...messages: readonly Message[]): Uint8Array {
   const w = new Writer(256);
@@ -36,7 +31,7 @@ const capabilities: readonly Capability[] = [
     families: [{ afi: 1, safi: 1, forwardingPreserved: false }],
   },
 ];
-const open = bytesOf({ kind: 'open', version: 4, myAs: 64512, holdTime: 90, routerId: address('192.0.2.1'), capabilities });
+const open = bytesOf({ kind: 'open', version: 4, myAs: 64512, holdTime: 90, routerId: ip('192.0.2.1'), capabilities });
 const keepalive = bytesOf({ kind: 'keepalive' });
 /** What is said before the input: nothing, an OPEN, or all that makes a session Established. */
 const PREAMBLES: readonly Uint8Array[] = [new Uint8Array(0), open, Uint8Array.from([...open, ...keepalive])];
@@ -46,8 +41,8 @@ const updates = [
     {
       attributes: { origin: 'igp', asPath: [{ kind: 'sequence', asns: [asn(64512)] }], communities: [1, 2] },
       announce: [
-        { nextHop: { address: address('192.0.2.1') }, run: nlriRun('ipv4 unicast', [prefix('203.0.113.0/24'), prefix('198.51.100.1/32')]) },
-        { nextHop: { address: address('2001:db8::1') }, run: nlriRun('ipv6 unicast', [prefix('2001:db8:1::/48')]) },
+        { nextHop: { address: ip('192.0.2.1') }, run: nlriRun('ipv4 unicast', [prefix('203.0.113.0/24'), prefix('198.51.100.1/32')]) },
+        { nextHop: { address: ip('2001:db8::1') }, run: nlriRun('ipv6 unicast', [prefix('2001:db8:1::/48')]) },
       ],
       withdraw: [nlriRun('ipv4 unicast', [prefix('192.0.2.0/25')])],
     },
@@ -73,11 +68,9 @@ function start(): Promise<Running> {
     const speaker = new BgpSpeaker(
       {
         localAs: asn(64513),
-        routerId: address('192.0.2.2'),
-        listen: [{ address: address('127.0.0.2'), port: 0 }],
-        peers: [
-          { name: 'a', address: address('127.0.0.1'), peerAs: asn(64512), families: ['ipv4 unicast', 'ipv6 unicast'], passive: true },
-        ],
+        routerId: ip('192.0.2.2'),
+        listen: [{ address: ip('127.0.0.2'), port: 0 }],
+        peers: [{ name: 'a', address: ip('127.0.0.1'), peerAs: asn(64512), families: ['ipv4 unicast', 'ipv6 unicast'], passive: true }],
       },
       sink,
     );

@@ -1,5 +1,5 @@
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
 import { Fleet, MARKS, printNumber, type Universe } from '../../test/lab/fleet/index.ts';
 import { type Host, Lab, type PeerConfig, startBird, startOpenbgpd, waitFor } from '../../test/lab/index.ts';
@@ -167,10 +167,4 @@ function feed(host: Host, announcer: StaticRoutes): BgpSpeaker {
   );
   speaker.start();
   return speaker;
-}
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
-  return parsed;
 }

@@ -1,4 +1,4 @@
-import { type Ip, ip4, makePrefix, type Prefix, parseIp } from '@weir/wire/inet';
+import { ip4, makePrefix, type Prefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
 import { type Host, Lab } from '../../test/lab/index.ts';
 import { LOCAL_AS, RawSender, SENDER_AS } from './raw-sender.ts';
@@ -60,12 +60,6 @@ export async function layBed(kind: Kind, size: number): Promise<Bed> {
       await lab.dispose();
     },
   };
-}
-
-export function address(text: string): Ip {
-  const ip = parseIp(text);
-  if (!ip) throw new RangeError(`not an address: ${text}`);
-  return ip;
 }
 
 /** Host `i` of 10.0.0.0/8, every second address, so that no two make a range. */

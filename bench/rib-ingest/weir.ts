@@ -1,7 +1,7 @@
 // node weir.ts COUNT: a session with the feeder, its routes into RouteState, as in the daemon. Prints the time (ms since the epoch) at which all COUNT
 // are members of the set.
 import { systemClock } from '@weir/bgp/session';
-import { asn, type Ip, parseIp } from '@weir/wire/inet';
+import { asn, ip } from '@weir/wire/inet';
 import type { Config } from '../../apps/weir/src/model/config.ts';
 import { DEFAULT_EBPF } from '../../apps/weir/src/model/ebpf.ts';
 import { BgpSource } from '../../apps/weir/src/sources/bgp/index.ts';
@@ -10,12 +10,6 @@ import { FEEDER, RECEIVER } from './routes.ts';
 
 const count = Number(process.argv[2]);
 const span = { file: '', line: 1, column: 1, length: 1 };
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed) throw new RangeError(text);
-  return parsed;
-}
 
 const config: Config = {
   file: '',

@@ -1,6 +1,6 @@
 import type { Lists } from '@weir/filter/eval';
 import { containsInt, containsIp, type IpSet, ipSet, type ListDefinition, type ListDefinitions, type RangeSet } from '@weir/filter/ir';
-import { asn, type Ip, ip4, lastIp, parseIp, prefix } from '@weir/wire/inet';
+import { asn, ip, ip4, lastIp, prefix } from '@weir/wire/inet';
 import { judgement, NO_PEERS } from '../../apps/weir/src/compile/judgement/index.ts';
 import { testRule, writtenExpression, writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { Peer } from '../../apps/weir/src/model/config.ts';
@@ -148,12 +148,6 @@ function ipsOf(list: CaseList): IpSet {
     return { first: one, last: lastIp(one) };
   });
   return ipSet(ranges);
-}
-
-function ip(text: string): Ip {
-  const found = parseIp(text);
-  if (!found) throw new Error(`not an address: ${text}`);
-  return found;
 }
 
 function numbersOf(list: CaseList): RangeSet {

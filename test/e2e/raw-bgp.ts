@@ -2,7 +2,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net';
 import { decodeMessage, encodeKeepalive, encodeOpen, type Message, MessageFramer, type OpenMessage, sessionContext } from '@weir/bgp/codec';
 import { inNetworkNamespace, openTcp } from '@weir/sys';
 import { parseHex, Writer } from '@weir/wire/bytes';
-import { asn, type Ip, parseIp } from '@weir/wire/inet';
+import { asn, ip } from '@weir/wire/inet';
 import { waitFor } from '../lab/index.ts';
 
 export interface RawTarget {
@@ -73,12 +73,6 @@ export class RawBgp {
     for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next())
       this.messages.push(decodeMessage(message.slice(), sessionContext({ extendedMessage: true })));
   }
-}
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
-  return parsed;
 }
 
 export function open(fields: Partial<OpenMessage> = {}): Uint8Array {

@@ -1,6 +1,6 @@
 import { parseCommunity } from '@weir/bgp/codec';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { waitFor } from '../lab/index.ts';
 
 export interface SpeakerPeerConfig {
@@ -86,10 +86,4 @@ export class SpeakerPeer {
     this.#speaker = undefined;
     await speaker?.close(options);
   }
-}
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
-  return parsed;
 }

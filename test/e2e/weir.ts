@@ -7,24 +7,22 @@ const program = new URL('../../apps/weir/bin/weir.mjs', import.meta.url).pathnam
 /** The shipped program in one namespace, with a state directory and a control socket of its own. */
 export class Weir {
   readonly host: Host;
+  readonly stateDirectory: string;
   readonly #directory: string;
   readonly #file: string;
   #process: LabProcess | undefined;
 
   /** `config` is the text of a file, without `socket` and `state_directory`. */
-  constructor(lab: Lab, host: Host, config: string) {
+  constructor(lab: Lab, host: Host, config: string, stateDirectory?: string) {
     this.host = host;
     this.#directory = lab.directory('weir');
+    this.stateDirectory = stateDirectory ?? `${this.#directory}/state`;
     this.#file = `${this.#directory}/weir.yaml`;
     this.configure(config);
   }
 
   get socket(): string {
     return `${this.#directory}/weir.sock`;
-  }
-
-  get stateDirectory(): string {
-    return `${this.#directory}/state`;
   }
 
   get pid(): number {

@@ -2,12 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hardResetReason, prefixAt, shutdownCommunication } from '@weir/bgp/codec';
 import { BgpSpeaker, type PeerConfig, type SessionEvent, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, parseIp, prefix, printPrefix } from '@weir/wire/inet';
+import { asn, ip, prefix, printPrefix } from '@weir/wire/inet';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Host, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
-
-const ip = (text: string): Ip => parseIp(text)!;
 
 interface Options {
   /** The daemon only listens, or only connects. */

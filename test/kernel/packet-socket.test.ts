@@ -1,5 +1,5 @@
 import { PacketSocket, RawIpSocket, SystemError } from '@weir/sys';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixIpv4Checksum } from '../agreement/generate/checksum.ts';
 import { type Host, Lab } from '../lab/index.ts';
@@ -48,12 +48,6 @@ async function packets(comment: string): Promise<number> {
     return counter?.counter?.packets ?? -1;
   }
   return -1;
-}
-
-function ip(text: string): Ip {
-  const found = parseIp(text);
-  if (!found) throw new Error(text);
-  return found;
 }
 
 describe('packet sockets', () => {

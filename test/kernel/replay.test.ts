@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { buildPacket, TCP_FLAGS, type Transport } from '@weir/filter/packet';
 import { encodePcap, LINKTYPE_RAW } from '@weir/wire/capture';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { memoryIo } from '../../apps/weir/src/cli/memory-io.ts';
 import { runProgram } from '../../apps/weir/src/cli/program.ts';
@@ -59,8 +59,6 @@ async function replay(...args: readonly string[]): Promise<Ran> {
   const lines = io.stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]));
   return { code, lines, err: io.stderr };
 }
-
-const ip = (text: string): Ip => parseIp(text) as Ip;
 
 function write(name: string, packets: readonly Uint8Array[]): string {
   const file = join(directory, name);

@@ -3,12 +3,11 @@ import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BgpSpeaker, type PeerConfig, type SessionEvent, type SpeakerConfig } from '@weir/bgp/session';
 import { closeFd, inNetworkNamespace, openTcp, openTcpListener, SystemError, setMd5Key } from '@weir/sys';
-import { asn, type Ip, parseIp, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Host, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 
-const ip = (text: string): Ip => parseIp(text)!;
 const FAST = { connectRetry: { initial: 100, max: 200 }, idleHold: { initial: 100, max: 200 } };
 
 interface Running {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { UpdateMessage } from '@weir/bgp/codec';
 import { BgpSpeaker, type SessionEvent } from '@weir/bgp/session';
-import { asn, type Ip, parseIp } from '@weir/wire/inet';
+import { asn, ip } from '@weir/wire/inet';
 import { MARKS, numberAt, OTHER, sizeOf, type Universe } from './universe.ts';
 
 export interface ClientConfig {
@@ -132,10 +132,4 @@ export class SimulatedClient {
 /** What a client has that holds these. */
 export function digestOf(values: Uint8Array): string {
   return createHash('sha1').update(values).digest('hex');
-}
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (parsed === undefined) throw new RangeError(`not an address: ${text}`);
-  return parsed;
 }

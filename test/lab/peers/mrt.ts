@@ -1,12 +1,12 @@
 import { Writer } from '@weir/wire/bytes';
-import { encodeIp, type Ip, parseIp, parsePrefix } from '@weir/wire/inet';
+import { encodeIp, ip, prefix } from '@weir/wire/inet';
 import { LabError } from '../error.ts';
 import type { AnnounceOptions } from './peer.ts';
 
 /** Prefixes with the same attributes as one MRT TABLE_DUMP_V2 file (RFC 6396 section 4.3): a PEER_INDEX_TABLE with one peer, a RIB record for each prefix. */
 export function encodeMrt(prefixes: readonly string[], options: AnnounceOptions, routerId: string): Uint8Array {
   const writer = new Writer();
-  const id = address(routerId);
+  const id = ip(routerId);
   record(writer, 1, () => {
     encodeIp(writer, id);
     // No view name, one peer: IPv4 address, four-octet AS.
@@ -16,20 +16,18 @@ export function encodeMrt(prefixes: readonly string[], options: AnnounceOptions,
     writer.u32(0);
   });
   for (const [sequence, text] of prefixes.entries()) {
-    const parsed = parsePrefix(text);
-    if (!parsed.ok) throw new LabError('missing', `not a prefix: ${text}`);
-    const { prefix } = parsed;
-    record(writer, prefix.family === 4 ? 2 : 4, () => {
+    const route = prefix(text);
+    record(writer, route.family === 4 ? 2 : 4, () => {
       const whole = new Writer(16);
-      encodeIp(whole, prefix);
+      encodeIp(whole, route);
       writer
         .u32(sequence)
-        .u8(prefix.length)
-        .bytes(whole.finish().subarray(0, Math.ceil(prefix.length / 8)));
+        .u8(route.length)
+        .bytes(whole.finish().subarray(0, Math.ceil(route.length / 8)));
       writer.u16(1).u16(0).u32(0);
       const length = writer.length;
       writer.u16(0);
-      attributes(writer, options, prefix.family === 4 ? (options.nextHop ?? '0.0.0.0') : (options.nextHop ?? '::'));
+      attributes(writer, options, route.family === 4 ? (options.nextHop ?? '0.0.0.0') : (options.nextHop ?? '::'));
       writer.setU16(length, writer.length - length - 2);
     });
   }
@@ -46,7 +44,7 @@ function record(writer: Writer, subtype: number, body: () => void): void {
 
 /** ORIGIN, empty AS_PATH, next hop (for IPv6 the shortened MP_REACH_NLRI of RFC 6396 section 4.3.4), then what was asked for. */
 function attributes(writer: Writer, options: AnnounceOptions, nextHop: string): void {
-  const hop = address(nextHop);
+  const hop = ip(nextHop);
   writer.u8(0x40).u8(1).u8(1).u8(0);
   writer.u8(0x40).u8(2).u8(0);
   if (hop.family === 4) encodeIp(writer.u8(0x40).u8(3).u8(4), hop);
@@ -83,10 +81,4 @@ function numbers(text: string, count: number): readonly number[] {
   const parts = text.split(':').map(Number);
   if (parts.length !== count || parts.some((part) => !Number.isInteger(part))) throw new LabError('missing', `not a community: ${text}`);
   return parts;
-}
-
-function address(text: string): Ip {
-  const ip = parseIp(text);
-  if (ip === undefined) throw new LabError('missing', `not an address: ${text}`);
-  return ip;
 }

@@ -1,6 +1,6 @@
 import { closeAttribute, NLA_F_NESTED, openAttribute, putBytes, putU8, putU16 } from '@weir/netlink/message';
 import { Writer } from '@weir/wire/bytes';
-import { type Ip, ipBytes, parseIp } from '@weir/wire/inet';
+import { ip, ipBytes } from '@weir/wire/inet';
 import { expect, test } from 'vitest';
 import { readExpression } from '../compile/judgement/read-expression.ts';
 import { testRule } from '../compile/test-rule.ts';
@@ -8,12 +8,6 @@ import type { KernelRoutes, TrackedConnection } from '../kernel/backend.ts';
 import type { Lifeline } from '../model/flush.ts';
 import type { Rule } from '../model/rule.ts';
 import { flushStates } from './flush.ts';
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed) throw new Error(text);
-  return parsed;
-}
 
 const CLIENT = '198.51.100.7';
 const SERVER = '203.0.113.5';

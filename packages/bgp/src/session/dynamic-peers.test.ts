@@ -1,8 +1,8 @@
-import { asn, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
 import type { DynamicPeers } from './dynamic-peers.ts';
-import { address, B, FAST, FakeClock, TestSpeaker } from './test-session.ts';
+import { B, FAST, FakeClock, TestSpeaker } from './test-session.ts';
 
 let open: TestSpeaker[] = [];
 
@@ -19,7 +19,7 @@ const hosts: DynamicPeers = {
 };
 const SERVER: SpeakerConfig = {
   localAs: asn(64513),
-  routerId: address('192.0.2.2'),
+  routerId: ip('192.0.2.2'),
   listen: [{ address: B, port: 0 }],
   peers: [],
   dynamic: [hosts],
@@ -36,8 +36,8 @@ async function serve(more: Partial<SpeakerConfig> = {}, clock?: FakeClock): Prom
 function client(from: string, port: number, more: Partial<PeerConfig> = {}): TestSpeaker {
   const made = new TestSpeaker({
     localAs: asn(64512),
-    routerId: address(from),
-    peers: [{ name: 'server', address: B, port, source: address(from), peerAs: asn(64513), families: ['ipv4 unicast'], ...FAST, ...more }],
+    routerId: ip(from),
+    peers: [{ name: 'server', address: B, port, source: ip(from), peerAs: asn(64513), families: ['ipv4 unicast'], ...FAST, ...more }],
   });
   open.push(made);
   made.speaker.start();
@@ -77,7 +77,7 @@ describe('peers of a range', () => {
   it('are not those outside of it, nor those that have a name of their own', async () => {
     const named: PeerConfig = {
       name: 'own',
-      address: address('127.0.0.20'),
+      address: ip('127.0.0.20'),
       peerAs: asn(64512),
       families: ['ipv4 unicast'],
       passive: true,
@@ -123,7 +123,7 @@ describe('peers of a range', () => {
   });
 
   it('are called when a session is lost that they did not end, from the address that they know, and not when they ended it', async () => {
-    const address17 = address('127.0.0.17');
+    const address17 = ip('127.0.0.17');
     const listener = (port: number): TestSpeaker => {
       const made = new TestSpeaker({
         localAs: asn(64512),
@@ -138,7 +138,7 @@ describe('peers of a range', () => {
     const first = listener(0);
     const { port: callPort } = await first.until('listening');
     const { server } = await serve({ dynamic: [{ ...hosts, callPort }] });
-    expect(server.speaker.recall(address('127.0.0.40'), undefined)).toBe(false);
+    expect(server.speaker.recall(ip('127.0.0.40'), undefined)).toBe(false);
     expect(server.speaker.recall(address17, B)).toBe(true);
     expect(server.speaker.recall(address17, B)).toBe(false);
     await first.until('established');
@@ -163,7 +163,7 @@ describe('peers of a range', () => {
       { dynamic: [{ ...hosts, callPort: 9, peer: { ...hosts.peer, gracefulRestart: { restartTime: 300 } } }] },
       clock,
     );
-    server.speaker.recall(address('127.0.0.17'), undefined);
+    server.speaker.recall(ip('127.0.0.17'), undefined);
     clock.advance(299_000);
     expect(names(server)).toEqual(['hosts-127.0.0.17']);
     clock.advance(2_000);
@@ -172,7 +172,7 @@ describe('peers of a range', () => {
 
   it('are not called where there is no port for it', async () => {
     const { server } = await serve();
-    expect(server.speaker.recall(address('127.0.0.17'), undefined)).toBe(false);
+    expect(server.speaker.recall(ip('127.0.0.17'), undefined)).toBe(false);
     expect(names(server)).toEqual([]);
   });
 
@@ -191,7 +191,7 @@ describe('peers of a range', () => {
     expect(names(server)).toEqual([]);
     server.speaker.reconfigure(SERVER);
     await server.until('established', () => true, server.events.length);
-    const named = { name: 'own', address: address('127.0.0.17'), peerAs: asn(64512), families: ['ipv4 unicast'], passive: true } as const;
+    const named = { name: 'own', address: ip('127.0.0.17'), peerAs: asn(64512), families: ['ipv4 unicast'], passive: true } as const;
     server.speaker.addPeer(named);
     expect(names(server)).toEqual(['own']);
     await server.until('established', ({ peer }) => peer === 'own');

@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { parseHex } from '@weir/wire/bytes';
-import { asn, prefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeUpdate, nlriRun, sessionContext } from '../codec/index.ts';
 import type { PeerConfig } from './config.ts';
-import { address, FakeClock, passiveSpeaker, RawPeer, type TestSpeaker } from './test-session.ts';
+import { FakeClock, passiveSpeaker, RawPeer, type TestSpeaker } from './test-session.ts';
 
 let open: TestSpeaker[] = [];
 afterEach(async () => {
@@ -35,7 +35,7 @@ describe('what is wrong with an OPEN is answered', () => {
     { name: 'wrong AS', say: (raw) => raw.open({ myAs: 64599, capabilities: [] }), want: '2/2' },
     { name: 'hold time 1', say: (raw) => raw.open({ holdTime: 1 }), want: '2/6' },
     { name: 'hold time 2', say: (raw) => raw.open({ holdTime: 2 }), want: '2/6' },
-    { name: 'identifier 0', say: (raw) => raw.open({ routerId: address('0.0.0.0') }), want: '2/3' },
+    { name: 'identifier 0', say: (raw) => raw.open({ routerId: ip('0.0.0.0') }), want: '2/3' },
     { name: 'version 5', say: (raw) => raw.open({ version: 5 }), want: '2/1 0 4' },
     {
       name: 'no family in common',
@@ -113,7 +113,7 @@ describe('what is wrong with a session ends it or not', () => {
       ...encodeUpdate(
         {
           attributes: { origin: 'igp', asPath: [{ kind: 'sequence', asns: [asn(64512)] }] },
-          announce: [{ nextHop: { address: address('192.0.2.1') }, run: nlriRun('ipv4 unicast', [prefix('203.0.113.0/24')]) }],
+          announce: [{ nextHop: { address: ip('192.0.2.1') }, run: nlriRun('ipv4 unicast', [prefix('203.0.113.0/24')]) }],
         },
         sessionContext(),
       ),

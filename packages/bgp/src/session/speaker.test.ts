@@ -1,11 +1,11 @@
 import { type AddressInfo, createServer } from 'node:net';
-import { asn, prefix, printPrefix } from '@weir/wire/inet';
+import { asn, ip, prefix, printPrefix } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { encodeUpdate, nlriRun, prefixAt, sessionContext, shutdownCommunication } from '../codec/index.ts';
 import { type PeerConfig, SessionConfigError, type SpeakerConfig } from './config.ts';
 import { BgpSpeaker } from './speaker.ts';
 import { StaticRoutes } from './static-routes.ts';
-import { A, address, B, FAST, FakeClock, type PairOptions, pair, passiveSpeaker, RawPeer, TestSpeaker } from './test-session.ts';
+import { A, B, FAST, FakeClock, type PairOptions, pair, passiveSpeaker, RawPeer, TestSpeaker } from './test-session.ts';
 
 let open: TestSpeaker[] = [];
 
@@ -21,7 +21,7 @@ afterEach(async () => {
   open = [];
 });
 
-const NEXT_HOP = address('192.0.2.1');
+const NEXT_HOP = ip('192.0.2.1');
 
 describe('BgpSpeaker', () => {
   it('comes up, exchanges End-of-RIB and routes', async () => {
@@ -82,7 +82,7 @@ describe('both sides connect', () => {
         (i) =>
           new TestSpeaker({
             localAs: asn(64512 + i),
-            routerId: address(ids[i]!),
+            routerId: ip(ids[i]!),
             listen: [{ address: [A, B][i]!, port: 0 }],
             peers: [],
           }),
@@ -237,7 +237,7 @@ describe('listening', () => {
     await new Promise<void>((resolve) => blocker.listen(0, '127.0.0.3', resolve));
     const { port } = blocker.address() as AddressInfo;
     const test = new TestSpeaker(
-      { localAs: asn(64514), routerId: address('192.0.2.3'), listen: [{ address: address('127.0.0.3'), port }], peers: [] },
+      { localAs: asn(64514), routerId: ip('192.0.2.3'), listen: [{ address: ip('127.0.0.3'), port }], peers: [] },
       clock,
     );
     open.push(test);
@@ -264,11 +264,11 @@ describe('restarting', () => {
 
 describe('configurations that cannot be run', () => {
   const good: PeerConfig = { name: 'x', address: B, peerAs: asn(64513), families: ['ipv4 unicast'] };
-  const speaker: SpeakerConfig = { localAs: asn(64512), routerId: address('192.0.2.1'), peers: [good] };
+  const speaker: SpeakerConfig = { localAs: asn(64512), routerId: ip('192.0.2.1'), peers: [good] };
   const rows: { name: string; config: Partial<SpeakerConfig>; peer?: Partial<PeerConfig>; want: RegExp }[] = [
     { name: 'AS 0', config: { localAs: asn(0) }, want: /AS 0/ },
-    { name: 'router id 0', config: { routerId: address('0.0.0.0') }, want: /router id/ },
-    { name: 'an IPv6 router id', config: { routerId: address('::1') }, want: /router id/ },
+    { name: 'router id 0', config: { routerId: ip('0.0.0.0') }, want: /router id/ },
+    { name: 'an IPv6 router id', config: { routerId: ip('::1') }, want: /router id/ },
     { name: 'a name twice', config: { peers: [good, { ...good, address: A }] }, want: /peer x: the name is used twice/ },
     { name: 'an address twice', config: { peers: [good, { ...good, name: 'y' }] }, want: /peer y: has the address of x/ },
     { name: 'peer AS 0', config: {}, peer: { peerAs: asn(0) }, want: /AS 0/ },
@@ -276,9 +276,9 @@ describe('configurations that cannot be run', () => {
     { name: 'hold time 2', config: {}, peer: { holdTime: 2 }, want: /hold time/ },
     { name: 'hold time 65536', config: {}, peer: { holdTime: 65536 }, want: /hold time is 0-65535/ },
     { name: 'port 0', config: {}, peer: { port: 0 }, want: /port is 1-65535/ },
-    { name: 'a source of the other family', config: {}, peer: { source: address('::1') }, want: /different families/ },
-    { name: 'link-local without a device', config: {}, peer: { address: address('fe80::1') }, want: /needs a device/ },
-    { name: 'an unspecified address', config: {}, peer: { address: address('::') }, want: /unspecified/ },
+    { name: 'a source of the other family', config: {}, peer: { source: ip('::1') }, want: /different families/ },
+    { name: 'link-local without a device', config: {}, peer: { address: ip('fe80::1') }, want: /needs a device/ },
+    { name: 'an unspecified address', config: {}, peer: { address: ip('::') }, want: /unspecified/ },
     { name: 'a long password', config: {}, peer: { password: 'x'.repeat(81) }, want: /password/ },
     { name: 'TTL security and multihop', config: {}, peer: { ttlSecurity: 1, multihop: 3 }, want: /exclude/ },
     { name: 'a send hold time within the hold time', config: {}, peer: { sendHoldTime: 90 }, want: /send hold time/ },

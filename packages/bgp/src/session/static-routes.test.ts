@@ -1,11 +1,11 @@
-import { asn, type Prefix, prefix, printPrefix } from '@weir/wire/inet';
+import { asn, ip, type Prefix, prefix, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, type FamilyName, MessageFramer, prefixAt, sessionContext } from '../codec/index.ts';
 import type { OutgoingSession } from './announcer.ts';
 import type { RouteOptions } from './own-routes.ts';
 import { StaticRoutes } from './static-routes.ts';
-import { address, FakeClock } from './test-session.ts';
+import { FakeClock } from './test-session.ts';
 
 /** A session that takes `room` messages and then none until given more, and prints what it takes. */
 class Sink implements OutgoingSession {
@@ -137,7 +137,7 @@ describe('StaticRoutes', () => {
     routes.established(sink);
     expect(sink.take()).toEqual(ENDS);
     expect(routes.unsendable).toBe(1);
-    routes.announce([P6], { nextHop: { address: address('2001:db8::1') } });
+    routes.announce([P6], { nextHop: { address: ip('2001:db8::1') } });
   });
 
   const refreshes: { name: string; enhanced: boolean; family: FamilyName; want: string[] }[] = [
@@ -239,7 +239,7 @@ describe('StaticRoutes', () => {
     { name: 'that are ours on the session', ownNextHops: () => false, want: false },
   ])('shares octets over our addresses where routes have next hops: $name', ({ ownNextHops, want }) => {
     const routes = new StaticRoutes({ audienceOf: () => '', ownNextHops });
-    routes.announce([P1], { nextHop: { address: address('192.0.2.9') } });
+    routes.announce([P1], { nextHop: { address: ip('192.0.2.9') } });
     const got = ['192.0.2.1', '192.0.2.5'].map((localAddress) => {
       const messages: Uint8Array[] = [];
       const send = (octets: Uint8Array): 'queued' => {
@@ -339,7 +339,7 @@ describe('StaticRoutes', () => {
         const routes = new StaticRoutes({ audienceOf, history: 2000 });
         const want = new Map<string, readonly string[] | undefined>();
         const up = new Map<string, Table>();
-        const options = audiences.map((peers) => ({ ...(peers ? { peers } : {}), nextHop: { address: address('2001:db8::1') } }));
+        const options = audiences.map((peers) => ({ ...(peers ? { peers } : {}), nextHop: { address: ip('2001:db8::1') } }));
         const four = audiences.map((peers) => (peers ? { peers } : {}));
         for (const one of steps) {
           if (one.kind === 'announce') {

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { Writer } from '@weir/wire/bytes';
-import { asn, type Ip, parseIp } from '@weir/wire/inet';
+import { asn, type Ip, ip } from '@weir/wire/inet';
 import {
   type Capability,
   decodeMessage,
@@ -15,13 +15,6 @@ import { systemClock } from './clock.ts';
 import type { PeerConfig, SpeakerConfig } from './config.ts';
 import type { SessionEvent } from './event.ts';
 import { BgpSpeaker } from './speaker.ts';
-
-/** An address from text known to be one. */
-export function address(text: string): Ip {
-  const ip = parseIp(text);
-  if (!ip) throw new RangeError(`not an address: ${text}`);
-  return ip;
-}
 
 /** A speaker whose events are kept, for tests. */
 export class TestSpeaker {
@@ -64,8 +57,8 @@ export class TestSpeaker {
   }
 }
 
-export const A: Ip = address('127.0.0.1');
-export const B: Ip = address('127.0.0.2');
+export const A: Ip = ip('127.0.0.1');
+export const B: Ip = ip('127.0.0.2');
 export const FAST = { connectRetry: { initial: 50, max: 200 }, idleHold: { initial: 50, max: 200 } } as const;
 
 export interface PairOptions {
@@ -86,7 +79,7 @@ export async function passiveSpeaker(
   const test = new TestSpeaker(
     {
       localAs: asn(64513),
-      routerId: address('192.0.2.2'),
+      routerId: ip('192.0.2.2'),
       listen: [{ address: B, port: 0 }],
       peers: [{ name: 'a', address: A, peerAs: asn(64512), families: ['ipv4 unicast'], passive: true, ...FAST, ...peer }],
       ...speaker,
@@ -105,7 +98,7 @@ export async function pair(
   const b = new TestSpeaker(
     {
       localAs: asn(64513),
-      routerId: address('192.0.2.2'),
+      routerId: ip('192.0.2.2'),
       listen: [{ address: B, port: 0 }],
       peers: [
         { name: 'a', address: A, peerAs: asn(64512), families: ['ipv4 unicast', 'ipv6 unicast'], passive: true, ...FAST, ...options.b },
@@ -119,7 +112,7 @@ export async function pair(
   const a = new TestSpeaker(
     {
       localAs: asn(64512),
-      routerId: address('192.0.2.1'),
+      routerId: ip('192.0.2.1'),
       peers: [
         { name: 'b', address: B, port, source: A, peerAs: asn(64513), families: ['ipv4 unicast', 'ipv6 unicast'], ...FAST, ...options.a },
       ],
@@ -221,7 +214,7 @@ export class RawPeer {
       { kind: 'route-refresh' },
       { kind: 'four-octet-as', asn: asn(64512) },
     ];
-    this.send({ kind: 'open', version: 4, myAs: 64512, holdTime: 90, routerId: address('192.0.2.1'), capabilities, ...change });
+    this.send({ kind: 'open', version: 4, myAs: 64512, holdTime: 90, routerId: ip('192.0.2.1'), capabilities, ...change });
   }
 
   keepalive(): void {

@@ -1,6 +1,6 @@
 /** IP addresses, prefixes and AS numbers, and tables of prefixes. */
 export { AS_TRANS, type Asn, asn, parseAsn } from './asn.ts';
-export { bitsOf, compareIp, decodeIp, encodeIp, equalIp, type Family, type Ip, ip4, ip6, ipBytes, parseIp, printIp } from './ip.ts';
+export { bitsOf, compareIp, decodeIp, encodeIp, equalIp, type Family, type Ip, ip, ip4, ip6, ipBytes, parseIp, printIp } from './ip.ts';
 export {
   comparePrefix,
   covers,

@@ -7,6 +7,7 @@ import {
   covers,
   decodeIp,
   encodeIp,
+  ip,
   ip4,
   ip6,
   lastIp,
@@ -68,6 +69,12 @@ describe('addresses', () => {
     ':1:2:3:4:5:6:7',
   ])('%s is refused', (text) => {
     expect(parseIp(text)).toBeUndefined();
+  });
+
+  it('text that is known to be one throws where it is not', () => {
+    expect(ip('192.0.2.1')).toEqual(parseIp('192.0.2.1'));
+    expect(() => ip('192.0.2')).toThrow(new RangeError('not an address: 192.0.2'));
+    expect(() => prefix('192.0.2')).toThrow(new RangeError('not an address or prefix: 192.0.2'));
   });
 
   it('text and bytes round-trip', () => {

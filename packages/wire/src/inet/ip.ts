@@ -38,6 +38,13 @@ export function parseIp(text: string): Ip | undefined {
   return w0 === undefined ? undefined : ip4(w0);
 }
 
+/** An address from text known to be one (constants, tests); throws RangeError otherwise. */
+export function ip(text: string): Ip {
+  const parsed = parseIp(text);
+  if (!parsed) throw new RangeError(`not an address: ${text}`);
+  return parsed;
+}
+
 function parse4(text: string): number | undefined {
   let value = 0;
   let octets = 0;

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { compareIp, type Ip, ip4, ip6, parseIp, printIp } from './ip.ts';
+import { compareIp, type Ip, ip, ip4, ip6, printIp } from './ip.ts';
 import { lastIp, printPrefix } from './prefix.ts';
 import { nextIp, previousIp, rangeAsPrefix, rangePrefixes } from './range.ts';
 
-const ip = (text: string): Ip => parseIp(text) as Ip;
 const u32 = fc.oneof(fc.constantFrom(0, 1, 0xffffffff, 0xfffffffe, 0x80000000), fc.integer({ min: 0, max: 0xffffffff }));
 const address = fc.oneof(
   u32.map((w) => ip4(w)),

@@ -3,14 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildEthernet, buildFragments, buildPacket, TCP_FLAGS, type Transport } from '@weir/filter/packet';
 import { encodePcap, type FrameToWrite, LINKTYPE_ETHERNET } from '@weir/wire/capture';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type MemoryIo, memoryIo } from '../memory-io.ts';
 import { runProgram } from '../program.ts';
 import { missingCapabilities } from '../replay/privileges.ts';
 
 const START = 1_767_225_600_000_000;
-const ip = (text: string): Ip => parseIp(text) as Ip;
 
 const POLICY = `default_action: deny
 rules:

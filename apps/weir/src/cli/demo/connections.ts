@@ -1,14 +1,8 @@
 import { createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net';
 import { inNetworkNamespace, openTcp, openTcpListener } from '@weir/sys';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 
 export type Outcome = 'open' | 'closed';
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed) throw new RangeError(`not an address: ${text}`);
-  return parsed;
-}
 
 /**
  * A real TCP connection from inside a namespace, reset once it is there. `closed`: refused, unreachable, or nothing came back in time. Under one second

@@ -1,6 +1,6 @@
 import { parseCommunity } from '@weir/bgp/codec';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
-import { type Asn, asn, type Ip, type Prefix, parseIp, parsePrefix } from '@weir/wire/inet';
+import { asn, ip, prefix } from '@weir/wire/inet';
 import { version } from '../version.ts';
 import type { Announcer, Upstream } from './announcer.ts';
 import { at, CLUSTER_AS, COMMUNITY, CORE_AS } from './topology.ts';
@@ -10,15 +10,15 @@ export function startOwnAnnouncer(namespace: string, upstream: Upstream): Announ
   const routes = new StaticRoutes();
   const speaker = new BgpSpeaker(
     {
-      localAs: as(CLUSTER_AS),
-      routerId: address(at.cluster.v4),
+      localAs: asn(CLUSTER_AS),
+      routerId: ip(at.cluster.v4),
       namespace,
-      listen: [{ address: address(at.cluster.v4) }],
+      listen: [{ address: ip(at.cluster.v4) }],
       peers: [
         {
           name: 'upstream',
-          address: address(upstream.address),
-          peerAs: as(CORE_AS),
+          address: ip(upstream.address),
+          peerAs: asn(CORE_AS),
           families: ['ipv4 unicast', 'ipv6 unicast'],
           passive: true,
           ...(upstream.multihop ? { multihop: 2 } : {}),
@@ -40,27 +40,11 @@ export function startOwnAnnouncer(namespace: string, upstream: Upstream): Announ
       services.forEach((service, i) => {
         routes.announce([service], {
           attributes: { communities: [community] },
-          nextHop: { address: address(i === 0 ? at.cluster.v4 : at.cluster.v6) },
+          nextHop: { address: ip(i === 0 ? at.cluster.v4 : at.cluster.v6) },
         });
       });
     },
     withdraw: async () => routes.withdraw(services),
     close: () => speaker.close(),
   };
-}
-
-function as(value: number): Asn {
-  return asn(value);
-}
-
-function address(text: string): Ip {
-  const ip = parseIp(text);
-  if (!ip) throw new RangeError(`not an address: ${text}`);
-  return ip;
-}
-
-function prefix(text: string): Prefix {
-  const result = parsePrefix(text);
-  if (!result.ok) throw new RangeError(result.error.message);
-  return result.prefix;
 }

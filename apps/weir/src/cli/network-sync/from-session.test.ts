@@ -1,5 +1,5 @@
 import { BgpSpeaker, type SessionEvent, StaticRoutes } from '@weir/bgp/session';
-import { asn, type Ip, parseIp, prefix, printIp } from '@weir/wire/inet';
+import { asn, ip, prefix, printIp } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
 import { readAddress } from '../commands/network-sync.ts';
 import { fromSession, type SessionOptions } from './from-session.ts';
@@ -9,11 +9,6 @@ const TABLES = [
   { table: 'admins', communities: ['65000:1'], max: 10 },
   { table: 'spammers', communities: ['64512:1:2'], max: 10 },
 ];
-const ip = (text: string): Ip => {
-  const found = parseIp(text);
-  if (!found) throw new Error(text);
-  return found;
-};
 
 let open: BgpSpeaker[] = [];
 afterEach(async () => {

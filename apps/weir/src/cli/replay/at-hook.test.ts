@@ -2,14 +2,13 @@ import { buildFragments, buildPacket, Packet, type PacketDescription } from '@we
 import type { Hook } from '@weir/filter/scheme';
 import { parseHex, printHex } from '@weir/wire/bytes';
 import { LINKTYPE_RAW } from '@weir/wire/capture';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type AtHook, HookView, type NotJudged } from './at-hook.ts';
 import { WaitingFragments } from './fragments.ts';
 import { forwarded, locallySent } from './rewrite.ts';
 
-const ip = (text: string): Ip => parseIp(text) as Ip;
 const description = (more: Partial<PacketDescription> = {}): PacketDescription => ({
   source: ip('192.0.2.1'),
   destination: ip('198.51.100.1'),

@@ -1,6 +1,6 @@
 import { NO_LISTS } from '@weir/filter/eval';
 import { buildPacket, Packet } from '@weir/filter/packet';
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { type Ip, ip } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Action, HookRules, Rule } from '../../model/rule.ts';
@@ -8,12 +8,6 @@ import { judge } from '../interpreter/index.ts';
 import { readExpression } from '../judgement/read-expression.ts';
 import { testRule } from '../test-rule.ts';
 import { type Flow, judgeWays, type Routing, type TrackedFlow, waysOf } from './index.ts';
-
-function ip(text: string): Ip {
-  const parsed = parseIp(text);
-  if (!parsed) throw new Error(text);
-  return parsed;
-}
 
 /** Expressions that were read. */
 const read = new Map<string, Rule['expression']>();

@@ -1,7 +1,7 @@
 import { decodeMessage, type FamilyName, type Message, MessageFramer, prefixAt, sessionContext } from '@weir/bgp/codec';
 import { parseFlow, printFlow } from '@weir/bgp/flowspec';
 import type { OutgoingSession } from '@weir/bgp/session';
-import { type Ip, parseIp, prefix, printIp, printPrefix } from '@weir/wire/inet';
+import { ip, prefix, printIp, printPrefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import type { DistributeConfig } from '../../model/distribute.ts';
 import { OwnAnnouncer, type OwnPrefix } from './own-announcer.ts';
@@ -9,12 +9,6 @@ import { PeerTables } from './peer-tables.ts';
 
 const FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast', 'ipv4 flow'];
 const BLACKHOLE = 0xffff_029a;
-
-function address(text: string): Ip {
-  const ip = parseIp(text);
-  if (!ip) throw new Error(text);
-  return ip;
-}
 
 function own(text: string, peers: readonly string[], more: Partial<OwnPrefix> = {}): OwnPrefix {
   return { prefix: prefix(text), communities: [BLACKHOLE], largeCommunities: [], nextHop: undefined, peers, ...more };
@@ -76,7 +70,7 @@ describe('what Weir announces', () => {
     const announcer = new OwnAnnouncer();
     announcer.flows.announce(flow());
     announcer.announce(own('203.0.113.9/32', ['a']));
-    announcer.announce(own('2001:db8::9/128', ['a'], { nextHop: address('100::1') }));
+    announcer.announce(own('2001:db8::9/128', ['a'], { nextHop: ip('100::1') }));
     const [a, b] = [new Session('a'), new Session('b')];
     announcer.established(a);
     announcer.established(b);
@@ -135,7 +129,7 @@ describe('what Weir announces', () => {
     const rows = [
       own('203.0.113.9/32', ['a', 'b']),
       own('2001:db8::9/128', ['a']),
-      own('2001:db8::9/128', ['a'], { nextHop: address('100::1') }),
+      own('2001:db8::9/128', ['a'], { nextHop: ip('100::1') }),
     ];
     expect(rows.map((row) => announcer.toldTo(row))).toEqual([['a'], [], ['a']]);
     announcer.down('a');
@@ -197,7 +191,7 @@ describe('tables of networks for peers that have a name', () => {
     announcer.established(hub);
     await hub.said();
     put('admins');
-    announcer.announce(own('203.0.113.1/32', ['hub'], { nextHop: address('192.0.2.66') }));
+    announcer.announce(own('203.0.113.1/32', ['hub'], { nextHop: ip('192.0.2.66') }));
     expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.66 2']);
     put();
     expect(await hub.said()).toEqual(['+ 203.0.113.1/32 via 192.0.2.66 1']);

@@ -1,10 +1,9 @@
-import { type Ip, parseIp } from '@weir/wire/inet';
+import { ip } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import { encodeFlowActions, type FlowAction, flowActions, isMalformedAction } from './action.ts';
 import { parseFlowAction, printFlowAction } from './action-text.ts';
 import { flowTreatment, treatmentActions } from './treatment.ts';
 
-const ip = (text: string): Ip => parseIp(text) as Ip;
 const of = (...texts: readonly string[]): FlowAction[] => texts.map((text) => parseFlowAction(text) as FlowAction);
 const float = (type: number, low: number) => flowActions({ extendedCommunities: [{ high: (type << 16) >>> 0, low }] });
 
