@@ -1,5 +1,4 @@
-import { type FamilyName, family, type OpenMessage, sessionContext } from '@weir/bgp/codec';
-import type { Negotiated } from '@weir/bgp/fsm';
+import { type FamilyName, family } from '@weir/bgp/codec';
 import { BgpSpeaker, type PeerStatus, SessionConfigError, type SessionEvent } from '@weir/bgp/session';
 import { type Asn, asn, parseIp } from '@weir/wire/inet';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -21,11 +20,10 @@ import {
 import { BgpSource, type Speaker } from './bgp-source.ts';
 import { REFRESH_BOUND } from './peer-link.ts';
 import { peerConfig, speakerConfig } from './speaker-config.ts';
+import { established, ROUTER_ID } from './test-session.ts';
 
 const FOUR: FamilyName = 'ipv4 unicast';
 const SIX: FamilyName = 'ipv6 unicast';
-const routerId = parseIp('192.0.2.1')!;
-const peerOpen: OpenMessage = { kind: 'open', version: 4, myAs: 64513, holdTime: 90, routerId, capabilities: [] };
 
 interface Agreed {
   readonly restart?: boolean;
@@ -34,25 +32,7 @@ interface Agreed {
   readonly enhanced?: boolean;
 }
 
-function negotiated(agreed: Agreed): Negotiated {
-  const families = agreed.families ?? [FOUR, SIX];
-  return {
-    receive: sessionContext({ families }),
-    send: sessionContext({ families }),
-    peerAs: asn(64513),
-    peerRouterId: routerId,
-    holdTime: 90,
-    keepaliveTime: 30_000,
-    sendHoldTime: 480_000,
-    families,
-    missingFamilies: [],
-    routeRefresh: agreed.refresh ?? true,
-    enhancedRouteRefresh: agreed.enhanced ?? false,
-    gracefulRestart: agreed.restart === false ? undefined : { restarting: false, notification: true, restartTime: 120, families: [] },
-    longLived: [],
-    peerOpen,
-  };
-}
+const RESTART = { restarting: false, notification: true, restartTime: 120, families: [] };
 
 /** Records what the source asks for; the test says what happens. */
 class FakeSpeaker implements Speaker {
@@ -122,8 +102,15 @@ class Scene {
   }
 
   up(peer = 'core', agreed: Agreed = {}): this {
-    const n = negotiated(agreed);
-    this.speaker.emit({ kind: 'established', peer, negotiated: n, peerOpen, gracefulRestart: n.gracefulRestart, localAddress: undefined });
+    const { restart = true, families = [FOUR, SIX], refresh = true, enhanced = false } = agreed;
+    this.speaker.emit(
+      established(peer, {
+        families,
+        routeRefresh: refresh,
+        enhancedRouteRefresh: enhanced,
+        gracefulRestart: restart ? RESTART : undefined,
+      }),
+    );
     return this;
   }
 
@@ -282,19 +269,8 @@ describe('convergence removes what a peer no longer says, and nothing before', (
     const web = testSet('web', { onSessionLoss: { kind: 'hold-long-lived' } });
     const s = new Scene(testConfig([{ ...core, longLivedStaleTime: ours }], [web]));
     const families = [FOUR, SIX].map((name) => ({ family: name, forwardingPreserved: false }));
-    const n: Negotiated = {
-      ...negotiated({}),
-      gracefulRestart: { restarting: false, notification: true, restartTime: 120, families },
-      longLived: families.map((f) => ({ ...f, staleTime: 3600 })),
-    };
-    s.speaker.emit({
-      kind: 'established',
-      peer: 'core',
-      negotiated: n,
-      peerOpen,
-      gracefulRestart: n.gracefulRestart,
-      localAddress: undefined,
-    });
+    const longLived = families.map((one) => ({ ...one, staleTime: 3600 }));
+    s.speaker.emit(established('core', { gracefulRestart: { ...RESTART, families }, longLived }));
     s.say({ announce: [A] }).down({ retain });
     if (ends > 0) expect(s.wait(ends - 1).members()).toEqual([A]);
     expect(s.wait(ends > 0 ? 1 : 0).members()).toEqual([]);
@@ -623,7 +599,7 @@ it('maps every field of a peer', () => {
   const peer = testPeer('core', 1, {
     port: 1179,
     passive: true,
-    source: routerId,
+    source: ROUTER_ID,
     interface: 'wg0',
     password: 'secret',
     ttlSecurity: 2,
@@ -646,7 +622,7 @@ it('maps every field of a peer', () => {
     addPath: { receive: [FOUR, SIX] },
     extendedMessage: true,
     strictRole: true,
-    source: routerId,
+    source: ROUTER_ID,
     device: 'wg0',
     password: 'secret',
     ttlSecurity: 2,

@@ -1,36 +1,13 @@
-import { sessionContext } from '@weir/bgp/codec';
-import type { Negotiated } from '@weir/bgp/fsm';
 import type { SessionEvent } from '@weir/bgp/session';
-import { asn, parseIp, printIp } from '@weir/wire/inet';
+import { parseIp, printIp } from '@weir/wire/inet';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../model/event.ts';
 import { describeEvent } from '../../observe/describe-event.ts';
 import { TestClock, update } from '../../state/test-fixtures.ts';
 import { ClientSessions } from './client-sessions.ts';
+import { established } from './test-session.ts';
 
-const routerId = parseIp('192.0.2.1')!;
-
-function up(peer: string): Extract<SessionEvent, { kind: 'established' }> {
-  const families = ['ipv4 unicast' as const];
-  const peerOpen = { kind: 'open' as const, version: 4, myAs: 64513, holdTime: 90, routerId, capabilities: [] };
-  const negotiated: Negotiated = {
-    receive: sessionContext({ families }),
-    send: sessionContext({ families }),
-    peerAs: asn(64513),
-    peerRouterId: routerId,
-    holdTime: 90,
-    keepaliveTime: 30_000,
-    sendHoldTime: 480_000,
-    families,
-    missingFamilies: [],
-    routeRefresh: true,
-    enhancedRouteRefresh: false,
-    gracefulRestart: undefined,
-    longLived: [],
-    peerOpen,
-  };
-  return { kind: 'established', peer, negotiated, peerOpen, gracefulRestart: undefined, localAddress: undefined };
-}
+const up = (peer: string): SessionEvent => established(peer, { families: ['ipv4 unicast'] });
 
 const down = (peer: string): SessionEvent => ({
   kind: 'down',

@@ -1,9 +1,9 @@
-import { decodeUpdate, sessionContext, type UpdateMessage } from '@weir/bgp/codec';
+import { type Message, sessionContext, type UpdateMessage } from '@weir/bgp/codec';
 import { type FlowAction, flowActions, parseFlow, printFlow } from '@weir/bgp/flowspec';
-import type { OutgoingSession } from '@weir/bgp/session';
 import { asn } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import { FlowAnnouncer, type OwnFlow } from './flow-announcer.ts';
+import { TestOutgoing } from './test-session.ts';
 
 const DISCARD: FlowAction = { kind: 'rate-bytes', rate: 0, asn: 0 };
 
@@ -18,31 +18,21 @@ const TWO = 'flow4 { dst 203.0.113.8/32; }';
 const THREE = 'flow4 { dst 203.0.113.9/32; }';
 const SIX = 'flow6 { dst 2001:db8::7/128; }';
 
-/** A session that keeps what it is given, up to some messages. */
-class Session implements OutgoingSession {
+/** A session that keeps what it is told, in words. */
+class Session extends TestOutgoing {
   readonly context = sessionContext({ peerKind: 'ebgp', localAs: asn(64512), families: ['ipv4 unicast', 'ipv4 flow'], fourOctetAs: true });
-  readonly enhancedRefresh = false;
-  readonly localAddress = undefined;
-  readonly peer: string;
-  room = 100;
-  #messages: Uint8Array[] = [];
+  #said: string[] = [];
 
-  constructor(peer: string) {
-    this.peer = peer;
-  }
-
-  send(message: Uint8Array): 'queued' | 'full' {
-    if (this.room === 0) return 'full';
-    this.room--;
-    this.#messages.push(message.slice());
-    return 'queued';
+  protected take(message: Message): void {
+    if (message.kind !== 'update') throw new Error(message.kind);
+    this.#said.push(words(message));
   }
 
   /** What has been said since the last call. */
   said(): readonly string[] {
-    const messages = this.#messages;
-    this.#messages = [];
-    return messages.map((message) => words(decodeUpdate(message, this.context)));
+    const said = this.#said;
+    this.#said = [];
+    return said;
   }
 }
 
@@ -96,7 +86,7 @@ describe('flow rules of our own', () => {
     announcer.announce(own(THREE, ['a']));
     announcer.withdraw(own(THREE, []).rule.key);
     announcer.withdraw(own(ONE, []).rule.key);
-    a.room = 100;
+    a.room = Number.POSITIVE_INFINITY;
     announcer.drained('a');
     expect([a.said(), announcer.waits('a')]).toEqual([[`+ ${TWO} 1 actions via 64512`, `- ${ONE}`], false]);
   });

@@ -1,11 +1,11 @@
-import { decodeMessage, MessageFramer, prefixAt, sessionContext } from '@weir/bgp/codec';
-import type { OutgoingSession } from '@weir/bgp/session';
+import { type Message, prefixAt, sessionContext } from '@weir/bgp/codec';
 import { covers, type Prefix, prefix, prefixFromWords, printPrefix } from '@weir/wire/inet';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { DistributeConfig } from '../../model/distribute.ts';
 import { loadText } from '../config/memory-files.ts';
 import { NetworkAnnouncer } from './network-announcer.ts';
+import { TestOutgoing } from './test-session.ts';
 
 function configOf(merged: string): DistributeConfig {
   const aggregate = (name: string): string => (merged.includes(name) ? ', aggregate: true' : '');
@@ -28,32 +28,20 @@ const NAMES = new Map([
 ]);
 
 /** A client, and the routes that it has. */
-class Client implements OutgoingSession {
+class Client extends TestOutgoing {
   readonly context = sessionContext({ families: ['ipv4 unicast'] });
-  readonly enhancedRefresh = false;
-  readonly localAddress = '192.0.2.1';
-  readonly peer: string;
+  override readonly localAddress = '192.0.2.1';
   readonly routes = new Map<string, string>();
   /** Addresses that must be in some route whenever a message has come. */
   covered: readonly Prefix[] = [];
 
-  constructor(peer: string) {
-    this.peer = peer;
-  }
-
-  send(bytes: Uint8Array): 'queued' {
-    const framer = new MessageFramer();
-    framer.push(bytes);
-    for (let one = framer.next(); one; one = framer.next()) {
-      const message = decodeMessage(one, this.context);
-      if (message.kind !== 'update') continue;
-      const tables = (message.attributes.communities ?? []).map((community) => NAMES.get(community)).join('+');
-      for (const { run } of message.announce) for (let i = 0; i < run.count; i++) this.routes.set(printPrefix(prefixAt(run, i)), tables);
-      for (const run of message.withdraw) for (let i = 0; i < run.count; i++) this.routes.delete(printPrefix(prefixAt(run, i)));
-      const routes = [...this.routes.keys()].map(prefix);
-      for (const address of this.covered) expect(routes.some((route) => covers(route, address))).toBe(true);
-    }
-    return 'queued';
+  protected take(message: Message): void {
+    if (message.kind !== 'update') return;
+    const tables = (message.attributes.communities ?? []).map((community) => NAMES.get(community)).join('+');
+    for (const { run } of message.announce) for (let i = 0; i < run.count; i++) this.routes.set(printPrefix(prefixAt(run, i)), tables);
+    for (const run of message.withdraw) for (let i = 0; i < run.count; i++) this.routes.delete(printPrefix(prefixAt(run, i)));
+    const routes = [...this.routes.keys()].map(prefix);
+    for (const address of this.covered) expect(routes.some((route) => covers(route, address))).toBe(true);
   }
 
   get text(): readonly string[] {

@@ -1,11 +1,11 @@
-import { decodeMessage, type FamilyName, type Message, MessageFramer, prefixAt, sessionContext } from '@weir/bgp/codec';
+import { type FamilyName, type Message, prefixAt, sessionContext } from '@weir/bgp/codec';
 import { parseFlow, printFlow } from '@weir/bgp/flowspec';
-import type { OutgoingSession } from '@weir/bgp/session';
 import { ip, prefix, printIp, printPrefix } from '@weir/wire/inet';
 import { describe, expect, test } from 'vitest';
 import type { DistributeConfig } from '../../model/distribute.ts';
 import { OwnAnnouncer, type OwnPrefix } from './own-announcer.ts';
 import { PeerTables } from './peer-tables.ts';
+import { TestOutgoing } from './test-session.ts';
 
 const FAMILIES: readonly FamilyName[] = ['ipv4 unicast', 'ipv6 unicast', 'ipv4 flow'];
 const BLACKHOLE = 0xffff_029a;
@@ -14,29 +14,14 @@ function own(text: string, peers: readonly string[], more: Partial<OwnPrefix> = 
   return { prefix: prefix(text), communities: [BLACKHOLE], largeCommunities: [], nextHop: undefined, peers, ...more };
 }
 
-/** A session that keeps what it is given, up to some messages. */
-class Session implements OutgoingSession {
+/** A session that keeps what it is told, in words. */
+class Session extends TestOutgoing {
   readonly context = sessionContext({ families: FAMILIES });
-  readonly enhancedRefresh = true;
-  readonly localAddress = '192.0.2.2';
-  readonly peer: string;
-  room = 100;
+  override readonly enhancedRefresh = true;
+  override readonly localAddress = '192.0.2.2';
   #said: string[] = [];
 
-  constructor(peer: string) {
-    this.peer = peer;
-  }
-
-  send(bytes: Uint8Array): 'queued' | 'full' {
-    if (this.room === 0) return 'full';
-    this.room--;
-    const framer = new MessageFramer();
-    framer.push(bytes);
-    for (let one = framer.next(); one; one = framer.next()) this.#say(decodeMessage(one, this.context));
-    return 'queued';
-  }
-
-  #say(message: Message): void {
+  protected take(message: Message): void {
     if (message.kind === 'route-refresh') this.#said.push(`refresh ${message.subtype}`);
     if (message.kind !== 'update') return;
     const { communities = [] } = message.attributes;
@@ -90,7 +75,7 @@ describe('what Weir announces', () => {
     a.room = 2;
     announcer.drained('a');
     expect(await a.said()).toEqual([`+ ${FLOW}`, '+ 203.0.113.9/32 via 192.0.2.2 1']);
-    a.room = 100;
+    a.room = Number.POSITIVE_INFINITY;
     announcer.drained('a');
     expect(await a.said()).toEqual(ENDS);
   });
