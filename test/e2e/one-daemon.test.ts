@@ -25,12 +25,18 @@ function contents(directory: string): Readonly<Record<string, string>> {
   return Object.fromEntries(paths.map((path) => [path, createHash('sha256').update(readFileSync(path)).digest('hex')]));
 }
 
+/** Until a daemon has written down everything of its start: its flow rules are last. */
+async function settled(weir: Weir): Promise<void> {
+  await waitFor('the flow rules to be on disk', () => existsSync(join(weir.stateDirectory, 'flows.json')));
+}
+
 test('a second process gets neither the state of a daemon nor its kernel, until the first is gone', async () => {
   const lab = labForTest();
   const host = await lab.host('one');
   await host.nft('table inet fw { set web4 { type ipv4_addr; flags interval; elements = { 203.0.113.7 } }; }');
   const first = new Weir(lab, host, BGP + TABLES);
   await first.start();
+  await settled(first);
   await add(first, ONE);
   const second = new Weir(lab, host, BGP + TABLES + OWNED, first.stateDirectory);
   const inUse = `${first.stateDirectory} is in use by process ${first.pid}: two must not keep one state`;
@@ -64,11 +70,12 @@ test('without tables, too: the ledgers and the history are one daemon', async ()
   const host = await lab.host('one');
   const first = new Weir(lab, host, BGP);
   await first.start();
+  await settled(first);
   const second = new Weir(lab, host, BGP + OWNED, first.stateDirectory);
   const before = [contents(first.stateDirectory), await host.nftList()];
   await expect(second.start()).rejects.toThrow(`in use by process ${first.pid}`);
   expect([contents(first.stateDirectory), await host.nftList()]).toEqual(before);
-  expect((await first.status()).uptime_seconds).toBeGreaterThanOrEqual(0);
+  expect((await first.status()).kernel.problems).toEqual([]);
   await first.kill();
   await second.start();
 });

@@ -37,13 +37,15 @@ export class DirectoryLock {
 
   /** The process that has the lock, where /proc/locks tells. */
   static holder(path: string): number | undefined {
-    const { ino } = statSync(path);
-    for (const line of readFileSync('/proc/locks', 'utf8').split('\n')) {
-      // `1: FLOCK  ADVISORY  WRITE 4711 00:1e:2303 0 EOF`
-      const fields = line.trim().split(/\s+/);
-      if (fields[1] === 'FLOCK' && fields[5]?.split(':')[2] === String(ino)) return Number(fields[4]);
-    }
-    return undefined;
+    const { ino, dev } = statSync(path, { bigint: true });
+    // `1: FLOCK  ADVISORY  WRITE 4711 00:1e:2303 0 EOF`
+    const held = readLocks()
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[1] === 'FLOCK' && fields[5]?.split(':')[2] === String(ino));
+    // Other file systems have the same numbers, but not all have the device that stat(2) says (overlays, subvolumes).
+    const place = `${hexByte((dev >> 8n) & 0xfffn)}:${hexByte((dev & 0xffn) | ((dev >> 12n) & 0xfff00n))}:${ino}`;
+    const found = held.find((fields) => fields[5] === place) ?? (held.length === 1 ? held[0] : undefined);
+    return found && Number(found[4]);
   }
 
   /** Gives the lock back. Calling it again does nothing. */
@@ -52,6 +54,22 @@ export class DirectoryLock {
     this.#closed = true;
     closeSync(this.#fd);
   }
+}
+
+/** None where /proc does not show them. */
+function readLocks(): readonly string[] {
+  try {
+    return readFileSync('/proc/locks', 'utf8').split('\n');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'EACCES' || code === 'EPERM') return [];
+    throw error;
+  }
+}
+
+/** At least two digits. */
+function hexByte(value: bigint): string {
+  return value.toString(16).padStart(2, '0');
 }
 
 function openDirectory(path: string): number {

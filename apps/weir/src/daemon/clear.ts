@@ -12,6 +12,7 @@ import { clearFrom, clearPolicyRoutes, listTenantDirectories, poolTables } from 
 import { explainFailure } from './failure.ts';
 import { loadDaemonConfig } from './load-daemon-config.ts';
 import { managedBy } from './managed-by.ts';
+import { withState } from './state-lock.ts';
 import { likelyStateDirectory } from './state-place.ts';
 
 /** Below the pin directory: programs that rules of nf_tables ask. */
@@ -31,9 +32,23 @@ export async function runClear(options: ClearOptions, io: Io): Promise<ExitCode>
     io.err(`error: ${managed}: stop it first (systemctl stop weir), or end it with its state by weir run --clear\n`);
     return EXIT.error;
   }
-  const parts: readonly Part[] = options.ebpfOnly
+  return await withState(stateDirectory, io, () =>
+    clearAll(options, io, { netns, stateDirectory, pinDirectory, flowspec: config?.flowspec }),
+  );
+}
+
+/** Where things are. */
+interface Where {
+  readonly netns: string | undefined;
+  readonly stateDirectory: string;
+  readonly pinDirectory: string;
+  readonly flowspec: FlowConfig | undefined;
+}
+
+async function clearAll({ ebpfOnly }: ClearOptions, io: Io, { netns, stateDirectory, pinDirectory, flowspec }: Where): Promise<ExitCode> {
+  const parts: readonly Part[] = ebpfOnly
     ? [ebpfPart(pinDirectory, netns)]
-    : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns), routesPart(netns, config?.flowspec)];
+    : [...tableParts(stateDirectory, netns), matchesPart(pinDirectory), ebpfPart(pinDirectory, netns), routesPart(netns, flowspec)];
   let code: ExitCode = EXIT.ok;
   // What one part cannot do keeps no other from being done.
   for (const { what, clear } of parts) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BgpSpeaker, type PeerConfig, StaticRoutes } from '@weir/bgp/session';
@@ -396,6 +396,27 @@ test('a second daemon does not come near the kernel', async () => {
     }),
   ).rejects.toMatchObject({ code: 'SOCKET_IN_USE' });
   expect(opened).toBe(false);
+});
+
+test('nor does one with another socket and the same state directory, until the first has ended', async () => {
+  const kernel = new MemoryKernel();
+  const { port } = await neighbour();
+  const file = write(port);
+  const { daemon } = await start(kernel, file);
+  const config = { ...loadDaemonConfig(file, { socket: undefined, stateDirectory: undefined, netns: undefined }).config! };
+  const other = { ...config, socket: join(directory, 'other.sock') };
+  let opened = 0;
+  const openKernel: DaemonOptions['openKernel'] = async (_config, events) => {
+    opened++;
+    return kernel.open(events);
+  };
+  await expect(start(kernel, file, { config: other, openKernel })).rejects.toMatchObject({ code: 'STATE_IN_USE', holder: process.pid });
+  expect([opened, existsSync(other.socket)]).toEqual([0, false]);
+  // One that is ending has its time.
+  const starting = start(kernel, file, { config: other, openKernel });
+  await daemon.close({ clear: false, message: 'test' });
+  await expect(starting).rejects.toMatchObject({ code: 'ENOENT' });
+  expect([opened, existsSync(other.socket)]).toEqual([1, true]);
 });
 
 test('a kernel side that is gone ends the daemon, once', async () => {

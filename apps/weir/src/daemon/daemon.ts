@@ -1,9 +1,8 @@
 import { systemClock } from '@weir/bgp/session';
 import type { Ip } from '@weir/wire/inet';
-import { ApiError, ControlServer, type ReloadAnswer } from '../api/index.ts';
+import { ApiError, type ReloadAnswer } from '../api/index.ts';
 import { unenforceable } from '../compile/flows/index.ts';
 import { nextExpiry } from '../compile/judgement/index.ts';
-import { makeDirectory } from '../files/index.ts';
 import type { Config } from '../model/config.ts';
 import type { Event } from '../model/event.ts';
 import type { ActiveFlow } from '../model/flow.ts';
@@ -31,6 +30,7 @@ import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
+import { type Place, takePlace } from './take-place.ts';
 import { unfitForSessions } from './unfit-for-sessions.ts';
 import { originOf, Verdicts } from './verdicts.ts';
 
@@ -44,7 +44,7 @@ interface Parts {
   readonly loaded: DaemonConfig;
   readonly mistakes: readonly string[];
   readonly store: GenerationStore;
-  readonly server: ControlServer;
+  readonly place: Place;
   readonly kernel: KernelPort;
   readonly bus: EventBus;
   readonly verdicts: Verdicts;
@@ -60,7 +60,7 @@ export class Daemon {
   readonly #bus: EventBus;
   readonly #verdicts: Verdicts;
   readonly #started: number = Date.now();
-  readonly #server: ControlServer;
+  readonly #place: Place;
   readonly #kernel: KernelPort;
   readonly #state: RouteState;
   readonly #exabgp: ExabgpFeeds;
@@ -81,15 +81,13 @@ export class Daemon {
   #dead = false;
 
   /**
-   * Starts in the order that keeps the kernel right: first the control socket (there is only one daemon), then the kernel and what is installed in it, then the
-   * state, then the sessions. What fails is undone and thrown: SocketError, SessionConfigError, or what the kernel port rejects with.
+   * Starts in the order that keeps the kernel right: first the control socket and the state directory (there is only one daemon), then the kernel and what is installed in it, then the
+   * state, then the sessions. What fails is undone and thrown: SocketError, StateInUseError, SessionConfigError, or what the kernel port rejects with.
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { log } = options;
-    makeDirectory(options.config.stateDirectory, 0o700);
     const late = new LateBackend();
-    const onError = (error: Error): void => log.log('error', `control socket: ${error.message}`);
-    const server = await ControlServer.open({ path: options.config.socket, backend: late, onError });
+    const place = await takePlace(options.config, late, log);
     let kernel: KernelPort | undefined;
     let opened: Verdicts | undefined;
     try {
@@ -121,7 +119,7 @@ export class Daemon {
       if (before) ledger = [...ledger, ...(await kernel.configure(config, before))];
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { config, loaded, mistakes, store, server, kernel, bus, verdicts, ledger, kept });
+      daemon = new Daemon(options, { config, loaded, mistakes, store, place, kernel, bus, verdicts, ledger, kept });
       daemon.#begin(late, ledger, since);
       await daemon.#exabgp.open(late);
       options.holdImage(config.stateDirectory, false);
@@ -129,7 +127,8 @@ export class Daemon {
     } catch (error) {
       await kernel?.close({ clear: false });
       await opened?.close();
-      await server.close();
+      await place.server.close();
+      place.lock?.close();
       throw error;
     }
   }
@@ -139,7 +138,7 @@ export class Daemon {
     this.#options = options;
     this.#config = config;
     this.#log = options.log;
-    this.#server = parts.server;
+    this.#place = parts.place;
     this.#kernel = kernel;
     this.#bus = parts.bus;
     this.#verdicts = parts.verdicts;
@@ -363,8 +362,10 @@ export class Daemon {
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();
-    await this.#server.close();
+    await this.#place.server.close();
     if (!this.#dead) await this.#kernel.close({ clear: options.clear });
+    // Its last writes are done.
+    this.#place.lock?.close();
     this.#options.notifier.close();
   }
 

@@ -1,3 +1,4 @@
+import type { DirectoryLock } from '@weir/sys';
 import { ApiError, ConnectionError, ControlClient } from '../api/index.ts';
 import type { ExitCode, ExpireOptions, Io } from '../cli/index.ts';
 import { EXIT } from '../cli/index.ts';
@@ -10,6 +11,7 @@ import { GenerationStore } from './generations/index.ts';
 import { loadGeneration } from './load-daemon-config.ts';
 import { putPrograms } from './put-programs.ts';
 import { confirmedConfig, renewer } from './renewal.ts';
+import { lockState } from './state-lock.ts';
 import { withKeptFlows } from './with-kept-flows.ts';
 
 /** The daemon itself is given so long to take a change back in time. */
@@ -58,9 +60,12 @@ async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
 
 /** Without a daemon: the kernel first, then the record, so that whatever fails in between is tried again. */
 function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, io: Io): boolean {
+  let lock: DirectoryLock | undefined;
   try {
-    const overrides = { socket, stateDirectory, netns };
+    // A daemon that has the state without answering here (another socket, or it is starting) has to take it back itself.
     const say = (text: string): void => io.err(`weir: ${text}\n`);
+    lock = lockState(stateDirectory, say);
+    const overrides = { socket, stateDirectory, netns };
     let last: Config | undefined;
     const confirmed = (): Config | undefined => {
       last = confirmedConfig(stateDirectory, overrides);
@@ -93,6 +98,8 @@ function takeBack({ stateDirectory, socket, netns, generation }: ExpireOptions, 
   } catch (error) {
     io.err(`weir: ${error instanceof Error ? error.message : String(error)}\n`);
     return false;
+  } finally {
+    lock?.close();
   }
 }
 

@@ -13,10 +13,11 @@ import {
   type TenantRestore,
 } from '../reconcile/index.ts';
 import { explainFailure } from './failure.ts';
-import { loadDaemonConfig } from './load-daemon-config.ts';
+import { loadDaemonConfig, type Overrides } from './load-daemon-config.ts';
 import { managedBy } from './managed-by.ts';
 import { putPrograms } from './put-programs.ts';
 import { confirmedConfig, renewer } from './renewal.ts';
+import { withState } from './state-lock.ts';
 import { likelyStateDirectory } from './state-place.ts';
 import { withKeptFlows } from './with-kept-flows.ts';
 
@@ -34,6 +35,10 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
     return EXIT.error;
   }
   const stateDirectory = options.stateDirectory ?? config?.stateDirectory ?? likelyStateDirectory(texts);
+  return await withState(stateDirectory, io, () => restoreAll(stateDirectory, overrides, config, io));
+}
+
+async function restoreAll(stateDirectory: string, overrides: Overrides, config: Config | undefined, io: Io): Promise<ExitCode> {
   let last: Config | undefined;
   const confirmed = (): Config | undefined => {
     last = confirmedConfig(stateDirectory, overrides);
@@ -44,7 +49,7 @@ export async function runRestore(options: RestoreOptions, io: Io): Promise<ExitC
   let code: ExitCode = EXIT.ok;
   try {
     const complete = withKeptFlows(stateDirectory, last, (text) => io.err(`${text}\n`));
-    report = load(stateDirectory, options.netns ?? config?.netns, renew(), complete);
+    report = load(stateDirectory, overrides.netns ?? config?.netns, renew(), complete);
     if (report) code = await tell('', report, io);
   } catch (error) {
     const failure = explainFailure(error);
