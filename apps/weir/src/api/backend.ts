@@ -1,31 +1,5 @@
 import type { Event } from '../model/event.ts';
-import type {
-  ApplyAnswer,
-  ConfirmAnswer,
-  EventsAnswer,
-  GenerationAnswer,
-  HistoryAnswer,
-  LookupAnswer,
-  MembersAnswer,
-  PeersAnswer,
-  RefusedAnswer,
-  ReloadAnswer,
-  RollbackAnswer,
-  RoutesAnswer,
-  SetsAnswer,
-  StatusAnswer,
-} from './answers.ts';
-import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
-import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
-import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
-import type {
-  NetworkChangeAnswer,
-  NetworkClientAnswer,
-  NetworkDumpAnswer,
-  NetworkHistoryAnswer,
-  NetworkLoadAnswer,
-  NetworksAnswer,
-} from './network-answers.ts';
+import type { Answer } from './method-answers.ts';
 import type { ApiErrorBody, ApiErrorCode, Params } from './schema.ts';
 import type { VerdictSummary } from './verdict-answers.ts';
 
@@ -51,40 +25,40 @@ export type Caller = string;
 
 /** What the daemon answers, whatever carries the question. Methods may throw ApiError. */
 export interface Backend {
-  status(): Promise<StatusAnswer>;
-  peers(): Promise<PeersAnswer>;
-  routes(params: Params<'routes'>): Promise<RoutesAnswer>;
-  sets(): Promise<SetsAnswer>;
-  members(params: Params<'members'>): Promise<MembersAnswer>;
-  refused(params: Params<'refused'>): Promise<RefusedAnswer>;
-  flows(params: Params<'flows'>): Promise<FlowsAnswer>;
-  flowPlan(params: Params<'flow-plan'>): Promise<FlowPlanAnswer>;
-  flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<FlowAddAnswer>;
-  flowDelete(params: Params<'flow-delete'>): Promise<FlowDeleteAnswer>;
-  blackholes(): Promise<BlackholesAnswer>;
-  blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<BlackholeAddAnswer>;
-  blackholeDelete(params: Params<'blackhole-delete'>): Promise<BlackholeDeleteAnswer>;
-  networks(params: Params<'networks'>): Promise<NetworksAnswer>;
-  networkClient(params: Params<'network-client'>): Promise<NetworkClientAnswer>;
-  networkAdd(params: Params<'network-add'>, caller: Caller): Promise<NetworkChangeAnswer>;
-  networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<NetworkChangeAnswer>;
-  networkDelete(params: Params<'network-delete'>, caller: Caller): Promise<NetworkChangeAnswer>;
-  networkDump(params: Params<'network-dump'>): Promise<NetworkDumpAnswer>;
-  networkHistory(params: Params<'network-history'>): Promise<NetworkHistoryAnswer>;
-  networkLoad(params: Params<'network-load'>): Promise<NetworkLoadAnswer>;
-  networkLoadPage(params: Params<'network-load-page'>): Promise<NetworkLoadAnswer>;
-  networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<NetworkChangeAnswer>;
-  feeds(): Promise<FeedsAnswer>;
-  feedRefresh(params: Params<'feed-refresh'>, caller: Caller): Promise<FeedAnswer>;
-  feedAccept(params: Params<'feed-accept'>, caller: Caller): Promise<FeedAnswer>;
-  lookup(params: Params<'lookup'>): Promise<LookupAnswer>;
-  events(params: Params<'events'>): Promise<EventsAnswer>;
-  reload(caller: Caller): Promise<ReloadAnswer>;
-  apply(params: Params<'apply'>, caller: Caller): Promise<ApplyAnswer>;
-  confirm(caller: Caller): Promise<ConfirmAnswer>;
-  rollback(params: Params<'rollback'>, caller: Caller): Promise<RollbackAnswer>;
-  history(): Promise<HistoryAnswer>;
-  generation(params: Params<'generation'>): Promise<GenerationAnswer>;
+  status(): Promise<Answer<'status'>>;
+  peers(): Promise<Answer<'peers'>>;
+  routes(params: Params<'routes'>): Promise<Answer<'routes'>>;
+  sets(): Promise<Answer<'sets'>>;
+  members(params: Params<'members'>): Promise<Answer<'members'>>;
+  refused(params: Params<'refused'>): Promise<Answer<'refused'>>;
+  flows(params: Params<'flows'>): Promise<Answer<'flows'>>;
+  flowPlan(params: Params<'flow-plan'>): Promise<Answer<'flow-plan'>>;
+  flowAdd(params: Params<'flow-add'>, caller: Caller): Promise<Answer<'flow-add'>>;
+  flowDelete(params: Params<'flow-delete'>): Promise<Answer<'flow-delete'>>;
+  blackholes(): Promise<Answer<'blackholes'>>;
+  blackholeAdd(params: Params<'blackhole-add'>, caller: Caller): Promise<Answer<'blackhole-add'>>;
+  blackholeDelete(params: Params<'blackhole-delete'>): Promise<Answer<'blackhole-delete'>>;
+  networks(params: Params<'networks'>): Promise<Answer<'networks'>>;
+  networkClient(params: Params<'network-client'>): Promise<Answer<'network-client'>>;
+  networkAdd(params: Params<'network-add'>, caller: Caller): Promise<Answer<'network-add'>>;
+  networkReplace(params: Params<'network-replace'>, caller: Caller): Promise<Answer<'network-replace'>>;
+  networkDelete(params: Params<'network-delete'>, caller: Caller): Promise<Answer<'network-delete'>>;
+  networkDump(params: Params<'network-dump'>): Promise<Answer<'network-dump'>>;
+  networkHistory(params: Params<'network-history'>): Promise<Answer<'network-history'>>;
+  networkLoad(params: Params<'network-load'>): Promise<Answer<'network-load'>>;
+  networkLoadPage(params: Params<'network-load-page'>): Promise<Answer<'network-load-page'>>;
+  networkLoadCommit(params: Params<'network-load-commit'>, caller: Caller): Promise<Answer<'network-load-commit'>>;
+  feeds(): Promise<Answer<'feeds'>>;
+  feedRefresh(params: Params<'feed-refresh'>, caller: Caller): Promise<Answer<'feed-refresh'>>;
+  feedAccept(params: Params<'feed-accept'>, caller: Caller): Promise<Answer<'feed-accept'>>;
+  lookup(params: Params<'lookup'>): Promise<Answer<'lookup'>>;
+  events(params: Params<'events'>): Promise<Answer<'events'>>;
+  reload(caller: Caller): Promise<Answer<'reload'>>;
+  apply(params: Params<'apply'>, caller: Caller): Promise<Answer<'apply'>>;
+  confirm(caller: Caller): Promise<Answer<'confirm'>>;
+  rollback(params: Params<'rollback'>, caller: Caller): Promise<Answer<'rollback'>>;
+  history(): Promise<Answer<'history'>>;
+  generation(params: Params<'generation'>): Promise<Answer<'generation'>>;
   /** Events from now on; undefined when there are too many watchers. */
   watch(params: Params<'watch'>): Watch | undefined;
   observe(params: Params<'observe'>): Promise<Observation>;

@@ -1,76 +1,13 @@
 import { Socket } from 'node:net';
-import type {
-  ApplyAnswer,
-  ConfirmAnswer,
-  EventsAnswer,
-  GenerationAnswer,
-  HistoryAnswer,
-  LookupAnswer,
-  MembersAnswer,
-  PeersAnswer,
-  RefusedAnswer,
-  ReloadAnswer,
-  RollbackAnswer,
-  RoutesAnswer,
-  SetsAnswer,
-  StatusAnswer,
-} from './answers.ts';
 import { ApiError } from './backend.ts';
-import type { BlackholeAddAnswer, BlackholeDeleteAnswer, BlackholesAnswer } from './blackhole-answers.ts';
-import type { FeedAnswer, FeedsAnswer } from './feed-answers.ts';
-import type { FlowAddAnswer, FlowDeleteAnswer, FlowPlanAnswer, FlowsAnswer } from './flow-answers.ts';
 import { LineSplitter } from './line-splitter.ts';
-import type {
-  NetworkChangeAnswer,
-  NetworkClientAnswer,
-  NetworkDumpAnswer,
-  NetworkHistoryAnswer,
-  NetworkLoadAnswer,
-  NetworksAnswer,
-} from './network-answers.ts';
+import type { Answer, MethodAnswers } from './method-answers.ts';
 import { parseResponse } from './response.ts';
 import type { Method, Params, Response } from './schema.ts';
 import type { VerdictsAnswer } from './verdict-answers.ts';
 
 /** Bytes of one answer. */
 const MAX_ANSWER = 64 * 1024 * 1024;
-
-interface Answers {
-  status: StatusAnswer;
-  peers: PeersAnswer;
-  routes: RoutesAnswer;
-  sets: SetsAnswer;
-  members: MembersAnswer;
-  refused: RefusedAnswer;
-  flows: FlowsAnswer;
-  'flow-plan': FlowPlanAnswer;
-  'flow-add': FlowAddAnswer;
-  'flow-delete': FlowDeleteAnswer;
-  networks: NetworksAnswer;
-  'network-client': NetworkClientAnswer;
-  feeds: FeedsAnswer;
-  'feed-refresh': FeedAnswer;
-  'feed-accept': FeedAnswer;
-  'network-add': NetworkChangeAnswer;
-  'network-replace': NetworkChangeAnswer;
-  'network-delete': NetworkChangeAnswer;
-  'network-dump': NetworkDumpAnswer;
-  'network-history': NetworkHistoryAnswer;
-  'network-load': NetworkLoadAnswer;
-  'network-load-page': NetworkLoadAnswer;
-  'network-load-commit': NetworkChangeAnswer;
-  blackholes: BlackholesAnswer;
-  'blackhole-add': BlackholeAddAnswer;
-  'blackhole-delete': BlackholeDeleteAnswer;
-  lookup: LookupAnswer;
-  events: EventsAnswer;
-  reload: ReloadAnswer;
-  apply: ApplyAnswer;
-  confirm: ConfirmAnswer;
-  rollback: RollbackAnswer;
-  history: HistoryAnswer;
-  generation: GenerationAnswer;
-}
 
 /** The daemon cannot be reached, or went away. `code` is that of the system, or `CONNECTION_LOST`. */
 export class ConnectionError extends Error {
@@ -124,15 +61,15 @@ export class ControlClient {
   }
 
   /** Asks and waits for the answer. Throws ApiError where the daemon refuses, ConnectionError where it is gone. */
-  async call<M extends keyof Answers>(method: M, params: Params<M>): Promise<Answers[M]> {
+  async call<M extends keyof MethodAnswers>(method: M, params: Params<M>): Promise<Answer<M>> {
     const id = this.#nextId++;
     const response = await this.#ask(id, method, params);
-    return this.#result(id, response) as Answers[M];
+    return this.#result(id, response) as Answer<M>;
   }
 
   /** Events as they come, until `return` is called on the iterator or the daemon ends. */
-  watch(params: Params<'watch'>): AsyncGenerator<EventsAnswer, void, void> {
-    return this.#stream<EventsAnswer>('watch', params);
+  watch(params: Params<'watch'>): AsyncGenerator<Answer<'events'>, void, void> {
+    return this.#stream<Answer<'events'>>('watch', params);
   }
 
   /** Verdicts that were, and as they come where that is asked for. */
