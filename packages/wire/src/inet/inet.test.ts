@@ -164,4 +164,36 @@ describe('PrefixTable', () => {
       }),
     );
   });
+
+  it.each([4, 6] as const)('of IPv%s finds all that it has, and nothing else, at every moment of its growth', (family) => {
+    const table = new PrefixTable(family, 4);
+    const ids: (number | undefined)[] = [];
+    const length = family === 4 ? 32 : 128;
+    const find = (n: number): number => table.find(n, 0, 0, family === 4 ? 0 : n, length);
+    let seed = 1;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 48_271) >>> 0) % 0x7fff_ffff;
+      return seed % below;
+    };
+    let wrong = 0;
+    for (let n = 0; n < 20_000; n++) {
+      ids[n] = table.intern(n, 0, 0, family === 4 ? 0 : n, length);
+      // Ids of these are given to others, whether or not they have moved.
+      for (let i = 0; i < random(3); i++) {
+        const other = random(n + 1);
+        const id = ids[other];
+        if (id !== undefined) table.release(id);
+        ids[other] = undefined;
+      }
+      for (let i = 0; i < 4; i++) {
+        const other = random(n + 10);
+        if (find(other) !== (ids[other] ?? -1)) wrong++;
+      }
+    }
+    for (let n = 0; n < 20_010; n++) if (find(n) !== (ids[n] ?? -1)) wrong++;
+    expect(wrong).toBe(0);
+    const held = ids.filter((id) => id !== undefined);
+    expect([table.size, new Set(held).size]).toEqual([held.length, held.length]);
+    expect(() => table.release(table.limit)).toThrow(RangeError);
+  });
 });

@@ -4,11 +4,14 @@ import { hashPrefix4, hashPrefix6, PREFIX_HASH_KEY, type PrefixHashKey } from '.
 
 /** In place of the length of an id that is free. */
 const RELEASED = 255;
+/** Prefixes that move with each that is interned: all have long before the slots are too few again. */
+const SHARE = 16;
 
 /**
  * Interns prefixes of one family as small dense ids, so that everything said about a prefix can live in typed-array columns indexed by
  * id. Open addressing with linear probing; ids of released prefixes are used again. Costs 4 (IPv4) or 16 (IPv6) bytes of address,
- * 1 of length and about 8 of hash slots a prefix; there is no object per prefix.
+ * 1 of length and about 8 of hash slots a prefix; there is no object per prefix. No call takes long: where slots become too few, prefixes
+ * move to more of them some at a time, and until then those that have not are found in the old ones.
  */
 export class PrefixTable {
   readonly family: Family;
@@ -18,6 +21,10 @@ export class PrefixTable {
   #lengths: Uint8Array;
   /** id + 1, or 0 for an empty slot. */
   #slots: Int32Array;
+  /** The slots before, as they were, for as long as prefixes move: what is in both is the same. */
+  #before: Int32Array | undefined;
+  /** Ids below have moved, and those that were given out since. */
+  #moved = 0;
   #size = 0;
   /** One past the highest id ever given out. */
   #limit = 0;
@@ -60,9 +67,14 @@ export class PrefixTable {
 
   /** The id of a prefix given by its words (host bits must be clear), or -1. */
   find(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    const slots = this.#slots;
+    const hash = this.#hash(w0, w1, w2, w3, length);
+    const id = this.#probe(this.#slots, hash, w0, w1, w2, w3, length);
+    return id >= 0 || this.#before === undefined ? id : this.#probe(this.#before, hash, w0, w1, w2, w3, length);
+  }
+
+  #probe(slots: Int32Array, hash: number, w0: number, w1: number, w2: number, w3: number, length: number): number {
     const mask = slots.length - 1;
-    for (let i = this.#hash(w0, w1, w2, w3, length) & mask; ; i = (i + 1) & mask) {
+    for (let i = hash & mask; ; i = (i + 1) & mask) {
       const entry = slots[i] as number;
       if (entry === 0) return -1;
       if (this.#equal(entry - 1, w0, w1, w2, w3, length)) return entry - 1;
@@ -71,14 +83,20 @@ export class PrefixTable {
 
   /** The id of a prefix, made if need be. Host bits must be clear. */
   intern(w0: number, w1: number, w2: number, w3: number, length: number): number {
-    if (this.#size * 2 >= this.#slots.length) this.#rehash();
+    if (this.#before !== undefined) this.#move();
+    else if (this.#size * 2 >= this.#slots.length) this.#enlarge();
+    const hash = this.#hash(w0, w1, w2, w3, length);
     const slots = this.#slots;
     const mask = slots.length - 1;
-    let i = this.#hash(w0, w1, w2, w3, length) & mask;
+    let i = hash & mask;
     for (; ; i = (i + 1) & mask) {
       const entry = slots[i] as number;
       if (entry === 0) break;
       if (this.#equal(entry - 1, w0, w1, w2, w3, length)) return entry - 1;
+    }
+    if (this.#before !== undefined) {
+      const there = this.#probe(this.#before, hash, w0, w1, w2, w3, length);
+      if (there >= 0) return there;
     }
     const id = this.#free.pop() ?? this.#limit++;
     if (id >= this.#lengths.length) this.#grow();
@@ -121,13 +139,19 @@ export class PrefixTable {
 
   /** Forgets a prefix; its id may be given to another. The caller clears its own columns first. */
   release(id: number): void {
+    if (this.#lengths[id] === RELEASED || id >= this.#limit) throw new RangeError(`prefix id ${id} is not interned`);
+    this.#takeOut(id);
+    this.#lengths[id] = RELEASED;
+    this.#size--;
+    this.#free.push(id);
+  }
+
+  /** Out of the slots. Where it has not moved it is in those before alone, which stay as they are: there its length says that it is free. */
+  #takeOut(id: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let i = this.#home(id) & mask;
-    while (slots[i] !== id + 1) {
-      if (slots[i] === 0) throw new RangeError(`prefix id ${id} is not interned`);
-      i = (i + 1) & mask;
-    }
+    for (; slots[i] !== id + 1; i = (i + 1) & mask) if (slots[i] === 0) return;
     for (let j = (i + 1) & mask; ; j = (j + 1) & mask) {
       const entry = slots[j] as number;
       if (entry === 0) break;
@@ -138,9 +162,6 @@ export class PrefixTable {
       }
     }
     slots[i] = 0;
-    this.#lengths[id] = RELEASED;
-    this.#size--;
-    this.#free.push(id);
   }
 
   #home(id: number): number {
@@ -156,15 +177,23 @@ export class PrefixTable {
     this.#lengths = lengths;
   }
 
-  #rehash(): void {
+  #enlarge(): void {
     const { length } = this.#slots;
+    this.#before = this.#slots;
+    this.#moved = 0;
     // Small tables grow faster: what is placed anew over the whole growth is a third of the end, not all of it.
-    const slots = new Int32Array(length < 1 << 18 ? length * 4 : length * 2);
+    this.#slots = new Int32Array(length < 1 << 18 ? length * 4 : length * 2);
+    this.#move();
+  }
+
+  /** Places the next ids anew. By id and not by old slot: what a prefix consists of is then read in order of memory. */
+  #move(): void {
+    const slots = this.#slots;
     const mask = slots.length - 1;
     const words = this.#words;
     const lengths = this.#lengths;
-    // By id and not by old slot: what a prefix consists of is then read in order of memory.
-    for (let id = 0; id < this.#limit; id++) {
+    const end = Math.min(this.#limit, this.#moved + SHARE);
+    for (let id = this.#moved; id < end; id++) {
       const bits = lengths[id] as number;
       if (bits === RELEASED) continue;
       const at = id * this.#stride;
@@ -173,9 +202,11 @@ export class PrefixTable {
         (this.#stride === 1
           ? this.#hash(words[at] as number, 0, 0, 0, bits)
           : this.#hash(words[at] as number, words[at + 1] as number, words[at + 2] as number, words[at + 3] as number, bits));
-      while (slots[i] !== 0) i = (i + 1) & mask;
+      // One that was given out since is there.
+      while (slots[i] !== 0 && slots[i] !== id + 1) i = (i + 1) & mask;
       slots[i] = id + 1;
     }
-    this.#slots = slots;
+    this.#moved = end;
+    if (end === this.#limit) this.#before = undefined;
   }
 }
