@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod/mini';
 import type { OwnFlowSummary } from '../api/index.ts';
 import { readIfThere, writeWhole } from '../files/index.ts';
-import { iso } from './summaries.ts';
+import { iso, summarizeNote } from './summaries.ts';
 
 const VERSION = 1;
 const LONGEST_TIMER = 0x7fff_ffff;
@@ -37,8 +37,7 @@ export function readKept(value: unknown): Kept {
 export function summarizeKept({ since, until, comment, by }: Kept): Pick<OwnFlowSummary, 'since' | 'until' | 'comment' | 'by'> {
   return {
     since: iso(since),
-    ...(until === undefined ? {} : { until: iso(until) }),
-    ...(comment === undefined ? {} : { comment }),
+    ...summarizeNote({ until, comment }),
     by,
   };
 }

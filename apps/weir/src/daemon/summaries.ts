@@ -36,6 +36,15 @@ export function iso(at: number): string {
   return new Date(at).toISOString();
 }
 
+/** Until when something is, and what was said of it, as far as that was said. */
+export function summarizeNote(note: { readonly until: number | undefined; readonly comment: string | undefined }): {
+  readonly until?: string;
+  readonly comment?: string;
+} {
+  const { until, comment } = note;
+  return { ...(until === undefined ? {} : { until: iso(until) }), ...(comment === undefined ? {} : { comment }) };
+}
+
 export function summarizeLatency(l: CounterValues['latency']): LatencySummary {
   return { count: l.count, p50_ms: round(l.p50), p99_ms: round(l.p99), max_ms: round(l.max) };
 }

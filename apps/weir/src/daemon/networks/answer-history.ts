@@ -1,7 +1,7 @@
 import { printPrefix } from '@weir/wire/inet';
 import { FORMAT_VERSION, type NetworkHistoryAnswer, type NetworkHistoryEntry, type Params } from '../../api/index.ts';
 import type { NetworkEvent } from '../../model/network.ts';
-import { iso } from '../summaries.ts';
+import { iso, summarizeNote } from '../summaries.ts';
 import { readPrefix, sourceText } from './answer-networks.ts';
 import type { Networks } from './networks.ts';
 
@@ -31,8 +31,7 @@ function summarizeEvent({ number, at, by, added, updated, removed, parts }: Netw
       kind,
       table,
       source: sourceText(source),
-      ...(until === undefined ? {} : { until: iso(until) }),
-      ...(comment === undefined ? {} : { comment }),
+      ...summarizeNote({ until, comment }),
       count,
       prefixes: prefixes.map(printPrefix),
     })),

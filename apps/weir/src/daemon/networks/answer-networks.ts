@@ -11,7 +11,7 @@ import type { Config } from '../../model/config.ts';
 import type { Membership, NetworkSource } from '../../model/network.ts';
 import { parseOwnCommunity } from '../../sources/config/index.ts';
 import { printOwnCommunity } from '../own-blackholes.ts';
-import { iso } from '../summaries.ts';
+import { iso, summarizeNote } from '../summaries.ts';
 import type { Networks } from './networks.ts';
 
 const DEFAULT_PAGE = 1000;
@@ -92,8 +92,7 @@ function summarize({ table, note: { source, by, since, until, comment } }: Membe
     source: sourceText(source),
     ...(by === '' ? {} : { by }),
     since: iso(since),
-    ...(until === undefined ? {} : { until: iso(until) }),
-    ...(comment === undefined ? {} : { comment }),
+    ...summarizeNote({ until, comment }),
   };
 }
 
