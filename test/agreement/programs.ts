@@ -1,11 +1,11 @@
-import { type BpfMap, VerifierError } from '@weir/ebpf/kernel';
+import { BpfMap, VerifierError } from '@weir/ebpf/kernel';
 import { ipSetPrefixes } from '@weir/filter/ir';
 import { Packet, type PacketContext } from '@weir/filter/packet';
 import { printHex } from '@weir/wire/bytes';
 import { type ClassifierOptions, COUNTERS, compileEbpf, verdictsOnly } from '../../apps/weir/src/compile/ebpf/index.ts';
 import { judge } from '../../apps/weir/src/compile/interpreter/index.ts';
 import { type LoadedHook, loadHook, readCounts } from '../../apps/weir/src/kernel/ebpf/index.ts';
-import { fillList } from '../../apps/weir/src/kernel/ebpf/sets/index.ts';
+import { SetMemory } from '../../apps/weir/src/kernel/ebpf/sets/set-memory.ts';
 import type { CompiledHook, MapNeed, Place } from '../../apps/weir/src/model/ebpf-program.ts';
 import type { HookRules, Rule } from '../../apps/weir/src/model/rule.ts';
 import { Random } from '../e2e/random.ts';
@@ -168,11 +168,15 @@ function load(compiled: CompiledHook, built: Built, name: string): LoadedHook {
 
 function fill(map: BpfMap, { list, family }: Extract<MapNeed, { kind: 'list' }>, { members }: Built): void {
   const prefixes = ipSetPrefixes(members.get(list) ?? { v4: [], v6: [] });
-  fillList(
-    map,
-    family,
-    prefixes.filter((one) => one.family === family),
-  );
+  const memory = SetMemory.adopt(BpfMap.borrow(map.fd), family);
+  if (!memory) throw new RangeError(`map ${map.name} is not for a set`);
+  try {
+    for (const one of prefixes)
+      if (one.family === family && memory.add(one.w0, one.w1, one.w2, one.w3, one.length) === 'full')
+        throw new RangeError(`map ${map.name} has no room for ${prefixes.length} members`);
+  } finally {
+    memory.close();
+  }
 }
 
 interface Judged {

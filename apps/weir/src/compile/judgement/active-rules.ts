@@ -1,11 +1,6 @@
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 
-/** The rules that are enforced at `now` (milliseconds since the epoch). */
-export function activeRules(policy: Policy, now: number): readonly PolicyRule[] {
-  return policy.rules.filter((rule) => isActive(rule, now));
-}
-
-/** Whether a rule is enforced: enabled, and its time not over. */
+/** Whether a rule is enforced at `now` (milliseconds since the epoch): enabled, and its time not over. */
 export function isActive({ enabled, until }: PolicyRule, now: number): boolean {
   return enabled && (until === undefined || now < until);
 }

@@ -3,7 +3,7 @@ import { IP, PACKET_SCHEME } from '@weir/filter/scheme';
 import { parse } from '@weir/filter/syntax';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { activeRules, nextExpiry } from '../../compile/judgement/index.ts';
+import { isActive, nextExpiry } from '../../compile/judgement/index.ts';
 import type { Policy, PolicyRule } from '../../model/policy.ts';
 import { loadTexts, NOW, printAll } from './memory-policy.ts';
 
@@ -255,7 +255,7 @@ test('expiry and enabled stay in the policy; what is enforced is asked for', () 
   - { name: c, protocol: gre, action: deny }
   - { name: d, protocol: esp, action: deny, until: "2026-02-01T12:00:00.5+02:00" }
 `);
-  const at = (text: string): readonly string[] => activeRules(policy, Date.parse(text)).map((r) => r.name);
+  const at = (text: string): readonly string[] => policy.rules.filter((rule) => isActive(rule, Date.parse(text))).map(({ name }) => name);
   expect(policy.rules.map((r) => [r.name, r.enabled, r.until])).toEqual([
     ['a', true, Date.UTC(2026, 2, 1)],
     ['b', false, Date.UTC(2026, 1, 1)],
