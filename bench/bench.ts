@@ -49,9 +49,13 @@ export function isInstalled(program: string): boolean {
   return folders.some((folder) => folder !== '' && existsSync(`${folder}/${program}`));
 }
 
-/** Measures a peer, or says in a row that it is not installed. */
-export async function beside(peer: string, program: string, measure: () => Promise<Row | readonly Row[]>): Promise<readonly Row[]> {
-  if (!isInstalled(program)) return [{ peer, note: `${program} is not installed` }];
+/** Measures a peer, or says in a row that its program is not installed; what is ours needs none. */
+export async function beside(
+  peer: string,
+  program: string | undefined,
+  measure: () => Promise<Row | readonly Row[]>,
+): Promise<readonly Row[]> {
+  if (program !== undefined && !isInstalled(program)) return [{ peer, note: `${program} is not installed` }];
   const measured = await measure();
   return Array.isArray(measured) ? (measured as readonly Row[]) : [measured as Row];
 }

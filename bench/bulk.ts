@@ -1,6 +1,6 @@
 // Many host routes, from the first octet on the wire to the last element in the kernel, beside one nft for each element.
-import { readFileSync } from 'node:fs';
 import { ip } from '@weir/wire/inet';
+import { memoryMiB } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
 import { hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
 import { Installed } from './load/installed.ts';
@@ -38,7 +38,7 @@ export const bench: Bench = {
         await installed.all(sample, 300_000);
         const seconds = (performance.now() - started) / 1000;
         await sent;
-        const rss = Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${bed.weir.pid}/status`, 'utf8'))?.[1]) / 1024;
+        const rss = memoryMiB(bed.weir.pid, 'VmHWM');
         await bed.weir.kill();
         const there = installed.count();
         if (there !== count) throw new Error(`the kernel has ${there} elements, not ${count}`);

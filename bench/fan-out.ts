@@ -1,8 +1,8 @@
 // One prefix that is added to a table until the last of many clients has it, beside BIRD and OpenBGPD as the server of the same clients.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonic } from '../test/lab/fleet/index.ts';
-import { type Bench, type BenchOptions, isInstalled, quantile, type Row } from './bench.ts';
-import { KINDS, type Kind, serve } from './distributors/servers.ts';
+import { type Bench, type BenchOptions, beside, quantile, type Row } from './bench.ts';
+import { KINDS, type Kind, serve, within } from './distributors/servers.ts';
 
 /** Prefixes that are there already. */
 const HELD = 2000;
@@ -16,17 +16,12 @@ interface Samples {
   readonly last: readonly number[];
 }
 
-/** Undefined where it took longer than the limit. */
-async function within<T>(seen: Promise<T>): Promise<T | undefined> {
-  return await Promise.race([seen, sleep(LIMIT_MS, undefined, { ref: false })]);
-}
-
 /** Undefined where a client was not told in time. */
 function measure(kind: Kind, clients: number, rounds: number): Promise<Samples | undefined> {
   return serve(kind, { clients, prefixes: HELD + 1 }, async (server, fleet) => {
     const up = fleet.watch({ count: HELD });
     await fleet.start();
-    if (!(await within(up))) return undefined;
+    if (!(await within(LIMIT_MS, up))) return undefined;
     const [first, last]: [number[], number[]] = [[], []];
     // The first ones are not counted: code is compiled, caches are cold.
     const warm = Math.ceil(rounds / 5);
@@ -36,7 +31,7 @@ function measure(kind: Kind, clients: number, rounds: number): Promise<Samples |
         await sleep(150);
         const start = monotonic();
         await server.set(is === 1);
-        const times = await within(seen);
+        const times = await within(LIMIT_MS, seen);
         if (!times) return undefined;
         if (is === 0 || i < warm) continue;
         first.push(Math.min(...times) - start);
@@ -56,27 +51,23 @@ export const bench: Bench = {
     for (const clients of smoke ? [5] : [100, 1000]) {
       let own: number | undefined;
       for (const kind of KINDS) {
-        if (kind.program !== undefined && !isInstalled(kind.program)) {
-          rows.push({ clients, server: kind.name, note: `${kind.program} is not installed` });
-          continue;
-        }
-        const samples = await measure(kind, clients, smoke ? 2 : 40);
-        if (!samples) {
-          rows.push({ clients, server: kind.name, note: `a client had nothing after ${LIMIT_MS / 1000} s` });
-          continue;
-        }
-        const { first, last } = samples;
-        const p50 = quantile(last, 0.5);
-        own ??= p50;
-        rows.push({
-          clients,
-          server: kind.name,
-          'first p50 ms': Number(quantile(first, 0.5).toFixed(1)),
-          'last p50 ms': Number(p50.toFixed(1)),
-          'last p99 ms': Number(quantile(last, 0.99).toFixed(1)),
-          'time / Weir': Number((p50 / own).toFixed(2)),
-          'an add is': kind.how,
-        });
+        const measured = async (): Promise<Row> => {
+          const samples = await measure(kind, clients, smoke ? 2 : 40);
+          if (!samples) return { clients, server: kind.name, note: `a client had nothing after ${LIMIT_MS / 1000} s` };
+          const { first, last } = samples;
+          const p50 = quantile(last, 0.5);
+          own ??= p50;
+          return {
+            clients,
+            server: kind.name,
+            'first p50 ms': Number(quantile(first, 0.5).toFixed(1)),
+            'last p50 ms': Number(p50.toFixed(1)),
+            'last p99 ms': Number(quantile(last, 0.99).toFixed(1)),
+            'time / Weir': Number((p50 / own).toFixed(2)),
+            'an add is': kind.how,
+          };
+        };
+        rows.push(...(await beside(kind.name, kind.program, measured)));
       }
     }
     return rows;

@@ -6,11 +6,12 @@ import { PROGRAM_TYPES } from '../apps/weir/src/kernel/ebpf/index.ts';
 import { Weir } from '../test/e2e/weir.ts';
 import { type Host, Lab } from '../test/lab/index.ts';
 import { frameOf, TraceDriver } from '../test/rules/trace.ts';
-import { type Bench, type BenchOptions, isInstalled, quantile, type Row } from './bench.ts';
+import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
 import { senderAddress, weirAddress } from './load/bed.ts';
-import { startExabgp } from './load/exabgp.ts';
+import { exabgpColumns, startExabgp } from './load/exabgp.ts';
 import { loadFlows, ruleOf } from './load/flows.ts';
 import { endOfRib, flowAnnouncements, flowWithdrawals, LOCAL_AS, RawSender, SENDER_AS } from './load/raw-sender.ts';
+import { CHANGES, figure, type Samples, sample } from './load/samples.ts';
 
 const VICTIM = { address: '203.0.113.7', word: 0xcb007107 };
 const ATTACKER = 0xc6336401;
@@ -31,11 +32,6 @@ flowspec:
     - { peers: [load], max_rules: 20000, churn: { rate: 100000, burst: 100000 } }
 convergence: { settle: 500ms, settle_without_restart: 500ms }
 `;
-
-interface Samples {
-  readonly announce: readonly number[];
-  readonly withdraw: readonly number[];
-}
 
 /** Counts what comes to the victim's interface, and drops it there. */
 function counter(): { readonly map: BpfMap; readonly program: BpfProgram } {
@@ -118,25 +114,16 @@ class Attack {
 }
 
 /** Announces and withdraws the rule against the attack, again and again. */
-async function measure(attack: Attack, sender: RawSender, rounds: number): Promise<Samples> {
-  const announce: number[] = [];
-  const withdraw: number[] = [];
-  // The first ones are not counted: code is compiled, caches are cold.
-  const warm = Math.ceil(rounds / 5);
-  for (let i = 0; i < rounds + warm; i++) {
-    for (const [messages, dropped, into] of [
-      [flowAnnouncements([RULE]), true, announce],
-      [flowWithdrawals([RULE]), false, withdraw],
-    ] as const) {
-      await sleep(20);
-      attack.until(!dropped, performance.now());
-      const start = performance.now();
-      for (const message of messages) sender.write(message);
-      const took = attack.until(dropped, start);
-      if (i >= warm) into.push(took);
-    }
-  }
-  return { announce, withdraw };
+function measure(attack: Attack, sender: RawSender, rounds: number): Promise<Samples> {
+  return sample(rounds, async (change) => {
+    const dropped = change === 'announce';
+    const messages = dropped ? flowAnnouncements([RULE]) : flowWithdrawals([RULE]);
+    await sleep(20);
+    attack.until(!dropped, performance.now());
+    const start = performance.now();
+    for (const message of messages) sender.write(message);
+    return attack.until(dropped, start);
+  });
 }
 
 interface Bed {
@@ -182,10 +169,6 @@ async function ofExabgp(bed: Bed, held: number, rounds: number): Promise<Samples
   return samples;
 }
 
-function figure(samples: readonly number[], share: number): number {
-  return Number(quantile(samples, share).toFixed(2));
-}
-
 export const bench: Bench = {
   name: 'flow-to-kernel',
   summary: 'one flow rule written to a socket until the last packet that it does not drop, beside ExaBGP with one iptables for each rule',
@@ -207,20 +190,13 @@ export const bench: Bench = {
           const bed: Bed = { lab, core, sender, attack };
           const weir = await ofWeir(bed, held, smoke ? 2 : 100);
           const other = beside ? await ofExabgp(bed, held, smoke ? 1 : held > 1000 ? 20 : 50) : undefined;
-          for (const what of ['announce', 'withdraw'] as const) {
-            const p50 = figure(weir[what], 0.5);
+          for (const what of CHANGES) {
             rows.push({
               held,
               what,
-              'p50 ms': p50,
+              'p50 ms': figure(weir[what], 0.5),
               'p99 ms': figure(weir[what], 0.99),
-              ...(other
-                ? {
-                    'exabgp p50 ms': figure(other[what], 0.5),
-                    'exabgp p99 ms': figure(other[what], 0.99),
-                    ratio: Number((figure(other[what], 0.5) / p50).toFixed(1)),
-                  }
-                : { peer: 'exabgp or iptables is not installed' }),
+              ...exabgpColumns(other?.[what], weir[what], 'iptables'),
             });
           }
         } finally {

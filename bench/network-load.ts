@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ControlClient } from '../apps/weir/src/api/index.ts';
 import type { Weir } from '../test/e2e/weir.ts';
 import { printNumber } from '../test/lab/fleet/index.ts';
-import { type Host, type Lab, startOpenbgpd, waitFor } from '../test/lab/index.ts';
+import { type Host, type Lab, memoryMiB, startOpenbgpd, waitFor } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, beside, quantile, type Row } from './bench.ts';
 import { onDisk, TABLE, tableServer } from './distributors/table-server.ts';
 
@@ -21,7 +21,7 @@ function lines(first: number, end: number): string {
 }
 
 function peakOf(pid: number): number {
-  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+  return Math.round(memoryMiB(pid, 'VmHWM'));
 }
 
 /** `status` again and again for as long as `work` takes. */

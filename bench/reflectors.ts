@@ -4,7 +4,7 @@ import { example } from '../test/e2e/routers.ts';
 import { Weir } from '../test/e2e/weir.ts';
 import { Fabric, REFLECTORS, Reflector, type ReflectorKind } from '../test/interop/reflector-lab.ts';
 import { Fleet, monotonic, printNumber, type Universe } from '../test/lab/fleet/index.ts';
-import { Lab, waitFor } from '../test/lab/index.ts';
+import { Lab, memoryMiB, waitFor } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, beside, quantile, type Row } from './bench.ts';
 
 const SIZES = { clients: 1000, prefixes: 1000 };
@@ -19,11 +19,6 @@ function oneDistributor(text: string): string {
     .filter((line) => !/^(?:protocol bgp distributor2| neighbor 192\.0\.2\.2) /.test(line))
     .join('\n')
     .replaceAll('198.51.100.0/24', '127.1.0.0/16');
-}
-
-function peakMb(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
 }
 
 function seconds(from: number, times: readonly number[]): number {
@@ -71,7 +66,7 @@ async function measure(kind: ReflectorKind, { clients, prefixes }: typeof SIZES)
     const alike =
       new Set(summaries.map(({ digest }) => digest)).size === 1 &&
       summaries.every(({ strange, sessions }) => strange === 0 && sessions === 1);
-    const peak = peakMb(reflector.pid);
+    const peak = memoryMiB(reflector.pid, 'VmHWM');
     // Clients that were there before: the reflector is killed, and has them all in step again.
     await reflector.kill();
     await fleet.watch({ up: false });
@@ -88,8 +83,8 @@ async function measure(kind: ReflectorKind, { clients, prefixes }: typeof SIZES)
       'last, ms': Math.round(Math.max(...told) - asked),
       [`${MANY} adds: last, s`]: seconds(askedMany, toldMany),
       'reflector killed: in step again, s': seconds(back, again),
-      'reflector MB': peak,
-      'distributor MB': peakMb(hub.pid),
+      'reflector MB': Math.round(peak),
+      'distributor MB': Math.round(memoryMiB(hub.pid, 'VmHWM')),
       note: alike ? '' : 'clients differ',
     };
   } finally {

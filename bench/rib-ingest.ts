@@ -1,8 +1,7 @@
 // A full table over one session into the routing table, with provenance, beside BIRD, GoBGP and FRR fed by the same process with the same octets.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lab, type LabProcess } from '../test/lab/index.ts';
+import { Lab, type LabProcess, memoryMiB } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, beside, type Row } from './bench.ts';
 import { DAEMONS, type Daemon } from './rib-ingest/receivers.ts';
 import { FEEDER, PER_UPDATE, RECEIVER } from './rib-ingest/routes.ts';
@@ -23,11 +22,6 @@ interface Figures {
 
 function script(name: string): string {
   return join(import.meta.dirname, 'rib-ingest', name);
-}
-
-function peakMb(process: LabProcess): number {
-  const status = readFileSync(`/proc/${process.pid}/status`, 'utf8');
-  return Math.round(Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024);
 }
 
 /** One receiver in a laboratory of its own; `start` gives the process and waits for all routes to be there, returning when they were. */
@@ -51,7 +45,7 @@ async function ingest(
     const started = await start(lab, receiver);
     const complete = await started.complete();
     const first = Number((await feeding.waitForOutput(/first (\d+)/))[1]);
-    return { seconds: (complete - first) / 1000, peakMb: peakMb(started.process), note: started.note };
+    return { seconds: (complete - first) / 1000, peakMb: Math.round(memoryMiB(started.process.pid, 'VmHWM')), note: started.note };
   } finally {
     await lab.dispose();
   }

@@ -1,50 +1,36 @@
 // One route on the wire to its element in the kernel, in a set that has members already, beside ExaBGP with a script that runs nft.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ip } from '@weir/wire/inet';
-import { type Bench, type BenchOptions, isInstalled, quantile, type Row } from './bench.ts';
+import { type Bench, type BenchOptions, isInstalled, type Row } from './bench.ts';
 import { type Bed, host, hosts, type Kind, layBed, senderAddress } from './load/bed.ts';
-import { startExabgp } from './load/exabgp.ts';
+import { exabgpColumns, startExabgp } from './load/exabgp.ts';
 import { Installed } from './load/installed.ts';
 import { kernelAlone } from './load/kernel-alone.ts';
 import { KernelWait } from './load/kernel-wait.ts';
 import { announcements, endOfRib, withdrawals } from './load/raw-sender.ts';
+import { CHANGES, figure, type Samples, sample } from './load/samples.ts';
 
 const hop = ip(senderAddress);
 const TIMEOUT = 20_000;
 /** Milliseconds, p50 and p99, at 100,000 members. */
 const BUDGET = { hash: '1 / 5', interval: '8 / 25' } as const;
 
-interface Samples {
-  readonly announce: readonly number[];
-  readonly withdraw: readonly number[];
-}
-
 /** Announces and withdraws hosts that are not in the set yet, one at a time. */
 async function measure(bed: Bed, first: number, rounds: number): Promise<Samples> {
   const wait = new KernelWait(bed.core.path);
-  const announce: number[] = [];
-  const withdraw: number[] = [];
   try {
-    // The first ones are not counted: code is compiled, caches are cold.
-    const warm = Math.ceil(rounds / 5);
-    for (let i = 0; i < rounds + warm; i++) {
-      const one = host(first + i);
-      for (const [messages, present, into] of [
-        [announcements([one], hop), true, announce],
-        [withdrawals([one]), false, withdraw],
-      ] as const) {
-        await sleep(2);
-        wait.drain();
-        const start = performance.now();
-        for (const message of messages) bed.sender.write(message);
-        const took = wait.element(one.w0, present, start, TIMEOUT);
-        if (i >= warm) into.push(took);
-      }
-    }
+    return await sample(rounds, async (change, round) => {
+      const one = host(first + round);
+      const messages = change === 'announce' ? announcements([one], hop) : withdrawals([one]);
+      await sleep(2);
+      wait.drain();
+      const start = performance.now();
+      for (const message of messages) bed.sender.write(message);
+      return wait.element(one.w0, change === 'announce', start, TIMEOUT);
+    });
   } finally {
     wait.close();
   }
-  return { announce, withdraw };
 }
 
 async function ofWeir(bed: Bed, size: number, rounds: number): Promise<Samples> {
@@ -69,10 +55,6 @@ async function ofExabgp(bed: Bed, rounds: number): Promise<Samples> {
   return samples;
 }
 
-function figure(samples: readonly number[], share: number): number {
-  return Number(quantile(samples, share).toFixed(2));
-}
-
 export const bench: Bench = {
   name: 'route-to-kernel',
   summary: 'one UPDATE written to a socket until the kernel tells of the element, beside ExaBGP with one nft for each route',
@@ -95,23 +77,16 @@ export const bench: Bench = {
         // The set has the same members for the others: they stay when Weir goes.
         const alone = await kernelAlone(bed, kind, 2_000_000, smoke ? 5 : 100);
         const other = beside ? await ofExabgp(bed, smoke ? 2 : size > 10_000 ? 30 : 100) : undefined;
-        for (const what of ['announce', 'withdraw'] as const) {
-          const p50 = figure(weir[what], 0.5);
+        for (const what of CHANGES) {
           rows.push({
             set: kind,
             members: size,
             what,
-            'p50 ms': p50,
+            'p50 ms': figure(weir[what], 0.5),
             'p99 ms': figure(weir[what], 0.99),
             'budget ms': size === 100_000 ? BUDGET[kind] : '',
             'kernel alone p50 ms': figure(alone, 0.5),
-            ...(other
-              ? {
-                  'exabgp p50 ms': figure(other[what], 0.5),
-                  'exabgp p99 ms': figure(other[what], 0.99),
-                  ratio: Number((figure(other[what], 0.5) / p50).toFixed(1)),
-                }
-              : { peer: 'exabgp or nft is not installed' }),
+            ...exabgpColumns(other?.[what], weir[what], 'nft'),
           });
         }
       } finally {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
 import { asn, ip, prefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
@@ -152,6 +153,11 @@ export async function serve<T>(
   } finally {
     await lab.dispose();
   }
+}
+
+/** Undefined where it took longer than so many milliseconds. */
+export async function within<T>(ms: number, seen: Promise<T>): Promise<T | undefined> {
+  return await Promise.race([seen, sleep(ms, undefined, { ref: false })]);
 }
 
 function feed(host: Host, announcer: StaticRoutes): BgpSpeaker {

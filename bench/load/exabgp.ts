@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabProcess } from '../../test/lab/index.ts';
+import type { Row } from '../bench.ts';
 import { type Bed, senderAddress, weirAddress } from './bed.ts';
 import { LOCAL_AS, SENDER_AS } from './raw-sender.ts';
+import { figure } from './samples.ts';
 
 /** What one script of ours is told of, and what it runs for each: `nft` for a prefix, `iptables` for a flow rule. */
 const SCRIPTS = {
@@ -42,4 +44,15 @@ neighbor ${senderAddress} {
   });
   await up;
   return started;
+}
+
+/** How long it took ExaBGP, beside Weir; undefined where it, or the program that its script runs, is not installed. */
+export function exabgpColumns(exabgp: readonly number[] | undefined, weir: readonly number[], program: string): Row {
+  if (!exabgp) return { peer: `exabgp or ${program} is not installed` };
+  const p50 = figure(exabgp, 0.5);
+  return {
+    'exabgp p50 ms': p50,
+    'exabgp p99 ms': figure(exabgp, 0.99),
+    ratio: Number((p50 / figure(weir, 0.5)).toFixed(1)),
+  };
 }

@@ -1,12 +1,13 @@
 import type { Lists } from '@weir/filter/eval';
 import { containsInt, containsIp, type IpSet, ipSet, type ListDefinition, type ListDefinitions, type RangeSet } from '@weir/filter/ir';
-import { asn, ip, ip4, lastIp, prefix } from '@weir/wire/inet';
+import { asn, ip, lastIp, prefix } from '@weir/wire/inet';
 import { judgement, NO_PEERS } from '../../apps/weir/src/compile/judgement/index.ts';
 import { testRule, writtenExpression, writtenRule } from '../../apps/weir/src/compile/test-rule.ts';
 import type { Peer } from '../../apps/weir/src/model/config.ts';
 import type { NamedSet } from '../../apps/weir/src/model/named-set.ts';
 import type { Policy, PolicyFields } from '../../apps/weir/src/model/policy.ts';
 import type { Action, HookRules, PolicyAction, Rule } from '../../apps/weir/src/model/rule.ts';
+import { testPeer, testSet } from '../../apps/weir/src/state/test-fixtures.ts';
 import type { BedHook } from './bed.ts';
 import { printNode } from './generate/expressions.ts';
 import type { CaseList, CaseRule, PolicyCase } from './generate/policy.ts';
@@ -38,31 +39,7 @@ const NO_FIELDS: PolicyFields = {
   expression: undefined,
 };
 /** One of the addresses that packets have. */
-const PEER: Peer = {
-  name: 'core',
-  address: ip4(0xc0000201),
-  port: 179,
-  localAs: asn(64512),
-  as: asn(64512),
-  families: ['ipv4 unicast'],
-  holdTime: 90,
-  passive: false,
-  source: undefined,
-  interface: undefined,
-  password: undefined,
-  ttlSecurity: undefined,
-  multihop: undefined,
-  restartTime: 120,
-  longLivedStaleTime: undefined,
-  addPath: false,
-  extendedMessage: false,
-  role: undefined,
-  roleStrict: false,
-  maxPrefixes: undefined,
-  flowValidation: 'off',
-  keepAll: false,
-  span: NOWHERE,
-};
+const PEER: Peer = testPeer('core', 1, { as: asn(64512), families: ['ipv4 unicast'] });
 
 /** Throws where the policy is none: generators make policies that are. */
 export function build(policy: PolicyCase, hook: BedHook, priority: number): Built {
@@ -157,20 +134,5 @@ function numbersOf(list: CaseList): RangeSet {
 }
 
 function namedSet(name: string): NamedSet {
-  return {
-    name,
-    kind: 'allow',
-    communities: [],
-    guard: {
-      peers: [],
-      prefixes: [],
-      lengths: { 4: { min: 0, max: 32 }, 6: { min: 0, max: 128 } },
-      maxMembers: 100,
-      churn: { rate: 100, burst: 100 },
-    },
-    onSessionLoss: { kind: 'withdraw' },
-    onWithdraw: 'keep',
-    target: { kind: 'owned' },
-    span: NOWHERE,
-  };
+  return testSet(name, { communities: [], onSessionLoss: { kind: 'withdraw' }, target: { kind: 'owned' } });
 }

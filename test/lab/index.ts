@@ -2,6 +2,7 @@ export { type CommandOptions, type CommandResult, runCommand } from './command.t
 export { LabError } from './error.ts';
 export { Host, type NftObject } from './host.ts';
 export { type HostOptions, Lab, type Link, type LinkEnd, type LinkOptions, removeNamespace } from './lab.ts';
+export { memoryMiB } from './memory.ts';
 export { startBird } from './peers/bird.ts';
 export { startExabgp } from './peers/exabgp.ts';
 export { startFrr } from './peers/frr.ts';

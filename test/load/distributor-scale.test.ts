@@ -1,9 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Weir } from '../e2e/weir.ts';
 import { digestOf, Fleet, monotonic, printNumber, sizeOf, type Universe } from '../lab/fleet/index.ts';
-import { type Host, Lab, type Peer, startBird, waitFor } from '../lab/index.ts';
+import { type Host, Lab, memoryMiB, type Peer, startBird, waitFor } from '../lab/index.ts';
 
 /** `WEIR_SCALE=1000x100000`: sessions and prefixes. */
 const [SESSIONS = 0, PREFIXES = 0] = (process.env['WEIR_SCALE'] ?? '200x20000').split('x').map(Number);
@@ -38,8 +38,7 @@ describe(`${SESSIONS} sessions, ${PREFIXES} prefixes`, () => {
   let slow: Fleet;
   let bird: Peer;
 
-  const megabytes = (field: 'VmHWM' | 'VmRSS'): number =>
-    Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${weir.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const megabytes = (field: 'VmHWM' | 'VmRSS'): number => memoryMiB(weir.pid, field);
   const count = (): number => want.reduce((sum, value) => sum + (value === 0 ? 0 : 1), 0);
   const say = (what: string, figures: Readonly<Record<string, number>>): void =>
     console.log(

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -6,7 +5,7 @@ import type { PeerSummary } from '../../apps/weir/src/api/index.ts';
 import { frame, keepalive, open, RawBgp } from '../e2e/raw-bgp.ts';
 import { SpeakerPeer } from '../e2e/speaker-peer.ts';
 import { Weir } from '../e2e/weir.ts';
-import { type Host, Lab, waitFor } from '../lab/index.ts';
+import { type Host, Lab, memoryMiB, waitFor } from '../lab/index.ts';
 
 const weirAddress = { v4: '198.51.100.129', v6: '2001:db8:e::1' };
 const goodAddress = '198.51.100.131';
@@ -47,7 +46,7 @@ describe('hostile neighbours, strangers and clients', () => {
     if (found === undefined) throw new Error(weir.report());
     return found;
   };
-  const rss = (): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${weir.pid}/status`, 'utf8'))?.[1]) / 1024;
+  const rss = (): number => memoryMiB(weir.pid, 'VmRSS');
   /** A connection from a neighbour that no other test has used. */
   const bad = (): { readonly connect: () => RawBgp; readonly name: string } => {
     const i = taken++;
