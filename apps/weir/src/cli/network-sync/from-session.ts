@@ -74,7 +74,8 @@ export function fromSession(at: SessionAddress, known: KnownTables, options: Ses
     const aborted = (): void => finish(new CliError(EXIT.interrupted, 'interrupted: nothing is changed'));
     const limit = setTimeout(() => {
       const left = waiting.size === 0 ? 'it never stopped to send routes' : `no End-of-RIB of ${[...waiting].join(' and ')}`;
-      fail(`${families.length === 0 ? 'no session' : left} within ${timeout / 1000} seconds: nothing is changed`);
+      const within = `within ${timeout / 1000} seconds: nothing is changed`;
+      fail(families.length === 0 ? `no session ${within}; ${toLookAt(options)}` : `${left} ${within}`);
     }, timeout);
 
     const onEvent = (event: SessionEvent): void => {
@@ -149,12 +150,18 @@ function told(notification: Notification | undefined, detail: string | undefined
 }
 
 /** Why there was no session, and what can be done. */
-function refusal(notification: Notification | undefined, detail: string | undefined, { as, source }: SessionOptions): string {
+function refusal(notification: Notification | undefined, detail: string | undefined, options: SessionOptions): string {
   const what = told(notification, detail);
   if (notification?.code === ErrorCode.cease && notification.subcode === CeaseSubcode.connectionCollision)
     return `it has a session from this address already, and keeps it (${what}): give another address of this host with --source`;
-  if (notification?.code === ErrorCode.open) return `it refuses the session (${what}); it was told AS ${as} (--as)`;
+  if (notification?.code === ErrorCode.open) return `it refuses the session (${what}); it was told AS ${options.as} (--as)`;
   if (notification) return `it refuses the session (${what})`;
+  return `no session (${what}): ${toLookAt(options)} Who comes and goes often is kept waiting for up to a minute`;
+}
+
+/** With another password, and from further away than it says, packets are dropped without a word. */
+function toLookAt({ source, password }: SessionOptions): string {
   const from = source === undefined ? 'the address of this host' : printIp(source);
-  return `no session (${what}): does it listen, is ${from} one of its clients' (distribute.clients), and is the password the same? Who comes and goes often is kept waiting for up to a minute`;
+  const same = password === undefined ? 'does it want none (--password-file)' : 'is it the same there';
+  return `does it listen, is ${from} one of its clients' (distribute.clients), as far away as those may be (multihop, ttl_security), and the password: ${same}?`;
 }
