@@ -6,7 +6,8 @@ import { encodeUpdate, nlriRun, sessionContext } from '@weir/bgp/codec';
 import { systemClock } from '@weir/bgp/session';
 import { Writer } from '@weir/wire/bytes';
 import { asn, ip4, makePrefix } from '@weir/wire/inet';
-import { BgpSource, type Speaker } from '../apps/weir/src/sources/bgp/index.ts';
+import { BgpSource } from '../apps/weir/src/sources/bgp/index.ts';
+import { NO_SESSIONS } from '../apps/weir/src/sources/bgp/test-session.ts';
 import { ExabgpSpeaker } from '../apps/weir/src/sources/exabgp/index.ts';
 import { RouteState } from '../apps/weir/src/state/index.ts';
 import { standard, testConfig, testPeer, testSet } from '../apps/weir/src/state/test-fixtures.ts';
@@ -36,19 +37,6 @@ function updates(count: number, routes: number): Uint8Array {
   return w.finish();
 }
 
-const own: Speaker = {
-  start: () => undefined,
-  reconfigure: () => undefined,
-  recall: () => false,
-  requestRefresh: () => false,
-  resetPeer: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-  setPrefixCount: () => undefined,
-  peers: [],
-  close: async () => undefined,
-};
-
 /** Seconds from the first octet to the last route in the state; throws unless all of them are members. */
 function adapt(lines: Uint8Array, routes: number): number {
   const peer = testPeer('peer', 2, { as: asn(64513), via: 'exabgp' });
@@ -57,7 +45,7 @@ function adapt(lines: Uint8Array, routes: number): number {
   const state = new RouteState({ clock: systemClock });
   state.configure(config);
   const exabgp = new ExabgpSpeaker({ config, clock: systemClock, events });
-  const source = new BgpSource({ config, state, events, restarting: false, speaker: () => own, exabgp });
+  const source = new BgpSource({ config, state, events, restarting: false, speaker: () => NO_SESSIONS, exabgp });
   const feed = exabgp.openFeed(() => undefined);
   const started = performance.now();
   for (let at = 0; at < lines.length; at += CHUNK) feed.push(lines.subarray(at, at + CHUNK));

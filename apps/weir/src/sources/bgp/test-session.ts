@@ -10,6 +10,7 @@ import {
 import type { Negotiated } from '@weir/bgp/fsm';
 import type { OutgoingSession, SessionEvent } from '@weir/bgp/session';
 import { asn, type Ip, ip } from '@weir/wire/inet';
+import type { Speaker } from './bgp-source.ts';
 
 /** The BGP identifier of the other side. */
 export const ROUTER_ID: Ip = ip('192.0.2.1');
@@ -62,3 +63,17 @@ export abstract class TestOutgoing implements OutgoingSession {
     return 'queued';
   }
 }
+
+/** A speaker without sessions. */
+export const NO_SESSIONS: Speaker = {
+  start: () => undefined,
+  reconfigure: () => undefined,
+  recall: () => false,
+  requestRefresh: () => false,
+  resetPeer: () => undefined,
+  pause: () => undefined,
+  resume: () => undefined,
+  setPrefixCount: () => undefined,
+  peers: [],
+  close: async () => undefined,
+};

@@ -5,23 +5,10 @@ import type { Config, Peer } from '../../model/config.ts';
 import type { Event } from '../../model/event.ts';
 import { RouteState } from '../../state/index.ts';
 import { Installed, standard, TestClock, testConfig, testPeer, testSet } from '../../state/test-fixtures.ts';
-import { BgpSource, type Speaker } from '../bgp/index.ts';
+import { BgpSource } from '../bgp/index.ts';
+import { NO_SESSIONS } from '../bgp/test-session.ts';
 import { ExabgpSpeaker } from './exabgp-speaker.ts';
 import { REFRESH_WAIT } from './session.ts';
-
-/** Weir's own sessions: none. */
-const own: Speaker = {
-  start: () => undefined,
-  reconfigure: () => undefined,
-  recall: () => false,
-  requestRefresh: () => false,
-  resetPeer: () => undefined,
-  pause: () => undefined,
-  resume: () => undefined,
-  setPrefixCount: () => undefined,
-  peers: [],
-  close: async () => undefined,
-};
 
 const core = (given: Partial<Peer> = {}): Peer => testPeer('core', 2, { via: 'exabgp', ...given });
 const web = (loss: 'withdraw' | 'hold'): ReturnType<typeof testSet> =>
@@ -49,7 +36,15 @@ class Scene {
     const events = (event: Event): void => void this.events.push(event);
     this.state.configure(config);
     this.speaker = new ExabgpSpeaker({ config, clock, events });
-    this.source = new BgpSource({ config, state: this.state, events, clock, restarting: false, speaker: () => own, exabgp: this.speaker });
+    this.source = new BgpSource({
+      config,
+      state: this.state,
+      events,
+      clock,
+      restarting: false,
+      speaker: () => NO_SESSIONS,
+      exabgp: this.speaker,
+    });
   }
 
   feed(): { say(...lines: readonly string[]): void; close(): void } {
