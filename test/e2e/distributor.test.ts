@@ -23,6 +23,8 @@ interface Agent {
   readonly host: Host;
   readonly weir: Weir;
   readonly address: Who;
+  /** The last octet of its addresses. */
+  readonly last: number;
 }
 
 interface Fleet {
@@ -87,7 +89,14 @@ async function startAgent(lab: Lab, { internet, hub, name, last, pins }: Place):
     .replace(/^ebpf:\n/m, `ebpf:\n  pin_directory: ${pins}\n`);
   const weir = new Weir(lab, host, config);
   await weir.start();
-  return { host, weir, address };
+  return { host, weir, address, last };
+}
+
+/** The link of a host to the distributor comes up again. */
+async function linkUp({ host, last }: Agent, hub: Host): Promise<void> {
+  await host.ip('link', 'set', 'bgp0', 'up');
+  await waitFor('bgp0 to be up', async () => (await host.ip('link', 'show', 'dev', 'bgp0')).includes('state UP'));
+  await joinHub(host, hub, last);
 }
 
 /** The routes of a link that has come up. */
@@ -189,11 +198,7 @@ test('an address that is added or deleted once is open or closed on every host; 
 
   // What has changed meanwhile is so when it is back.
   await network(fleet, 'delete', ADMIN.v4, ADMIN.v6, '--table', 'admins');
-  for (const [index, { host }] of agents.entries()) {
-    await host.ip('link', 'set', 'bgp0', 'up');
-    await waitFor('bgp0 to be up', async () => (await host.ip('link', 'show', 'dev', 'bgp0')).includes('state UP'));
-    await joinHub(host, fleet.distributor.host, index === 0 ? 16 : 25);
-  }
+  for (const agent of agents) await linkUp(agent, fleet.distributor.host);
   for (const { weir } of agents) await weir.established(1);
   await becomes(fleet, SPAMMER, MAIL, 'timeout');
   await becomes(fleet, ADMIN, SSH, 'timeout');
@@ -237,11 +242,9 @@ test('agents, the distributor and both killed, a link lost for longer than the h
   await back();
 
   for (const { host } of agents) await host.ip('link', 'set', 'bgp0', 'down');
-  for (const [index, { host, weir }] of agents.entries()) {
-    await waitFor('the hold time to be over', async () => (await weir.status()).bgp.established === 0, { timeoutMs: 60_000 });
-    await host.ip('link', 'set', 'bgp0', 'up');
-    await waitFor('bgp0 to be up', async () => (await host.ip('link', 'show', 'dev', 'bgp0')).includes('state UP'));
-    await joinHub(host, distributor.host, index === 0 ? 16 : 25);
+  for (const agent of agents) {
+    await waitFor('the hold time to be over', async () => (await agent.weir.status()).bgp.established === 0, { timeoutMs: 60_000 });
+    await linkUp(agent, distributor.host);
   }
   await back();
   for (const stream of streams) await stream.expectHitless(50);
