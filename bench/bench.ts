@@ -7,6 +7,8 @@ export type Row = Readonly<Record<string, string | number>>;
 export interface BenchOptions {
   /** Do the least that shows that the bench works: a second or two, the figures mean nothing. */
   readonly smoke: boolean;
+  /** Half of the prefixes are IPv6, for benches of what is told to clients. */
+  readonly ipv6?: boolean;
   /** A file of rules to measure, for benches that take one. */
   readonly rules?: string;
 }

@@ -17,8 +17,8 @@ interface Samples {
 }
 
 /** Undefined where a client was not told in time. */
-function measure(kind: Kind, clients: number, rounds: number): Promise<Samples | undefined> {
-  return serve(kind, { clients, prefixes: HELD + 1 }, async (server, fleet) => {
+function measure(kind: Kind, clients: number, rounds: number, ipv6: boolean | undefined): Promise<Samples | undefined> {
+  return serve(kind, { clients, prefixes: HELD + 1, ipv6 }, async (server, fleet) => {
     const up = fleet.watch({ count: HELD });
     await fleet.start();
     if (!(await within(LIMIT_MS, up))) return undefined;
@@ -46,13 +46,13 @@ export const bench: Bench = {
   name: 'fan-out',
   summary: 'one prefix added to a table until the last client has it, beside BIRD and OpenBGPD as the server',
   needsRoot: true,
-  async run({ smoke }: BenchOptions): Promise<readonly Row[]> {
+  async run({ smoke, ipv6 }: BenchOptions): Promise<readonly Row[]> {
     const rows: Row[] = [];
     for (const clients of smoke ? [5] : [100, 1000]) {
       let own: number | undefined;
       for (const kind of KINDS) {
         const measured = async (): Promise<Row> => {
-          const samples = await measure(kind, clients, smoke ? 2 : 40);
+          const samples = await measure(kind, clients, smoke ? 2 : 40, ipv6);
           if (!samples) return { clients, server: kind.name, note: `a client had nothing after ${LIMIT_MS / 1000} s` };
           const { first, last } = samples;
           const p50 = quantile(last, 0.5);

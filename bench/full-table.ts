@@ -13,8 +13,8 @@ interface Figures {
   readonly told: number;
 }
 
-function measure(kind: Kind, clients: number, prefixes: number): Promise<Figures> {
-  return serve(kind, { clients, prefixes: prefixes + 1 }, async (_server, fleet) => {
+function measure(kind: Kind, clients: number, prefixes: number, ipv6: boolean | undefined): Promise<Figures> {
+  return serve(kind, { clients, prefixes: prefixes + 1, ipv6 }, async (_server, fleet) => {
     const full = fleet.watch({ count: prefixes });
     const start = monotonic();
     await fleet.start();
@@ -29,19 +29,19 @@ export const bench: Bench = {
   name: 'full-table',
   summary: 'all prefixes to clients that connect at once, until the last has them and End-of-RIB, beside BIRD and OpenBGPD as the server',
   needsRoot: true,
-  async run({ smoke }: BenchOptions): Promise<readonly Row[]> {
+  async run({ smoke, ipv6 }: BenchOptions): Promise<readonly Row[]> {
     const [clients, prefixes] = smoke ? [5, 1000] : [100, 100_000];
     const rows: Row[] = [];
     let own: number | undefined;
     for (const kind of KINDS) {
       const measured = async (): Promise<Row> => {
-        const { seconds, told } = await measure(kind, clients, prefixes);
+        const { seconds, told } = await measure(kind, clients, prefixes, ipv6);
         const took = seconds ?? LIMIT_MS / 1000;
         own ??= took;
         return {
           server: kind.name,
           clients,
-          prefixes,
+          prefixes: ipv6 ? `${prefixes}, half IPv6` : prefixes,
           s: seconds === undefined ? `more than ${took}` : Number(took.toFixed(2)),
           'time / Weir': Number((took / own).toFixed(2)),
           'prefixes/s': Math.round(told / took),

@@ -1,11 +1,16 @@
-// `npm run bench` lists the benches, `npm run bench -- NAME [--json] [--smoke] [--rules FILE]` runs one: a table, or one JSON object.
+// `npm run bench` lists the benches, `npm run bench -- NAME [--json] [--smoke] [--ipv6] [--rules FILE]` runs one: a table, or one JSON object.
 import { parseArgs } from 'node:util';
 import { type Bench, listBenches, thisMachine } from './bench.ts';
 import { printTable } from './table.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, smoke: { type: 'boolean', default: false }, rules: { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    smoke: { type: 'boolean', default: false },
+    ipv6: { type: 'boolean', default: false },
+    rules: { type: 'string' },
+  },
 });
 
 async function load(name: string): Promise<Bench> {
@@ -30,7 +35,11 @@ if (name === undefined) {
     console.error(`${name} needs root: it makes network namespaces`);
     process.exitCode = 4;
   } else {
-    const rows = await bench.run({ smoke: values.smoke, ...(values.rules === undefined ? {} : { rules: values.rules }) });
+    const rows = await bench.run({
+      smoke: values.smoke,
+      ipv6: values.ipv6,
+      ...(values.rules === undefined ? {} : { rules: values.rules }),
+    });
     const machine = thisMachine();
     if (values.json) console.log(JSON.stringify({ name, machine, rows }));
     else

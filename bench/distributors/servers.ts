@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BgpSpeaker, StaticRoutes } from '@weir/bgp/session';
 import { asn, ip, prefix } from '@weir/wire/inet';
 import { Weir } from '../../test/e2e/weir.ts';
-import { Fleet, MARKS, printNumber, type Universe } from '../../test/lab/fleet/index.ts';
+import { Fleet, MARKS, printNumber, sizeOf, type Universe } from '../../test/lab/fleet/index.ts';
 import { type Host, Lab, type PeerConfig, startBird, startOpenbgpd, waitFor } from '../../test/lab/index.ts';
 
 const [AS, CLIENT_AS, FEED_AS] = [64512, 64513, 64514];
 const [ADDRESS, FEED] = ['127.0.0.1', '127.2.0.1'];
-const NEXT_HOP = '192.0.2.1';
+const [NEXT_HOP, NEXT_HOP6] = ['192.0.2.1', '2001:db8:ffff:ffff::1'];
 /** Prefixes of one request, which has at most 64 KiB. */
 const PAGE = 2000;
 /** Clients of one process at least. */
@@ -30,7 +30,7 @@ export interface Kind {
 }
 
 function heldPrefixes(universe: Universe): readonly string[] {
-  return Array.from({ length: universe.v4 - 1 }, (_, i) => printNumber(universe, i + 1));
+  return Array.from({ length: sizeOf(universe) - 1 }, (_, i) => printNumber(universe, i + 1));
 }
 
 const weir: Kind = {
@@ -45,7 +45,7 @@ const weir: Kind = {
 distribute:
   tables: { added: { communities: ["${ADDED}"] }, held: { communities: ["${HELD}"] } }
   clients: [{ name: fleet, from: 127.1.0.0/16, as: ${CLIENT_AS}, multihop: 8, max_sessions: 10000 }]
-  next_hop: [${NEXT_HOP}]
+  next_hop: [${NEXT_HOP}, "${NEXT_HOP6}"]
 `,
     );
     await daemon.start();
@@ -84,7 +84,7 @@ const bird: Kind = {
       '  dynamic name "client";',
       '  multihop 8; passive; hold time 90;',
       `  ipv4 { import none; export all; next hop address ${NEXT_HOP}; };`,
-      '  ipv6 { import none; export all; };',
+      `  ipv6 { import none; export all; next hop address ${NEXT_HOP6}; };`,
       '}',
     ];
     const daemon = await startBird(lab, host, peerConfig(clients, true));
@@ -93,9 +93,12 @@ const bird: Kind = {
     const speaker = feed(host, routes);
     lab.onDispose(() => speaker.close());
     await daemon.waitEstablished(FEED, 60_000);
-    await waitFor('BIRD to hold it', async () => (await daemon.command('show route count')).includes(`${universe.v4 - 1} of`), {
-      timeoutMs: 60_000,
-    });
+    const routes4 = `${universe.v4 - 1} of`;
+    const routes6 = `${universe.v6} of`;
+    const holdsAll = async (): Promise<boolean> =>
+      (await daemon.command('show route count table master4')).includes(routes4) &&
+      (await daemon.command('show route count table master6')).includes(routes6);
+    await waitFor('BIRD to hold it', holdsAll, { timeoutMs: 60_000 });
     const one = [prefix(printNumber(universe, 0))];
     const options = { attributes: { communities: [MARKS[0]?.value ?? 0] }, nextHop: { address: ip(NEXT_HOP) } };
     return {
@@ -132,17 +135,19 @@ const openbgpd: Kind = {
 
 export const KINDS: readonly Kind[] = [weir, bird, openbgpd];
 
-/** A server of a kind with so many prefixes less one, and clients that have not started. All of it is gone when `measure` has ended. */
+/** A server of a kind with so many prefixes less one, all IPv4 or half of them IPv6, and clients that have not started. All of it is gone when `measure` has ended. */
 export async function serve<T>(
   kind: Kind,
-  { clients, prefixes }: { readonly clients: number; readonly prefixes: number },
+  { clients, prefixes, ipv6 = false }: { readonly clients: number; readonly prefixes: number; readonly ipv6?: boolean | undefined },
   measure: (server: Server, fleet: Fleet) => Promise<T>,
 ): Promise<T> {
-  const universe: Universe = { v4: prefixes, v6: 0 };
+  const v6 = ipv6 ? Math.floor(prefixes / 2) : 0;
+  const universe: Universe = { v4: prefixes - v6, v6 };
   const lab = new Lab();
   try {
     const host = await lab.host('server');
     await host.addAddress('lo', `${NEXT_HOP}/24`);
+    await host.addAddress('lo', `${NEXT_HOP6}/64`);
     const server = await kind.start(lab, host, universe);
     const processes = clients < FEW ? 1 : 2;
     const fleet = await Fleet.launch(host, { clients, processes, as: CLIENT_AS, server: { address: ADDRESS, as: AS }, universe });
