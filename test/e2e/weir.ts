@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { ConnectionError, ControlClient, type StatusAnswer } from '../../apps/weir/src/api/index.ts';
+import { askDaemon, type ControlClient, type StatusAnswer } from '../../apps/weir/src/api/index.ts';
 import { type CommandResult, type Host, type Lab, LabError, type LabProcess, waitFor } from '../lab/index.ts';
 
 const program = new URL('../../apps/weir/bin/weir.mjs', import.meta.url).pathname;
@@ -109,18 +109,8 @@ export class Weir {
   }
 
   /** Undefined when no daemon answers. */
-  async ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
-    try {
-      const client = await ControlClient.connect(this.socket);
-      try {
-        return await question(client);
-      } finally {
-        client.close();
-      }
-    } catch (error) {
-      if (error instanceof ConnectionError) return undefined;
-      throw error;
-    }
+  ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
+    return askDaemon(this.socket, question);
   }
 
   /** What the daemon of now printed. */

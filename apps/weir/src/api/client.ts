@@ -161,3 +161,18 @@ function explain(path: string, error: NodeJS.ErrnoException): string {
   if (error.code === 'EACCES') return `${path}: permission denied; the socket belongs to the daemon's user and group`;
   return `${path}: ${error.message}`;
 }
+
+/** One connection for one question. Undefined when no daemon answers; throws ApiError where it refuses. */
+export async function askDaemon<T>(socket: string, question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
+  try {
+    const client = await ControlClient.connect(socket);
+    try {
+      return await question(client);
+    } finally {
+      client.close();
+    }
+  } catch (error) {
+    if (error instanceof ConnectionError) return undefined;
+    throw error;
+  }
+}

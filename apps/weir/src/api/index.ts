@@ -41,7 +41,7 @@ export type {
   PrefixSummary,
   SetConversionSummary,
 } from './blackhole-answers.ts';
-export { ConnectionError, ControlClient } from './client.ts';
+export { askDaemon, ConnectionError, ControlClient } from './client.ts';
 export { summarizeEvent } from './event-summary.ts';
 export type { FeedAnswer, FeedSummary, FeedsAnswer } from './feed-answers.ts';
 export { FeedClient, type FeedClientOptions } from './feed-client.ts';

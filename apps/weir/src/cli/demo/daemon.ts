@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConnectionError, ControlClient, type StatusAnswer } from '../../api/index.ts';
+import { askDaemon, type ControlClient, type StatusAnswer } from '../../api/index.ts';
 import { at, CLUSTER_AS, COMMUNITY, CORE_AS } from './topology.ts';
 import { until } from './until.ts';
 import type { Running, World } from './world.ts';
@@ -83,18 +83,8 @@ export class DemoDaemon {
   }
 
   /** Undefined when no daemon answers. */
-  async ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
-    try {
-      const client = await ControlClient.connect(this.socket);
-      try {
-        return await question(client);
-      } finally {
-        client.close();
-      }
-    } catch (error) {
-      if (error instanceof ConnectionError) return undefined;
-      throw error;
-    }
+  ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
+    return askDaemon(this.socket, question);
   }
 
   /** Of the runs of this daemon the program itself, with any arguments: for views. */
