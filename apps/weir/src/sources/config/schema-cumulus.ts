@@ -1,7 +1,7 @@
 import type { Hook } from '@weir/filter/scheme';
 import { CUMULUS_HOOKS, DEFAULT_CUMULUS } from '../../model/cumulus.ts';
-import { boolean, duration, integer, name, text, word } from '../yaml/leaves.ts';
-import { defaulted, list, quote, type Shape, type Table, table } from '../yaml/shape.ts';
+import { absolutePath, boolean, duration, integer, name, text, word } from '../yaml/leaves.ts';
+import { defaulted, list, type Shape, type Table, table } from '../yaml/shape.ts';
 import type { RawCumulus } from './raw.ts';
 
 const DIRECTORY = '/etc/cumulus/acl/policy.d';
@@ -14,7 +14,7 @@ const interfacePattern = (): Shape<string> =>
 
 /** The ACL file of a switch. */
 export const cumulusShape: Shape<Table<RawCumulus>> = table<RawCumulus>('cumulus', {
-  directory: defaulted(directory(), DIRECTORY, DIRECTORY, 'The directory of the file, which is there already.'),
+  directory: defaulted(absolutePath('a directory', 4096), DIRECTORY, DIRECTORY, 'The directory of the file, which is there already.'),
   number: defaulted(
     integer('number', 0, 99),
     DEFAULT_CUMULUS.number,
@@ -72,16 +72,3 @@ export const cumulusShape: Shape<Table<RawCumulus>> = table<RawCumulus>('cumulus
   commit_timeout: defaulted(duration('commit_timeout', 1000, HOUR), 60_000, '60s', 'How long it may take.'),
   batch: defaulted(duration('batch', 0, HOUR), 1000, '1s', 'Changes of sets within this time are written together.'),
 });
-
-function directory(): Shape<string> {
-  const shape = text('a directory', 4096);
-  return {
-    doc: shape.doc,
-    read(node, label, report) {
-      const path = shape.read(node, label, report);
-      if (path === undefined || path.startsWith('/')) return path;
-      report('E010', node.place, `${quote(path)} is no absolute path`, 'it begins with /');
-      return undefined;
-    },
-  };
-}

@@ -1,5 +1,5 @@
 import { DEFAULT_EBPF, type OnExit } from '../../model/ebpf.ts';
-import { integer, name, text, word } from '../yaml/leaves.ts';
+import { absolutePath, integer, name, word } from '../yaml/leaves.ts';
 import { defaulted, type Field, list, optional, quote, required, type Shape, type Table, table } from '../yaml/shape.ts';
 import type { RawConnect, RawEbpf, RawTc, RawXdp } from './raw.ts';
 
@@ -44,7 +44,7 @@ const tc = table<RawTc>('tc', {
 
 const connect = table<RawConnect>('connect', {
   cgroup: defaulted(
-    absolutePath(),
+    absolutePath('a path', 255),
     '/sys/fs/cgroup',
     '/sys/fs/cgroup',
     'A directory of the unified cgroup hierarchy; what its processes connect and send to is judged by the rules of the hook `connect`. The root means all processes of the machine, whatever their network namespace.',
@@ -73,7 +73,7 @@ export const ebpfShape: Shape<Table<RawEbpf>> = table<RawEbpf>('ebpf', {
 
 /** What can be told of it anywhere: whether it is on a BPF file system is known where the daemon runs. */
 function pinDirectory(): Shape<string> {
-  const shape = absolutePath();
+  const shape = absolutePath('a path', 255);
   return {
     doc: shape.doc,
     read(node, label, report) {
@@ -85,19 +85,6 @@ function pinDirectory(): Shape<string> {
       else if (names.at(-1)?.includes('.'))
         report('E010', node.place, `${quote(path)} cannot be made: a name on a BPF file system has no dot`, 'write _ for the dot');
       else return path;
-      return undefined;
-    },
-  };
-}
-
-function absolutePath(): Shape<string> {
-  const shape = text('a path', 255);
-  return {
-    doc: shape.doc,
-    read(node, label, report) {
-      const path = shape.read(node, label, report);
-      if (path === undefined || path.startsWith('/')) return path;
-      report('E010', node.place, `${quote(path)} is no absolute path`, 'it begins with /');
       return undefined;
     },
   };

@@ -4,6 +4,7 @@ import type { SessionEvent } from '@weir/bgp/session';
 import { ip4, printIp } from '@weir/wire/inet';
 import type { Peer } from '../../model/config.ts';
 import type { Agreement, Ending, ExabgpLine } from './line.ts';
+import { EMPTY_UPDATE } from './update.ts';
 
 /** Milliseconds in which a peer that is asked for its routes again must begin to send them. */
 export const REFRESH_WAIT = 20_000;
@@ -238,18 +239,7 @@ function refresh(
 }
 
 function endOfRib(family: FamilyName, { peer, at }: StepContext): SessionOutput {
-  const said: UpdateMessage = {
-    kind: 'update',
-    withdraw: [],
-    announce: [],
-    withdrawFlows: [],
-    announceFlows: [],
-    attributes: {},
-    rawAttributes: new Uint8Array(0),
-    endOfRib: family,
-    errors: [],
-  };
-  return { kind: 'update', peer: peer.name, update: said, receivedAt: at };
+  return { kind: 'update', peer: peer.name, update: { ...EMPTY_UPDATE, endOfRib: family }, receivedAt: at };
 }
 
 function giveUp(session: ExabgpSession, context: StepContext): SessionStep {

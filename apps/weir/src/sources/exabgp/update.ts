@@ -19,7 +19,8 @@ import { type JsonObject, type JsonValue, LineError, object, text } from './json
 import type { Agreement, Neighbor } from './line.ts';
 import { readAnnouncements, readWithdrawals } from './routes.ts';
 
-const NOTHING: UpdateMessage = {
+/** An UPDATE that says nothing. */
+export const EMPTY_UPDATE: UpdateMessage = {
   kind: 'update',
   withdraw: [],
   announce: [],
@@ -51,14 +52,14 @@ export function readMessage(message: JsonObject, neighbor: Neighbor, known?: Kno
   };
   const announces = said.announce.length + said.announceFlows.length > 0;
   if (!announces && said.withdraw.length + said.withdrawFlows.length === 0)
-    return unread.length > 0 ? { ...NOTHING, errors: unread } : undefined;
+    return unread.length > 0 ? { ...EMPTY_UPDATE, errors: unread } : undefined;
   // What RFC 7606 calls treat-as-withdraw.
   if (attributes['error'] !== undefined) return withdrawn(said, unread);
-  if (!announces) return { ...NOTHING, ...said, errors: unread };
+  if (!announces) return { ...EMPTY_UPDATE, ...said, errors: unread };
   const hop = said.announce.find(({ run }) => run.family === 'ipv4 unicast')?.nextHop?.address;
   const read = readAttributes(attributes, hop, contextOf(neighbor), known);
   if (read.withdrawn) return withdrawn(said, [...read.errors, ...unread]);
-  return { ...NOTHING, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: [...read.errors, ...unread] };
+  return { ...EMPTY_UPDATE, ...said, attributes: read.attributes, rawAttributes: read.raw, errors: [...read.errors, ...unread] };
 }
 
 /** What was announced is withdrawn. */
@@ -67,7 +68,7 @@ function withdrawn(
   errors: UpdateMessage['errors'],
 ): UpdateMessage {
   return {
-    ...NOTHING,
+    ...EMPTY_UPDATE,
     withdraw: [...withdraw, ...announce.map(({ run }) => run)],
     withdrawFlows: [...withdrawFlows, ...announceFlows.map(({ run }) => run)],
     errors,
@@ -76,7 +77,7 @@ function withdrawn(
 
 function endOfRib(value: JsonObject): UpdateMessage | undefined {
   const family = namedFamily(value);
-  return family && { ...NOTHING, endOfRib: family };
+  return family && { ...EMPTY_UPDATE, endOfRib: family };
 }
 
 /** `{ "afi": "ipv4", "safi": "unicast" }` */
@@ -87,7 +88,7 @@ export function namedFamily({ afi, safi }: JsonObject): FamilyName | undefined {
 function unreadable(): UpdateMessage {
   const message = 'attributes without routes: ExaBGP could not read the routes of the message';
   const error = { offset: 0, attribute: undefined, message, action: 'treat-as-withdraw', rfc: 'RFC 7606 section 2' } as const;
-  return { ...NOTHING, errors: [error] };
+  return { ...EMPTY_UPDATE, errors: [error] };
 }
 
 /** The UPDATE in `body`, the octets behind the header, which ExaBGP adds with `consolidate`. Throws LineError, also where the codec would end the session. */

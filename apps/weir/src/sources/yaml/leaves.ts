@@ -19,6 +19,20 @@ export function text(type: string, max = 255): Shape<string> {
   });
 }
 
+/** A path that begins with `/`. */
+export function absolutePath(type: string, max: number): Shape<string> {
+  const shape = text(type, max);
+  return {
+    doc: shape.doc,
+    read(node, label, report) {
+      const path = shape.read(node, label, report);
+      if (path === undefined || path.startsWith('/')) return path;
+      report('E010', node.place, `${quote(path)} is no absolute path`, 'it begins with /');
+      return undefined;
+    },
+  };
+}
+
 /** A name of the given form. */
 export function name(type: string, pattern: RegExp, form: string, max: number): Shape<string> {
   return leaf(type, (written, _value, place, report) => {
