@@ -34,6 +34,7 @@ const FEED: FeedConfig = {
   maxPrefixes: 1000,
   badShare: 1,
   authFile: undefined,
+  caFile: undefined,
   keep: undefined,
   span: { file: '', line: 1, column: 1, length: 1 },
 };

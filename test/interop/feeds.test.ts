@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { ApiError } from '../../apps/weir/src/api/index.ts';
+import { makeCertificate } from '../certificates/make-certificate.ts';
 import { Weir } from '../e2e/weir.ts';
 import { type Peer, startBird, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
@@ -21,12 +22,30 @@ async function holds(bird: Peer, wanted: number): Promise<void> {
   });
 }
 
-/** A server of lists: `status` and `body` of what it answers are in a file. */
+/** A server of lists: `status` and `body` of what it answers are in a file, as are `cert` and `key`, where it is for https. */
 const SERVER = `const { readFileSync } = require('node:fs');
-require('node:http').createServer((_, response) => {
-  const { status, body } = JSON.parse(readFileSync(process.argv[1], 'utf8'));
+const read = () => JSON.parse(readFileSync(process.argv[1], 'utf8'));
+const answer = (_, response) => {
+  const { status, body } = read();
   response.writeHead(status, { connection: 'close' }).end(body);
-}).listen(8080, '127.0.0.1', () => console.log('listening'));`;
+};
+const server = read().cert ? require('node:https').createServer(answer) : require('node:http').createServer(answer);
+if (read().cert) server.prependListener('connection', () => server.setSecureContext(read()));
+server.listen(Number(process.argv[2]), '127.0.0.1', () => console.log('listening'));`;
+
+/** What a refused list is told with. */
+async function refusal(weir: Weir, feed: string): Promise<string> {
+  const answer = await weir.ask(async (client) => {
+    try {
+      await client.call('feed-refresh', { feed });
+    } catch (error) {
+      if (error instanceof ApiError) return error.message;
+      throw error;
+    }
+    return 'taken';
+  });
+  return answer ?? 'no answer';
+}
 
 test('lists of feeds reach clients; what a list had stays when it cannot be had, or has shrunk', async () => {
   const lab = labForTest();
@@ -39,7 +58,7 @@ test('lists of feeds reach clients; what a list had stays when it cannot be had,
     writeFileSync(answer, JSON.stringify({ status, body: '{"prefixes":[{"ip_prefix":"203.0.113.0/24"},{"ip_prefix":"192.0.2.0/30"}]}' }));
   writeFileSync(list, hosts(40));
   answers(200);
-  await server.spawn(process.execPath, ['-e', SERVER, answer]).waitForOutput(/listening/, 60_000);
+  await server.spawn(process.execPath, ['-e', SERVER, answer, '8080']).waitForOutput(/listening/, 60_000);
   const config = (feeds: string): string => `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [] }
 distribute:
   tables: { spammers: { communities: ["65000:2"] }, cloud: { communities: ["65000:3"] } }
@@ -50,17 +69,7 @@ ${feeds}`;
   const cloud =
     '  - { name: cloud, table: cloud, url: "http://127.0.0.1:8080/ranges.json?key=secret", format: json, path: "prefixes[*].ip_prefix" }\n';
   const weir = new Weir(lab, server, config(drop + cloud));
-  /** What a refused list is told with. */
-  const refused = async (feed: string): Promise<string> =>
-    (await weir.ask(async (client) => {
-      try {
-        await client.call('feed-refresh', { feed });
-      } catch (error) {
-        if (error instanceof ApiError) return error.message;
-        throw error;
-      }
-      return 'taken';
-    })) ?? 'no answer';
+  const refused = (feed: string): Promise<string> => refusal(weir, feed);
   await weir.start();
   const bird = await startBird(lab, client, {
     as: 64513,
@@ -100,4 +109,42 @@ ${feeds}`;
   await holds(bird, 1);
   expect(weir.report()).toContain('4 networks are taken out of the table spammers: the feed is not configured any more');
   expect(weir.report()).not.toContain('secret');
+});
+
+test('a list over https comes from the server that the authorities of ca_file vouch for, and from no other', async () => {
+  const lab = labForTest();
+  const server = await lab.host('server');
+  const directory = lab.directory('lists');
+  const answer = `${directory}/answer.json`;
+  const authority = makeCertificate({ name: 'Lists', isAuthority: true });
+  const serve = (issuer: typeof authority, hosts: readonly string[]): void => {
+    const { cert, key } = makeCertificate({ name: 'server', issuer, hosts });
+    writeFileSync(answer, JSON.stringify({ status: 200, body: '198.51.100.1\n', cert, key }));
+  };
+  serve(authority, ['127.0.0.1']);
+  writeFileSync(`${directory}/ca.pem`, authority.cert);
+  await server.spawn(process.execPath, ['-e', SERVER, answer, '8443']).waitForOutput(/listening/, 60_000);
+  const weir = new Weir(
+    lab,
+    server,
+    `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [] }
+distribute:
+  tables: { spammers: { communities: ["65000:2"] } }
+  clients: [{ name: hosts, from: 192.0.2.0/24, as: 64513, multihop: 8 }]
+feeds: [{ name: web, table: spammers, url: "https://127.0.0.1:8443/list", ca_file: ${directory}/ca.pem }]
+`,
+  );
+  await weir.start();
+  expect(await refusal(weir, 'web')).toBe('taken');
+  for (const { issuer, hosts, want } of [
+    { issuer: authority, hosts: ['lists.example.net'], want: 'is for DNS:lists.example.net, and not for 127.0.0.1' },
+    { issuer: makeCertificate({ name: 'Other', isAuthority: true }), hosts: ['127.0.0.1'], want: 'is from no authority of the ca_file' },
+  ]) {
+    serve(issuer, hosts);
+    expect(await refusal(weir, 'web')).toContain(want);
+    expect((await weir.status()).feeds).toMatchObject([{ feed: 'web', members: 1, failure: { code: 'certificate' } }]);
+  }
+  serve(authority, ['127.0.0.1']);
+  expect(await refusal(weir, 'web')).toBe('taken');
+  expect((await weir.command('feed', 'show', '--socket', weir.socket)).stdout).toContain('1 network; the last list');
 });

@@ -58,8 +58,8 @@ export const folderMayImport: Readonly<Record<string, readonly string[]>> = {
   tools: ['tools', 'bench', 'fuzz', 'test', 'apps'],
 };
 
-/** Folders of test/ that tests beside the source may import as well: rules and packets made for them. */
-export const madeForTests: readonly string[] = ['test/rules'];
+/** Folders of test/ that tests beside the source may import as well: rules, packets and certificates made for them. */
+export const madeForTests: readonly string[] = ['test/certificates', 'test/rules'];
 
 /** What tests may import although the package that they belong to does not declare it. */
 export const testOnly: readonly string[] = ['vitest', 'fast-check'];

@@ -35,6 +35,8 @@ export interface FeedConfig {
   readonly redirects: number;
   /** A file with what identifies us to the server; read each time. */
   readonly authFile: string | undefined;
+  /** A file with the certificates of the authorities that may vouch for the server, in place of those that are known; read each time. */
+  readonly caFile: string | undefined;
   /** How long members stay when the list cannot be had; undefined is for ever. */
   readonly keep: number | undefined;
   /** A list with less than this share of the last one is refused; 0 refuses none. */
@@ -47,7 +49,7 @@ export interface FeedConfig {
   readonly span: SourceSpan;
 }
 
-export const DEFAULT_FEED: Omit<FeedConfig, 'name' | 'table' | 'origin' | 'format' | 'span' | 'authFile' | 'keep'> & {
+export const DEFAULT_FEED: Omit<FeedConfig, 'name' | 'table' | 'origin' | 'format' | 'span' | 'authFile' | 'caFile' | 'keep'> & {
   readonly growth: number;
 } = {
   every: 3_600_000,
@@ -80,6 +82,8 @@ export type FeedErrorCode =
   | 'truncated'
   | 'encoding'
   | 'auth'
+  | 'ca'
+  | 'certificate'
   | 'too-large'
   | 'too-many'
   | 'format'

@@ -26,6 +26,7 @@ describe('feeds', () => {
       timeout: 120_000,
       redirects: 5,
       authFile: undefined,
+      caFile: undefined,
       keep: undefined,
       shrink: 0.5,
       growth: 2,
@@ -38,7 +39,7 @@ describe('feeds', () => {
 
   it('are read with all that can be written', () => {
     const { config, diagnostics } = load(
-      `[{ name: c, table: spammers, url: "https://192.0.2.9/c", format: csv, column: dst ip, separator: tab, every: 90s, keep: 2d, shrink: 0%, growth: any, bad_lines: refuse, bad_share: 1%, auth_file: token },
+      `[{ name: c, table: spammers, url: "https://192.0.2.9/c", format: csv, column: dst ip, separator: tab, every: 90s, keep: 2d, shrink: 0%, growth: any, bad_lines: refuse, bad_share: 1%, auth_file: token, ca_file: tls/ca.pem },
        { name: j, table: spammers, file: j.json, format: json, path: [a, "b[*].c"], growth: 300%, min_length: { ipv4: 16 } }]`,
     );
     expect(diagnostics).toEqual([]);
@@ -52,6 +53,7 @@ describe('feeds', () => {
       badLines: 'refuse',
       badShare: 0.01,
       authFile: `${process.cwd()}/token`,
+      caFile: `${process.cwd()}/tls/ca.pem`,
     });
     expect(j).toMatchObject({ growth: 3, minLength: { 4: 16, 6: 16 }, format: { kind: 'json' } });
     expect(j?.format.kind === 'json' && j.format.paths).toEqual([
@@ -121,6 +123,12 @@ hint: did you mean spammers?
       want: ['E026 column is for format: csv, and this is text'],
     },
     { name: 'a token for a file', feeds: '[{ name: a, table: spammers, file: x, auth_file: y }]', want: ['E026 auth_file is for a url'] },
+    { name: 'authorities for a file', feeds: '[{ name: a, table: spammers, file: x, ca_file: y }]', want: ['E026 ca_file is for a url'] },
+    {
+      name: 'authorities without https',
+      feeds: '[{ name: a, table: spammers, url: "http://192.0.2.9/", ca_file: y }]',
+      want: ['E026 ca_file is for https, and url is http'],
+    },
     {
       name: 'growth that is none',
       feeds: '[{ name: a, table: spammers, file: x, growth: 50% }]',

@@ -38,6 +38,7 @@ export interface RawFeed {
   timeout: number;
   redirects: number;
   auth_file: string | undefined;
+  ca_file: string | undefined;
   keep: number | 'forever';
   shrink: number;
   growth: number | 'any';
@@ -156,6 +157,10 @@ export const feedsShape: Shape<readonly Item<Table<RawFeed>>[]> = list(
       text('a file name', 4096),
       'File whose first line is a token, `Bearer TOKEN`, `Basic ..` or a whole header `Name: value`. Read each time; relative to this file.',
     ),
+    ca_file: optional(
+      text('a file name', 4096),
+      'PEM file with the certificates of the authorities, or of the server itself, that https is checked against in place of those that Node.js knows. Read each time; relative to this file.',
+    ),
     keep: defaulted(
       orWord(duration('keep', MINUTE, MAX_DURATION), 'forever'),
       'forever',
@@ -206,6 +211,7 @@ export function buildFeeds(raw: RawFile['feeds'], file: string): readonly FeedCo
         timeout: get.timeout,
         redirects: get.redirects,
         authFile: get.auth_file === undefined ? undefined : resolve(relativeTo(file, get.auth_file)),
+        caFile: get.ca_file === undefined ? undefined : resolve(relativeTo(file, get.ca_file)),
         keep: get.keep === 'forever' ? undefined : get.keep,
         shrink: get.shrink,
         growth: get.growth === 'any' ? undefined : get.growth,
@@ -267,8 +273,10 @@ export function checkFeeds(raw: RawFile, report: Report): void {
     if (get.format === 'json' && !value.has('path'))
       report('E012', value.place('format'), 'path is required for json', 'write path: prefixes[*].ip_prefix, or cidr');
     if (get.path && get.path.length > MOST_PATHS) report('E010', value.place('path'), `more than ${MOST_PATHS} paths`);
-    for (const key of ['auth_file', 'redirects', 'connect_timeout'] as const)
+    for (const key of ['auth_file', 'ca_file', 'redirects', 'connect_timeout'] as const)
       if (value.has(key) && value.has('file') && !value.has('url')) report('E026', value.place(key), `${key} is for a url`);
+    if (value.has('ca_file') && get.url?.startsWith('http:') === true)
+      report('E026', value.place('ca_file'), 'ca_file is for https, and url is http', 'write the url with https://');
     checkOrigin(raw, value, origins, report);
   }
 }

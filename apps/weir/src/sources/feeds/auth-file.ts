@@ -1,5 +1,5 @@
 import { FeedError } from '../../model/feed.ts';
-import { fetchFile } from './fetch-file.ts';
+import { readBeside } from './fetch-file.ts';
 
 const LONGEST = 4096;
 
@@ -8,14 +8,8 @@ const LONGEST = 4096;
  * nothing of it.
  */
 export async function readAuth(path: string): Promise<readonly [name: string, value: string]> {
-  const parts: Buffer[] = [];
-  try {
-    for await (const part of fetchFile(path, LONGEST, '')) parts.push(part);
-  } catch (error) {
-    if (error instanceof FeedError) throw new FeedError('auth', `auth_file: ${error.message}`);
-    throw error;
-  }
-  return parseAuth(Buffer.concat(parts).toString('latin1'), path);
+  const octets = await readBeside(path, { what: 'auth_file', code: 'auth', maxOctets: LONGEST });
+  return parseAuth(octets.toString('latin1'), path);
 }
 
 /** As `readAuth`, of the text. */

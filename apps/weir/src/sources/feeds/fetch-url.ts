@@ -4,6 +4,9 @@ import { pipeline, type Readable, Transform } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { type FeedConfig, FeedError } from '../../model/feed.ts';
 import { readAuth } from './auth-file.ts';
+import { readAuthorities } from './ca-file.ts';
+import { explainTls } from './explain-tls.ts';
+import { shownUrl } from './shown-url.ts';
 
 /** What a server said of the list that it gave: whether it is still the same is asked with it. */
 export interface Validators {
@@ -26,24 +29,19 @@ export interface FetchOptions {
 const LONGEST_VALIDATOR = 256;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
-/** A URL without what may be secret. */
-export function shownUrl(url: URL | string): string {
-  const { protocol, host, pathname, search } = new URL(url);
-  return `${protocol}//${host}${pathname}${search === '' ? '' : '?...'}`;
-}
-
 /**
- * Asks for a list by HTTP (RFC 9110). Redirects are followed so far as configured, never from https to http, and without `auth_file` to another host. The octets are bounded by `maxOctets` before and after
- * they are unpacked (gzip). Throws FeedError here or while the octets are read; the caller reads them or aborts.
+ * Asks for a list by HTTP (RFC 9110). Redirects are followed so far as configured, never from https to http, and without `auth_file` to another host; `ca_file` counts for each of them. The octets are bounded by
+ * `maxOctets` before and after they are unpacked (gzip). Throws FeedError here or while the octets are read; the caller reads them or aborts.
  */
 export async function fetchUrl(feed: FeedConfig, start: string, options: FetchOptions): Promise<Fetched> {
   const auth = feed.authFile === undefined ? undefined : await readAuth(feed.authFile);
+  const authorities = feed.caFile === undefined ? undefined : await readAuthorities(feed.caFile, Date.now());
   const first = new URL(start);
   const seen = new Set<string>();
   let url = first;
   for (;;) {
     seen.add(url.href);
-    const response = await ask(url, feed, options, url.origin === first.origin ? auth : undefined);
+    const response = await ask(url, feed, options, { auth: url.origin === first.origin ? auth : undefined, authorities });
     const { statusCode = 0, headers } = response;
     if (statusCode === 200) return { kind: 'list', octets: body(response, feed, options.signal), validators: validatorsOf(response) };
     response.destroy();
@@ -70,13 +68,24 @@ function follow(from: URL, location: string): URL {
   return to;
 }
 
-function ask(url: URL, feed: FeedConfig, options: FetchOptions, auth: readonly [string, string] | undefined): Promise<IncomingMessage> {
+/** What the configuration's files say. */
+interface Files {
+  readonly auth: readonly [string, string] | undefined;
+  /** Certificates in PEM. */
+  readonly authorities: readonly string[] | undefined;
+}
+
+function ask(url: URL, feed: FeedConfig, options: FetchOptions, { auth, authorities }: Files): Promise<IncomingMessage> {
   const { validators, signal, agent } = options;
   return new Promise((resolve, reject) => {
     const secure = url.protocol === 'https:';
     const request: ClientRequest = (secure ? httpsRequest : httpRequest)(url, {
       agent: false,
       signal,
+      // Whatever NODE_TLS_REJECT_UNAUTHORIZED says.
+      ...(secure ? { rejectUnauthorized: true } : {}),
+      // As with other programs a certificate that is named is trusted itself, be it of an authority between, or of the server.
+      ...(secure && authorities ? { ca: [...authorities], allowPartialTrustChain: true } : {}),
       headers: {
         'user-agent': agent,
         accept: '*/*',
@@ -96,7 +105,7 @@ function ask(url: URL, feed: FeedConfig, options: FetchOptions, auth: readonly [
     request.once('socket', (socket) => socket.once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer)));
     request.once('close', () => clearTimeout(timer));
     request.once('response', resolve);
-    request.on('error', (error) => reject(asFeedError(error, url, signal)));
+    request.on('error', (error) => reject(explainTls(error, url, feed.caFile) ?? asFeedError(error, url, signal)));
     request.end();
   });
 }

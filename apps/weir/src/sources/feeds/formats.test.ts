@@ -12,6 +12,7 @@ const FEED: FeedConfig = {
   origin: { kind: 'file', path: '/list' },
   format: { kind: 'text' },
   authFile: undefined,
+  caFile: undefined,
   keep: undefined,
   badShare: 1,
   span: { file: '', line: 1, column: 1, length: 1 },

@@ -42,6 +42,7 @@ function feedOf(origin: FeedConfig['origin'], more: Partial<FeedConfig> = {}): F
     origin,
     format: { kind: 'text' },
     authFile: undefined,
+    caFile: undefined,
     keep: undefined,
     span: { file: '', line: 1, column: 1, length: 1 },
     ...more,

@@ -1,7 +1,7 @@
 import type { FeedSummary } from '../../../api/index.ts';
 import { shownUrl } from '../../../sources/feeds/index.ts';
 import { iso } from '../../summaries.ts';
-import type { FeedEntry } from './feeds.ts';
+import type { FeedEntry } from './feed-entry.ts';
 
 /** A feed as it is shown, without what may be secret. */
 export function summarizeFeed({ config, memory, next, running }: FeedEntry): FeedSummary {

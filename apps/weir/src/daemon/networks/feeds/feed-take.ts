@@ -68,7 +68,7 @@ export async function takeList(feed: FeedConfig, list: FeedList, options: TakeOp
     if (here.length === 1) leaving++;
   }
   const copyOf = [...seen].flatMap(([table, { size, shared }]) => (size === shared && size === list.prefixes.length ? [table] : []));
-  if (!force) checkLoop(feed, copyOf, own === 0, options);
+  if (!force) checkLoop(feed, copyOf, own === 0 && options.before === undefined, options);
   for (const prefix of wanted) {
     if (++step % 256 === 0) await slices.rest();
     const there = networks.tables.memberships(prefix).some(({ table, note }) => table === feed.table && equalSource(note.source, source));

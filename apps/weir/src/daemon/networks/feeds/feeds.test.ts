@@ -1,117 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Ip, parseIp, printPrefix } from '@weir/wire/inet';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener } from 'node:http';
+import { type Ip, parseIp } from '@weir/wire/inet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedSummary } from '../../../api/index.ts';
-import type { Config } from '../../../model/config.ts';
-import { loadText } from '../../../sources/config/memory-files.ts';
-import { Feeds, Networks } from '../index.ts';
 import { delayAfter } from './feed-times.ts';
+import { dispose, errors, events, file, held, hosts, listen, one, prepare, refresh, start, until, write } from './test-fixtures.ts';
 
-const HEAD = `bgp: { as: 64512, router_id: 192.0.2.1, listen: [0.0.0.0], peers: [{ name: core, address: 192.0.2.9, as: 64513 }] }
-protected: [192.0.2.128/25]
-distribute:
-  tables:
-    spammers: { communities: ["65000:2"], max_prefixes: 3000 }
-    admins: { communities: ["65000:1"], allow_protected: true }
-`;
-
-let directory = '';
-let closing: (() => Promise<void>)[] = [];
-let server: Server | undefined;
-const errors: string[] = [];
-const events: string[] = [];
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'weir-feeds-'));
-  mkdirSync(join(directory, 'state'));
-  errors.length = 0;
-  events.length = 0;
-});
-
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close();
-  await new Promise((resolve) => (server ? server.close(resolve) : resolve(undefined)));
-  server = undefined;
-  rmSync(directory, { recursive: true });
-  expect(errors).toEqual([]);
-});
-
-const configOf = (feeds: string): Config => {
-  const { config, diagnostics } = loadText(`${HEAD}feeds: ${feeds}\n`);
-  if (!config) throw new Error(diagnostics.map(({ message }) => message).join());
-  return config;
-};
-
-interface Running {
-  readonly feeds: Feeds;
-  readonly networks: Networks;
-  readonly configure: (feeds: string) => void;
-  readonly addresses: Ip[];
-  readonly close: () => Promise<void>;
-}
-
-function start(text: string): Running {
-  let config = configOf(text);
-  const addresses: Ip[] = [];
-  const options = { stateDirectory: join(directory, 'state'), config: () => config, onError: (error: Error) => errors.push(error.message) };
-  const networks = new Networks(options);
-  const feeds = new Feeds({
-    ...options,
-    networks,
-    hostAddresses: () => addresses,
-    events: (event) => {
-      if (event.kind === 'feed') events.push(`${event.feed} ${event.message.replaceAll(directory, '')}`);
-    },
-  });
-  const close = async (): Promise<void> => {
-    closing = closing.filter((one) => one !== close);
-    await feeds.close();
-    await networks.close();
-  };
-  closing.push(close);
-  return {
-    feeds,
-    networks,
-    addresses,
-    close,
-    configure: (next) => {
-      config = configOf(next);
-      feeds.configured();
-    },
-  };
-}
-
-const file = (name = 'list'): string => join(directory, name);
-const one = (more = '', name = 'drop', table = 'spammers'): string => `{ name: ${name}, table: ${table}, file: ${file()}, ${more} }`;
-const write = (lines: readonly string[], name = 'list'): void => writeFileSync(file(name), `${lines.join('\n')}\n`);
-const hosts = (count: number): readonly string[] => Array.from({ length: count }, (_, i) => `198.51.${100 + (i >> 8)}.${i & 255}`);
-
-/** Table, who has it there and what, in order. */
-function held({ networks }: Running, table = 'spammers'): readonly string[] {
-  return [...networks.tables.all()]
-    .flatMap(({ prefix, memberships }) =>
-      memberships.flatMap((m) => (m.table === table ? [`${printPrefix(prefix)} ${m.note.source.kind}`] : [])),
-    )
-    .sort();
-}
-
-/** How it ended: what is in the table, or why not. */
-async function refresh({ feeds }: Running, name = 'drop', force = false): Promise<unknown> {
-  try {
-    return await feeds.refresh(name, force, 'uid 0');
-  } catch (error) {
-    return (error as Error).message.replaceAll(directory, '');
-  }
-}
-
-async function until(what: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-  expect(what()).toBe(true);
-}
+beforeEach(prepare);
+afterEach(dispose);
 
 describe('a feed', () => {
   it('is got at the start, and makes its table have what its list has', async () => {
@@ -270,10 +166,7 @@ describe('a feed', () => {
       if (request.headers['if-none-match'] === '"1"') response.writeHead(304).end();
       else response.writeHead(200, { etag: '"1"' }).end('198.51.100.1\n198.51.100.2\n');
     };
-    const listening = createServer(answer);
-    server = listening;
-    await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
-    const feed = `{ name: web, table: spammers, url: "http://127.0.0.1:${(listening.address() as AddressInfo).port}/list?key=secret" }`;
+    const feed = `{ name: web, table: spammers, url: "http://127.0.0.1:${await listen(createServer(answer))}/list?key=secret" }`;
     const first = start(`[${feed}]`);
     await refresh(first, 'web');
     await refresh(first, 'web');

@@ -2,11 +2,13 @@ import { type Ip, type Prefix, printPrefix } from '@weir/wire/inet';
 import { ApiError, type Caller, type FeedSummary } from '../../../api/index.ts';
 import type { Config } from '../../../model/config.ts';
 import type { EventSink } from '../../../model/event.ts';
-import { type FeedConfig, FeedError } from '../../../model/feed.ts';
+import { FeedError } from '../../../model/feed.ts';
 import type { NetworkChange } from '../../../model/network.ts';
 import { pullFeed, Slices } from '../../../sources/feeds/index.ts';
+import type { StateClock } from '../../../state/index.ts';
 import type { Networks } from '../networks.ts';
 import { summarizeFeed } from './answer-feeds.ts';
+import type { FeedEntry, Timer } from './feed-entry.ts';
 import { emptyMemory, type FeedMemory, memoryKey, readMemories, writeMemories } from './feed-memory.ts';
 import { FeedShield } from './feed-shield.ts';
 import { findGone } from './feed-sweep.ts';
@@ -15,12 +17,14 @@ import { delayAfter } from './feed-times.ts';
 
 /** Lists that are got at a time. */
 const MOST_AT_ONCE = 2;
-const LONGEST_TIMER = 0x7fff_ffff;
+/** Why a feed's networks are taken out. */
+const EXPIRED = 'no list was taken for as long as they are kept (keep)';
 /** After which a sweep that failed is tried again. */
 const RETRY_MS = 60_000;
 
 export interface FeedsOptions {
   readonly networks: Networks;
+  readonly clock: StateClock;
   readonly config: () => Config;
   readonly hostAddresses: () => readonly Ip[];
   readonly stateDirectory: string;
@@ -28,35 +32,23 @@ export interface FeedsOptions {
   readonly onError: (error: Error) => void;
 }
 
-/** One feed as it stands. */
-export interface FeedEntry {
-  config: FeedConfig;
-  memory: FeedMemory;
-  failures: number;
-  /** When it is tried next, in milliseconds since the epoch; undefined while it is. */
-  next: number | undefined;
-  timer: NodeJS.Timeout | undefined;
-  expiry: NodeJS.Timeout | undefined;
-  /** What is asked for or going on. */
-  running: Promise<void> | undefined;
-}
-
 /** Lists that are pulled into tables when their time comes; what a list had stays until another one is taken, until `keep` is over, or until the feed is not configured any more. */
 export class Feeds {
   readonly #options: FeedsOptions;
   readonly #entries = new Map<string, FeedEntry>();
   readonly #ends = new AbortController();
-  readonly #started: number = Date.now();
+  readonly #started: number;
   readonly #memories: Readonly<Record<string, FeedMemory>>;
   #shield: FeedShield;
   /** Sweeps, one after the other; refreshes wait for the first. */
   #sweeping: Promise<void> = Promise.resolve();
   #running = 0;
   readonly #queue: (() => void)[] = [];
-  #retry: NodeJS.Timeout | undefined;
+  #retry: Timer | undefined;
 
   constructor(options: FeedsOptions) {
     this.#options = options;
+    this.#started = options.clock.now();
     this.#shield = this.#makeShield();
     this.#memories = this.#remember();
     this.configured();
@@ -68,8 +60,8 @@ export class Feeds {
     const names = new Set(feeds.map(({ name }) => name));
     for (const [name, entry] of this.#entries) {
       if (names.has(name)) continue;
-      clearTimeout(entry.timer);
-      clearTimeout(entry.expiry);
+      entry.timer?.cancel();
+      entry.expiry?.cancel();
       this.#entries.delete(name);
     }
     const changed: { readonly entry: FeedEntry; readonly isNew: boolean }[] = [];
@@ -78,6 +70,8 @@ export class Feeds {
       if (entry && JSON.stringify({ ...entry.config, span: undefined }) === JSON.stringify({ ...config, span: undefined })) continue;
       const kept = entry?.memory ?? this.#memories[config.name];
       const memory = kept?.key === memoryKey(config) ? { ...kept } : emptyMemory(config);
+      // The clock was set back, perhaps while we were away.
+      if (memory.success !== undefined) memory.success = Math.min(memory.success, this.#now);
       if (entry) {
         // What the bounds are now decides on the same list anew.
         forget(memory);
@@ -85,7 +79,16 @@ export class Feeds {
         entry.memory = memory;
         changed.push({ entry, isNew: false });
       } else {
-        const made: FeedEntry = { config, memory, failures: 0, next: undefined, timer: undefined, expiry: undefined, running: undefined };
+        const made: FeedEntry = {
+          config,
+          memory,
+          failures: 0,
+          next: undefined,
+          timer: undefined,
+          expiry: undefined,
+          sweeps: 0,
+          running: undefined,
+        };
         this.#entries.set(config.name, made);
         changed.push({ entry: made, isNew: true });
       }
@@ -94,7 +97,7 @@ export class Feeds {
     this.#sweep();
     for (const { entry, isNew } of changed) {
       const { success } = entry.memory;
-      this.#schedule(entry, isNew && success !== undefined ? Math.max(0, success + entry.config.every - Date.now()) : 0);
+      this.#schedule(entry, isNew && success !== undefined ? Math.max(0, success + entry.config.every - this.#now) : 0);
       this.#expire(entry);
     }
   }
@@ -135,10 +138,10 @@ export class Feeds {
   /** Resolves when nothing is asked for any more. */
   async close(): Promise<void> {
     this.#ends.abort();
-    clearTimeout(this.#retry);
+    this.#retry?.cancel();
     for (const { timer, expiry } of this.#entries.values()) {
-      clearTimeout(timer);
-      clearTimeout(expiry);
+      timer?.cancel();
+      expiry?.cancel();
     }
     for (const go of this.#queue.splice(0)) go();
     await Promise.all([...this.#entries.values()].map(({ running }) => running));
@@ -154,8 +157,12 @@ export class Feeds {
     return entry;
   }
 
+  get #now(): number {
+    return this.#options.clock.now();
+  }
+
   #run(entry: FeedEntry, force: boolean): Promise<void> {
-    clearTimeout(entry.timer);
+    entry.timer?.cancel();
     entry.next = undefined;
     entry.running ??= this.#pull(entry, force).finally(() => {
       entry.running = undefined;
@@ -182,7 +189,7 @@ export class Feeds {
   }
 
   async #take(entry: FeedEntry, force: boolean): Promise<void> {
-    const { config, memory } = entry;
+    const { config, memory, sweeps } = entry;
     const slices = new Slices();
     const { etag, lastModified, failure } = memory;
     const pulled = await pullFeed(config, {
@@ -227,12 +234,15 @@ export class Feeds {
         this.#sweep();
       }
     }
-    memory.success = Date.now();
+    memory.success = this.#now;
     memory.failure = undefined;
     entry.failures = 0;
     if (said !== undefined) this.#tell(entry, true, said);
     this.#expire(entry);
-    this.#schedule(entry, delayAfter(config.every, 0, undefined, Math.random()));
+    // What was taken out meanwhile may be in the list, also where that is as it was.
+    const isWhole = entry.sweeps === sweeps;
+    if (!isWhole) forget(memory);
+    this.#schedule(entry, isWhole ? delayAfter(config.every, 0, undefined, Math.random()) : 0);
   }
 
   #failed(entry: FeedEntry, error: unknown): void {
@@ -240,7 +250,7 @@ export class Feeds {
     const known = error instanceof FeedError ? error : new FeedError('state', error instanceof Error ? error.message : String(error));
     entry.failures++;
     const message = known.message.slice(0, 900);
-    entry.memory.failure = { at: Date.now(), code: known.code, message };
+    entry.memory.failure = { at: this.#now, code: known.code, message };
     this.#tell(entry, false, `${message} (${known.code}); ${entry.memory.members} networks stay in the table ${entry.config.table}`);
     // What only a person can decide on does not get better by itself.
     const waits = ['shrink', 'growth', 'loop', 'table'].includes(known.code) ? 0 : entry.failures;
@@ -249,38 +259,31 @@ export class Feeds {
   }
 
   #schedule(entry: FeedEntry, delay: number): void {
-    clearTimeout(entry.timer);
+    entry.timer?.cancel();
     if (this.#ends.signal.aborted || this.#entries.get(entry.config.name) !== entry) return;
-    entry.next = Date.now() + delay;
-    entry.timer = setTimeout(
-      () => {
-        if ((entry.next ?? 0) > Date.now()) this.#schedule(entry, (entry.next ?? 0) - Date.now());
-        else void this.#run(entry, false);
-      },
-      Math.min(LONGEST_TIMER, delay),
-    );
-    entry.timer.unref();
+    entry.next = this.#now + delay;
+    entry.timer = this.#options.clock.setTimer(delay, () => {
+      const left = (entry.next ?? 0) - this.#now;
+      if (left > 0) this.#schedule(entry, left);
+      else void this.#run(entry, false);
+    });
   }
 
   /** Takes a feed's members out when they are older than they may be. */
   #expire(entry: FeedEntry): void {
-    clearTimeout(entry.expiry);
+    entry.expiry?.cancel();
     const { config, memory } = entry;
     if (config.keep === undefined || memory.members === 0 || this.#ends.signal.aborted) return;
-    const left = (memory.success ?? this.#started) + config.keep - Date.now();
-    entry.expiry = setTimeout(
-      () => {
-        if (this.#isOver(entry)) this.#sweep();
-        else this.#expire(entry);
-      },
-      Math.min(LONGEST_TIMER, Math.max(1000, left)),
-    );
-    entry.expiry.unref();
+    const left = (memory.success ?? this.#started) + config.keep - this.#now;
+    entry.expiry = this.#options.clock.setTimer(left > 0 ? left : 1000, () => {
+      if (this.#isOver(entry)) this.#sweep();
+      else this.#expire(entry);
+    });
   }
 
   /** Whether its last list is older than it may be. */
   #isOver({ config: { keep }, memory: { success = this.#started } }: FeedEntry): boolean {
-    return keep !== undefined && success + keep <= Date.now();
+    return keep !== undefined && success + keep <= this.#now;
   }
 
   #isShielded(table: string): boolean {
@@ -309,15 +312,23 @@ export class Feeds {
           new Error(`networks of feeds stay that should not: ${error instanceof Error ? error.message : String(error)}`),
         );
         if (this.#ends.signal.aborted) return;
-        clearTimeout(this.#retry);
-        this.#retry = setTimeout(() => this.#sweep(), RETRY_MS).unref();
+        this.#retry?.cancel();
+        this.#retry = this.#options.clock.setTimer(RETRY_MS, () => this.#sweep());
       });
   }
 
   async #sweepOnce(): Promise<void> {
     const { networks, events } = this.#options;
-    const { gone, members } = await findGone(networks.tables, (name, table, prefix) => this.#whyGone(name, table, prefix));
+    const over = new Set([...this.#entries.values()].filter((entry) => this.#isOver(entry)));
+    const found = await findGone(networks.tables, (name, table, prefix) => this.#whyGone(name, table, prefix, over));
     if (this.#ends.signal.aborted) return;
+    // A list that was taken since, or found to be as it was, is kept again.
+    const renewed = new Set([...over].filter((entry) => !this.#isOver(entry)).map(({ config }) => config.name));
+    const gone = found.gone.filter(({ feed, why }) => why !== EXPIRED || !renewed.has(feed));
+    for (const { feed } of gone) {
+      const entry = this.#entries.get(feed);
+      if (entry) entry.sweeps++;
+    }
     if (gone.length > 0) {
       const changes = gone.map(
         ({ feed: name, table, prefixes }): NetworkChange => ({ kind: 'unset', table, source: { kind: 'feed', name }, prefixes }),
@@ -334,23 +345,24 @@ export class Feeds {
         message: `${prefixes.length} networks are taken out of the table ${table}: ${why}`,
       });
     for (const [name, entry] of this.#entries) {
-      if (entry.running) continue;
-      const now = members.get(name) ?? 0;
+      const isGone = gone.some(({ feed }) => feed === name);
+      if (renewed.has(name) || (entry.running && !isGone)) continue;
+      const now = found.members.get(name) ?? 0;
       // Less than was there: the same list would not bring it back.
       if (now < entry.memory.members) {
         forget(entry.memory);
-        if (!gone.some(({ feed }) => feed === name)) this.#schedule(entry, 0);
+        if (!isGone) this.#schedule(entry, 0);
       }
       entry.memory.members = now;
     }
     if (gone.length > 0) this.#write();
   }
 
-  #whyGone(name: string, table: string, prefix: Prefix): string | undefined {
+  #whyGone(name: string, table: string, prefix: Prefix, over: ReadonlySet<FeedEntry>): string | undefined {
     const entry = this.#entries.get(name);
     if (!entry) return 'the feed is not configured any more';
     if (entry.config.table !== table) return `the feed is for the table ${entry.config.table} now`;
-    if (this.#isOver(entry)) return 'no list was taken for as long as they are kept (keep)';
+    if (over.has(entry)) return EXPIRED;
     const reason = this.#isShielded(table) ? this.#shield.reason(prefix) : undefined;
     return reason && `that may not be there (${reason}, such as ${printPrefix(prefix)})`;
   }
