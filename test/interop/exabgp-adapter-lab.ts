@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { ConnectionError, ControlClient, type PeerSummary, type StatusAnswer } from '../../apps/weir/src/api/index.ts';
+import { askDaemon, type ControlClient, type PeerSummary, type StatusAnswer } from '../../apps/weir/src/api/index.ts';
 import { type Host, type Lab, LabError, type LabProcess, waitFor } from '../lab/index.ts';
 
 const program = new URL('../../apps/weir/bin/weir.mjs', import.meta.url).pathname;
@@ -9,6 +9,18 @@ export const at = {
   exabgp: { v4: '192.0.2.1', v6: '2001:db8::1' },
   router: { v4: '192.0.2.2', v6: '2001:db8::2' },
 } as const;
+
+/** A host for ExaBGP with the sets of a user, and one for a router, with a link between them; `web4` says how the set of IPv4 addresses is kept. */
+export async function linkHosts(lab: Lab, web4: string = 'flags interval'): Promise<{ readonly core: Host; readonly edge: Host }> {
+  const core = await lab.host('core');
+  const edge = await lab.host('edge');
+  await lab.link(
+    { host: core, name: 'eth0', addresses: [`${at.exabgp.v4}/24`, `${at.exabgp.v6}/64`] },
+    { host: edge, name: 'eth0', addresses: [`${at.router.v4}/24`, `${at.router.v6}/64`] },
+  );
+  await core.nft(`table inet fw { set web4 { type ipv4_addr; ${web4}; }; set web6 { type ipv6_addr; flags interval; }; }`);
+  return { core, edge };
+}
 
 /** One neighbour of ExaBGP's. */
 export interface NeighborOptions {
@@ -120,18 +132,8 @@ export class Asked {
     this.#socket = socket;
   }
 
-  async ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
-    try {
-      const client = await ControlClient.connect(this.#socket);
-      try {
-        return await question(client);
-      } finally {
-        client.close();
-      }
-    } catch (error) {
-      if (error instanceof ConnectionError) return undefined;
-      throw error;
-    }
+  ask<T>(question: (client: ControlClient) => Promise<T>): Promise<T | undefined> {
+    return askDaemon(this.#socket, question);
   }
 
   async status(): Promise<StatusAnswer> {

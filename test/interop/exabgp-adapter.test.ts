@@ -5,24 +5,13 @@ import { Weir } from '../e2e/weir.ts';
 import { type Host, type Lab, type NeighborConfig, type Peer, startFrr, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 import { installed } from './daemon-lab.ts';
-import { Asked, at, Exabgp, type NeighborOptions, writeConfig } from './exabgp-adapter-lab.ts';
+import { Asked, at, Exabgp, linkHosts, type NeighborOptions, writeConfig } from './exabgp-adapter-lab.ts';
 
 const V4 = '203.0.113.10/32';
 const NET4 = '203.0.113.64/26';
 const V6 = '2001:db8:80::10/128';
 const web = { communities: ['64512:80'] };
 const six = { ...web, nextHop: at.router.v6 };
-
-async function build(lab: Lab): Promise<{ readonly core: Host; readonly edge: Host }> {
-  const core = await lab.host('core');
-  const edge = await lab.host('edge');
-  await lab.link(
-    { host: core, name: 'eth0', addresses: [`${at.exabgp.v4}/24`, `${at.exabgp.v6}/64`] },
-    { host: edge, name: 'eth0', addresses: [`${at.router.v4}/24`, `${at.router.v6}/64`] },
-  );
-  await core.nft('table inet fw { set web4 { type ipv4_addr; flags interval; }; set web6 { type ipv6_addr; flags interval; }; }');
-  return { core, edge };
-}
 
 function startRouter(lab: Lab, edge: Host, neighbors: readonly Partial<NeighborConfig>[] = [{}]): Promise<Peer> {
   const settled = neighbors.map((one): NeighborConfig => ({ address: at.exabgp.v4, as: 64512, gracefulRestart: 'helper', ...one }));
@@ -32,7 +21,7 @@ function startRouter(lab: Lab, edge: Host, neighbors: readonly Partial<NeighborC
 describe('weir exabgp owns the kernel', () => {
   test('what the router announces is in the sets; withdrawals, implicit withdrawals, guards and lengths', async () => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const { file, socket } = writeConfig(lab);
     const router = await startRouter(lab, edge);
     const exabgp = new Exabgp(lab, core, { neighbors: [{ address: at.router.v4 }], args: ['-c', file] });
@@ -72,7 +61,7 @@ describe('weir exabgp owns the kernel', () => {
     { loss: 'withdraw', kept: false },
   ])('a lost session with on_session_loss: $loss; a member stays while another session asks for it', async ({ loss, kept }) => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const peers = [
       { name: 'four', address: at.router.v4 },
       { name: 'six', address: at.router.v6 },
@@ -139,7 +128,7 @@ async function watching<T>(
 describe('restarts', () => {
   test('the process is killed: ExaBGP starts it again, it asks for the routes, and nothing was missing', async () => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const { file, socket } = writeConfig(lab);
     const router = await startRouter(lab, edge);
     await router.announce(V4, web);
@@ -166,7 +155,7 @@ describe('restarts', () => {
 
   test('a router that does not answer a route refresh: the session is ended once, and nothing was missing', async () => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const { file, socket } = writeConfig(lab);
     // FRR 8.4 answers only where it has sent End-of-RIB, which it does where both restart gracefully.
     const router = await startRouter(lab, edge, [{}]);
@@ -187,7 +176,7 @@ describe('restarts', () => {
 
   test('ExaBGP is stopped and started: held members stay, those of a set that withdraws go', async () => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     await core.nft('table inet fw { set gone4 { type ipv4_addr; flags interval; }; }');
     const { file, socket, directory } = writeConfig(lab);
     const more = `  gone:\n    kind: allow\n    communities: ["64512:80"]\n    guard: { peers: [router], prefixes: [203.0.113.0/24] }\n    on_session_loss: withdraw\n    nft: { table: fw, ipv4: gone4 }\n`;
@@ -220,7 +209,7 @@ describe('restarts', () => {
 
   test('a configuration with mistakes does not take ExaBGP down', async () => {
     const lab = labForTest();
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const { file } = writeConfig(lab, { more: 'nonsense: true\n' });
     const router = await startRouter(lab, edge);
     const exabgp = new Exabgp(lab, core, { neighbors: [{ address: at.router.v4 }], args: ['-c', file] });
@@ -235,7 +224,7 @@ describe('restarts', () => {
 describe('weir exabgp hands over', () => {
   /** `weir run` and an ExaBGP whose process has no privileges. */
   async function attached(lab: Lab): Promise<{ core: Host; weir: Weir; exabgp: Exabgp; router: Peer; asked: Asked }> {
-    const { core, edge } = await build(lab);
+    const { core, edge } = await linkHosts(lab);
     const directory = lab.directory('feed');
     const socket = `${directory}/exabgp.sock`;
     const { text } = writeConfig(lab, { more: `exabgp: { socket: ${socket}, user: nobody }\n`, daemon: true });

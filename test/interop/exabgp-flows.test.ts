@@ -4,7 +4,7 @@ import { Weir } from '../e2e/weir.ts';
 import { startBird, waitFor } from '../lab/index.ts';
 import { PeerDaemon } from '../lab/peers/daemon.ts';
 import { labForTest } from '../lab/vitest.ts';
-import { Asked, at, Exabgp, writeConfig } from './exabgp-adapter-lab.ts';
+import { Asked, at, Exabgp, linkHosts, writeConfig } from './exabgp-adapter-lab.ts';
 import { FAMILIES, heard, inKernel } from './flow-lab.ts';
 import { birdRules, type FlowRoute } from './flow-rules.ts';
 
@@ -22,13 +22,7 @@ test.each([
   { name: 'the process hands over, octets are read', attached: true, receive: 'parsed; update; refresh; consolidate;', offsets: true },
 ])('flow rules of BIRD by ExaBGP into the kernel, over restarts of each part: $name', async ({ attached, receive, offsets }) => {
   const lab = labForTest();
-  const core = await lab.host('core');
-  const edge = await lab.host('edge');
-  await lab.link(
-    { host: core, name: 'eth0', addresses: [`${at.exabgp.v4}/24`, `${at.exabgp.v6}/64`] },
-    { host: edge, name: 'eth0', addresses: [`${at.router.v4}/24`, `${at.router.v6}/64`] },
-  );
-  await core.nft('table inet fw { set web4 { type ipv4_addr; flags interval; }; set web6 { type ipv6_addr; flags interval; }; }');
+  const { core, edge } = await linkHosts(lab);
   const router = await startBird(lab, edge, {
     as: 64513,
     routerId: at.router.v4,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { Asked, at, Exabgp, writeConfig } from '../interop/exabgp-adapter-lab.ts';
+import { Asked, at, Exabgp, linkHosts, writeConfig } from '../interop/exabgp-adapter-lab.ts';
 import { startBird, waitFor } from '../lab/index.ts';
 import { labForTest } from '../lab/vitest.ts';
 
@@ -16,13 +16,7 @@ test.each([
   { name: 'the process hands over', attached: true },
 ])('100,000 routes as fast as ExaBGP reads them, and none of its sessions waits: $name', async ({ attached }) => {
   const lab = labForTest();
-  const core = await lab.host('core');
-  const edge = await lab.host('edge');
-  await lab.link(
-    { host: core, name: 'eth0', addresses: [`${at.exabgp.v4}/24`, `${at.exabgp.v6}/64`] },
-    { host: edge, name: 'eth0', addresses: [`${at.router.v4}/24`, `${at.router.v6}/64`] },
-  );
-  await core.nft('table inet fw { set web4 { type ipv4_addr; size 131072; }; set web6 { type ipv6_addr; flags interval; }; }');
+  const { core, edge } = await linkHosts(lab, 'size 131072');
   const { file, socket, directory } = writeConfig(lab);
   // Hold timers of ten seconds: a session that waited for so long would be lost.
   const router = await startBird(lab, edge, {
