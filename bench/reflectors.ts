@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { example } from '../test/e2e/routers.ts';
 import { Weir } from '../test/e2e/weir.ts';
 import { Fabric, REFLECTORS, Reflector, type ReflectorKind } from '../test/interop/reflector-lab.ts';
-import { Fleet, monotonic, printNumber, type Universe } from '../test/lab/fleet/index.ts';
+import { type ClientSummary, Fleet, monotonic, printNumber, type Universe } from '../test/lab/fleet/index.ts';
 import { Lab, memoryMiB, waitFor } from '../test/lab/index.ts';
 import { type Bench, type BenchOptions, beside, quantile, type Row } from './bench.ts';
 
@@ -63,9 +63,7 @@ async function measure(kind: ReflectorKind, { clients, prefixes }: typeof SIZES)
     const toldMany = await many;
 
     const summaries = await fleet.summaries();
-    const alike =
-      new Set(summaries.map(({ digest }) => digest)).size === 1 &&
-      summaries.every(({ strange, sessions }) => strange === 0 && sessions === 1);
+    const note = differences(summaries);
     const peak = memoryMiB(reflector.pid, 'VmHWM');
     // Clients that were there before: the reflector is killed, and has them all in step again.
     await reflector.kill();
@@ -85,11 +83,24 @@ async function measure(kind: ReflectorKind, { clients, prefixes }: typeof SIZES)
       'reflector killed: in step again, s': seconds(back, again),
       'reflector MB': Math.round(peak),
       'distributor MB': Math.round(memoryMiB(hub.pid, 'VmHWM')),
-      note: alike ? '' : 'clients differ',
+      note,
     };
   } finally {
     await lab.dispose();
   }
+}
+
+/** What is not as it has to be at clients that have the same tables over one session each. */
+function differences(summaries: readonly ClientSummary[]): string {
+  const views = new Set(summaries.map(({ digest }) => digest)).size;
+  const strange = summaries.reduce((sum, one) => sum + one.strange, 0);
+  const again = summaries.filter(({ sessions }) => sessions !== 1);
+  const reasons = [...new Set(again.map(({ lastDown }) => lastDown))].join(', ');
+  return [
+    ...(views > 1 ? [`${views} different tables`] : []),
+    ...(strange > 0 ? [`${strange} routes or errors that were not expected`] : []),
+    ...(again.length > 0 ? [`${again.length} clients connected again: ${reasons}`] : []),
+  ].join('; ');
 }
 
 export const bench: Bench = {
