@@ -98,7 +98,9 @@ export class SimulatedClient {
         break;
       case 'down':
         this.established = false;
-        this.lastDown = event.notification ? `${event.reason} ${event.notification.code}/${event.notification.subcode}` : event.reason;
+        this.lastDown = event.notification
+          ? `${event.reason} ${event.notification.code}/${event.notification.subcode}`
+          : [event.reason, event.detail].filter(Boolean).join(': ');
         this.#ended.clear();
         this.values.fill(0);
         this.count = 0;
