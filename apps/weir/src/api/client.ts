@@ -18,6 +18,11 @@ export class ConnectionError extends Error {
     this.name = 'ConnectionError';
     this.code = code;
   }
+
+  /** Whether nobody listens there, and not only nobody who may be asked. */
+  get nobody(): boolean {
+    return this.code === 'ECONNREFUSED' || this.code === 'ENOENT';
+  }
 }
 
 interface Waiting {

@@ -15,6 +15,7 @@ import { isSetFlow, RouteState } from '../state/index.ts';
 import { Announcements } from './announcements.ts';
 import { DaemonBackend } from './backend.ts';
 import { Changes } from './changes.ts';
+import { type Claims, claim } from './claims.ts';
 import type { DaemonOptions, Scheduling } from './daemon-options.ts';
 import { ExabgpFeeds } from './exabgp-feeds.ts';
 import { exchangedTenants } from './exchanged-tenants.ts';
@@ -30,7 +31,6 @@ import type { DaemonConfig } from './load-daemon-config.ts';
 import { findLockouts, lifelines } from './lockouts.ts';
 import { settledStatus } from './settled-status.ts';
 import { stateLists } from './state-lists.ts';
-import { type Place, takePlace } from './take-place.ts';
 import { unfitForSessions } from './unfit-for-sessions.ts';
 import { originOf, Verdicts } from './verdicts.ts';
 
@@ -44,7 +44,7 @@ interface Parts {
   readonly loaded: DaemonConfig;
   readonly mistakes: readonly string[];
   readonly store: GenerationStore;
-  readonly place: Place;
+  readonly claims: Claims;
   readonly kernel: KernelPort;
   readonly bus: EventBus;
   readonly verdicts: Verdicts;
@@ -60,7 +60,7 @@ export class Daemon {
   readonly #bus: EventBus;
   readonly #verdicts: Verdicts;
   readonly #started: number = Date.now();
-  readonly #place: Place;
+  readonly #claims: Claims;
   readonly #kernel: KernelPort;
   readonly #state: RouteState;
   readonly #exabgp: ExabgpFeeds;
@@ -87,7 +87,7 @@ export class Daemon {
   static async start(options: DaemonOptions): Promise<Daemon> {
     const { log } = options;
     const late = new LateBackend();
-    const place = await takePlace(options.config, late, log);
+    const claims = await claim(options.config, late, log);
     let kernel: KernelPort | undefined;
     let opened: Verdicts | undefined;
     try {
@@ -119,7 +119,7 @@ export class Daemon {
       if (before) ledger = [...ledger, ...(await kernel.configure(config, before))];
       const refused = (await kernel.status()).problems.find((problem) => problem.kind === 'not-permitted' && problem.tenant === undefined);
       if (refused) throw Object.assign(new Error(`${refused.subject}: ${refused.message}`), { code: 'EPERM' });
-      daemon = new Daemon(options, { config, loaded, mistakes, store, place, kernel, bus, verdicts, ledger, kept });
+      daemon = new Daemon(options, { config, loaded, mistakes, store, claims, kernel, bus, verdicts, ledger, kept });
       daemon.#begin(late, ledger, since);
       await daemon.#exabgp.open(late);
       options.holdImage(config.stateDirectory, false);
@@ -127,8 +127,8 @@ export class Daemon {
     } catch (error) {
       await kernel?.close({ clear: false });
       await opened?.close();
-      await place.server.close();
-      place.lock?.close();
+      await claims.server.close();
+      claims.lock?.close();
       throw error;
     }
   }
@@ -138,7 +138,7 @@ export class Daemon {
     this.#options = options;
     this.#config = config;
     this.#log = options.log;
-    this.#place = parts.place;
+    this.#claims = parts.claims;
     this.#kernel = kernel;
     this.#bus = parts.bus;
     this.#verdicts = parts.verdicts;
@@ -362,10 +362,10 @@ export class Daemon {
     this.#state.close();
     this.#bus.close();
     await this.#verdicts.close();
-    await this.#place.server.close();
+    await this.#claims.server.close();
     if (!this.#dead) await this.#kernel.close({ clear: options.clear });
     // Its last writes are done.
-    this.#place.lock?.close();
+    this.#claims.lock?.close();
     this.#options.notifier.close();
   }
 

@@ -33,12 +33,11 @@ export async function runExpire(options: ExpireOptions, io: Io, now: () => numbe
   }
   for (let i = 0; i < TRIES && waits(options); i++) {
     try {
-      await askDaemon(options);
+      await tellDaemon(options);
       return EXIT.ok;
     } catch (error) {
       if (error instanceof ApiError && error.code === 'not-found') return EXIT.ok;
-      const nobody = error instanceof ConnectionError && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT');
-      if (nobody && waits(options) && takeBack(options, io)) return EXIT.ok;
+      if (error instanceof ConnectionError && error.nobody && waits(options) && takeBack(options, io)) return EXIT.ok;
     }
     await sleep(RETRY_MS);
   }
@@ -49,7 +48,7 @@ function waits({ stateDirectory, generation }: ExpireOptions): boolean {
   return GenerationStore.open(stateDirectory).index.pending?.generation === generation;
 }
 
-async function askDaemon({ socket, generation }: ExpireOptions): Promise<void> {
+async function tellDaemon({ socket, generation }: ExpireOptions): Promise<void> {
   const client = await ControlClient.connect(socket);
   try {
     await client.call('rollback', { unconfirmed: generation });

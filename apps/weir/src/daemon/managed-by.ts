@@ -26,7 +26,7 @@ async function answers(socket: string): Promise<boolean> {
     (await ControlClient.connect(socket)).close();
     return true;
   } catch (error) {
-    if (error instanceof ConnectionError) return error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT';
+    if (error instanceof ConnectionError) return !error.nobody;
     throw error;
   }
 }
